@@ -1,4 +1,4 @@
-/* Tests of base/clock.c: the kernel's coarse clock, in nanoseconds, never goes back. */
+/* Tests of base/clock.c, which reads the kernel's coarse clock in nanoseconds: the time never goes back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>
@@ -22,7 +22,8 @@ static uint64_t coarse(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Between two steps of the coarse clock its time stands still, while the kernel's finer clock goes on. */
+/* clock_now returns the time of the coarse clock. That time stands still between two steps of the clock, while the time
+ * of the kernel's finer clock advances. */
 Test(clock, shows_the_coarse_clock, .timeout = 60)
 {
     uint64_t before;
@@ -59,13 +60,14 @@ static void read_or_fall_behind(unsigned number)
     }
 }
 
-/* No thread reads a time that lies before a time which this thread, or another one, has read already. */
+/* No thread reads a time that is earlier than one which any thread has read before. */
 Test(clock, never_goes_back, .timeout = 60)
 {
     crew_run(THREADS, read_or_fall_behind);
 }
 
-/* The strict seccomp filter lets a process read, write and end; any other system call kills it. */
+/* Reads the clock behind the strict seccomp filter, which kills the process at every system call but read, write and
+ * exit. So clock_now must make no system call. */
 static void read_behind_a_filter(void)
 {
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) {

@@ -1,4 +1,5 @@
-/* Tests of base/colour.h: the data that every request touches lie at different offsets within their pages. */
+/* Tests of base/colour.h: the data that every malloc and free touch lie at different offsets of their pages, so that
+ * they do not share a cache set. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -11,11 +12,11 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* The unit in which offsets are compared is half a cache line, because data that are only read, such as those of region
- * and route, may share a cache line. */
+/* Offsets are compared in units of half a cache line, and not of a whole one, because data that are only read, such as
+ * those of region and route, may share a cache line. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
-/* names the data that lie at each part of a page; NULL for a part that is unused */
+/* for each unit of a page: the name of the data that lie there; NULL if there are none */
 static const char *owner[UNITS];
 
 static void claim(const void *address, size_t size, const char *who)
@@ -28,7 +29,7 @@ static void claim(const void *address, size_t size, const char *who)
     }
 }
 
-/* Notes which parts of a page the first cache line of each of the two tables of metadata covers. */
+/* Marks the units of a page in which the first cache line of each of the two tables of slots' metadata lies. */
 static void claim_metadata(void)
 {
     claim((const void *)region.states, CACHE_LINE, "states");
@@ -45,7 +46,7 @@ static void claim_what_is_only_read(void)
     claim(&route.hints, 2 * sizeof route.hints, "only read");
 }
 
-/* Notes which parts of a page the magazines cover. A page holds a few magazines, and those of the next page lie at the
+/* Marks the units of a page in which magazines lie. A page has a few magazines, and all such pages have them at the
  * same offsets. */
 static void claim_magazines(void)
 {
@@ -67,7 +68,8 @@ Test(colour, data_of_a_trained_bucket_share_no_offset)
     claim_metadata();
 }
 
-/* A thread seldom uses two large buckets at once, so neighbouring large buckets may share an offset. */
+/* The data of the large buckets lie at offsets of their own. Only the data of neighbouring large buckets may share an
+ * offset, because a thread seldom uses two of these at once. */
 Test(colour, data_of_a_large_bucket_share_no_offset)
 {
     house_lay_default();

@@ -1,4 +1,5 @@
-/* Tests of base/counter.h: additions of every width, by one thread and by several. */
+/* Tests of base/counter.h, whose counters one thread adds to while others read: small and large additions, by one
+ * thread and by several. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -23,7 +24,8 @@ Test(counter, adds)
     cr_assert_eq(counter_read(&counter), 0);
 }
 
-/* The operand of an add instruction has 32 bits and a sign, so larger constants need other code. */
+/* An add instruction can only hold a constant of 31 bits, so for larger constants the compiler makes other code. The
+ * sum must be right with both. */
 Test(counter, adds_constants_wider_than_an_instruction_takes)
 {
     counter_add(&counter, UINT64_C(0x7fffffff));
@@ -69,8 +71,8 @@ static void add_ten_to_all(void *context)
     counter_add_shared(&counter, 10);
 }
 
-/* A signal handler makes additions between the instructions of the counter's functions, and none is lost. If another
- * thread made them, only counter_add_shared would lose none. */
+/* A signal handler adds between any two instructions of counter_add or counter_add_shared, and no addition is lost.
+ * With additions by another thread, this holds only for counter_add_shared. */
 Test(counter, handler_may_add_after_any_instruction)
 {
     unsigned at = 0;
@@ -84,7 +86,8 @@ Test(counter, handler_may_add_after_any_instruction)
     cr_assert_gt(at, 3U);
 }
 
-/* Adds for so long that each thread is interrupted many times, even if there are few processors. */
+/* Runs as one of several threads: adds so many times that each thread is interrupted again and again, even if there are
+ * few processors. */
 static void add_shared(unsigned number)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -98,7 +101,8 @@ Test(counter, shared_additions_lose_nothing)
     cr_assert_eq(counter_read(&counter), (uint64_t)ROUNDS * THREADS * (THREADS + 1) / 2);
 }
 
-/* One thread adds and the others read the rising count: no reader may see a half-written sum. */
+/* One thread adds and the others read the count. The count that they read must rise, so no reader sees a half-written
+ * sum. */
 static void write_or_watch(unsigned number)
 {
     const uint64_t step = (UINT64_C(1) << 32) + 1;

@@ -1,4 +1,4 @@
-/* Tests of base/similar.c: which of several words is meant by a mistyped one. */
+/* Tests of base/similar.c, which finds the word that was probably meant by a mistyped one. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -6,7 +6,7 @@
 
 static const char *const words[] = {"list", "stat", "record", "top", "stats-at-exit", "MIN", "MAX"};
 
-/* Returns the most similar of the words, or "" if none is similar. */
+/* Returns the word that is most similar to the mistyped one, or "" if none is similar. */
 static const char *meant(const char *mistyped)
 {
     struct similar best = {0};

@@ -1,5 +1,5 @@
-/* Tests of base/stack.h, the lock-free stack: by one thread, and then by several threads, where each item must be
- * accounted for. */
+/* Tests of base/stack.h, the lock-free stack of numbers, by one thread and by several: no item is lost, and none is
+ * popped twice. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sys/mman.h>
@@ -17,7 +17,7 @@ enum { ITEMS = 4096, THREADS = 8, ROUNDS = 100000 };
 
 static struct stack stack;
 static stack_link links[ITEMS];
-static _Atomic unsigned owners[ITEMS]; /* for each item, how many threads hold it at the moment */
+static _Atomic unsigned owners[ITEMS]; /* for each item: how many threads have popped it and not yet pushed it */
 static _Atomic unsigned pops[ITEMS];
 
 static uint64_t tag(void)
@@ -56,14 +56,14 @@ static void work_with_one_thread(void *argument)
     stack_push(&stack, links, 0, 1);
     uint64_t present = atomic_load(&stack.head);
     CHECK(!stack_swap(&stack, &stale, 7));
-    CHECK(stale == present); /* a failed swap returns the head that it found */
+    CHECK(stale == present); /* a compare-and-swap that fails returns the head that it has found */
     CHECK(atomic_load(&stack.head) == present);
     CHECK(stack_swap(&stack, &stale, 7));
     CHECK(atomic_load(&stack.head) == 7);
 }
 
-/* Criterion's runner has several threads, but the child of a fork has one. With one thread the compare-and-swap does
- * without the lock prefix of the instruction. */
+/* The test runs in the child of a fork, because that has one thread, while Criterion's own process has several. In a
+ * process of one thread the stack uses a compare-and-swap without the lock prefix. */
 Test(stack, single_threaded_swap_does_the_same)
 {
     capture_clean(work_with_one_thread, NULL);
@@ -107,8 +107,8 @@ Test(stack, tag_is_at_least_40_bits_wide)
     cr_assert_leq((int)STACK_NUMBER_BITS, 64 - 40);
 }
 
-/* The head's tag, which changes with each operation, wraps round to 0 after its largest value. The item number beside
- * the tag stays the same. */
+/* The tag in the stack's head grows with each operation, and is 0 again after its largest value. That must not change
+ * the item's number, which lies beside the tag in the same word. */
 Test(stack, tag_wraps_round)
 {
     stack_push(&stack, links, 0, 3);
@@ -120,8 +120,8 @@ Test(stack, tag_wraps_round)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/* Replays a thread that was suspended in the middle of a pop: the top item is the one that the thread has read, but
- * another item lies below it now. */
+/* Acts as a thread that was suspended in the middle of a pop. The item that it has read is on top again, but another
+ * item lies below that one now, so its compare-and-swap must fail. */
 Test(stack, stale_swap_fails)
 {
     stack_push(&stack, links, 0, 1);
@@ -133,7 +133,8 @@ Test(stack, stale_swap_fails)
     stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, 3);
     cr_assert_eq(stack_top(atomic_load(&stack.head)), stack_top(seen), "the top item is the same");
-    for (int i = 0; i < 100; i++) { /* repeats, because a weak compare-and-swap may also fail without a reason */
+    /* tries many times, because a weak compare-and-swap may also fail without a reason */
+    for (int i = 0; i < 100; i++) {
         uint64_t expected = seen;
         cr_assert_not(stack_swap(&stack, &expected, stale));
     }
@@ -162,22 +163,21 @@ static void pop_between(void *context)
     popped_between = stack_pop(&stack, links, 0);
 }
 
-/* Pops two items and pushes them in the order in which they were popped. So the item that was on top is below now, and
- * is linked to another item than before. */
+/* Runs within another pop: pops two items and pushes first the one that was on top. So the two items have changed
+ * places. */
 static void exchange_between(void *context)
 {
     (void)context;
     popped_between = stack_pop(&stack, links, 0);
     uint32_t below = stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, popped_between);
-    if (below != STACK_EMPTY) { /* if there was no second item, the interrupted pop already has the last item */
+    if (below != STACK_EMPTY) { /* if there was no second item, the interrupted pop has already removed it */
         stack_push(&stack, links, 0, below);
     }
     popped_between = STACK_EMPTY;
 }
 
-/* Checks that each item with a number below `count` is in one place: on the stack, or popped by a thread that still
- * holds it. */
+/* Checks that each item below `count` is in exactly one place: on the stack, or popped by one thread. */
 static void expect_each_once(uint32_t count, unsigned at)
 {
     unsigned seen[4] = {0};
@@ -295,8 +295,8 @@ static void let_go(uint32_t item)
     stack_push(&stack, links, 0, item);
 }
 
-/* Pops two items and pushes them in the order in which they were popped. So an earlier head becomes the head again,
- * with another item below it, which is known as the ABA case. */
+/* Runs as a thread: pops two items and pushes first the one that was on top. So the same item becomes the top again
+ * with another item below it, which is called the ABA case. */
 static void pop_and_push(unsigned number)
 {
     (void)number;
@@ -334,8 +334,8 @@ static void run_pairs(uint32_t items)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/* There are twice as many items as threads, so that the threads collide all the time. Without the tag in the stack's
- * head this test fails at once. */
+/* There are only twice as many items as threads, so that the threads collide all the time. Without the tag in the
+ * stack's head this test would fail at once. */
 Test(stack, pairs_over_few_items)
 {
     run_pairs(2 * THREADS);

@@ -1,5 +1,5 @@
-/* Tests of base/text.c: each conversion prints what printf prints, small buffers cut the text, sizes are parsed and
- * printed. */
+/* Tests of base/text.c: each conversion prints what printf prints, a small buffer gets the start of the text, and sizes
+ * are parsed and printed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <limits.h>
@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "support/crew.h"
 
-/* Formats by text_add and by snprintf, and compares the two results. snprintf knows all conversions of text_add. */
+/* Formats a text by text_add and by snprintf, which has all conversions of text_add, and compares the two results. */
 #define EXPECT_AS_PRINTF(...)                                                                                          \
     do {                                                                                                               \
         char ours[256];                                                                                                \
@@ -109,8 +109,9 @@ Test(text, appends)
     cr_assert_eq(text.used, strlen(buffer));
 }
 
-/* Into a buffer of any size text_add writes the start of the text and a NUL, and the byte behind the buffer is
- * untouched. */
+/*
+ * text_add writes as much of the text as fits into the buffer, and a NUL behind it. It never writes behind the buffer.
+ */
 Test(text, cuts_what_does_not_fit)
 {
     static const char whole[] = "<      word>-42 0xff 64k";
@@ -232,7 +233,7 @@ Test(text, reads_what_it_prints)
 {
     uint64_t state = 1;
     for (int i = 0; i < 100000; i++) {
-        /* a number of any magnitude, often with many trailing zero bits, as multiples of k, m and g have */
+        /* a random number of any magnitude; many have trailing zero bits, as multiples of k, m and g do */
         uint64_t bytes = crew_random(&state) >> (state % 64) << (state / 64 % 40);
         char buffer[32];
         struct text text = text_begin(buffer, sizeof buffer);
@@ -257,19 +258,19 @@ Test(text, escapes_foreign_bytes)
     expect_shown("nginx: worker ~", "nginx: worker ~");
     expect_shown("a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f");
     expect_shown("\033]0;title\007", "\\x1b]0;title\\x07");
-    /* Letters of other alphabets are shown unchanged. */
+    /* Characters outside ASCII are shown unchanged: a letter, the euro sign and an emoji. */
     expect_shown("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82");
-    /* The control characters U+0080 to U+009F are escaped, as UTF-8 and as single bytes. */
+    /* The control characters U+0080 to U+009F are escaped, whether they come as UTF-8 or as single bytes. */
     expect_shown("\xc2\x9b"
                  "2J",
                  "\\xc2\\x9b2J");
     expect_shown("\x9b"
                  "2J",
                  "\\x9b2J");
-    /* A line separator, and a mark that turns the direction of the text, are escaped. */
+    /* The line separator U+2028 and the character U+202E, which reverses the direction of text, are escaped. */
     expect_shown("\xe2\x80\xa8\xe2\x80\xae", "\\xe2\\x80\\xa8\\xe2\\x80\\xae");
-    /* These bytes are invalid UTF-8: a character that is cut short, one that is longer than needed, a surrogate, and a
-     * number beyond Unicode. */
+    /* Bytes that are not valid UTF-8 are escaped: a character without its last byte, one with more bytes than needed,
+     * half of a surrogate pair, and a number beyond Unicode's last character. */
     expect_shown("\xe2\x82", "\\xe2\\x82");
     expect_shown("\xc0\x8a", "\\xc0\\x8a");
     expect_shown("\xe0\x80\x8a", "\\xe0\\x80\\x8a");

@@ -1,4 +1,4 @@
-/* Tests of buffers/buffer_memory.c, which maps memory at a chosen alignment. */
+/* Tests of buffers/buffer_memory.c, which maps memory at an address of a chosen alignment. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Tests of fixed-size pools, sockmalloc_pool_*, in one thread: blocks, memory that is given back, walks, misuse. */
+/* Tests of fixed-size pools (sockmalloc_pool_*) in one thread: their blocks, how their memory is given back, walks over
+ * blocks in use, and misuse. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static int compare(const void *one, const void *other)
     return (a > b) - (a < b);
 }
 
-/* Expects that no two of the first `count` blocks overlap, and sorts them. */
+/* Sorts the first `count` blocks by address, and checks that no two of them overlap. */
 static void expect_apart(size_t count, size_t size)
 {
     qsort(blocks, count, sizeof blocks[0], compare);
@@ -68,7 +69,8 @@ Test(fixed, blocks_of_every_kind_are_aligned_and_apart, .timeout = 60)
     }
 }
 
-/* All that was mapped counts, but for the tables whose untouched pages take no memory. */
+/* The pool's own data take at most a twentieth of all memory that it has mapped. Tables whose pages were never touched
+ * do not count, because they take no memory. */
 Test(fixed, metadata_take_at_most_a_twentieth)
 {
     static const size_t sizes[] = {64, 128, 192, 320, 1472, 4096, 5000, 9000, 65536, 300000};
@@ -165,7 +167,8 @@ Test(fixed, pools_are_limited_in_number)
     cr_assert_eq(fixed_make(&options), pools[7]);
 }
 
-/* A new pool with the number of one that was destroyed does not find the thread's old cache. */
+/* A new pool gets the number of one that was destroyed. The thread's cache of the destroyed pool must not serve the new
+ * pool. */
 Test(fixed, destroyed_pool_leaves_nothing_to_the_next_one)
 {
     struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_THREAD, 64);
@@ -225,9 +228,12 @@ Test(fixed, free_list_is_limited)
         unsigned flags;
         uint64_t free, chunks;
     } cases[] = {
-        {PAGE, 0, 20, 1},                              /* single blocks are purged beyond the limit */
-        {PAGE, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3}, /* as are those of a chunk that is wholly free */
-        {4000, 0, 16, 1},                              /* only whole chunks go, of 16 blocks each */
+        /* blocks of a page each: single free blocks beyond the limit are purged */
+        {PAGE, 0, 20, 1},
+        /* chunks keep their addresses: blocks beyond the limit are purged, even if a whole chunk is free */
+        {PAGE, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
+        /* blocks that share pages: only free chunks, of 16 blocks each, are given back */
+        {4000, 0, 16, 1},
         {4032, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
     };
     os_failing_never();
@@ -281,7 +287,7 @@ Test(fixed, trim_gives_back_what_is_free)
     }
 }
 
-/* Between packed blocks only pages that are wholly free are purged. */
+/* Blocks that are smaller than a page share pages. Only pages on which every block is free are purged. */
 Test(fixed, purge_spares_the_neighbours_of_packed_blocks)
 {
     struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, 3000);
@@ -352,7 +358,8 @@ struct arena {
     bool empty;
 };
 
-/* Returns memory that is aligned to a line and no more, with a gap behind it. */
+/* The allocation function of the test's own memory: returns memory with exactly the alignment that was requested, and
+ * leaves a gap behind it. */
 static void *arena_allocate(void *context, size_t size, size_t alignment)
 {
     struct arena *arena = context;
@@ -428,7 +435,7 @@ Test(fixed, pool_serves_another_pool)
     cr_assert_null(upper.source.allocate(below, PAGE, 2 * PAGE));
 }
 
-/* Whatever call the kernel refuses, an allocation fails with ENOMEM or succeeds, and no block is lost. */
+/* Whichever call the kernel refuses, sockmalloc_pool_alloc succeeds or fails with ENOMEM, and no block is lost. */
 Test(fixed, kernel_may_refuse_any_call)
 {
     for (unsigned call = 1; call < 12; call++) {
@@ -561,7 +568,8 @@ Test(fixed, pool_with_blocks_in_use_is_not_destroyed)
 static int misused_kind;
 static unsigned misused_flags;
 
-/* Frees twice, frees an address inside a block, one of another pool, and one of a pool that was destroyed. */
+/* Makes one of these mistakes: frees a block twice, frees an address inside a block, a block of another pool, or a
+ * block of a destroyed pool. */
 static void misuse(void *argument)
 {
     struct sockmalloc_pool_options options = fixed_options(misused_kind, 320);

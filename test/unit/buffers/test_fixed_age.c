@@ -1,4 +1,4 @@
-/* Tests of fixed-size pools whose free memory is given back by age, with a clock that the test moves. */
+/* Tests of fixed-size pools that give free memory back when it is old enough, with a clock that the test moves. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
@@ -10,7 +10,7 @@ enum { AGE = 1000, PAGE = 4096, COUNT = 200 };
 
 static void *blocks[COUNT];
 
-/* Makes enough frees for a tick, with one block. */
+/* Allocates and frees one block so many times that the pool reads the clock (a tick). */
 static void tick(struct sockmalloc_pool *pool)
 {
     for (unsigned i = 0; i < FIXED_TICK_FREES; i++) {
@@ -45,7 +45,7 @@ Test(fixed_age, memory_goes_back_when_it_is_old)
     }
 }
 
-/* A chunk that is in use in part has its free pages purged. */
+/* If a chunk has blocks in use, its pages without such blocks are purged. */
 Test(fixed_age, free_blocks_of_a_used_chunk_are_purged)
 {
     struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, PAGE);

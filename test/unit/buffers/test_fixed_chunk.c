@@ -1,4 +1,4 @@
-/* Tests of buffers/fixed_chunk.c: the stack of a chunk, which is one word. */
+/* Tests of buffers/fixed_chunk.c: the stack of free blocks of a chunk, whose head is one word. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_chunk.h"
 #include "support/fixed_pools.h"
@@ -57,7 +57,8 @@ Test(fixed_chunk, head_that_has_changed_is_not_taken)
     cr_assert_eq(fixed_chunk_take_all(pool, 0, head), 0, "the same blocks, and another tag");
 }
 
-/* Chunks that come and go at many addresses leave chains of the hash table that lead to no chunk. */
+/* Chunks are released and made again at many addresses. The hash table must then hold no entry of a chunk that is gone,
+ * or its chains would grow without end. */
 Test(fixed_chunk, hash_table_does_not_fill_with_chunks_that_are_gone)
 {
     struct fixed_pool *pool = make();

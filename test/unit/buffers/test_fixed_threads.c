@@ -14,9 +14,9 @@
 enum { THREADS = 6, ROUNDS = 30000, HELD = 40, SHELF = 256 };
 
 static struct sockmalloc_pool *pool;
-static _Atomic(uint64_t *) shelf[SHELF]; /* blocks that any thread may take and free */
+static _Atomic(uint64_t *) shelf[SHELF]; /* blocks that one thread has put here and any thread may free */
 
-/* Writes a mark into a block, and expects that no other thread does so before the block is freed. */
+/* Writes a mark into a block, and checks that no other thread writes there before the block is freed. */
 static void mark(uint64_t *block, uint64_t owner)
 {
     for (unsigned i = 0; i < 8; i++) {
@@ -100,7 +100,8 @@ Test(fixed_threads, no_block_has_two_owners_and_none_is_lost, .timeout = 120)
 
 static _Atomic bool over;
 
-/* The block is held: nobody allocates it again while the callback runs. */
+/* Called by the walk for a block in use. The pool allocates this block to nobody while the callback runs, so its
+ * content must not change, even if its owner frees it. */
 static int look(void *context, const struct sockmalloc_pool_use *use)
 {
     const _Atomic uint64_t *block = use->block;
@@ -158,7 +159,8 @@ static void *free_all(void *blocks)
     return NULL;
 }
 
-/* Threads that only free and threads that only allocate exchange blocks, and those of an ended thread are not lost. */
+/* One thread only allocates blocks, and short-lived threads only free them. The blocks must come back to the first
+ * thread; otherwise the pool would grow. */
 Test(fixed_threads, blocks_come_back_from_threads_that_only_free)
 {
     static void *blocks[1000];
@@ -180,7 +182,8 @@ static void *use_and_end(void *argument)
     return argument;
 }
 
-/* The thread's magazines would be used by the next one. Without that one, trim must find the thread's blocks free. */
+/* A thread's magazines are kept for the next thread. If there is none, sockmalloc_pool_trim must find the blocks of the
+ * ended thread free and give them back. */
 Test(fixed_threads, blocks_of_an_ended_thread_are_given_back)
 {
     pthread_t thread;
@@ -291,7 +294,7 @@ static void interrupt(void *context)
     between = NULL;
 }
 
-/* A handler allocates, or frees, after each instruction of an allocation and of a free. */
+/* A signal handler allocates or frees after each instruction of an allocation and of a free. */
 Test(fixed_threads, handler_may_come_after_any_instruction, .timeout = 120)
 {
     steps_need();
@@ -300,7 +303,8 @@ Test(fixed_threads, handler_may_come_after_any_instruction, .timeout = 120)
         pool = fixed_make(&options);
         sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool));
         bool stopped = true;
-        for (unsigned at = 1; stopped; at += 1 + at / 256) { /* a sanitizer makes thousands of instructions */
+        /* tries all of the first instructions, and then fewer and fewer, because code with a sanitizer has thousands */
+        for (unsigned at = 1; stopped; at += 1 + at / 256) {
             stopped = steps_run(at, take_step, interrupt);
             CHECK(in_step != NULL && in_step != between);
             stopped = steps_run(at, give_step, interrupt) || stopped;

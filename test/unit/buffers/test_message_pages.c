@@ -1,4 +1,4 @@
-/* Tests of sockmalloc_message_*: messages in pages, by one thread. */
+/* Tests of sockmalloc_message_*, messages that are allocated in pages, by one thread. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,7 +14,8 @@
 enum {
     PAGE = 4096,
     SIZE = 100,
-    EXTENT = 112 /* of SIZE bytes at an alignment of 16 */,
+    EXTENT =
+        112 /* how many bytes a message of SIZE bytes takes in a page, with its header and at an alignment of 16 */,
     IN_PAGE = (PAGE - 16) / EXTENT
 };
 
@@ -52,7 +53,8 @@ static struct sockmalloc_message_figures figures(size_t most)
     return found;
 }
 
-/* Fills the page with messages of SIZE bytes, and begins the next page by one more, which is stored behind them. */
+/* Fills the thread's page with messages of SIZE bytes, and allocates one more, which begins the next page. Stores all
+ * of them in `filled`. */
 static void fill_page(char **filled)
 {
     for (unsigned i = 0; i <= IN_PAGE; i++) {
@@ -223,7 +225,7 @@ Test(message, a_thread_that_frees_elsewhere_settles_first)
     cr_assert_eq(figures(0).bytes_held, EXTENT);
 }
 
-/* The text 001 expects that the number of pages is stable once the highest load was there. */
+/* A load that stays the same needs no more pages once it has been at its highest. */
 Test(message, steady_load_needs_no_more_pages)
 {
     enum { LIVE = 500, ROUNDS = 40 };
@@ -254,7 +256,8 @@ Test(message, the_page_in_use_is_filled_again_if_all_is_freed)
             filled[i] = taken(SIZE);
         }
         free_all(filled, 0, IN_PAGE);
-        char *message = taken(PAGE / 2); /* does not fit behind the messages that were freed */
+        /* this message does not fit behind the freed messages, and so begins at the start of the emptied page */
+        char *message = taken(PAGE / 2);
         cr_assert_eq(message, filled[0]);
         sockmalloc_message_free(messages, message);
     }
@@ -362,9 +365,9 @@ Test(message_misuse, freed_twice_in_any_page)
     expect_end(messages, filled[IN_PAGE], "freed already");
     free_all(filled, 0, 3);
     free_all(filled, 4, IN_PAGE);
-    expect_end(messages, filled[IN_PAGE - 1], "freed already"); /* the page is recycled */
+    expect_end(messages, filled[IN_PAGE - 1], "freed already"); /* the page is ready to be filled again */
     sockmalloc_message_trim(messages, 0);
-    expect_end(messages, filled[4], "no message"); /* its memory is returned */
+    expect_end(messages, filled[4], "no message"); /* the page's memory has gone back to the kernel */
 }
 
 Test(message_misuse, what_is_no_message_of_the_object)
@@ -373,7 +376,7 @@ Test(message_misuse, what_is_no_message_of_the_object)
     char *other = (opened(PAGE, 1 << 20, 16), taken(SIZE));
     char *message = (opened(PAGE, 1 << 20, 16), taken(SIZE));
     memset(message, 0xff, SIZE);
-    memcpy(message + 24, message - 8, 8); /* the copy of a header is none */
+    memcpy(message + 24, message - 8, 8); /* this looks like the header of a message, but no message begins behind it */
     char *start = messages->start;
     char *none[] = {message + 16, message + 1, message + 32,     message - 16,      other,      foreign + 32, start - 1,
                     start,        start + 3,   start + 4 * PAGE, start + (1 << 20), (char *)16, (char *)-16};
@@ -426,7 +429,8 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     free_all(filled, 8, IN_PAGE);
     sockmalloc_message_flush(messages);
     cr_assert_eq(figures(EXTENT - 1).straggler_pages, 0);
-    cr_assert_eq(figures(EXTENT).straggler_pages, 2); /* the page that was flushed has one message too */
+    /* two pages: the one with one message left, and the one that was flushed, which has one message too */
+    cr_assert_eq(figures(EXTENT).straggler_pages, 2);
     cr_assert_eq(figures(EXTENT).straggler_messages, 2);
     cr_assert_eq(figures(EXTENT).straggler_bytes, 2 * EXTENT);
     cr_assert_eq(sockmalloc_message_stragglers(messages, EXTENT, stop_at_once, NULL), 1);
@@ -438,7 +442,8 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     cr_assert_eq(figures(EXTENT).straggler_messages, 1);
 }
 
-/* Frees the message that is shown, and looks for stragglers again while its page is still pinned. */
+/* The walk over stragglers calls this for a message: it frees the message, and starts a second walk while the first one
+ * still pins the page. */
 static int free_and_look(void *context, void *message, size_t size, unsigned type)
 {
     (void)size, (void)type;

@@ -1,4 +1,4 @@
-/* Tests of sockmalloc_message_*: a kernel that refuses memory. */
+/* Tests of sockmalloc_message_* when the kernel refuses memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -44,7 +44,7 @@ Test(message_refused, without_memory_for_statistics_nothing_is_counted)
 {
     os_failing_never();
     struct sockmalloc_message *messages = sockmalloc_message_open(NULL);
-    os_failing_between(2, 2); /* the first call is for the thread's record */
+    os_failing_between(2, 2); /* the first call gets the memory of the thread's record, so the second one is refused */
     cr_assert_not_null(sockmalloc_message_alloc(messages, 100, 0));
     struct sockmalloc_message_statistics statistics;
     cr_assert_eq(sockmalloc_message_statistics(messages, 0, &statistics), 0);

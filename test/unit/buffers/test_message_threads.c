@@ -1,4 +1,5 @@
-/* Tests of sockmalloc_message_*: several threads, their ends, signal handlers and the children of forks. */
+/* Tests of sockmalloc_message_* with several threads, with threads that end, with signal handlers, and in the children
+ * of forks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -31,7 +32,7 @@ static struct sockmalloc_message_figures figures(void)
     return found;
 }
 
-/* Checks that all bytes of a message are as its writer left them, and frees it. */
+/* Checks that all bytes of the message are those that its writer has written, and frees the message. */
 static void check_and_free(char *message)
 {
     size_t size = sockmalloc_message_size(messages, message);
@@ -176,7 +177,8 @@ Test(message_threads, a_handler_in_the_middle_leaves_the_cache_alone)
     char *mine = sockmalloc_message_alloc(messages, 100, 0);
     struct message_cache *cache = message_cache_of(messages);
     char *next = atomic_load(&cache->next);
-    message_cache_enter(cache); /* as if a handler had interrupted the thread from here on */
+    /* from here on the thread's data look as if a signal handler had interrupted the thread */
+    message_cache_enter(cache);
     char *theirs = sockmalloc_message_alloc(messages, 100, 0);
     cr_assert_not_null(theirs);
     cr_assert_neq((uintptr_t)theirs / PAGE, (uintptr_t)mine / PAGE);
@@ -224,7 +226,7 @@ static void use_in_child(void *argument)
     CHECK(figures().pages_used == 1);
     sockmalloc_message_free(messages, parents[3]);
     char *message = sockmalloc_message_alloc(messages, 100, 0);
-    CHECK(message == parents[3]); /* the thread that forked goes on in its page */
+    CHECK(message == parents[3]); /* the forking thread continues to fill its page in the child */
     sockmalloc_message_free(messages, message);
     run_thread(leave_messages, NULL);
     sockmalloc_message_free(messages, left[0]);
@@ -282,8 +284,8 @@ Test(message_threads, a_fork_child_counts_what_other_threads_had_pending)
     pthread_join(thread, NULL);
 }
 
-/* A thread frees in a page that another thread fills, and forks before it has settled: the child counts each message
- * once. */
+/* A thread frees messages of a page that another thread fills, and forks before it has subtracted them from the count
+ * of that page. The child must count each message once. */
 static void free_the_rest(void *argument)
 {
     (void)argument;

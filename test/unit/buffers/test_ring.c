@@ -1,4 +1,5 @@
-/* Tests of buffers/ring.c and ring_open.c in one thread: room, order of frees, arguments, misuse, damaged memory. */
+/* Tests of buffers/ring.c and ring_open.c in one thread: how messages fill a ring, in which order they are freed, bad
+ * arguments, misuse, and damaged memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -23,12 +24,13 @@ static void lay(void)
     ring = ring_of(CHUNK, CHUNKS);
     first = sockmalloc_ring_alloc(ring, 1, 0);
     sockmalloc_ring_free(ring, first);
-    first = sockmalloc_ring_alloc(ring, CHUNK * CHUNKS, 0); /* begins at chunk 0 again */
+    first = sockmalloc_ring_alloc(ring, CHUNK * CHUNKS, 0); /* this message begins at chunk 0 again */
     cr_assert_not_null(first);
     sockmalloc_ring_free(ring, first);
 }
 
-/* Allocates a message of so many chunks, which must begin at chunk `at`; at -1 the ring must be full. */
+/* Allocates a message of `chunks` chunks and checks that it begins at chunk `at`. If `at` is -1, checks that the ring
+ * has no space for it. */
 static char *expect(unsigned chunks, int at)
 {
     errno = 0;
@@ -58,10 +60,13 @@ Test(ring, marker_moves_over_contiguous_free_chunks_only)
     expect(1, -1);
     give(2);
     give(6);
-    expect(1, -1); /* chunk 2 and 6 are free, but the marker stands before chunk 0 */
+    /*
+     * chunks 2 and 6 are free, but chunk 0 is not, so the marker, up to which chunks are known to be free, stands there
+     */
+    expect(1, -1);
     give(0);
     expect(4, -1);
-    expect(3, 0); /* the marker has moved over chunks 0 to 2 */
+    expect(3, 0); /* the marker has advanced past chunks 0 to 2 */
     expect(1, -1);
     give(3);
     expect(5, 3);
@@ -75,9 +80,9 @@ Test(ring, wraps_early_where_the_end_has_no_room)
     lay();
     expect(6, 0);
     give(0);
-    expect(3, 0); /* chunks 6 and 7 stay unused */
+    expect(3, 0); /* the message does not fit behind chunk 5, so chunks 6 and 7 stay unused */
     expect(2, 3);
-    expect(2, 5); /* the marker has passed chunks 6 and 7, and stands before chunk 0 */
+    expect(2, 5); /* the marker has passed the unused chunks 6 and 7, and stands before chunk 0 */
     expect(1, 7);
     expect(1, -1);
     give(3);
@@ -88,7 +93,7 @@ Test(ring, wraps_early_where_the_end_has_no_room)
     give(0);
     expect(1, 0);
     give(0);
-    expect(8, 0); /* the whole ring is free, but the head was not at chunk 0 */
+    expect(8, 0); /* the whole ring is free, although the head was not at chunk 0 */
 }
 
 Test(ring, early_wrap_needs_no_second_free)
@@ -98,12 +103,12 @@ Test(ring, early_wrap_needs_no_second_free)
     expect(2, 4);
     give(0);
     expect(5, -1);
-    expect(4, 0); /* the head was moved to chunk 0 by the call before */
+    expect(4, 0); /* the call above, which failed, has moved the head to chunk 0 */
     give(4);
     expect(4, 4);
 }
 
-/* Draws allocations and frees, and checks that no two messages share a byte. */
+/* Allocates and frees at random, and checks that no two messages share a byte. */
 Test(ring, messages_never_overlap)
 {
     enum { STEPS = 200000, MANY = 61 };
@@ -317,7 +322,8 @@ Test(ring, misuse_ends_the_process)
     capture_abort(find_it, message, "sockmalloc_ring_handle");
 }
 
-/* Scribbles one word over the ring's data, and calls the functions that read the word. */
+/* Overwrites one word of the ring's data, and calls the functions that read this word. The process must end with a
+ * message. */
 static void scribble(void *argument)
 {
     const uint64_t *value = argument;
@@ -356,12 +362,13 @@ Test(ring, damage_ends_the_process)
                                   {3, (1 << 24) + 1000},
                                   {2, UINT64_C(7) << RING_LAP_SHIFT | UINT64_C(3) << RING_CHUNKS_SHIFT | RING_IN_USE}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        lay(); /* the children share the ring's memory */
+        /* the ring lies in shared memory, so what a child writes to it is there for the test and the next child */
+        lay();
         capture_abort(scribble, cases[i], "is damaged: the state of chunk");
     }
 }
 
-/* Uses a ring that may be damaged in every way that a peer may use it. */
+/* Calls every function of a ring whose memory may be damaged. */
 static void use(struct sockmalloc_ring *damaged, uint64_t state)
 {
     struct sockmalloc_ring_statistics statistics;
@@ -387,7 +394,7 @@ static void use(struct sockmalloc_ring *damaged, uint64_t state)
     sockmalloc_ring_close(damaged);
 }
 
-/* Returns the status with which a child ends that attaches to the memory and uses the ring. */
+/* Runs a child that attaches to the memory and uses the ring there, and returns the child's status. */
 static int fate_of(char *memory, size_t length, uint64_t state)
 {
     int status;
@@ -408,7 +415,8 @@ static int fate_of(char *memory, size_t length, uint64_t state)
     return status;
 }
 
-/* Draws rings in use, and scribbles over up to four words of their header and states. */
+/* Damages the memory of random rings in use: up to four words of their headers and states. Whatever the words are, no
+ * process may crash. */
 Test(ring, damaged_memory_never_crashes)
 {
     enum { DRAWS = 2000, MANY = 23 };
@@ -425,7 +433,8 @@ Test(ring, damaged_memory_never_crashes)
             }
         }
         for (unsigned i = 0; i <= crew_random(&state) % 4; i++) {
-            /* half of the draws hit one of the words that decide most, and half write a small number */
+            /* half of the overwritten words are among the most important ones; half of the new values differ from the
+             * old in one bit */
             static const size_t words[] = {0, 8, 16, 128, 136, 640};
             size_t data = sizeof(struct ring_header) + MANY * sizeof(struct ring_chunk);
             size_t at = crew_random(&state) % 2 ? words[crew_random(&state) % 6] : crew_random(&state) % (data / 8) * 8;

@@ -1,4 +1,5 @@
-/* Tests of buffers/ring.c in memory that processes share: handles, holders, processes that die, children of forks. */
+/* Tests of buffers/ring.c in memory that processes share: handles that are sent to others, which process holds a
+ * message, processes that die, and children of forks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -41,7 +42,7 @@ static struct sockmalloc_ring *attach(uint32_t holder)
     return sockmalloc_ring_attach(map_again(), length, ring_options(0, holder));
 }
 
-/* Reads handles to the end of the pipe, and frees each message after a look at its bytes. */
+/* Reads handles from a pipe until it ends. Checks the bytes of each message, and frees it. */
 static void consume(void *argument)
 {
     uint64_t handle;
@@ -132,7 +133,7 @@ Test(ring_shared, what_a_dead_process_held_is_reclaimed)
     cr_assert_eq(sockmalloc_ring_close(ring), 0);
 }
 
-/* Allocates and frees until it is killed. */
+/* Allocates and frees messages until the process is killed. */
 static void churn(void *argument)
 {
     uint64_t state = *(uint64_t *)argument;
@@ -167,7 +168,8 @@ Test(ring_shared, producer_may_die_anywhere)
         cr_assert_not_null(all, "death %u lost a chunk", i);
         sockmalloc_ring_free(ring, all);
         void *some = sockmalloc_ring_alloc(ring, 1 + crew_random(&state) % (CHUNKS * 128), 0);
-        sockmalloc_ring_free(ring, some); /* the next producer begins somewhere else */
+        /* the head of the ring has moved, so the next producer begins at another chunk */
+        sockmalloc_ring_free(ring, some);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Tests of buffers/ring.c with threads: frees by others, and waits for room. */
+/* Tests of buffers/ring.c with threads: frees by other threads, and waits until the ring has space. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -17,7 +17,7 @@ enum { FREERS = 3, PLACES = 16, MESSAGES = 60000 };
 
 static struct sockmalloc_ring *ring;
 
-/* Returns a time after which a test has failed, which only ends a test that hangs. */
+/* Returns the time at which a wait fails, so far ahead that it only ends a test that hangs. */
 static const struct timespec *patience(void)
 {
     static _Thread_local struct timespec end;
@@ -26,7 +26,8 @@ static const struct timespec *patience(void)
     return &end;
 }
 
-/* A message on its way. Each thread exchanges places for NULL, or NULL for a message. */
+/* Messages on their way from one thread to another. The allocating thread replaces NULL by a message, and a freeing
+ * thread replaces the message by NULL. */
 static _Atomic(char *) places[PLACES];
 static _Atomic unsigned freed;
 
@@ -41,7 +42,7 @@ static void put(char *message, uint64_t *state)
     }
 }
 
-/* Allocates messages of drawn sizes. The first two bytes are the size, and all others are equal. */
+/* Allocates messages of random sizes. The first two bytes of a message are its size, and all others have one value. */
 static void produce(void)
 {
     uint64_t state = 11;

@@ -1,5 +1,5 @@
-/* Tests of cache/budget.c: charges are exact to the byte with several threads, and free memory beyond the limit is
- * found. */
+/* Tests of cache/budget.c: the bytes that are charged are exact even with several threads, and free memory beyond a
+ * limit is noticed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -57,7 +57,7 @@ Test(budget, nothing_fits_into_an_empty_budget)
     cr_assert(budget_charge(0));
 }
 
-/* A limit on all free memory also limits the part of it that caches may hold. */
+/* If all free memory is limited, the caches may not hold more than this limit, even if their own limit is larger. */
 Test(budget, caches_are_limited_by_the_retain_limit)
 {
     budget_open(100, 70, BUDGET_UNLIMITED);
@@ -97,7 +97,8 @@ Test(budget, limit_of_0_retains_nothing)
     cr_assert_eq(budget_excess(), 5);
 }
 
-/* One thread may subtract a slot before another has added it, so that the sum is below zero for a moment. */
+/* One thread may subtract a slot from the retained memory before another thread has added it. The sum is then below
+ * zero for a moment, and counts as zero. */
 Test(budget, retained_memory_below_zero_is_none)
 {
     budget_open(0, 100, BUDGET_UNLIMITED);
@@ -117,7 +118,8 @@ Test(budget, retained_memory_without_a_limit_is_not_counted)
     cr_assert_eq(budget_excess(), 0);
 }
 
-/* The child of a fork counts the charges and the retained memory anew; the limits stay as they are. */
+/* budget_reset, which the child of a fork calls, sets the charged bytes and the retained memory, and leaves the limits
+ * as they are. */
 Test(budget, reset_sets_both)
 {
     budget_open(100, 200, BUDGET_UNLIMITED);
@@ -209,8 +211,8 @@ Test(budget, threads_charge_to_the_last_byte)
     cr_assert_eq(budget_charged(), LIMIT);
 }
 
-/* Each thread charges more than its share of the budget, so that many charges are refused, and keeps for a while what
- * it was granted. */
+/* Each thread charges more bytes than its share of the budget, so that many charges are refused, and returns the bytes
+ * later. */
 static void charge_and_return(unsigned number)
 {
     uint64_t random = number + 1;
@@ -244,8 +246,8 @@ Test(budget, threads_stay_within_the_limit)
     cr_assert_eq(atomic_load(&budget.retained), (int64_t)sum);
 }
 
-/* The retained memory of the large pool has a limit of its own, whether or not all retained memory together has a
- * limit. */
+/* SOCKMALLOC_LARGE_RETAIN limits the retained memory of the large pool, even if the retained memory of all buckets has
+ * no limit. */
 Test(budget, large_memory_beyond_its_limit_is_excess)
 {
     budget_open(60, BUDGET_UNLIMITED, 100);

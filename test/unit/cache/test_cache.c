@@ -1,4 +1,4 @@
-/* Tests of cache/cache.c: a thread's two magazines, and which slots pass between them and the depot. */
+/* Tests of cache/cache.c: the two magazines of a thread, and how slots pass between them and the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -11,7 +11,7 @@ enum { SLOTS_MAX = 512 };
 
 static struct cache *mine;
 
-/* Sets up the tables, and opens a cache that has the largest quota for each trained bucket. */
+/* Sets up the tables, and opens a cache for this thread with the largest quota for each trained bucket. */
 static void lay(void)
 {
     house_lay_default();
@@ -27,7 +27,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &mine->bin[bucket];
 }
 
-/* Returns how many slots the private magazine of the bucket holds at most. The bucket must have a private magazine. */
+/* Returns how many slots the bucket's private magazine can hold. The bucket must have one. */
 static unsigned quota(unsigned bucket)
 {
     return (unsigned)(bin(bucket)->ceiling - bin(bucket)->floor);
@@ -48,20 +48,20 @@ static uint64_t misses(unsigned bucket)
     return counter_read(&mine->tally[bucket].misses);
 }
 
-/* Frees a slot as the pool does: into the private magazine, or by cache_flush where that is full. */
+/* Frees a slot as the pool does: into the private magazine or, if that is full, by cache_flush. */
 static void put(unsigned bucket, void *slot)
 {
     cr_assert(cache_push(bin(bucket), slot) || cache_flush(mine, bucket, slot));
 }
 
-/* Allocates a slot as the pool does: from the private magazine, or by cache_refill where that is empty. */
+/* Allocates a slot as the pool does: from the private magazine or, if that is empty, by cache_refill. */
 static void *get(unsigned bucket)
 {
     void *slot = cache_pop(bin(bucket));
     return slot != NULL ? slot : cache_refill(mine, bucket);
 }
 
-/* Carves new slots of the bucket from the front of the range. */
+/* Carves `count` new slots of the bucket from the front of the range. */
 static void carve(unsigned bucket, void **slots, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -82,7 +82,7 @@ Test(cache, last_in_is_first_out)
     }
 }
 
-/* When the private magazine is full it becomes the public one; the next full magazine goes to the depot. */
+/* The first full private magazine becomes the public one, and the next one goes to the depot. */
 Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -112,7 +112,8 @@ Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
     cr_assert_null(depot_pop_full(B64K));
 }
 
-/* Slots come from the private magazine, then from the public one, then from the depot. After that no slot is left. */
+/* The cache allocates from the private magazine first, then from the public one, then from a magazine of the depot.
+ * After that it has no slot left. */
 Test(cache, refills_from_the_public_magazine_then_from_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -145,8 +146,8 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
     cr_assert_eq(cache_held(mine, B64K), 0);
 }
 
-/* When the private magazine is full and the public one has free places, the two are swapped, and no magazine goes to
- * the depot. */
+/* If the private magazine is full and the public one has space, the two are exchanged, and no magazine goes to the
+ * depot. */
 Test(cache, flush_uses_a_public_magazine_with_free_places)
 {
     void *slots[SLOTS_MAX];
@@ -156,10 +157,10 @@ Test(cache, flush_uses_a_public_magazine_with_free_places)
     unsigned full = quota(B64K);
     unsigned next = 1;
     while (next < full + 1) {
-        put(B64K, slots[next++]); /* now the public magazine is full and the private one holds one slot */
+        put(B64K, slots[next++]); /* from here on the public magazine is full, and the private one holds one slot */
     }
     get(B64K);
-    get(B64K); /* this swaps the two magazines, so the public one is the empty one */
+    get(B64K); /* this exchanges the two magazines, so from here on the public one is empty */
     put(B64K, slots[next++]);
     uint64_t swaps_before = swaps(B64K);
     put(B64K, slots[next++]);
@@ -168,7 +169,7 @@ Test(cache, flush_uses_a_public_magazine_with_free_places)
     cr_assert_eq(cache_held(mine, B64K), full + 1);
 }
 
-/* In any order of frees and allocations no slot is lost, and none is returned twice. */
+/* In whatever order slots are freed and allocated, none is lost, and none is returned twice. */
 Test(cache, loses_no_slot_and_returns_none_twice)
 {
     static void *slots[SLOTS_MAX];
@@ -178,8 +179,8 @@ Test(cache, loses_no_slot_and_returns_none_twice)
     unsigned held = 0;
     uint32_t first = region_number(slots[0]);
     for (unsigned round = 0; round < 20000; round++) {
-        /* rounds of frees and of allocations have different lengths, so that all magazines become full and empty at
-         * times */
+        /* the periods of frees and of allocations differ in length, so that at times all magazines are full, and at
+         * times all are empty */
         bool fill = round / 97 % 2 == 0 || round / 1009 % 2 == 0;
         if (fill && held < SLOTS_MAX) {
             unsigned at = 0;
@@ -261,7 +262,8 @@ Test(cache, forget_leaves_no_trace)
     cr_assert_eq(get(B64K), slots[0]);
 }
 
-/* Without an empty magazine cache_flush refuses the slot, and the slots that the cache had can still be allocated. */
+/* If there is no empty magazine, cache_flush refuses the slot. The slots that the cache already has can still be
+ * allocated. */
 Test(cache, flush_fails_without_a_magazine)
 {
     void *slots[SLOTS_MAX];

@@ -1,5 +1,5 @@
-/* Tests of the floor and the ceiling of a cache's bin, between which malloc and free use the fast path. The tests force
- * allocations onto the slow path, and mark slots on both sides of the warm ones as cold. */
+/* Tests of cache_bounds.c, which moves the floor and the ceiling of a magazine, the bounds between which malloc and
+ * free use the fast path. The tests send allocations to the slow path, and mark slots as cold. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -23,7 +23,7 @@ static void lay_quota(uint32_t quota)
     cr_assert(cache_set_quota(mine, B16K, quota));
 }
 
-/* put frees one slot, and get allocates one, as the pool does. */
+/* put frees a slot and get allocates one, both as the pool does. */
 static void put(void *slot)
 {
     cr_assert(cache_push(bin(), slot) || cache_flush(mine, B16K, slot));
@@ -36,7 +36,7 @@ static void *get(void)
     return slot != NULL ? slot : cache_carve(mine, B16K);
 }
 
-/* Makes a private magazine that holds the first `held` of `slots`, the last of them on top, and has places for two
+/* Carves FEW new slots. Makes a private magazine that has the first `held` of them, the last on top, and space for two
  * more. */
 static void lay(void *slots[FEW], uint32_t held)
 {
@@ -78,7 +78,11 @@ Test(cache_bounds, forced_slow_slots_stay_where_they_are)
     cr_assert_eq(cache_pop(bin()), slots[0]);
 }
 
-/* A signal handler allocates a slot after cache_force_slow has read the top and before it raises the floor. */
+/*
+ * A signal handler allocates a slot while cache_force_slow runs: after it has read the top of the magazine, and before
+ * it has raised the floor to it. The floor is then above the top, and the next allocation must take the slow path all
+ * the same.
+ */
 Test(cache_bounds, floor_above_the_top_forces_slow_too)
 {
     lay_quota(MAGAZINE_SLOTS);
@@ -143,7 +147,9 @@ Test(cache_bounds, cold_slots_are_freed_one_by_one_up_to_the_quota)
     cr_assert_eq(top()[-1], slots[3]);
 }
 
-/* Slots that were allocated or freed after cache_mark_cold pass through the fast paths. */
+/*
+ * A slot that was allocated or freed after cache_mark_cold is warm: it is freed and allocated again on the fast paths.
+ */
 Test(cache_bounds, warm_slots_take_the_fast_paths)
 {
     void *slots[FEW];
@@ -191,7 +197,7 @@ Test(cache_bounds, resumed_bins_have_no_cold_slot_below)
     cr_assert_eq(cache_pop(bin()), slots[1]);
 }
 
-/* A signal handler allocates one slot, or two, in the middle of cache_pop_cold. */
+/* A signal handler allocates one or two slots while cache_pop_cold runs. No slot may be returned twice. */
 Test(cache_bounds, handler_causes_no_double_allocation)
 {
     void *slots[FEW];

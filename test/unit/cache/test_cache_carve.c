@@ -1,4 +1,4 @@
-/* Tests of a cache that was just opened: it holds no slot, and carves runs of new slots. */
+/* Tests of a new cache, which has no slot yet and carves several new slots at once. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -55,7 +55,8 @@ Test(cache_carve, refill_finds_nothing_at_first)
     }
 }
 
-/* A run has 16 slots, whose metadata fill a cache line, and the slots are returned one by one in rising order. */
+/* A cache carves 16 slots at once, whose metadata fill a cache line. It allocates them one by one, in rising order of
+ * their addresses. */
 Test(cache_carve, carved_run_is_used_in_rising_order)
 {
     enum { RUN = 16 };

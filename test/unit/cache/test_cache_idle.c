@@ -1,4 +1,4 @@
-/* Tests of cache/cache_idle.c: which thread's public magazine is collected, when, and by which thread. */
+/* Tests of cache/cache_idle.c: when the public magazine of an idle thread is taken from it, and by which thread. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -9,20 +9,20 @@
 #include "support/neighbours.h"
 #include "support/steps.h"
 
-/* LOOKS is larger than the number of caches, so that one call of cache_collect_idle visits them all. */
+/* LOOKS is more than the number of caches, so that one call of cache_collect_idle visits all of them. */
 enum { BUCKET = B64K, SLOTS = 10, NEIGHBOURS = 20, LOOKS = 32, AGE = 1000, FEW = 3 };
 
 static struct cache *mine;
 static uint64_t now = 1000000 * AGE;
 
-/* Counts a request in the neighbour's cache, so that its thread seems to be at work. */
+/* Counts a request in the bucket of a neighbour's cache, as if the neighbour's thread had allocated. */
 static void use(struct cache *cache, unsigned bucket)
 {
     counter_add(&cache->bin[bucket].requests, 1);
     counter_add(&cache->bin[bucket].returned, 1);
 }
 
-/* Opens caches of `count` neighbours. Each neighbour has used the bucket and has a public magazine. */
+/* Starts `count` neighbours, threads with caches of their own. Each has used the bucket, and has a public magazine. */
 static void lay(unsigned count)
 {
     mine = neighbours_open(count);
@@ -32,7 +32,7 @@ static void lay(unsigned count)
     }
 }
 
-/* Visits all caches, AGE after the previous visit, which noted the caches that may be idle. */
+/* Visits all caches, AGE after the visit before. A cache counts as idle if it has made no request since that visit. */
 static void look(void)
 {
     now += AGE;
@@ -83,7 +83,7 @@ Test(cache_idle, thread_that_made_a_request_keeps_its_magazine)
     expect_deposited(2 * SLOTS);
 }
 
-/* A busy thread may no longer use one of the buckets. The public magazine of that bucket is then collected. */
+/* A thread works but has stopped using one bucket. The public magazine of this bucket alone is collected. */
 Test(cache_idle, each_bucket_is_idle_by_itself)
 {
     lay(1);
@@ -118,7 +118,7 @@ Test(cache_idle, empty_magazine_stays)
     expect_deposited(0);
 }
 
-/* The thread that collects has idle buckets of its own collected as well. */
+/* A thread that collects other threads' idle magazines also collects its own. */
 Test(cache_idle, own_idle_magazine_is_collected_too)
 {
     lay(0);
@@ -137,7 +137,8 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     look();
     for (unsigned i = 1; i < 10; i++) {
         cache_collect_idle(mine, now + AGE - 1, AGE, LOOKS);
-        /* This thread has read the clock long ago, like a thread that was held up after it had read the clock. */
+        /* The time that this thread passes lies in the past, as if the thread had been suspended since it read the
+         * clock. */
         cache_collect_idle(mine, now - i, AGE, LOOKS);
     }
     expect_deposited(0);
@@ -145,8 +146,8 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     expect_deposited(SLOTS);
 }
 
-/* Caches are visited from the highest number down. Number 0 is the shared cache, which is skipped; number 1 is the
- * caller's own. */
+/* Each call visits the next few caches, from the highest number down to 1, the caller's own. Number 0 is the shared
+ * cache and is not visited. */
 Test(cache_idle, each_call_looks_at_the_next_few)
 {
     enum { A_CALL = 7, CALLS = (NEIGHBOURS + 1 + A_CALL - 1) / A_CALL };
@@ -166,8 +167,8 @@ static void collect(void)
     cache_collect_idle(mine, now, AGE, LOOKS);
 }
 
-/* Another thread collects while the first one is stopped: it visits FEW caches in one call and one cache in the next,
- * and together these are all caches. */
+/* Runs while another thread's call of cache_collect_idle is interrupted. Collects as another thread: one call visits
+ * FEW caches, and a second call the one that is left. */
 static void collect_meanwhile(void *context)
 {
     (void)context;
@@ -175,7 +176,8 @@ static void collect_meanwhile(void *context)
     cache_collect_idle(neighbour(0), now, AGE, 1);
 }
 
-/* Each neighbour uses the bucket in every round, so a neighbour that is visited twice in one round would seem idle. */
+/* Two threads collect at once, and each cache must be visited by only one of them. Each neighbour makes a request in
+ * every round, so if its cache were visited twice in a round, it would seem idle. */
 Test(cache_idle, each_cache_is_visited_by_one_collector, .timeout = 60)
 {
     bool stopped = true;
@@ -187,7 +189,7 @@ Test(cache_idle, each_cache_is_visited_by_one_collector, .timeout = 60)
         }
         now += AGE;
         stopped = steps_run(at, collect, collect_meanwhile);
-        collect(); /* collects the public magazines of both neighbours */
+        collect(); /* this call collects the public magazines of both neighbours */
         cr_assert_eq(still_public(FEW, BUCKET), FEW, "after %u instructions", at);
     }
     look();

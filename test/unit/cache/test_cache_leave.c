@@ -1,4 +1,4 @@
-/* Tests of a thread that closes its cache before it ends, for good or for a while. */
+/* Tests of a thread that closes its cache before the thread ends: for good, or to open one again later. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -12,8 +12,8 @@
 
 enum { BUCKET = B8K, THREADS = 4 };
 
-/* Allocates slots and frees most of them, so that both magazines hold some unless another thread steals the public
- * one. */
+/* Allocates slots and frees most of them. Afterwards both magazines of the thread have slots, unless another thread has
+ * stolen the public one. */
 static void use(void)
 {
     void *taken[100];
@@ -94,7 +94,8 @@ static void open_and_meet(unsigned number)
     crew_meet();
 }
 
-/* Checks that no two threads get the same record. They would get one if a record was closed twice. */
+/* Checks that the caches of several threads have different records. If a record had been closed twice, two threads
+ * would get it. */
 static void expect_distinct_records(void)
 {
     crew_run(THREADS, open_and_meet);
@@ -127,8 +128,8 @@ Test(cache_leave, end_of_a_thread_that_came_back_closes_its_cache)
 static pthread_key_t earlier_key;
 static pthread_barrier_t gate;
 
-/* Waits in a destructor of the thread. It runs before the cache's own destructor, so that a fork finds the thread
- * there. */
+/* A destructor of the thread in which the thread waits, so that the test can fork meanwhile. It runs before the
+ * destructor that closes the cache. */
 static void stand_still(void *argument)
 {
     (void)argument;
@@ -143,7 +144,8 @@ static void *use_and_end(void *argument)
     return argument;
 }
 
-/* Sets a thread-specific value, because glibc runs destructors only in a thread that has set such a value itself. */
+/* Runs as a thread that sets a thread-specific value, because glibc calls destructors only in a thread that has set
+ * such a value itself. */
 static void *set_value_and_end(void *argument)
 {
     static pthread_key_t key;
@@ -152,7 +154,9 @@ static void *set_value_and_end(void *argument)
     return argument;
 }
 
-/* Starts a thread that gets the stack of the thread which was ending at the fork. */
+/*
+ * Runs in the fork child: starts a thread, which gets the stack of the thread that was ending when its parent forked.
+ */
 static void end_on_its_stack(void *argument)
 {
     pthread_t thread;
@@ -163,8 +167,11 @@ static void end_on_its_stack(void *argument)
     CHECK(cache_open_count() == 0);
 }
 
-/* A system that reuses the stacks of threads may leave a thread-specific value of the old thread to the new one; glibc
- * does. */
+/*
+ * glibc reuses the stack of a thread that no longer exists, and with it its thread-specific values. So a new thread of
+ * the child may find the value of a thread that was ending at the fork. It must not use or close the cache of that
+ * thread.
+ */
 Test(cache_leave, child_has_no_cache_of_a_thread_that_was_ending)
 {
     pthread_t thread;

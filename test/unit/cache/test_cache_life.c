@@ -1,4 +1,4 @@
-/* Tests of a thread's cache from its opening to the thread's end, the reuse of its record, and a full table of
+/* Tests of a thread's cache from its opening until the thread ends, of the reuse of its record, and of a full table of
  * records. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
@@ -77,7 +77,7 @@ Test(cache_life, each_thread_has_a_cache_of_its_own)
     cr_assert_eq(same, 1);
 }
 
-/* Allocates 100 slots of each trained bucket, frees 90 of them, and ends. */
+/* Runs as a thread that allocates 100 slots of each trained bucket, frees 90 of them, and ends. */
 static void take_and_leave(unsigned number)
 {
     void *taken[100];
@@ -136,8 +136,8 @@ Test(cache_life, next_thread_continues_the_counters)
 
 static pthread_key_t late_key;
 
-/* glibc runs the destructors of keys in the order in which the keys were made, so the cache's destructor has run before
- * this function, which is the destructor of a later key. */
+/* A destructor that works with slots after the cache's destructor has run: glibc calls the destructors of keys in the
+ * order in which the keys were made, and this one's key is the later one. */
 static void work_after_the_end(void *argument)
 {
     CHECK(cache_mine == &cache_shared);
@@ -197,8 +197,11 @@ static void crowd(unsigned number)
     crew_meet();
 }
 
-/* Threads for which the table has no record share one cache, which holds nothing, and are served from the stacks. A
- * mapping is put in the table's way, because the table has records for more threads than a test can start. */
+/*
+ * If the table has no record for a thread, the thread uses the shared cache, which holds no slot, and its requests are
+ * served from the stacks. The test maps a page in the way of the table, because the table has records for more threads
+ * than a test can start.
+ */
 Test(cache_life, table_can_be_full)
 {
     enum { RECORDS = 32 };

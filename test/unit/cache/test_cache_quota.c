@@ -1,5 +1,5 @@
-/* Tests of cache/cache_quota.c: a quota is raised at once, and when it is lowered the slots that no longer fit are
- * kept elsewhere. */
+/* Tests of cache/cache_quota.c: a quota rises at once. If it falls, the slots that no longer fit into the magazines go
+ * to the stack or the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -20,7 +20,8 @@ static struct cache *mine;
 
 static void lay(void)
 {
-    house_pools.retain_limit = UINT64_C(1) << 40; /* a limit is set, so that retained memory is counted */
+    /* retained memory is counted only if it has a limit, so the test sets one */
+    house_pools.retain_limit = UINT64_C(1) << 40;
     house_lay_default();
     mine = cache_reach();
     cr_assert_neq(mine, &cache_shared);
@@ -47,7 +48,7 @@ static void put(uint32_t number)
     cr_assert(cache_push(bin(), slot) || cache_flush(mine, BUCKET, slot));
 }
 
-/* Returns a magazine that holds `count` newly carved slots. */
+/* Carves `count` new slots, and returns a magazine that has them. */
 static struct magazine *carve(uint32_t count)
 {
     struct magazine *magazine = depot_pop_empty(BUCKET);
@@ -59,8 +60,9 @@ static struct magazine *carve(uint32_t count)
     return magazine;
 }
 
-/* Gives the public magazine the slots with the numbers from 0 to `open` - 1, and the private one the next `own`
- * slots. */
+/*
+ * Puts the slots 0 to `open` - 1 of the bucket into the public magazine, and the next `own` slots into the private one.
+ */
 static void fill(uint32_t open, uint32_t own)
 {
     set_quota(FULL);
@@ -73,8 +75,8 @@ static void fill(uint32_t open, uint32_t own)
     cr_assert_eq(cache_held(mine, BUCKET), open + own);
 }
 
-/* Checks that the next slots which the cache returns, without the depot and the stack, are those from number `last`
- * down to `first`. */
+/* Checks that the cache allocates the slots from number `last` down to number `first`, and needs neither the depot nor
+ * the stack for that. */
 static void expect_next(uint32_t last, uint32_t first)
 {
     for (uint32_t number = last + 1; number-- > first;) {
@@ -84,7 +86,7 @@ static void expect_next(uint32_t last, uint32_t first)
     }
 }
 
-/* Checks that the slots marked in `free_slots`, and no others, are on the stack of free slots. */
+/* Checks that the stack has exactly the slots that are marked in `free_slots`. */
 static void expect_free(const bool free_slots[2 * FULL])
 {
     bool found[2 * FULL] = {false};
@@ -125,7 +127,7 @@ Test(cache_quota, is_raised_at_once)
     expect_deposited(0);
 }
 
-/* After a rise of the quota the public magazine can hold more slots as well, once it becomes the private one. */
+/* The larger quota also holds for the public magazine: when that becomes the private one, more slots fit into it. */
 Test(cache_quota, is_raised_for_both_magazines)
 {
     lay();
@@ -158,7 +160,8 @@ Test(cache_quota, slots_that_fit_stay)
     cr_assert_null(cache_refill(mine, BUCKET));
 }
 
-/* The slots that have been free for longest go to the stack, and the others keep their order. */
+/* If the quota falls, the slots that have been free for longest go to the stack. The others stay in the magazines in
+ * their order. */
 Test(cache_quota, both_magazines_are_cut)
 {
     bool free_slots[2 * FULL] = {false};
@@ -206,7 +209,7 @@ Test(cache_quota, only_the_public_magazine_is_cut)
     expect_free(free_slots);
 }
 
-/* A cache without a quota has no magazine. So when the quota becomes 0, both magazines go to the depot with their
+/* A cache with a quota of 0 has no magazine. So when the quota falls to 0, both magazines go to the depot with their
  * slots. */
 Test(cache_quota, quota_of_0_leaves_no_magazine)
 {
@@ -231,7 +234,8 @@ Test(cache_quota, empty_magazines_go_to_the_empty_stack)
     lay();
     fill(1, 1);
     const struct magazine *own = cache_private(bin());
-    expect_next(1, 0); /* the refill has swapped the magazines, so these slots lie in the public one */
+    /* these slots come from the public magazine, which the first allocation has exchanged for the private one */
+    expect_next(1, 0);
     cr_assert_eq(atomic_load(&bin()->public_magazine), own);
     const struct magazine *other = cache_private(bin());
     set_quota(0);
@@ -259,8 +263,8 @@ Test(cache_quota, begin_forgets_what_training_noted)
     cr_assert_eq(cache_held(mine, BUCKET), 5);
 }
 
-/* After a fork the child sets the budget and searches for its free slots and magazines in other functions. So
- * cache_forget changes neither the budget nor the depot. */
+/* cache_forget, which the child of a fork calls, removes a cache's quota and magazines, and changes neither the budget
+ * nor the depot: the child does that elsewhere. */
 Test(cache_quota, forget_changes_neither_budget_nor_depot)
 {
     lay();
@@ -276,7 +280,8 @@ Test(cache_quota, forget_changes_neither_budget_nor_depot)
     cr_assert_eq(slots_pop_free(BUCKET), STACK_EMPTY);
 }
 
-/* A thread without a quota never uses its run of new slots, so the run must become free for all threads. */
+/* A thread without a quota never uses the new slots that it carved in advance, so these must become free for all
+ * threads. */
 Test(cache_quota, quota_of_0_leaves_no_run)
 {
     lay();
@@ -288,7 +293,7 @@ Test(cache_quota, quota_of_0_leaves_no_run)
     cr_assert_eq(counter_read(&mine->tally[BUCKET].purged), left);
 }
 
-/* One miss counts as much as eight swaps of magazines when training decides on a larger quota. */
+/* When training decides on a larger quota, one miss counts as much as eight exchanges of magazines. */
 Test(cache_quota, misses_and_swaps_count_for_a_larger_quota)
 {
     lay();
@@ -303,10 +308,10 @@ Test(cache_quota, misses_and_swaps_count_for_a_larger_quota)
     put(2);
     put(3);
     cr_assert_eq(*want, CACHE_MISS, "getting the second magazine does not count as a miss");
-    put(4); /* now both magazines are full */
+    put(4); /* from here on both magazines are full */
     cr_assert_eq(*want, 2 * CACHE_MISS);
     expect_next(4, 4);
-    expect_next(3, 3); /* these slots come from the public magazine */
+    expect_next(3, 3); /* this slot comes from the public magazine */
     cr_assert_eq(*want, 2 * CACHE_MISS + CACHE_SWAP);
 }
 
@@ -348,8 +353,8 @@ Test(cache_charge, quota_beyond_the_budget_is_refused)
     cr_assert_not(cache_set_quota(mine, BUCKET, 10));
 }
 
-/* The quota that move_quota sets. At each moment of its change the budget is charged for at least the quotas, and for
- * at least the slots that the caches hold. */
+/* The quota that move_quota sets. The test interrupts that change after each instruction: the budget must always be
+ * charged for at least the slots that the caches may hold and do hold. */
 static uint32_t goal;
 
 static void move_quota(void)

@@ -1,5 +1,5 @@
-/* Tests of a cache's refills: slots come from other threads, then from the depot, and the cache never gets more than
- * its quota. */
+/* Tests of cache_refill: slots come from other threads first and from the depot second, and a cache never gets more
+ * than its quota. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -18,7 +18,8 @@ static struct cache *mine;
 
 static void lay(void)
 {
-    house_pools.retain_limit = UINT64_C(1) << 40; /* a limit is set, so that retained memory is counted */
+    /* retained memory is counted only if it has a limit, so the test sets one */
+    house_pools.retain_limit = UINT64_C(1) << 40;
     mine = neighbours_open(1);
 }
 
@@ -71,8 +72,8 @@ Test(cache_refill, does_not_walk_while_it_has_a_public_magazine)
     expect_counts(0, 0);
 }
 
-/* Checks that a small quota keeps the upper slots of the magazine, and that the lower ones, which are colder, went
- * to the depot. */
+/* Checks that a cache whose quota is smaller than the magazine keeps the upper slots, and that the lower ones, which
+ * are colder, have gone to the depot. */
 static void expect_upper_part(const struct magazine *magazine)
 {
     void *const *slot = magazine->slot;
@@ -104,8 +105,8 @@ Test(cache_refill, takes_no_more_than_its_quota_from_the_depot)
     cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 1);
 }
 
-/* A refill that exceeds the quota needs a second magazine for the rest, so it takes nothing if there is no empty
- * magazine. */
+/* If a refill gets more slots than the quota permits, it needs an empty magazine for the rest. If there is none, it
+ * takes no slot. */
 Test(cache_refill, without_an_empty_magazine_takes_nothing)
 {
     lay();

@@ -1,5 +1,5 @@
-/* Tests of the walk over other threads' caches: whose public magazine is stolen, and what the owner may do at the same
- * time. */
+/* Tests of the walk, in which a thread looks at other threads' caches for slots: which public magazine it steals, and
+ * what that magazine's owner may do at the same time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -13,7 +13,7 @@
 #include "support/neighbours.h"
 #include "support/steps.h"
 
-enum { BUCKET = B64K, LENGTH = 8 /* LENGTH is how many caches one walk visits. */ };
+enum { BUCKET = B64K, LENGTH = 8 /* LENGTH is how many caches one walk looks at. */ };
 
 static struct cache *mine;
 
@@ -38,8 +38,8 @@ Test(cache_walk, takes_a_public_magazine)
     expect_counts(2, 1);
 }
 
-/* The next walk begins at the cache where the last walk found a magazine, because the thread of that cache may have
- * another magazine. */
+/* The next walk begins at the cache in which the last walk has found a magazine, because that cache's thread may have
+ * made another magazine public. */
 Test(cache_walk, begins_where_the_last_walk_succeeded)
 {
     lay(3);
@@ -84,14 +84,14 @@ Test(cache_walk, ignores_empty_private_and_other_magazines)
     cr_assert_eq(neighbours_public(neighbour(2), B32K), others);
 }
 
-/* Each visit of a cache reads a cache line of another thread. So a walk visits few caches, and the next walk goes on
- * where the last one ended. */
+/* To look at a cache is to read a cache line of another thread. So a walk looks at few caches, and the next walk begins
+ * where the last one has ended. */
 Test(cache_walk, goes_on_where_it_ended)
 {
     lay(NEIGHBOURS_MAX);
     struct magazine *magazine = neighbours_equip(neighbour(NEIGHBOURS_MAX - 1), BUCKET, 10);
     cr_assert_null(cache_walk(mine, BUCKET));
-    expect_counts(LENGTH - 1, 0); /* the calling thread's own cache is one of the visits, and does not count */
+    expect_counts(LENGTH - 1, 0); /* one of the caches was the calling thread's own, which does not count */
     cr_assert_null(cache_walk(mine, BUCKET));
     expect_counts(2 * LENGTH - 1, 0);
     cr_assert_eq(cache_walk(mine, BUCKET), magazine);
@@ -103,14 +103,15 @@ Test(cache_walk, goes_on_where_it_ended)
 static struct magazine *contested;
 static struct magazine *found;
 static uint32_t left;
-static uint32_t owners; /* how many slots the owner has allocated from its public magazine */
+static uint32_t owners; /* how many slots the owner has allocated from the magazine that is being stolen */
 
 static void walk(void)
 {
     found = cache_walk(mine, BUCKET);
 }
 
-/* The owner makes its public magazine private, allocates all slots but a few, and makes it public again. */
+/* Runs as the owner within another thread's steal: makes the public magazine private, allocates all its slots but
+ * `left`, and makes it public again. */
 static void use_and_put_back(void *context)
 {
     struct cache_bin *bin = &neighbour(0)->bin[BUCKET];
@@ -122,8 +123,8 @@ static void use_and_put_back(void *context)
     }
 }
 
-/* Checks that the magazine lies in exactly one place, and that its count of slots is right. Returns true if that place
- * is the depot. */
+/* Checks that the magazine is in exactly one place (with the thief, the owner or the depot), and that its count of
+ * slots is right. Returns true if it is in the depot. */
 static bool expect_one_place(unsigned at)
 {
     struct magazine *full = depot_pop_full(BUCKET);
@@ -142,8 +143,8 @@ static bool expect_one_place(unsigned at)
     return in_depot;
 }
 
-/* Stops a steal after each of its instructions, and lets the owner run there. Returns how often the magazine ended
- * in the depot. */
+/* Interrupts a steal after each of its instructions, and lets the owner use the magazine there. Returns how many times
+ * the magazine has ended in the depot. */
 static unsigned contest(uint32_t slots_left)
 {
     unsigned in_depot = 0;
@@ -170,8 +171,8 @@ Test(cache_walk, owner_may_use_the_magazine_meanwhile, .timeout = 60)
     cr_assert_gt(counter_read(&mine->tally[BUCKET].steals), 20U);
 }
 
-/* The owner empties the magazine after the thief has looked at it and before the thief takes it; the thief then has
- * an empty one. */
+/* The owner allocates all slots of the magazine after the thief has looked at it and before the thief takes it. The
+ * thief then has an empty magazine, and puts it into the depot. */
 Test(cache_walk, magazine_emptied_meanwhile_goes_to_the_depot, .timeout = 60)
 {
     lay(1);
@@ -182,7 +183,7 @@ Test(cache_walk, magazine_emptied_meanwhile_goes_to_the_depot, .timeout = 60)
 
 static bool owner_has_it;
 
-/* The owner makes its public magazine private again and keeps it. */
+/* Runs as the owner within another thread's steal: makes the public magazine private again, and keeps it. */
 static void keep(void *context)
 {
     (void)context;
@@ -203,7 +204,7 @@ Test(cache_walk, magazine_goes_to_the_owner_or_the_thief, .timeout = 60)
     }
 }
 
-/* The owner's quota is lowered while another thread steals its public magazine. */
+/* Lowers the owner's quota while another thread steals the owner's public magazine. */
 static void lower(void)
 {
     CHECK(cache_set_quota(neighbour(0), BUCKET, 4));

@@ -1,4 +1,4 @@
-/* Tests of cache/depot.c: in each bucket full magazines lie on one stack, and empty magazines on another. */
+/* Tests of cache/depot.c: each bucket has one stack of full magazines and one of empty magazines. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -120,8 +120,8 @@ static struct magazine *all[THREADS * 2];
 static _Atomic uint32_t moved;
 static _Atomic uint32_t opened;
 
-/* Threads empty full magazines and fill empty ones. A thread that gets a magazine must see all slots that the
- * magazine's last user wrote to it. */
+/* Runs as one of several threads that empty full magazines and fill empty ones. A thread that pops a magazine must see
+ * all that the thread which pushed it has written to it. */
 static void exchange(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -150,7 +150,7 @@ Test(depot, threads_exchange_whole_magazines)
     lay();
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         all[i] = give(BUCKET, 0);
-        all[i]->slot[0] = all; /* any pointer but NULL, so that magazines which were used differ from new ones */
+        all[i]->slot[0] = all; /* marks the magazine as used by a pointer that is not NULL */
     }
     opened = sizeof all / sizeof all[0];
     crew_run(THREADS, exchange);

@@ -1,5 +1,5 @@
-/* Tests of cache/magazine.c: magazines are aligned, are pushed to stacks and popped again, and their table has a
- * limited size. */
+/* Tests of cache/magazine.c: magazines are aligned, they can be pushed to stacks and popped again, and their table has
+ * a largest size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -1,4 +1,5 @@
-/* Tests of cache/profile_text.c: what is written is read back, and any other text is refused. */
+/* Tests of cache/profile_text.c, the text of a profile: a profile that was written can be read, and any other text is
+ * refused. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -34,8 +35,8 @@ static void profile_place_close(void)
 
 TestSuite(profile, .init = profile_place_open, .fini = profile_place_close);
 
-/* Writes the file without O_TRUNC, because after a truncation some filesystems write each of these thousands of files
- * to the disk. */
+/* Overwrites the file and does not truncate it first, because some filesystems write a file to the disk after a
+ * truncation, and this test writes thousands. */
 static void put_bytes(const char *bytes, size_t length)
 {
     int file = open(path, O_WRONLY | O_CREAT, 0600);
@@ -44,9 +45,7 @@ static void put_bytes(const char *bytes, size_t length)
     close(file);
 }
 
-/*
- * Returns the FNV-1a checksum as its authors define it. The function is written independently of the code under test.
- */
+/* Returns the FNV-1a checksum, computed as its authors define it and without the code under test. */
 static uint64_t fnv(const char *bytes, size_t length)
 {
     uint64_t hash = 14695981039346656037UL;
@@ -57,7 +56,7 @@ static uint64_t fnv(const char *bytes, size_t length)
     return hash;
 }
 
-/* Writes a text to the file with a correct checksum. */
+/* Writes a text with its correct checksum to the file. */
 static void put_signed(const char *bytes, size_t length)
 {
     char whole[BYTES];
@@ -118,7 +117,7 @@ Test(profile, reads_what_it_writes)
         }
         expect_round_trip(&profile);
     }
-    /* the longest profile that there can be */
+    /* the longest profile that is possible */
     for (profile.count = 0; profile.count < POWERS_IN_RANGE; profile.count++) {
         profile.row[profile.count] = (struct profile_row){4096UL << profile.count, PROFILE_QUOTA_LIMIT};
     }
@@ -161,7 +160,7 @@ Test(profile, refuses_a_text_cut_anywhere)
     expect_fault("no checksum at its end");
 }
 
-/* Each byte of the text is replaced by every other value that a byte can have. */
+/* A profile in which any one byte is replaced by any other value is refused. */
 Test(profile, refuses_a_text_with_any_byte_changed)
 {
     put_bytes(example_text, sizeof example_text - 1);
@@ -180,8 +179,8 @@ Test(profile, refuses_a_text_with_any_byte_changed)
     close(file);
 }
 
-/* The last bucket ends at SOCKMALLOC_MAX, which may be any number. If this number is below SOCKMALLOC_LARGE the last
- * bucket is trained, too. */
+/* The last bucket ends at SOCKMALLOC_MAX, which may be any number. If SOCKMALLOC_MAX is below SOCKMALLOC_LARGE, the
+ * last bucket is trained, so its row may have any size. */
 Test(profile, last_row_may_be_of_any_size)
 {
     static const size_t sizes[] = {4097, 12288, 70000, 84999, 5000000, (64 << 20) - 1};
@@ -196,8 +195,8 @@ Test(profile, last_row_may_be_of_any_size)
     }
 }
 
-/* Changes each byte under a correct checksum, as after an edit by hand. A text that is then accepted is read exactly
- * as it stands, because writing the profile gives the same text again. */
+/* Replaces each byte by each other value and corrects the checksum, as after an edit by hand. If such a text is
+ * accepted, writing what was read from it must give this text again. */
 Test(profile, reads_no_text_in_two_ways)
 {
     enum { LENGTH = sizeof example_text - 1 - 26 };
@@ -222,9 +221,9 @@ Test(profile, reads_no_text_in_two_ways)
         }
     }
     /*
-     * The unchanged text is accepted once for each byte. The nine other values of each of four digits of a quota and of
-     * five digits of the last bucket are accepted as well, except for the three values that would make a number begin
-     * with 0.
+     * The unchanged text was accepted once for each of its bytes. Further texts differ in one digit: four digits of a
+     * quota and five of the last bucket may have each of nine other values, except for three values with which a number
+     * would begin with 0.
      */
     cr_assert_eq(read, LENGTH + (4 + 5) * 9 - 3);
 }
@@ -251,7 +250,7 @@ Test(profile, error_names_the_fault)
         {TITLE "bucket 12288 quota 1\nbucket 16384 quota 1\n", "buckets out of order"},
         {TITLE "bucket 12288 quota 1\nbucket 12289 quota 1\n", "buckets out of order"},
         {TITLE "bucket 134217728 quota 1\n", "a bucket out of range"},
-        /* 2^32 + 4096, 2^64 + 4096 and more: none of these numbers may be read as 4096. */
+        /* 2^32 + 4096, 2^64 + 4096 and larger numbers must be refused, and not be read as 4096 */
         {TITLE "bucket 4294971392 quota 1\n", "a bucket out of range"},
         {TITLE "bucket 18446744073709555712 quota 1\n", "a bucket out of range"},
         {TITLE "bucket 99999999999999999999999999999999999999 quota 1\n", "a bucket out of range"},
@@ -300,12 +299,12 @@ Test(profile, checksum_must_be_last_and_exact)
         put_bytes(texts[i][0], strlen(texts[i][0]));
         expect_fault(texts[i][1]);
     }
-    /* A NUL byte does not end the text of a profile: the bytes behind the NUL are read, too. */
+    /* The text of a profile does not end at a NUL byte: the bytes behind it count too, so the profile is refused. */
     put_bytes(example_text, sizeof example_text);
     expect_fault("no checksum at its end");
 }
 
-/* Reading a file of any length takes no more memory than the longest profile takes. */
+/* However long the file is, reading it takes no more memory than the longest profile. */
 Test(profile, refuses_a_text_too_long)
 {
     char body[BYTES];

@@ -1,4 +1,4 @@
-/* Tests of cache/profile.c: which file is read as a profile, and that a failed write never loses the old file. */
+/* Tests of cache/profile.c: which files are read as profiles, and that a failed write never loses the old profile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -21,7 +21,8 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */, NOBODY = 65534 };
 static const struct profile old = {.count = 1, .row = {{8192, 5}}};
 static const struct profile new = {.count = 2, .row = {{4096, 12}, {16384, 62}}};
 static char path[PLACE_PATH_SIZE];
-static char new_path[PLACE_PATH_SIZE + 32]; /* the temporary file that this process renames to the profile */
+/* the temporary file that this process writes and then renames to the profile */
+static char new_path[PLACE_PATH_SIZE + 32];
 
 static void profile_place_open(void)
 {
@@ -30,7 +31,7 @@ static void profile_place_open(void)
     snprintf(new_path, sizeof new_path, "%s.%d.new", path, (int)getpid());
 }
 
-/* Removes the directory, which must be empty by now: a write leaves nothing beside the profile. */
+/* Removes the directory. It must be empty by now, because a write leaves no other file beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -39,8 +40,8 @@ static void profile_place_close(void)
 
 TestSuite(profile_file, .init = profile_place_open, .fini = profile_place_close);
 
-/* Returns NULL if the profile in the file `name` is `wanted`, or else a text that describes the difference. Any thread
- * or child may call it. */
+/* Returns NULL if the file `name` has the profile `wanted`, or else a text that says what differs. Any thread or child
+ * process may call it. */
 static const char *difference(const char *name, const struct profile *wanted)
 {
     struct profile found;
@@ -103,7 +104,7 @@ Test(profile_file, follows_no_link)
     cr_assert_neq(access(path, F_OK), 0, "no file is made through a link");
 }
 
-/* A FIFO that is opened without O_NONBLOCK would wait for its other end. */
+/* Opening a FIFO must not wait for a process at its other end, so the file is opened with O_NONBLOCK. */
 Test(profile_file, refuses_other_kinds_of_files, .timeout = 120)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -143,7 +144,7 @@ Test(profile_file, refuses_files_that_others_can_write)
     }
 }
 
-/* Runs as a user who may enter the directory, but may not write to it. */
+/* Runs as a user who may read files of the directory, but may not make files there. */
 static void work_as_nobody(void *argument)
 {
     struct profile profile;
@@ -151,7 +152,7 @@ static void work_as_nobody(void *argument)
     CHECK(chmod(path, 0644) == 0);
     CHECK(chmod(place_directory(), 0555) == 0);
     CHECK(geteuid() != 0 || setresuid(NOBODY, NOBODY, NOBODY) == 0);
-    /* reads the profile, which belongs to root if root runs the test, and otherwise to the user */
+    /* the profile can be read, although it belongs to another user if root runs the test */
     CHECK(difference(path, &old) == NULL);
     errno = UNUSUAL;
     CHECK(!profile_write(path, &new));
@@ -183,7 +184,7 @@ Test(profile_file, refuses_files_of_other_users)
     expect_read_fault(path, "another user's file");
 }
 
-/* If the setting names another file by mistake, that file must not be overwritten. */
+/* If the setting names another file by mistake, a write must not replace that file. */
 Test(profile_file, replaces_only_profiles)
 {
     static const char *const precious[] = {"precious", "s ", "sockmalloc profil!", "Sockmalloc",
@@ -204,7 +205,7 @@ Test(profile_file, replaces_only_profiles)
     }
 }
 
-/* Sets `name` to a path of `length` bytes that names the profile: its directory, slashes, "profile". */
+/* Sets `name` to a path of the profile that is `length` bytes long: the directory, many slashes, and "profile". */
 static void lengthen(char *name, size_t length)
 {
     memset(name, '/', length);
@@ -212,7 +213,7 @@ static void lengthen(char *name, size_t length)
     strcpy(name + length - strlen("profile"), "profile");
 }
 
-/* A path that is too long is refused and not cut, because the cut path could name another file. */
+/* A path that is too long is refused. It must not be shortened, because another file could have the shortened name. */
 Test(profile_file, never_cuts_a_name)
 {
     char name[2 * SETTING_PATH_SIZE];
@@ -225,7 +226,7 @@ Test(profile_file, never_cuts_a_name)
         expect_not_written(name);
         cr_assert_neq(access(path, F_OK), 0);
     }
-    /* The path as a whole is short enough, but its last part is too long for a file's name. */
+    /* the whole path is short enough, but its last component is longer than a file's name may be */
     snprintf(name, sizeof name, "%s/%0250d", place_directory(), 1);
     expect_not_written(name);
 }

@@ -1,5 +1,5 @@
-/* Tests of writing a profile: all of it is written or nothing, also on a full disk, and where an earlier process has
- * left its temporary file. */
+/* Tests of writing a profile: it is written as a whole or not at all, even if the disk is full or an earlier process
+ * has left its temporary file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -23,7 +23,8 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 static const struct profile old = {.count = 1, .row = {{8192, 5}}};
 static const struct profile new = {.count = 2, .row = {{4096, 12}, {16384, 62}}};
 static char path[PLACE_PATH_SIZE];
-static char name[PLACE_PATH_SIZE + 32]; /* the temporary file that this process renames to the profile */
+/* the temporary file that this process writes and then renames to the profile */
+static char name[PLACE_PATH_SIZE + 32];
 
 static void profile_place_open(void)
 {
@@ -32,7 +33,7 @@ static void profile_place_open(void)
     snprintf(name, sizeof name, "%s.%d.new", path, (int)getpid());
 }
 
-/* Removes the directory, which must be empty by now: a write leaves nothing beside the profile. */
+/* Removes the directory. It must be empty by now, because a write leaves no other file beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -41,8 +42,8 @@ static void profile_place_close(void)
 
 TestSuite(profile_write, .init = profile_place_open, .fini = profile_place_close);
 
-/* Returns NULL if the profile in the file is `wanted`, or else a text that describes the difference. Any thread or
- * child may call it. */
+/* Returns NULL if the file has the profile `wanted`, or else a text that says what differs. Any thread or child process
+ * may call it. */
 static const char *difference(const struct profile *wanted)
 {
     struct profile found;
@@ -76,8 +77,8 @@ Test(profile_write, replaces_the_file_and_writes_into_none)
     cr_assert_eq(status.st_mode & 0777, 0600);
 }
 
-/* With any limit on the file's size, the whole profile is written or nothing. The kernel sends SIGXFSZ, but the program
- * does not see it. */
+/* Writes the profile under each limit on a file's size (RLIMIT_FSIZE): the whole profile is written, or none of it. The
+ * signal SIGXFSZ, which the kernel sends at such a write, must not reach the program. */
 static void work_with_little_room(void *argument)
 {
     static const struct profile changed = {.count = 1, .row = {{8192, 6}}};
@@ -137,14 +138,17 @@ Test(profile_write, survives_a_full_disk)
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
 }
 
-/* A killed process left its temporary file, and this process has the same pid, as is usual in containers. */
+/* A process was killed and has left its temporary file. This process has the same process id, as often happens in
+ * containers, and replaces that file. */
 Test(profile_write, replaces_a_leftover_file)
 {
     place_write(name, "half of a prof");
     cr_assert(profile_write(path, &new));
     expect_profile(&new);
     cr_assert_neq(access(name, F_OK), 0);
-    /* Any other kind of file, such as a link or a directory, was not left by this library, so it stays. */
+    /*
+     * The library has not made a link or a directory of this name, so it leaves that where it is, and writes nothing.
+     */
     cr_assert_eq(symlink(path, name), 0);
     cr_assert_not(profile_write(path, &old));
     cr_assert_eq(unlink(name), 0);
@@ -154,8 +158,8 @@ Test(profile_write, replaces_a_leftover_file)
     expect_profile(&new);
 }
 
-/* The temporary file may belong to another thread, to the code that a signal handler interrupted, or to a container
- * with the same pid. */
+/* The temporary file may be in use: by another thread, by the code that a signal handler has interrupted, or by a
+ * process with the same process id in another container. Its writer holds a lock on it, so it is left alone. */
 Test(profile_write, leaves_the_file_of_another_writer)
 {
     char text[64];

@@ -1,4 +1,4 @@
-/* Tests of several writers of one profile: a reader sees a whole profile at every moment. */
+/* Tests of several writers of one profile: whoever reads it finds a whole profile at any time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 enum { UNUSUAL = 4242 /* an errno that no call sets */, WRITERS = 3, WRITES = 300, KILLS = 50 };
 
 static char path[PLACE_PATH_SIZE];
-/* true once the reader has seen enough; lies in memory that is shared with the writing processes */
+/* set when the reader has seen enough; it lies in memory that all processes of the test share */
 static atomic_bool *enough;
 
 static void profile_place_open(void)
@@ -32,8 +32,8 @@ static void profile_place_open(void)
     strcpy(path, place_path("profile"));
 }
 
-/* Skips the test on filesystems that a program serves (FUSE): they look a file up by its name first and open it
- * later, and fail if the file was replaced in between. */
+/* Skips the test on a filesystem that a program serves (FUSE), because opening a file may fail there if the file is
+ * replaced at this moment. */
 static void need_rename_at_once(void)
 {
     struct statfs system;
@@ -43,7 +43,7 @@ static void need_rename_at_once(void)
     }
 }
 
-/* Removes the directory, which must be empty by now: the writers leave nothing beside the profile. */
+/* Removes the directory. It must be empty by now, because the writers leave no other file beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -52,7 +52,7 @@ static void profile_place_close(void)
 
 TestSuite(profile_writers, .init = profile_place_open, .fini = profile_place_close, .timeout = 300);
 
-/* Fills a profile with rows that all have one number, so that a reader can tell a whole profile from a mixture. */
+/* Fills a profile with rows that all contain the same number, so that a reader notices a mixture of two profiles. */
 static void fill(struct profile *profile, unsigned writer, unsigned number)
 {
     profile->count = 5 * (writer + 1);
@@ -61,8 +61,8 @@ static void fill(struct profile *profile, unsigned writer, unsigned number)
     }
 }
 
-/* Reads the profile if there is one. Returns false if the profile is not whole. `was` holds the number in the profile
- * that was read before, so that each new profile is counted in `changes`. */
+/* Reads the profile, if there is one. Returns false if it is no whole profile of `fill`. `was` is the number in the
+ * profile that was read last; if the number is another one now, adds 1 to `changes`. */
 static bool read_filled(unsigned *was, unsigned *changes)
 {
     struct profile found;
@@ -80,8 +80,8 @@ static bool read_filled(unsigned *was, unsigned *changes)
     return whole;
 }
 
-/* Starts a process that writes numbered profiles until the reader has seen enough, and ends with the profile of the
- * largest number. The process is killed when the test ends. */
+/* Starts a process that writes profiles with rising numbers until the reader has seen enough, and then the one with the
+ * largest number. The process is killed if the test ends first. */
 static pid_t start_writer(unsigned writer)
 {
     pid_t test = getpid();
@@ -102,7 +102,7 @@ static pid_t start_writer(unsigned writer)
     _exit(done ? 0 : 1);
 }
 
-/* Processes use temporary files of different names, so each of their writes succeeds. */
+/* Processes use temporary files of different names, so each process completes its writes. */
 Test(profile_writers, profile_of_the_last_process_stays)
 {
     unsigned was = 0;
@@ -128,7 +128,7 @@ Test(profile_writers, profile_of_the_last_process_stays)
 static _Atomic unsigned successes;
 static _Atomic unsigned writers_left = WRITERS;
 
-/* The last thread of the crew reads while the others write. */
+/* Runs as a thread: the last thread reads the profile while the others write it. */
 static void write_or_read(unsigned number)
 {
     unsigned was = 0;
@@ -157,9 +157,9 @@ Test(profile_writers, threads_drop_what_they_cannot_write)
     cr_assert_eq(changes, 1U);
 }
 
-static unsigned done;    /* writes that the interrupted thread has completed */
-static unsigned dropped; /* writes of the signal handler that were dropped */
-static unsigned came;    /* writes of the signal handler that were completed */
+static unsigned done;    /* how many writes the interrupted thread has completed */
+static unsigned dropped; /* how many writes of the signal handler were dropped */
+static unsigned came;    /* how many writes of the signal handler were completed */
 
 static void write_second(void)
 {
@@ -187,7 +187,7 @@ static void do_nothing(void *context)
     (void)context;
 }
 
-/* Returns how many instructions one write executes. */
+/* Returns how many instructions it takes to write a profile once. */
 static unsigned count_instructions(void)
 {
     unsigned within = 1;
@@ -203,8 +203,11 @@ static unsigned count_instructions(void)
     return within;
 }
 
-/* Sends a signal at places that become denser towards the end of the write, where the file is made and renamed:
- * formatting the text takes most of the instructions. At least one of the two writes must succeed. */
+/*
+ * A signal handler writes a profile while the interrupted thread writes one. Most instructions format the text, so the
+ * places of the interruption become denser towards the end, where the file is made and renamed. At least one of the two
+ * writes must succeed.
+ */
 Test(profile_writers, a_handler_drops_what_it_interrupts)
 {
     steps_need();
@@ -223,7 +226,9 @@ Test(profile_writers, a_handler_drops_what_it_interrupts)
     cr_assert_gt(dropped, 0U, "the handler never interrupted a write");
 }
 
-/* A writer that is killed at any moment leaves a whole profile, and at most one temporary file beside it. */
+/*
+ * A writer may be killed at any moment. The profile is then a whole one, and at most one temporary file lies beside it.
+ */
 Test(profile_writers, may_be_killed_at_any_moment)
 {
     char name[PLACE_PATH_SIZE + 32];

@@ -1,4 +1,5 @@
-/* Tests of cache/training.c: the first quota by use, its growth by misses, and what remains when a thread ends. */
+/* Tests of cache/training.c: when a bucket gets its first quota, how misses make the quota grow, and what is left of it
+ * when the thread ends. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -79,8 +80,8 @@ Test(training, first_quota_is_what_the_budget_has_left)
     quotas_assert();
 }
 
-/* The thread uses the bucket often enough for a quota again and again. It gets the quota once the budget has bytes
- * left, for example after another thread has ended. */
+/* The thread uses the bucket often enough for a quota, but the budget has no bytes left. The thread gets the quota as
+ * soon as the budget has bytes again, for example because another thread has ended. */
 Test(training, quota_waits_for_the_budget)
 {
     quotas_lay(plenty);
@@ -100,8 +101,8 @@ Test(training, quota_waits_for_the_budget)
 
 /* --- growth --------------------------------------------------------------------------------- */
 
-/* Calls `work` until the quota is as large as a magazine. Checks that the quota grew each time after TRAINING_MISSES
- * misses, where several swaps of magazines weigh as much as one miss. */
+/* Calls `work` until the quota is as large as a magazine. Checks that the quota grows whenever TRAINING_MISSES misses
+ * have come since its last growth; several exchanges of magazines count as one miss. */
 static void expect_growth(void (*work)(unsigned step))
 {
     const struct cache_tally *tally = &cache_mine->tally[B16K];
@@ -144,7 +145,7 @@ Test(training, eight_misses_double_the_quota)
     cr_assert_eq(quotas_count(B16K, "growths"), 3);
 }
 
-/* Uses one slot more than a magazine holds, so that the two magazines are swapped all the time. */
+/* Allocates and frees one slot more than a magazine holds, so that the two magazines are exchanged all the time. */
 static void take_and_give_by_turns(unsigned step)
 {
     static void *taken[MAGAZINE_SLOTS + 1];
@@ -177,11 +178,11 @@ static void earn_a_quota(unsigned number)
     for (unsigned uses = 2; uses < TRAINING_PROMOTION; uses += 2) {
         house_give(house_take(B16K, 16384, NULL));
     }
-    /* a new thread has no quota, though an earlier thread with this record may have had one */
+    /* a new thread begins without a quota, although an earlier thread with the same record may have had one */
     CHECK(quotas_of(B16K) == 0);
     house_give(house_take(B16K, 16384, NULL));
     CHECK(quotas_of(B16K) == TRAINING_FIRST);
-    house_give(house_take(B32K, 32768, NULL)); /* makes half of the uses that a bucket needs for its first quota */
+    house_give(house_take(B32K, 32768, NULL)); /* uses the bucket half as often as is needed for its first quota */
 }
 
 Test(training, next_thread_begins_untrained)

@@ -1,5 +1,5 @@
-/* Tests of the budgets with a thousand threads: the charge for the caches, and for all free memory, is exact to the
- * byte. */
+/* Tests of the budgets with a thousand threads: the bytes charged for caches, and the bytes of all free memory, are
+ * counted exactly. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -11,9 +11,9 @@
 
 enum { THREADS = 1000, PHASES = 3, USES = 200, WINDOW = 10, LARGEST = B256K };
 
-static unsigned spent; /* how many checks found that the budget had fewer bytes left than the smallest quota costs */
+static unsigned spent; /* how many checks have found fewer bytes left in the budget than the smallest quota costs */
 
-/* Returns the bytes of the free slots outside caches that have not been purged. */
+/* Returns how many bytes have the free slots that lie outside caches and were not purged. */
 static uint64_t retained_memory_held(void)
 {
     static struct snapshot snapshot;
@@ -25,7 +25,8 @@ static uint64_t retained_memory_held(void)
     return held;
 }
 
-/* Checks that the count of all free memory is the sum of what is free, if free memory is limited and so counted. */
+/* Checks that the library's count of retained memory, which it keeps only under a limit, is the sum over all free
+ * slots, and that the limit is kept. */
 static void check_retained(void)
 {
     uint64_t retained = retained_memory_held();
@@ -44,7 +45,9 @@ static void check_budgets(void)
     }
 }
 
-/* Waits for all other threads, one of which checks the counts while all stand still. */
+/*
+ * Waits until all other threads wait here too. One of them then checks the counts, while no thread allocates or frees.
+ */
 static void meet(void)
 {
     if (crew_meet()) {
@@ -53,7 +56,8 @@ static void meet(void)
     crew_meet();
 }
 
-/* Allocates and frees at random, in other buckets in each phase of the test, and keeps some slots meanwhile. */
+/* Runs as a thread: allocates and frees at random, in other buckets in each phase of the test, and keeps some slots
+ * over the phases. */
 static void use_several_buckets(unsigned number)
 {
     void *held[WINDOW] = {NULL};
@@ -93,8 +97,8 @@ Test(training_budget, thousand_threads_stay_within_the_budget, .timeout = 300)
     run_crowd();
 }
 
-/* Every thread gets a quota at its first use of a bucket, as it does if a profile of an earlier run was read. So the
- * budget is spent at once. */
+/* Every thread gets a quota at its first use of a bucket, as it does with a profile of an earlier run. So the budget is
+ * used up at once. */
 Test(training_budget, thousand_threads_that_are_promoted_at_once, .timeout = 300)
 {
     struct bucket_settings settings = house_defaults();
@@ -125,8 +129,8 @@ Test(training_budget, all_free_memory_stays_within_its_limit, .timeout = 300)
     cr_assert_leq(retained_memory_held(), house_pools.retain_limit);
 }
 
-/* At first large slots take up all retained memory. When a quota begins or grows, some of them must be purged at
- * once, and not at the next free. */
+/* Free slots of the large pool take up the whole limit on free memory. When a cache gets a quota or a larger one, some
+ * of these slots must be purged at once, and not only at the next free. */
 Test(training_budget, quota_reduces_the_retained_memory)
 {
     house_pools.retain_limit = 16 << 20;
@@ -148,7 +152,7 @@ Test(training_budget, quota_reduces_the_retained_memory)
     house_assert();
 }
 
-/* A limit on free memory below the limit of the caches becomes the limit of the caches as well. */
+/* If the limit on all free memory is lower than that of the caches, it becomes the limit of the caches too. */
 Test(training_budget, smaller_limit_counts)
 {
     house_pools.retain_limit = 2 << 20;

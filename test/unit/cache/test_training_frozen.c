@@ -1,4 +1,4 @@
-/* Tests of quotas that are set from the start, and of those that never change (SOCKMALLOC_TRAINING=0). */
+/* Tests of quotas that caches have from their start, and of quotas that never change (SOCKMALLOC_TRAINING=0). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -11,7 +11,7 @@ enum { MANY = 2000 };
 
 static const uint64_t plenty = UINT64_C(1) << 40;
 
-/* Sets up pools whose caches begin with a quota of `first` slots in each bucket. */
+/* Sets up pools in which a cache gets a quota of `first` slots at its first use of a bucket. */
 static void lay_with_first(uint32_t first, bool frozen, uint64_t limit)
 {
     struct bucket_settings settings = house_defaults();
@@ -27,13 +27,13 @@ static void lay_with_first(uint32_t first, bool frozen, uint64_t limit)
 Test(training_frozen, set_quota_is_there_at_the_first_use)
 {
     lay_with_first(20, false, plenty);
-    house_pools.training.first[B16K] = 0; /* This has no effect, because the settings were copied at start. */
+    house_pools.training.first[B16K] = 0; /* has no effect, because the library has copied the settings at its start */
     cr_assert_eq(quotas_of(B16K), 0U);
     quotas_use(B16K);
     cr_assert_eq(quotas_of(B16K), 20U);
     cr_assert_eq(quotas_of(B4K), 0U);
     cr_assert_eq(quotas_count(B16K, "promotions"), 1);
-    quotas_use(B16K); /* frees the slot again into the magazine that came with the quota */
+    quotas_use(B16K); /* frees the slot into the magazine that the bucket got with its quota */
     cr_assert_eq(cache_mine->bin[B16K].ceiling - cache_mine->bin[B16K].floor, 20);
     quotas_assert();
 }

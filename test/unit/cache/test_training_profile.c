@@ -1,4 +1,4 @@
-/* Tests of cache/training_profile.c: what is read from the profile at start, and what is written to it. */
+/* Tests of cache/training_profile.c: which quotas are read from the profile at start, and which are written to it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static bool is_there(const char *name)
     return access(name, F_OK) == 0;
 }
 
-/* Returns the quota that the profile has for a bucket. The file must be a valid profile. */
+/* Returns the quota that the profile in the file has for the bucket. The file must have a valid profile. */
 static uint32_t written(unsigned bucket)
 {
     struct profile profile;
@@ -90,11 +90,13 @@ Test(training_profile, quotas_are_read_by_bucket_sizes)
     static const struct profile stored = {.count = 6,
                                           .row = {{4096, 12},
                                                   {16384, 62},
-                                                  /* a former run has learnt that this bucket needs no quota */
+                                                  /* this bucket needs no quota, as an earlier run has learnt */
                                                   {32768, 0},
-                                                  {65536, 5000},  /* a quota of more slots than a magazine holds */
-                                                  {131072, 30},   /* a bucket of the large pool */
-                                                  {1 << 23, 9}}}; /* a size beyond SOCKMALLOC_MAX */
+                                                  /* this quota has more slots than a magazine can hold */
+                                                  {65536, 5000},
+                                                  /* this bucket belongs to the large pool, which has no quotas */
+                                                  {131072, 30},
+                                                  {1 << 23, 9}}}; /* this size is beyond SOCKMALLOC_MAX */
     cr_assert(profile_write(path, &stored));
     recall_silently(path);
     cr_assert_eq(first[B4K], 12U);
@@ -107,8 +109,8 @@ Test(training_profile, quotas_are_read_by_bucket_sizes)
     }
 }
 
-/* The numbers of the buckets depend on SOCKMALLOC_MIN, here 16k, so rows are found by their size and not by a
- * number. */
+/* SOCKMALLOC_MIN is 16k here, so the buckets have other numbers than by default. A row of the profile is found by its
+ * bucket's size. */
 Test(training_profile, rows_are_found_by_their_size)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
@@ -185,7 +187,7 @@ Test(training_profile, quotas_are_written_and_read_again)
     cr_assert_eq(written(B16K), 4 * TRAINING_FIRST, "the file is written each time");
 }
 
-/* In a short run that used one bucket, the rows of the other buckets stay as they were. */
+/* In a short run only one bucket is used. The rows of the other buckets must stay in the profile as they were. */
 Test(training_profile, unused_buckets_keep_their_rows)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
@@ -210,7 +212,9 @@ static void learn_and_end(unsigned number)
     }
 }
 
-/* The profile keeps what a worker thread learnt, also after the thread has ended and in the child of a fork. */
+/*
+ * What a thread has learnt is written to the profile, even if the thread has ended. Here the child of a fork writes it.
+ */
 static void record_in_child(void *argument)
 {
     (void)argument;
@@ -245,7 +249,7 @@ Test(training_profile, failed_write_is_reported)
     cr_assert_not(training_record());
 }
 
-/* A process whose quotas are frozen learns nothing, so it must not replace what a trained process wrote. */
+/* A process whose quotas never change learns nothing, so it must not overwrite what another process has learnt. */
 Test(training_profile, frozen_process_leaves_it_alone)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};

@@ -1,4 +1,4 @@
-/* Tests of quotas that shrink with time when they are not needed. */
+/* Tests of quotas that training lowers when time passes and the slots are not needed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -28,7 +28,7 @@ static void give(unsigned count)
     }
 }
 
-/* Lets `milliseconds` pass, and then does what the pools do for training when a free reads the clock. */
+/* Moves the clock on by `milliseconds`, and then does what a tick (a free that reads the clock) does for training. */
 static void rest(uint64_t milliseconds)
 {
     clock_still_advance(milliseconds);
@@ -36,9 +36,8 @@ static void rest(uint64_t milliseconds)
 }
 
 /*
- * Gives the thread a private magazine of HELD slots under a quota of FIRST, at the start of an age (half of the decay
- * time, after which unused quotas are lowered). In the age before, the first free read the clock and then came a miss,
- * so the quota was kept.
+ * Sets the bucket's quota to FIRST, puts HELD slots into the private magazine, and begins an age: half of the decay
+ * time, after which an unused quota is lowered. In the age before there was a miss, so the quota was not lowered then.
  */
 static void lay(uint64_t decay_milliseconds, bool frozen)
 {
@@ -85,8 +84,8 @@ Test(training_rest, quota_stays_until_the_age_is_over)
     cr_assert_eq(quotas_of(BUCKET), FIRST / 2);
 }
 
-/* Lives through one age with `count` slots in use at a time. Training looks at the magazine in the middle of the age
- * and at its end. */
+/* Lets one age pass in which `count` slots were in use at once. Training looks at the magazine in the middle of the
+ * age, when they are in use, and at its end. */
 static void live_through(unsigned count)
 {
     take(count);
@@ -95,8 +94,8 @@ static void live_through(unsigned count)
     rest(AGE / 2);
 }
 
-/* In each age without a swap or a miss the quota loses half of the slots that were never taken, or a quarter of itself
- * if that is more, until the slots in use need both magazines. */
+/* In each age without an exchange of magazines and without a miss, the quota loses half of the slots that were never
+ * allocated, or a quarter of itself if that is more. This goes on until the slots in use need both magazines. */
 Test(training_rest, unused_part_of_a_quota_is_lost)
 {
     enum { USED = 4, AGES = 20 };
@@ -113,7 +112,8 @@ Test(training_rest, unused_part_of_a_quota_is_lost)
     cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
 }
 
-/* When training looks at the magazine, the magazine is as full as before. But in between it ran empty. */
+/* Between two looks of training the magazine was empty and a request missed. At both looks it is equally full, but the
+ * quota must not be lowered. */
 Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
 {
     lay(DECAY, false);
@@ -127,7 +127,7 @@ Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
     cr_assert_lt(quotas_of(BUCKET), (unsigned)FIRST, "in the next age the miss no longer counts");
 }
 
-/* Uses more slots at a time than one magazine may hold. */
+/* Allocates and frees more slots at once than one magazine can hold. */
 static void need_both_magazines(unsigned bucket)
 {
     void *used[2 * MAGAZINE_SLOTS];
@@ -173,11 +173,12 @@ Test(training_rest, quotas_stay_without_decay)
     cr_assert_eq(quotas_of(BUCKET), FIRST);
 }
 
-/* Frees in other buckets are enough for training to look at the clock and to find a bucket idle. */
+/* A bucket is no longer used. Frees in other buckets run the ticks in which training finds that out and lowers its
+ * quota. */
 Test(training_rest, ticks_lower_the_quota)
 {
     lay(DECAY, false);
-    ages_tick(); /* from here on the frees of ages_tick use the fast path, so training does not count them */
+    ages_tick(); /* from here on the frees of ages_tick take the fast path, and training does not count those */
     uint32_t quota = quotas_of(BUCKET);
     cr_assert_gt(quota, 4U);
     ages_pass(AGE);

@@ -1,4 +1,4 @@
-/* Tests of training under a workload that changes its sizes half-way: the quotas follow. */
+/* Tests of training under a load whose sizes change halfway: the quotas change accordingly. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -7,10 +7,10 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-/* WINDOW slots are in use at a time, and two magazines of QUOTA slots can hold them. */
+/* WINDOW slots are in use at once, which fit into two magazines of QUOTA slots. */
 enum { WINDOW = 40, QUOTA = 32, CYCLES = 100, CROWD = 6 };
 
-/* Holds a bucket's quota at the last check, and how often its rises and falls had been counted by then. */
+/* The quota of a bucket before a request, and how many rises and falls of the quota had been counted by then. */
 struct lesson {
     uint32_t quota;
     uint64_t raises;
@@ -27,8 +27,8 @@ static struct lesson lesson_of(unsigned bucket)
     };
 }
 
-/* Compares the bucket with its state before one request: the quota rose or fell if and only if a rise or a fall was
- * counted. The caller also checks that the budget is charged for the present quotas. */
+/* Checks that the bucket's quota has risen since `before` exactly if a rise was counted, and has fallen exactly if a
+ * fall was counted, and that there was at most one rise. */
 static void expect_lesson(unsigned bucket, const struct lesson *before)
 {
     struct lesson now = lesson_of(bucket);
@@ -50,7 +50,7 @@ static void watch(void)
     CHECK(charge <= budget.cache_limit);
 }
 
-/* Runs one phase of a server's life, in which all requests are of one bucket. */
+/* Runs one half of the load, in which all requests are for this bucket. */
 static void work(unsigned bucket)
 {
     void *taken[WINDOW];
@@ -69,7 +69,8 @@ static void work(unsigned bucket)
     house_assert();
 }
 
-/* Returns the misses of a whole phase. Without training there would be about 10 misses in each cycle. */
+/* Runs one half of the load in this bucket, and returns how many requests missed. Without training some 10 requests
+ * would miss in each of its cycles. */
 static uint64_t misses_of(unsigned bucket)
 {
     uint64_t before = quotas_count(bucket, "misses");
@@ -97,7 +98,9 @@ Test(training_shift, quotas_follow_the_workload)
     cr_assert_lt(misses_of(B16K), CYCLES / 10, "once learnt, requests are served by the cache");
 }
 
-/* Without training the second half of the workload has as many misses at its end as at its beginning. */
+/*
+ * This is a control: without training, the second half of the load has as many misses at its end as at its beginning.
+ */
 Test(training_shift, frozen_quotas_do_not)
 {
     house_pools.training.first[B16K] = QUOTA;

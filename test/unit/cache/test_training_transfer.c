@@ -1,5 +1,5 @@
-/* Tests of training when the budget is spent: which bucket loses quota to which, and what becomes of quotas that are
- * not used. */
+/* Tests of training when the budget is used up: which bucket loses quota to which other one, and when an unused quota
+ * is lost. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -10,7 +10,7 @@
 
 static const uint64_t plenty = UINT64_C(1) << 40;
 
-/* Returns how many bytes a first quota in each of the buckets costs together. */
+/* Returns how many bytes the first quotas of all these buckets cost. */
 static uint64_t first_of(unsigned count, const unsigned *bucket)
 {
     struct bucket_settings settings = house_defaults();
@@ -23,7 +23,7 @@ static uint64_t first_of(unsigned count, const unsigned *bucket)
     return sum;
 }
 
-/* Sets up pools in which the first quotas of these buckets take up the whole budget. */
+/* Sets up pools in which the first quotas of these buckets use up the whole budget. */
 static void lay_spent(unsigned count, const unsigned *bucket)
 {
     quotas_lay(first_of(count, bucket));
@@ -34,7 +34,7 @@ static void lay_spent(unsigned count, const unsigned *bucket)
     cr_assert_eq(budget_left(), 0);
 }
 
-/* Makes the bucket look as if it had not been used since the last check by training. */
+/* Makes the bucket look idle to training, as if no request and no free had come since training last looked at it. */
 static void make_idle(unsigned bucket)
 {
     const struct cache_bin *bin = &cache_mine->bin[bucket];
@@ -58,8 +58,8 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 
 /* --- transfer ------------------------------------------------------------------------------- */
 
-/* The bucket of 16k needs 8 more slots, which cost more bytes than 2 slots of 64k. So the bucket of 64k loses 3 slots
- * of its quota. It could lose 4, which is half of its quota. */
+/* The bucket 16k needs 8 more slots, which have more bytes than 2 slots of 64k. So the bucket 64k loses 3 slots of its
+ * quota. It has more bytes to lose than the others: 4 slots, which are half of its quota. */
 Test(training_transfer, bucket_with_most_unused_bytes_gives)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};
@@ -71,8 +71,8 @@ Test(training_transfer, bucket_with_most_unused_bytes_gives)
     expect_steps(B64K, 0, 0, 1);
 }
 
-/* The unused bytes count: half of 8 slots of 64k are more bytes than half of 8 slots of 32k, but less than all 8 slots
- * of 32k. */
+/* The bucket that can lose the most bytes loses quota. A bucket in use can lose half of its quota, and an idle one all
+ * of it: 8 slots of 32k, which are more than 4 slots of 64k. */
 Test(training_transfer, idle_bucket_is_unused_as_a_whole)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -84,8 +84,8 @@ Test(training_transfer, idle_bucket_is_unused_as_a_whole)
     expect_steps(B64K, 0, 0, 0);
 }
 
-/* The next 16 slots would cost more than any bucket can lose: the quota grows by what the donor can spare, and no
- * more. */
+/* The quota should grow by 16 slots, which cost more than any other bucket can lose. So it grows only by as much as one
+ * bucket can lose. */
 Test(training_transfer, donor_loses_only_its_unused_part)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -114,7 +114,7 @@ Test(training_transfer, bucket_with_misses_loses_nothing)
     expect_steps(B16K, 0, 1, 0);
 }
 
-/* A bucket that needs a larger quota cannot get it from its own unused slots. */
+/* If a bucket needs a larger quota, training does not take it from this bucket itself. */
 Test(training_transfer, bucket_does_not_take_from_itself)
 {
     static const unsigned buckets[] = {B16K};
@@ -125,8 +125,8 @@ Test(training_transfer, bucket_does_not_take_from_itself)
     expect_steps(B16K, 0, 0, 0);
 }
 
-/* Bytes that the budget still has are used first, whether or not another bucket can spare the bytes that are needed in
- * addition. */
+/* If the budget has bytes left, a growing quota gets these first, whether or not another bucket can lose the rest of
+ * what is needed. */
 Test(training_transfer, rest_of_the_budget_is_used)
 {
     static const unsigned buckets[] = {B16K, B64K};
@@ -138,7 +138,8 @@ Test(training_transfer, rest_of_the_budget_is_used)
     expect_steps(B16K, 1, 0, 0);
 }
 
-/* Slots that no longer fit into the donor's magazines go to the stack, where any thread can get them. */
+/* When a bucket loses quota, the slots that no longer fit into its magazines go to the stack, where any thread can get
+ * them. */
 Test(training_transfer, slots_of_the_donor_go_to_the_stack)
 {
     static const unsigned buckets[] = {B16K, B64K};
@@ -149,7 +150,7 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        house_give(taken[i]); /* frees all slots but one, because the cache held one slot before */
+        house_give(taken[i]); /* frees all these slots but the first, because the cache already held one slot */
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);
     make_idle(B64K);
@@ -164,7 +165,7 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
     quotas_assert();
 }
 
-/* A bucket that never had a quota gets its first one from another bucket's quota as well. */
+/* If the budget is used up, a bucket that has no quota yet gets its first one from another bucket's quota. */
 Test(training_transfer, first_quota_comes_from_another_where_nothing_is_left)
 {
     static const unsigned buckets[] = {B64K, B16K};
@@ -178,7 +179,8 @@ Test(training_transfer, first_quota_comes_from_another_where_nothing_is_left)
 
 /* --- decay ---------------------------------------------------------------------------------- */
 
-/* Makes the bucket miss until the quota of the bucket `other` changes. Returns how many misses that took. */
+/* Makes requests in `bucket` that miss until the quota of the bucket `other` has changed. Returns how many misses that
+ * took. */
 static uint64_t misses_until_change(unsigned bucket, unsigned other)
 {
     uint32_t quota = quotas_of(other);
@@ -225,8 +227,8 @@ Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
     quotas_assert();
 }
 
-/* Requests in a bucket without a quota are counted as slow paths, after which training looks for idle buckets. So a
- * thread that uses only such a bucket loses the quotas that it no longer needs. */
+/* Requests in a bucket without a quota count as slow paths, and after some of these training looks for idle buckets. So
+ * a thread that uses only such a bucket loses the quotas that it no longer needs. */
 Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
 {
     quotas_lay(first_of(1, (const unsigned[]){B4K}));

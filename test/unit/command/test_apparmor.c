@@ -1,5 +1,5 @@
-/* Tests of command/apparmor.c: what the text of an AppArmor profile says about LD_PRELOAD in programs that are
- * started. */
+/* Tests of command/apparmor.c: whether an AppArmor profile removes LD_PRELOAD from the environment of the programs that
+ * a process starts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-/* Tests of command/compare_answer.c: answers of HTTP and RESP that arrive in pieces of any size. */
+/* Tests of command/compare_answer.c: answers in HTTP and RESP are parsed, whatever pieces they arrive in. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 static const struct {
     enum compare_protocol protocol;
-    const char *bytes; /* an answer, and after a | what belongs to the next answer */
+    const char *bytes; /* one answer; behind a |, the beginning of the next answer */
     int status;
     bool closes;
 } answers[] = {
@@ -31,7 +31,7 @@ static const struct {
     {COMPARE_RESP, "$-1\r\n|+OK", 200, false},
 };
 
-/* Parses the answer in pieces of `piece` bytes. Returns how many bytes belonged to the answer. */
+/* Parses an answer that arrives in pieces of `piece` bytes. Returns how many of the bytes belong to the answer. */
 static size_t parse(enum compare_protocol protocol, const char *bytes, size_t size, size_t piece,
                     struct compare_answer *answer)
 {

@@ -1,4 +1,5 @@
-/* Tests of command/compare_result.c and compare_verdict.c: medians, ranges, and the sentence that is made of them. */
+/* Tests of command/compare_result.c and compare_verdict.c: medians and ranges of figures, and the sentence that sums
+ * them up. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -12,7 +13,7 @@ enum { ROUNDS = 3, ALLOCATORS = 3 };
 static struct compare_turn turns[ALLOCATORS][ROUNDS];
 static struct compare_result result;
 
-/* Sets a figure of an allocator in all rounds: `value`, and `spread` less and more. */
+/* Sets a figure of this allocator in its three rounds: `value` once, and `spread` more and less than that. */
 static void set(int allocator, enum compare_figure figure, double value, double spread)
 {
     static const double sides[ROUNDS] = {1, -1, 0};
@@ -21,7 +22,7 @@ static void set(int allocator, enum compare_figure figure, double value, double 
     }
 }
 
-/* Opens a comparison of glibc, jemalloc and sockmalloc, whose figures are the same. */
+/* Opens a comparison of glibc, jemalloc and sockmalloc, in which all three have equal figures. */
 static void open_result(void)
 {
     static const char *const names[ALLOCATORS] = {"glibc", "jemalloc", "sockmalloc"};
@@ -74,7 +75,8 @@ Test(compare_verdict, no_difference)
 Test(compare_verdict, ranges_that_overlap_are_no_difference)
 {
     double ratio;
-    set(0, COMPARE_CPU, 60, 9.5); /* 50.5 to 69.5, and sockmalloc's 49 to 51 */
+    /* the range of the first allocator is now 50.5 to 69.5, and overlaps that of sockmalloc, 49 to 51 */
+    set(0, COMPARE_CPU, 60, 9.5);
     cr_assert_eq(compare_relate(&result, COMPARE_CPU, 0, &ratio), COMPARE_SAME);
     set(0, COMPARE_CPU, 60, 8.5);
     cr_assert_eq(compare_relate(&result, COMPARE_CPU, 0, &ratio), COMPARE_BETTER);

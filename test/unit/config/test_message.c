@@ -1,4 +1,4 @@
-/* Tests of config/message.c: each message is one whole line on the stderr that was open at start, and nowhere else. */
+/* Tests of config/message.c: each message is one whole line, and goes only to the stderr that was open at start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -51,8 +51,8 @@ Test(message, name_stays_what_it_was_at_init)
     cr_assert_str_eq(message_process_name(), "former");
 }
 
-/* The value of a setting may have a kilobyte or ten. The message about it must overflow no buffer, and its line must
- * still end with a newline. */
+/* The value of a setting may be ten kilobytes long. A message with such a value must overflow no buffer, and must still
+ * end with a newline. */
 Test(message, long_line_is_cut_and_still_ends)
 {
     static char value[10000];
@@ -92,7 +92,8 @@ Test(message, goes_nowhere_when_stderr_was_replaced)
     cr_assert_eq(lseek(other, 0, SEEK_END), 0, "the program's file was written to");
 }
 
-/* A second descriptor of the same open file counts as stderr, because a server may pass stderr through dup2. */
+/* Messages also go to another open file that is the same as the stderr at start, because a server may replace
+ * descriptor 2 by a duplicate of it with dup2. */
 Test(message, goes_to_a_duplicate_of_stderr)
 {
     capture_begin();

@@ -1,4 +1,5 @@
-/* Tests of how a message is written: interrupted writes, descriptors that accept only a part, and no signals. */
+/* Tests of how config/message.c writes a message: when the write is interrupted or accepts only a part, and without
+ * sending a signal to the program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -41,8 +42,7 @@ static int drained_pipe;
 static _Atomic unsigned interruptions;
 static _Atomic unsigned long drained;
 
-/* Handles a signal. Two signals of three only interrupt the write, and every third one also reads what has arrived in
- * the pipe. */
+/* A signal handler. At two of three signals it only interrupts the write; at every third it also empties the pipe. */
 static void interrupt(int signal_number)
 {
     (void)signal_number;
@@ -60,7 +60,7 @@ Test(message_write, goes_on_through_interruptions, .timeout = 120)
     cr_assert_eq(pipe(ends), 0);
     cr_assert_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     drained_pipe = ends[0];
-    /* Without SA_RESTART an interrupted write returns a short count, or fails with EINTR. */
+    /* The handler is set without SA_RESTART, so an interrupted write returns a short count or fails with EINTR. */
     cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = interrupt}, NULL), 0);
     struct itimerval often = {{0, 1000}, {0, 1000}};
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
@@ -118,8 +118,8 @@ static void write_to_a_pipe_without_reader(void *handler)
     expect_unblocked();
 }
 
-/* The program does not know of the library's write, so a SIGPIPE from this write would kill the program, or surprise
- * its handler. */
+/* A write to a pipe without a reader sends SIGPIPE. The program knows nothing of the library's write, so the signal
+ * would kill it or surprise its handler. The library must prevent the signal. */
 Test(message_write, pipe_without_reader_causes_no_signal)
 {
     bool with_handler = true;
@@ -166,7 +166,7 @@ Test(message_write, file_size_limit_causes_no_signal)
     cr_assert_eq(lseek(file, 0, SEEK_END), 3, "the file has as many bytes as the limit allows");
 }
 
-/* The reader of the pipe is alive and does not read, so the library must give the message up after some time. */
+/* The pipe is full and its reader does not read, so the library must give up the message after some time. */
 Test(message_write, full_pipe_is_given_up, .timeout = 120)
 {
     static char bytes[1 << 20];

@@ -1,5 +1,5 @@
-/* Tests of config/option.c: good and bad values of each type of setting, the message about a bad one, and the value
- * that is used then. */
+/* Tests of config/option.c: good and bad values of each setting, the message about a bad value, and the value that is
+ * used instead. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -19,8 +19,8 @@ static void expect_number(enum option option, const char *value, uint64_t number
     cr_expect_not(set.faulty);
 }
 
-/* Checks that a bad value brings exactly one line, which has the option's name, the value, what was expected and the
- * default. Checks that the default is used. */
+/* Checks that a bad value of the option causes one message with the option's name, the value, what is wanted and the
+ * default, and that the default is then used. */
 static void expect_refusal(enum option option, const char *value, const char *wanted, const char *initial)
 {
     static struct option_set defaults;
@@ -68,8 +68,8 @@ Test(option, sizes)
     expect_number(OPTION_HEADROOM, "1", 1);
 }
 
-/* Checks that both ends of a size's range are accepted, and that a value beyond either is refused with a message
- * that names both ends. */
+/* Checks that a size may have its smallest and its largest value, and that smaller and larger values are refused with a
+ * message that names both limits. */
 static void expect_range(enum option option, const char *initial, uint64_t minimum, uint64_t maximum)
 {
     char value[32];
@@ -87,7 +87,7 @@ static void expect_range(enum option option, const char *initial, uint64_t minim
     }
     snprintf(value, sizeof value, "%lu", minimum);
     expect_number(option, value, minimum);
-    /* the maximum is not tested for SOCKMALLOC_MIN, because it contradicts the default of SOCKMALLOC_MAX */
+    /* the largest SOCKMALLOC_MIN is not tried, because it contradicts the default of SOCKMALLOC_MAX */
     if (option != OPTION_MIN) {
         snprintf(value, sizeof value, "%lu", maximum);
         expect_number(option, value, maximum);
@@ -150,8 +150,8 @@ Test(option, signals)
     expect_number(OPTION_SIGNAL, "64", 64);
 }
 
-/* Signals that cannot be caught are refused. So are those that report a fault of the program, and those that glibc
- * keeps for itself (32 and 33). */
+/* Some signals are refused: those that cannot be caught, those that report a fault of the program, and 32 and 33, which
+ * glibc keeps for itself. */
 Test(option, bad_signals)
 {
     static const char *const values[] = {
@@ -185,8 +185,8 @@ Test(option, paths)
     }
 }
 
-/* A setting that is read before start, without the other settings, has the value that it will have after start. A bad
- * value brings no message yet. */
+/* option_peek reads a single setting before start-up. It returns the value that the setting will have after start-up,
+ * and prints no message about a bad value. */
 Test(option, one_option_before_all_are_read)
 {
     static const char *const values[] = {"0", "1", "off", "on", "no", "yes", "", "2", "keep", NULL};

@@ -1,4 +1,6 @@
-/* Tests of the settings as a whole: contradictions, unknown names, and how the settings are printed. */
+/*
+ * Tests of all settings together: settings that contradict each other, unknown names, and how the settings are printed.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -24,7 +26,7 @@ Test(option_set, several_at_once)
     cr_expect_eq(set.number[OPTION_HEADROOM], 4096);
     cr_expect_eq(set.number[OPTION_VERBOSE], 1);
     cr_expect(set.faulty);
-    /* When the settings are read a second time, each setting begins with its default again. */
+    /* When all settings are read again, those that are no longer set have their defaults again. */
     environment_set("SOCKMALLOC_HEADROOM", NULL);
     cr_expect_str_empty(environment_read(&set, known));
     cr_expect_not(set.faulty);
@@ -49,7 +51,7 @@ Test(option_set, contradiction_gives_both_defaults)
     cr_expect_eq(set.number[OPTION_MAX], 8192);
 }
 
-/* One setting that is changed can contradict the default of another one. */
+/* A setting can contradict the default of another setting. */
 Test(option_set, contradiction_with_a_default)
 {
     struct option_set set;
@@ -98,7 +100,7 @@ Test(option_set, unknown_names)
     cr_expect(set.faulty);
 }
 
-/* For each removed setting one line warns of its name, and says what to use instead. */
+/* For each setting that was removed in an earlier version, one line warns of its name and says what to use instead. */
 Test(option_set, removed_settings_say_what_to_use)
 {
     static const struct {
@@ -124,7 +126,9 @@ Test(option_set, removed_settings_say_what_to_use)
     }
 }
 
-/* For each removed word one line warns of it, and the setting keeps its default. */
+/*
+ * For each value that was removed in an earlier version, one line warns of the value, and the setting has its default.
+ */
 Test(option_set, removed_words_say_what_to_use)
 {
     static const struct {
@@ -159,7 +163,9 @@ Test(option_set, unknown_names_are_not_looked_for_without_an_environment)
     cr_expect_not(set.faulty);
 }
 
-/* The printed settings can be read again with the same result, because a person may copy them from a report. */
+/*
+ * Settings are printed in a form that can be read with the same result, because a person may copy them from a report.
+ */
 Test(option_set, prints_what_it_reads)
 {
     static const char *const settings[][2] = {
@@ -229,7 +235,7 @@ Test(option_set, every_row_has_a_name_and_help)
     }
 }
 
-/* option_set_makes_sense accepts all that option_read can produce, and refuses other values. */
+/* option_set_makes_sense accepts each set of values that reading the environment can give, and refuses other values. */
 Test(option_set, makes_sense)
 {
     static struct option_set set;

@@ -1,5 +1,5 @@
-/* Tests of config/setting.c: what each type of setting reads and refuses, how it describes itself, and what it
- * prints. */
+/* Tests of config/setting.c, the types of settings: which texts each type accepts, how it describes its values, and how
+ * it prints them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -46,7 +46,7 @@ static void expect_all_refused(const struct setting *setting, const char *const 
 
 static void expect_described(const struct setting *setting, const char *wanted)
 {
-    char buffer[96]; /* has the size of the buffer in which a message describes a setting's values */
+    char buffer[96]; /* as large as the buffer that a message has for the description of a setting's values */
     struct text text = text_begin(buffer, sizeof buffer);
     setting_describe(setting, &text);
     cr_expect_str_eq(buffer, wanted);
@@ -75,8 +75,8 @@ Test(setting, kinds_describe_themselves)
     expect_described(&path, "an absolute path of fewer than 512 bytes");
 }
 
-/* The description of a setting that is a number of things names no unit. The description of a number of bytes names the
- * units. */
+/* If a setting is a number of things, the description of its values names no unit. If it is a number of bytes, the
+ * description names the units. */
 Test(setting, numbers_are_described_without_units)
 {
     const struct setting things = {SETTING_COUNT, 1024, 1 << 20};
@@ -104,7 +104,7 @@ static const char *const no_sizes[] = {"",     "k",     "x",     "-1",    "+200"
                                        "2kb",  "2kk",   "2t",    "2.5k",  "2e3",    "0x200",  "off",  "None",
                                        "AUTO", "none ", "auto,", "200\n", "１２３", "200\x80"};
 
-/* The numbers 2^64 and above are refused, written in digits or with a unit. */
+/* 2^64 and larger numbers are refused, in digits and with a unit. */
 static const char *const too_large[] = {"18446744073709551616", "99999999999999999999", "17179869184g",
                                         "17592186044416m",      "18014398509481984k",   "18446744073709551615k",
                                         "184467440737095516160"};
@@ -127,8 +127,7 @@ Test(setting, sizes)
     expect_printed(SETTING_SIZE, UINT64_C(2) << 30, "2g");
 }
 
-/* A setting that is a limit can be `none`, and a setting that is a budget can be `auto`. Each refuses the word of the
- * other. */
+/* A setting that is a limit can be `none`, and one that is a budget can be `auto`. Neither accepts the other word. */
 Test(setting, limits_and_budgets)
 {
     expect_range(&limit);
@@ -210,8 +209,8 @@ Test(setting, switches)
     expect_printed(SETTING_SWITCH, 1, "1");
 }
 
-/* Checks that the name with SIG, the name without SIG and the number are read as the same signal, which is printed
- * with its whole name. */
+/* Checks that a signal is accepted by its name with SIG, by its name without SIG and by its number, and is printed by
+ * its name with SIG. */
 static void expect_signal(const char *whole, int value)
 {
     char digits[16];
@@ -264,8 +263,8 @@ Test(setting, realtime_signals)
     expect_printed(SETTING_SIGNAL, 64, "64");
 }
 
-/* Signals that cannot be caught are refused. So are those that report a fault of the program, and the two that glibc
- * keeps for itself. */
+/* Some signals are refused: those that cannot be caught, those that report a fault of the program, and the two that
+ * glibc keeps for itself. */
 Test(setting, refused_signals)
 {
     static const int faults[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE,
@@ -281,7 +280,7 @@ Test(setting, refused_signals)
     expect_all_refused(&signals, bad, COUNT_OF(bad));
 }
 
-/* Each kind of pool is named by one word, and only the whole word is accepted. */
+/* Each kind of pool is named by one word. A part of the word is not accepted. */
 Test(setting, pools)
 {
     static const char *const bad[] = {"",  "THREAD", "Thread", "thread ", " thread", "threads", "threa",
@@ -331,7 +330,7 @@ Test(setting, paths)
     expect_all_refused(&path, bad, COUNT_OF(bad));
 }
 
-/* Checks that a printed value is read as the same value, because a person may copy it from a report. */
+/* Prints a value and checks that reading the text gives the value again, because a person may copy it from a report. */
 static void expect_copied(const struct setting *setting, const char *value)
 {
     char buffer[64];
@@ -358,7 +357,7 @@ Test(setting, prints_what_it_reads)
     expect_copied(&unbounded, "17179869183g");
 }
 
-/* setting_allows accepts exactly the numbers that reading a text can give. */
+/* setting_allows accepts exactly the values that reading a text can give. */
 Test(setting, allows_what_it_reads)
 {
     static const uint64_t allowed[][2] = {{100, 1 << 20}, {0, 1}, {SIGUSR1, SIGCHLD}};

@@ -1,4 +1,5 @@
-/* Tests of config/sources.c: settings from SOCKMALLOC_CONF and from a file, and which of them is in force. */
+/* Tests of config/sources.c: settings from SOCKMALLOC_CONF, from a file and from the environment, and which of them is
+ * in force. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include "config/sources.h"
 #include "support/capture.h"
 
-/* What the test's environment has: SOCKMALLOC_CONF, and SOCKMALLOC_MIN as the one setting. */
+/* The test's environment has only two variables: SOCKMALLOC_CONF, whose value this is, and SOCKMALLOC_MIN. */
 static const char *conf;
 static const char *minimum;
 
@@ -17,7 +18,7 @@ static char *look_up(const char *name)
     return (char *)(strcmp(name, OPTION_CONF) == 0 ? conf : strcmp(name, "SOCKMALLOC_MIN") == 0 ? minimum : NULL);
 }
 
-/* Opens the sources with a file of this content, and returns the messages. */
+/* Opens the sources with a settings file of this content, and returns the messages that were printed. */
 static const char *open_with(const char *file)
 {
     char path[] = "/tmp/test_sources.XXXXXX";
@@ -89,7 +90,8 @@ Test(sources, what_is_no_setting_is_said_and_ignored)
     expect("SOCKMALLOC_MAX", "1m");
 }
 
-/* The longest text that is read has one byte less than the buffer of a text. */
+/* A source is read into a buffer of fixed size. Its text may be one byte shorter than this buffer, because of the NUL
+ * at its end. */
 Test(sources, a_text_that_is_too_long_is_ignored)
 {
     static char longest[SOURCES_SIZE];
