@@ -1,5 +1,5 @@
-/* Tests of memory/bucket.c: the capacities of the default buckets, unusual settings, and the map from a request to
- * its bucket. */
+/* Tests of memory/bucket.c: the capacities of the default buckets, the buckets of unusual settings, and the map from a
+ * request to its bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -26,8 +26,8 @@ static size_t smaller(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* Returns the capacity by the rule: the smallest 2^k, at least a page, with request <= 2^k + headroom, rounded up to
- * whole pages, and at most the largest request. */
+/* Returns the capacity that a request must get: the smallest 2^k of at least a page with request <= 2^k + headroom,
+ * with that headroom and rounded up to whole pages, but at most the largest request. */
 static size_t rule(size_t request, const struct bucket_settings *settings)
 {
     size_t headroom = whole_pages(settings->headroom, settings);
@@ -45,7 +45,7 @@ static void expect_by_rule(size_t request, const struct bucket_settings *setting
     cr_assert_eq(plan.size[bucket], rule(request, settings), "request %zu has bucket %s", request, plan.label[bucket]);
 }
 
-/* Checks what must be true of the buckets of any settings. */
+/* Checks what must be true of the buckets under any settings. */
 static void expect_sound(const struct bucket_settings *settings)
 {
     cr_assert_geq(plan.count, 1U);
@@ -107,7 +107,8 @@ Test(bucket, default_capacities_are_the_designs)
     cr_assert_str_eq(plan.label[plan.first_large], "128k", "the first large bucket");
 }
 
-/* Servers often ask for 2^n bytes and a small header, and such requests fit into the bucket of 2^n. */
+/* Servers often allocate 2^n bytes and a small header. Such a request fits into the bucket of 2^n, whose slots have
+ * headroom for the header. */
 Test(bucket, headers_fit_into_the_headroom)
 {
     static const struct {
@@ -132,8 +133,8 @@ Test(bucket, map_agrees_with_the_rule_for_every_request)
     }
 }
 
-/* The bucket of a request can change only at a multiple of the granule, so each multiple and the sizes beside it are
- * compared with the rule. */
+/* A request belongs to another bucket than the next larger one only at a multiple of a page. So each multiple, and the
+ * size before and behind it, is compared with the rule. */
 static void expect_edges_by_rule(const struct bucket_settings *settings)
 {
     make(settings);
@@ -184,7 +185,7 @@ Test(bucket, widest_settings_fit_the_limits)
     cr_assert_str_eq(plan.label[0], "64k");
 }
 
-/* The only bucket that need not be a power of two ends at the largest request, which may be any number. */
+/* The last bucket ends exactly at SOCKMALLOC_MAX, which may be any number. All other buckets are powers of two. */
 Test(bucket, last_one_is_of_exactly_the_largest_request)
 {
     static const struct {
@@ -221,7 +222,8 @@ Test(bucket, last_one_is_of_exactly_the_largest_request)
     }
 }
 
-/* The exact size in bytes of the last bucket, before any rounding, decides if the bucket is trained or large. */
+/* Whether the last bucket is trained or large is decided by SOCKMALLOC_MAX in bytes, before that is rounded to whole
+ * pages. */
 Test(bucket, last_one_can_be_trained_or_large)
 {
     struct bucket_settings settings = defaults;

@@ -1,5 +1,5 @@
-/* Tests of memory/decay.c: which generation is young, when the old one has been kept long enough, and which thread
- * may purge it. */
+/* Tests of memory/decay.c: which of the two generations of free slots is the young one, when the old one is due to be
+ * purged, and which thread begins a new generation. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -7,13 +7,13 @@
 #include "support/crew.h"
 
 #define MILLISECOND UINT64_C(1000000)
-#define AGE         (500 * MILLISECOND) /* how long a generation lasts if free slots keep their pages for a second */
+#define AGE         (500 * MILLISECOND) /* how long a generation is the young one if the decay time is a second */
 #define START_TIME  (1000000 * MILLISECOND)
 
 enum { THREADS = 4, ROUNDS = 100000 };
 
-/* Sets up decay in the state that it has after the first free that reads the clock: the two generations have changed
- * places at START_TIME. */
+/* Sets up decay as it is after the first tick, a free that reads the clock: the generations have changed places at
+ * START_TIME. */
 static void open_decay(void)
 {
     decay_open(1000);
@@ -51,7 +51,7 @@ Test(decay, generation_lasts_half_of_the_setting)
     cr_assert(decay_is_due(START_TIME + 1000 * AGE));
 }
 
-/* Tests two settings: the largest value, which is a day, and an odd number of milliseconds. */
+/* The settings are milliseconds. The test tries the largest one, which is a day, and an odd number. */
 Test(decay, settings_are_milliseconds)
 {
     decay_open(86400000);
@@ -76,8 +76,8 @@ Test(decay, generations_change_places_when_it_is_due)
     expect_young(young);
 }
 
-/* When the generations change places late, the next age counts from then, because the old slots are purged in steps
- * first. */
+/* If the generations change places late, the next change is due one age later and not earlier, because the old slots
+ * are purged in steps before that. */
 Test(decay, late_change_delays_the_next_one)
 {
     open_decay();
@@ -87,7 +87,8 @@ Test(decay, late_change_delays_the_next_one)
 }
 
 /*
- * A thread that was held up after it had read the clock comes late: another thread has long exchanged the generations.
+ * A thread passes a time that lies in the past, as if it had been suspended since it read the clock. Another thread has
+ * already exchanged the generations, so nothing changes.
  */
 Test(decay, thread_with_an_old_time_changes_nothing)
 {
@@ -112,8 +113,8 @@ Test(decay, one_claim_in_each_moment)
 
 static _Atomic unsigned turns;
 
-/* Each thread runs at its own speed, so that some come late. Of the threads that try to begin an age, only the one that
- * begins it gets true from decay_turn. */
+/* Runs as a thread. All threads try to begin each age, some of them late. decay_turn must return true to only one of
+ * them. */
 static void turn_age_by_age(unsigned number)
 {
     (void)number;
@@ -137,7 +138,8 @@ Test(decay, one_of_several_threads_changes_generations, .timeout = 60)
 enum { MUCH = 1 << 20 };
 #define EXTRA (375 * MILLISECOND)
 
-/* Ends a generation `age` nanoseconds after the last one. Meanwhile bytes were purged, and others were missed. */
+/* Makes the two generations change places `age` nanoseconds after the last change. Says before that `purged` bytes were
+ * purged, and `missed` bytes were new pages that purged slots needed again. */
 static void end_generation(uint64_t age, size_t purged, size_t missed)
 {
     decay_count_purged(purged);
@@ -168,7 +170,8 @@ Test(decay, longer_generation_is_three_times_as_much_more_at_most)
     cr_assert_eq(decay.most_extra, 0);
 }
 
-/* Within this time of the setting below, a load has returned soon. */
+/* with the decay time of open_short_decay, a load that returns within this time makes free slots keep their pages
+ * longer */
 #define SOON (EXTRA + 125 * MILLISECOND)
 
 static void open_short_decay(void)
@@ -177,8 +180,8 @@ static void open_short_decay(void)
     cr_assert(decay_turn(START_TIME));
 }
 
-/* Ends two generations: bytes were purged in the first, and others of them missed `after` nanoseconds later. Returns
- * true if generations last longer from then on. */
+/* Lets `purged` bytes be purged, and `missed` bytes be needed again `after` nanoseconds later. Returns true if free
+ * slots keep their pages longer from then on. */
 static bool learns(size_t purged, uint64_t after, size_t missed)
 {
     open_short_decay();

@@ -1,5 +1,4 @@
-/* Tests of memory/hole.c, which unmaps addresses of the range and claims them again from the front of
- * such a hole. */
+/* Tests of memory/hole.c, which unmaps addresses of the range and maps them again from the start of such a hole. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -14,7 +13,7 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-/* enough pages for one hole more than is allowed, with a page between any two holes */
+/* PAGES is enough for one hole more than there may be, with a mapped page between any two holes. */
 enum { PAGE = 1 << BUCKET_GRANULE_SHIFT, PAGES = 2 * HOLES_MAX + 10 };
 
 static char *range;
@@ -46,7 +45,7 @@ static void make_hole(uint32_t first, uint32_t pages)
     hole_close(first, pages);
 }
 
-/* Checks that the pages are mapped and zero, and then writes to them. */
+/* Checks that the pages are mapped and read as zero, and then writes to them. */
 static void expect_new(uint32_t first, uint32_t pages)
 {
     for (uint32_t page = first; page < first + pages; page++) {
@@ -79,7 +78,7 @@ static void touch(void *address)
 Test(hole, no_hole_needs_no_system_call)
 {
     lay();
-    os_failing_never(); /* this call only sets the counts of calls back to zero */
+    os_failing_never(); /* sets the count of calls to 0; no call fails */
     expect_filled(1, 10, 0, 0);
     cr_assert_eq(os_failing_calls(), 0U);
 }
@@ -150,7 +149,7 @@ Test(hole, adjacent_holes_are_joined)
     make_hole(2, 1);
     make_hole(30, 1);
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-        expect_filled(1, 1, 1, 2); /* fills the two holes, because expect_full could otherwise use them */
+        expect_filled(1, 1, 1, 2); /* fills both holes, because expect_full would otherwise find them */
         expect_filled(1, 1, 1, 30);
         expect_one_of_three(orders[i]);
         make_hole(2, 1);
@@ -168,8 +167,7 @@ Test(hole, separate_holes_stay_separate)
     expect_filled(2, 2, 1, 13);
 }
 
-/* A hole beside an existing one could be joined to it, but when all HOLES_MAX are in use hole_open refuses without
- * looking. */
+/* If there are HOLES_MAX holes, hole_open refuses another one, even if it could be joined to an existing hole. */
 Test(hole, number_of_holes_is_limited)
 {
     lay();
@@ -199,7 +197,7 @@ Test(hole, refused_unmapping_makes_no_hole)
     expect_filled(2, 1, 1, 4);
 }
 
-/* The kernel may refuse memory for several pieces at once, and still grant one piece. */
+/* The kernel may refuse memory for several pieces at once, and still grant it for one. */
 Test(hole, one_piece_is_claimed_where_memory_is_short)
 {
     lay();
@@ -216,8 +214,8 @@ Test(hole, one_piece_is_claimed_where_memory_is_short)
     expect_filled(2, 3, 3, 6);
 }
 
-/* Pages of a hole are claimed by extending the mapping before the hole. So there must be a mapping, and it must belong
- * to the range. */
+/* Pages of a hole are mapped again by extending the mapping in front of the hole. So hole_open refuses pages in front
+ * of which nothing is mapped, or only a mapping that does not belong to the range. */
 Test(hole, is_not_made_where_nothing_is_mapped_before_it)
 {
     lay();
@@ -240,8 +238,8 @@ Test(hole, hole_with_a_strangers_mapping_is_given_up)
     cr_assert(os_claim(page_at(4), PAGE));
     cr_assert(os_claim(page_at(12), PAGE));
     *page_at(4) = *page_at(12) = 's';
-    /* a second hole has a mapping in its way that is not the library's, and the library takes this refusal for a
-     * shortage of memory */
+    /* something else is mapped in another hole; the library treats this refusal like a lack of memory, and uses the
+     * other holes */
     expect_filled(4, 1, 0, 0);
     expect_filled(2, 4, 1, 10);
     expect_filled(2, 4, 2, 16);
@@ -264,8 +262,8 @@ Test(hole, reset_forgets_all_holes)
 
 /* --- while a hole is being made --- */
 
-/* Nothing may extend a mapping that is just being unmapped. A signal handler in the same thread must not wait
- * either, because it would wait for itself. */
+/* While pages are being unmapped, no hole may be filled and none opened. A signal handler of the same thread must not
+ * wait for the end of that, because it would wait for itself. */
 Test(hole, handler_uses_no_hole_meanwhile)
 {
     lay();
@@ -283,7 +281,8 @@ static _Atomic unsigned owners[PAGES];
 
 enum { THREADS = 8, ROUNDS = 2000 };
 
-/* Each thread unmaps only pages that it has claimed, and checks that no other thread has claimed them. */
+/* Runs as a thread: maps pages of holes and unmaps only these again. Checks that no other thread has mapped the same
+ * pages. */
 static void fill_and_open(unsigned number)
 {
     uint64_t random = number + 1;
@@ -299,7 +298,7 @@ static void fill_and_open(unsigned number)
         for (uint32_t page = first; count > 0 && page < first + pages; page++) {
             CHECK(atomic_fetch_sub(&owners[page], 1) == 1);
         }
-        while (count > 0 && !open_hole(first, pages)) { /* waits until another thread has finished making a hole */
+        while (count > 0 && !open_hole(first, pages)) { /* tries again as long as another thread is opening a hole */
             sched_yield();
         }
         if (count > 0) {

@@ -1,5 +1,6 @@
 /*
- * Tests of memory/mapped.c: what mapped blocks hold, where they lie, and what is left when the kernel refuses a call.
+ * Tests of memory/mapped.c, blocks that have a mapping of their own: their content, their addresses, and what is left
+ * when the kernel refuses a call.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
@@ -62,7 +63,7 @@ Test(mapped, nothing_before_it_is_opened)
     cr_assert_eq(os_failing_held(), held, "what was mapped is unmapped");
 }
 
-/* Finds out where the kernel puts mappings, and forbids blocks there. */
+/* The test finds out where the kernel places mappings, and forbids blocks there. Then no block can be allocated. */
 Test(mapped, nothing_where_it_may_not_lie)
 {
     open_mapped();
@@ -137,8 +138,8 @@ Test(mapped, sizes_that_nothing_has)
     expect_live(1, MIB);
 }
 
-/* The kernel places each mapping below the one before. So most blocks that grow meet an earlier block behind their end,
- * and must move. */
+/* The kernel places each mapping directly below the one before. So behind most blocks lies an earlier block, and they
+ * must move to grow. */
 Test(mapped, grows_and_shrinks_with_its_bytes)
 {
     open_mapped();
@@ -186,7 +187,7 @@ Test(mapped, pages_leave_a_slot)
     slot[0] = 1;
 }
 
-/* Each call of the kernel is refused in turn, by itself and together with all calls after it. No memory is lost, and no
+/* The kernel refuses each call in turn: once this call alone, and once all calls from it on. No block changes, and no
  * mapping is left over. */
 Test(mapped, refusals_change_nothing)
 {
@@ -248,7 +249,8 @@ Test(mapped, table_ends)
     cr_assert_not_null(allocate(1, PAGE), "entries are used again");
 }
 
-/* Each thread's blocks are its own, though the kernel gives one thread the addresses that another has just freed. */
+/* Runs as a thread: allocates, resizes and frees blocks. The kernel gives addresses that one thread has freed to
+ * another thread at once, and no thread may find another's bytes in its block. */
 static void allocate_and_move(unsigned number)
 {
     enum { ROUNDS = 300, KEPT = 8 };

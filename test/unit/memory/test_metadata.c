@@ -1,4 +1,4 @@
-/* Tests of memory/slot_meta.h: which state a slot has after a free, and which bits of its metadata stay. */
+/* Tests of memory/slot_meta.h, the metadata of a slot: its state after a free, and which other bits a free leaves. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -19,7 +19,7 @@ Test(slot_meta, zero_belongs_to_no_slot)
             cr_assert_eq(slot_meta_state(meta), states[state]);
             cr_assert_eq(slot_meta_bucket(meta), bucket);
             cr_assert_not(slot_meta_is_leaving(meta));
-            /* the bit means something else for a live slot, and may stay set when that slot is freed */
+            /* the bit SLOT_LEAVING has another meaning in a live slot, and may be left set when that slot is freed */
             bool leaves = slot_meta_is_leaving(slot_meta_of(states[state] | SLOT_LEAVING, bucket));
             cr_assert_eq(leaves, states[state] == SLOT_PURGED);
             bool has_slack = slot_meta_has_slack(slot_meta_of(states[state] | SLOT_SLACK, bucket));
@@ -28,7 +28,8 @@ Test(slot_meta, zero_belongs_to_no_slot)
     }
 }
 
-/* A free slot keeps the mark of the thread that allocated it, until the next owner writes another. */
+/* The metadata has a mark of the thread that has allocated the slot. A free slot keeps the mark until another thread
+ * allocates it. */
 Test(slot_meta, distinguishes_four_owners)
 {
     for (size_t number = 0; number < 2 * SLOT_OWNERS; number++) {
@@ -50,12 +51,13 @@ Test(slot_meta, parts_do_not_overlap)
     cr_assert_eq(SLOT_STATE_MASK | SLOT_LEAVING | SLOT_BEGINS | SLOT_BUCKET_MASK, 0xff);
     cr_assert_eq(SLOT_STATE_MASK + SLOT_LEAVING + SLOT_BEGINS + SLOT_BUCKET_MASK, 0xff);
     cr_assert_geq(SLOT_BUCKET_MASK, BUCKET_LIMIT - 1);
-    /* The request field can hold the largest SOCKMALLOC_MAX plus the largest SOCKMALLOC_HEADROOM. */
+    /* The request field must be able to hold the largest SOCKMALLOC_MAX plus the largest SOCKMALLOC_HEADROOM. */
     cr_assert_geq(SLOT_REQUEST_MASK, (uint32_t)BUCKET_REQUEST_LIMIT + (1U << 20));
 }
 
-/* Only a live slot can be freed. The other bits of its metadata do not matter for this, and a free leaves them
- * unchanged. */
+/*
+ * Only a live slot can be freed, whatever the other bits of its metadata are. The free leaves those bits as they are.
+ */
 Test(slot_meta, frees_only_live_slots)
 {
     for (unsigned meta = 0; meta <= UINT8_MAX; meta++) {

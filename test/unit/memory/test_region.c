@@ -1,6 +1,4 @@
-/*
- * Tests of memory/region.c, which finds the slot of an address, carves new slots, and returns addresses to the kernel.
- */
+/* Tests of memory/region.c, which finds the slot at an address, carves new slots, and unmaps addresses of free ones. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -39,7 +37,8 @@ static void expect_slot_found(unsigned bucket, const char *slot)
     }
 }
 
-/* Carves runs of slots of all buckets in turn, so that slots of different sizes lie mixed. */
+/* Carves slots of all buckets in turn, so that slots of different sizes lie side by side, and finds each of them by its
+ * addresses. */
 Test(region, every_slot_is_found)
 {
     struct bucket_settings settings = house_defaults();
@@ -113,7 +112,8 @@ Test(region, needs_exactly_the_space_that_it_reports)
     }
 }
 
-/* free may get any address of the range, so reading the metadata of that address must not fault. */
+/* free may get any address of the range. It reads the metadata for that address, so all metadata of the range must be
+ * mapped. */
 Test(region, all_metadata_of_the_range_can_be_read)
 {
     void *slot;
@@ -126,7 +126,8 @@ Test(region, all_metadata_of_the_range_can_be_read)
             cr_assert_eq(region_request((uint32_t)page), 0);
         }
     }
-    while (region_carve(B4M, 1, &slot) == 1) { /* repeats, so that the range grows by all of its steps */
+    /* carves until the range is full, so that the range grows by each of its steps */
+    while (region_carve(B4M, 1, &slot) == 1) {
         uint32_t last = (uint32_t)(region_ready() >> REGION_SHIFT) - 1;
         cr_assert_eq(region_meta(last), 0);
         cr_assert_eq(region_request(last), 0);
@@ -138,7 +139,8 @@ static void write_to(void *address)
     *(volatile char *)address = 1;
 }
 
-/* A write beyond the last slot, or before the first one, runs into a page without access and not into a table. */
+/* Behind the last slot, and in front of the first one, lies a page without access. So a write beyond a slot is a fault,
+ * and does not damage a table. */
 Test(region, range_lies_between_pages_that_cannot_be_touched)
 {
     house_lay_default();
@@ -226,7 +228,8 @@ Test(region, ends_after_its_last_slot)
 
 static _Atomic unsigned carvings[HOUSE_PAGES];
 
-/* Carves runs of all lengths until the range is full. Each slot must go to exactly one thread. */
+/* Runs as a thread: carves runs of slots of different lengths until the range is full. No two threads may get the same
+ * slot. */
 static void carve_all(unsigned number)
 {
     void *run[RUN];
@@ -236,8 +239,7 @@ static void carve_all(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             CHECK(region_find(run[i]).exact && region_find(run[i]).bucket == B4K);
             atomic_fetch_add(&carvings[region_number(run[i])], 1);
-            /* Writes the metadata, which shows that the page of the metadata is mapped for the thread that carved the
-             * slot. */
+            /* writes the metadata, because its page must be mapped when the slot has been carved */
             house_mark(run[i], SLOT_LIVE, 5000);
             *(char *)run[i] = 1;
         }
@@ -256,8 +258,8 @@ Test(region, concurrent_carving_gives_each_slot_once)
     }
 }
 
-/* The size that region_ready returns covers all slots that were carved. The pages behind these slots can become the
- * next slots. */
+/* region_ready returns the size of the mapped part of the range, which includes all slots that were carved, and may
+ * include pages behind them. */
 Test(region, ready_covers_what_was_carved)
 {
     void *run[8];
@@ -293,7 +295,7 @@ Test(region, returned_slots_cannot_be_accessed)
     cr_assert_eq(*(char *)run[0], 'x');
 }
 
-/* Slots of any bucket can be carved from a hole, and their bytes are zero like those of new slots. */
+/* In a hole, slots of any bucket can be carved, from its start on. They read as zero, as new slots do. */
 Test(region, hole_is_carved_again_from_its_front)
 {
     void *large[3];
@@ -353,7 +355,7 @@ Test(region, child_of_a_fork_forgets_its_holes)
 static _Atomic unsigned owners[HOUSE_PAGES];
 static _Atomic uint32_t pages_carved;
 
-/* Carves a few slots and returns their addresses. Checks that no page belongs to two threads. */
+/* Runs as a thread: carves a few slots and unmaps them again. Checks that no page belongs to two threads. */
 static void carve_and_return(unsigned number)
 {
     for (unsigned round = 0; round < 500; round++) {
@@ -370,7 +372,9 @@ static void carve_and_return(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             atomic_fetch_sub(&owners[region_number(run[i])], 1);
             while (!region_return(region_number(run[i]), pages)) {
-                sched_yield(); /* the slot before these slots is just being carved by another thread */
+                /* the slot in front of these slots is just being carved by another thread, so they cannot be unmapped
+                 * yet */
+                sched_yield();
             }
         }
     }
@@ -406,7 +410,8 @@ static void claim_page(void *context)
     }
 }
 
-/* Slots that are carved while a hole is made keep the metadata that their new owner has written. */
+/* Another thread carves slots from a hole while the hole is being made. The metadata that it has written to these slots
+ * must stay. */
 Test(region, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
 {
     bool stopped = true;
@@ -414,7 +419,7 @@ Test(region, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
     steps_need();
     house_lay_default();
     for (unsigned at = 1; stopped; at++) {
-        hole_reset(); /* otherwise the page could come from an older hole */
+        hole_reset(); /* removes older holes, from which the page could also come */
         cr_assert_eq(region_carve_run(B4K, RUN, &returned), (unsigned)RUN);
         claimed = REGION_END;
         stopped = steps_run(at, return_run, claim_page);

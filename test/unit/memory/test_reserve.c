@@ -1,4 +1,4 @@
-/* Tests of memory/reserve.c, which finds a window of free addresses and hands out pieces of it from its start on. */
+/* Tests of memory/reserve.c, which finds a window of free addresses, and cuts pieces from its start for the tables. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Tests of memory/residency.c, which counts each resident page under the state of its slot, with few system calls. */
+/* Tests of memory/residency.c, which counts for each bucket the resident bytes of slots in each state, with few system
+ * calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -57,8 +58,8 @@ Test(residency, counts_by_the_metadata)
     expect(B8K, 0, 0, 0);
 }
 
-/* Checks the resident bytes of slots in all states. Some slots cross the end of the piece of addresses that one mincore
- * call can examine, and some are larger than this piece. */
+/* Checks the resident bytes of slots in every state. One mincore call covers a piece of addresses of fixed size; some
+ * slots lie across the end of such a piece, and some are larger than it. */
 static void expect_all_states(unsigned bucket, uint32_t count)
 {
     size_t stride = region.geometry[bucket].stride;
@@ -88,7 +89,7 @@ Test(residency, is_exact_for_slots_of_all_sizes)
     expect_all_states(B4M + 1, 12);
 }
 
-/* One system call is enough for 4 MiB of addresses, however many slots and buckets lie there. */
+/* One mincore call covers 4 MiB of addresses, however many slots and buckets lie there. */
 Test(residency, asks_the_kernel_once_for_many_slots)
 {
     house_lay_default();
@@ -105,7 +106,8 @@ Test(residency, asks_the_kernel_once_for_many_slots)
     }
 }
 
-/* mincore fails for a range with a hole in it, but the pages before and behind the hole are still counted. */
+/* mincore fails for addresses of which a part is unmapped. The pages before and behind that part must be counted all
+ * the same. */
 Test(residency, counts_beside_a_hole)
 {
     house_lay_default();
@@ -121,7 +123,8 @@ Test(residency, counts_beside_a_hole)
     expect(B256K, 4 * page, 0, 0);
 }
 
-/* If a mincore call fails, the bucket's sum is unknown, even if an earlier call had returned a part of the sum. */
+/* If a mincore call fails for addresses that should be mapped, the bucket's figures are unknown, even if earlier calls
+ * have succeeded. */
 Test(residency, is_unknown_where_the_kernel_says_nothing)
 {
     house_lay_default();

@@ -1,5 +1,5 @@
-/* Tests of memory/slots.c: free slots are used before purged ones, and purged ones before new ones; each stack is
- * last in, first out. */
+/* Tests of memory/slots.c, the stacks of free and of purged slots: free slots are used before purged ones, and purged
+ * ones before new ones. Each stack is last in, first out. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -107,7 +107,8 @@ Test(slots, reset_forgets_all)
 
 static _Atomic unsigned holders[HOUSE_PAGES];
 
-/* Pushes onto both stacks in turn, so that pops find slots on both and sometimes on neither. */
+/* Runs as a thread: pops slots, and pushes them onto the stack of free and of purged slots in turn. So a pop finds
+ * slots on both stacks, on one, or on none. */
 static void take_and_give(unsigned number)
 {
     (void)number;

@@ -1,5 +1,5 @@
-/* Tests of memory/table.c: a table is usable from its start, grows when needed up to its limit, and any thread may
- * grow it. */
+/* Tests of memory/table.c: a table can be used from its start on, grows in place up to its limit when more is needed,
+ * and any thread may make it grow. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -80,7 +80,7 @@ Test(table, grows_sparingly_when_told)
     cr_assert_eq(ready(), 4 * os_page_size());
 }
 
-/* A mapping that does not belong to the table is never overwritten: the table cannot grow beyond it. */
+/* Something else is mapped behind the table. The table must not overwrite it, and so cannot grow further. */
 Test(table, ends_where_something_is_in_the_way)
 {
     size_t page = os_page_size();
@@ -120,8 +120,8 @@ Test(table, ends_at_its_limit)
     table.start[limit - 1] = 1;
 }
 
-/* With a fixed step a table of 64 MiB would take 4096 calls to grow, so each step is at least an eighth of the
- * table's size. */
+/* Each step by which a table grows is at least an eighth of its size, because a table of 64 MiB would need 4096 calls
+ * in steps of fixed size. */
 Test(table, large_one_grows_in_few_steps)
 {
     size_t limit = 64 << 20;
@@ -137,8 +137,8 @@ Test(table, large_one_grows_in_few_steps)
     cr_assert_lt(growths, 128, "%u growths", growths);
 }
 
-/* While one thread writes to the part of the table that it has reached, another thread's growth must neither unmap nor
- * clear that part. */
+/* Runs as a thread: writes to the part of the table that it has reached, while other threads make the table grow. Their
+ * growth must neither unmap nor clear that part. */
 static void reach_and_write(unsigned number)
 {
     for (size_t page = number; page < table.limit / os_page_size(); page += THREADS) {
@@ -160,8 +160,8 @@ Test(table, threads_may_grow_it_together)
     }
 }
 
-/* Makes the table grow by a page at a time, and all threads need the same page. A thread that is slower than another
- * must not lower `ready`, the size that can be used. */
+/* Runs as a thread: makes the table grow page by page. All threads need the same page at the same time, and a slower
+ * thread must not lower `ready`, the size that may be used. */
 static void reach_in_step(unsigned number)
 {
     size_t least = 0;

@@ -1,5 +1,5 @@
-/* Tests of os/cgroup.c, which finds the memory limit of a process: the files of cgroup version 1 and 2, the levels of a
- * hierarchy, and files that are missing. */
+/* Tests of os/cgroup.c, which finds the memory limit of the process: in control groups of version 1 and 2, on each
+ * level of the hierarchy, and with files missing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -23,7 +23,8 @@ TestSuite(cgroup, .init = open_tree, .fini = tree_close);
 
 static struct cgroup_search search;
 
-/* Checks that cgroup_look finds the limit `limit` with `left` bytes left of it, and that errno is unchanged. */
+/* Checks that cgroup_look finds a limit of `limit` bytes of which `left` bytes are left, and that it does not change
+ * errno. */
 static void expect_room(uint64_t limit, uint64_t left)
 {
     errno = E2BIG;
@@ -58,7 +59,8 @@ Test(cgroup, version_1)
     expect_room(1000, 600);
 }
 
-/* Pages of files that are not in use count as free, because the kernel drops them before it kills a process. */
+/* The memory of cached file pages that are not in use counts as free, because the kernel drops these pages before it
+ * kills a process. */
 Test(cgroup, pages_of_files_are_not_used)
 {
     tree_write("/proc/self/cgroup", "0::/a\n");
@@ -100,8 +102,8 @@ Test(cgroup, tightest_level_counts)
     expect_room(1000, 900);
 }
 
-/* In a container the path in /proc/self/cgroup can be that of the host; the container's own group is then at the top
- * of the mount. */
+/* In a container, /proc/self/cgroup may show the path that the group has on the host. That path does not exist in the
+ * container, and its own group is at the top of the mount. */
 Test(cgroup, top_of_the_mount_counts_where_the_path_is_not_there)
 {
     tree_write("/proc/self/cgroup", "0::/system.slice/docker-0123.scope\n");

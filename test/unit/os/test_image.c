@@ -1,5 +1,5 @@
-/* Tests of os/image.c, which reads the symbols of a loaded object: objects of every form that linkers make, and
- * broken ones. */
+/* Tests of os/image.c, which reads the symbols of an object that is loaded: objects of each form that linkers make, and
+ * damaged ones. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -137,7 +137,7 @@ Test(image, other_files_are_refused)
     object.header.e_ident[1] = 'x';
     expect_no_object((uintptr_t)&object);
     object_make();
-    /* gives the program headers another size, as they have in an object of another word size */
+    /* the program headers get another size, which is that of an object with another word size */
     object.header.e_phentsize = sizeof(ElfW(Phdr)) / 2;
     expect_no_object((uintptr_t)&object);
     object_make();
@@ -147,7 +147,7 @@ Test(image, other_files_are_refused)
     expect_no_object(UINTPTR_MAX - 8);
 }
 
-/* Checks that the object is recognized and has no functions. */
+/* Checks that the object is recognized as one, and that no function is found in it. */
 static void expect_no_functions(void)
 {
     read_object();
@@ -161,20 +161,20 @@ Test(image, object_without_symbols)
     object.segments[3].p_type = PT_NOTE;
     expect_no_functions();
     object_make();
-    object.dynamic[1].d_tag = DT_NEEDED; /* without a hash table the number of symbols is unknown */
+    object.dynamic[1].d_tag = DT_NEEDED; /* an object without a hash table: nothing says how many symbols it has */
     expect_no_functions();
     object_make();
     object.dynamic[4].d_tag = DT_NEEDED;
     expect_no_functions();
     object_make();
-    memset(object.gnu.buckets, 0, sizeof object.gnu.buckets); /* now the object exports nothing */
+    memset(object.gnu.buckets, 0, sizeof object.gnu.buckets); /* from here on the object exports no symbol */
     expect_no_functions();
 }
 
-/* An object may be unmapped or overwritten while it is read; reading its tables must still end. */
+/* An object may be unmapped or overwritten while its tables are read. Reading must end whatever they contain. */
 Test(image, broken_tables_end)
 {
-    uintptr_t nowhere = 1 - object_bias(); /* this address minus the object's bias is 1 */
+    uintptr_t nowhere = 1 - object_bias(); /* an address that becomes 1 when the object's bias is subtracted */
     object_make();
     object.gnu.header[0] = UINT32_MAX;
     expect_no_functions();
@@ -194,7 +194,8 @@ Test(image, broken_tables_end)
     expect_no_function(object_code(AT_FIRST));
 }
 
-/* The object ends at pages without access, so a chain or a dynamic section that has no end would run into them. */
+/* A chain or a dynamic section of the object has no end, and a page without access lies behind the object. Reading must
+ * not touch that page. */
 Test(image, tables_without_an_end_run_into_nothing)
 {
     size_t page = os_page_size();
@@ -205,7 +206,7 @@ Test(image, tables_without_an_end_run_into_nothing)
     object.dynamic[1].d_un.d_ptr = (uintptr_t)start;
     object.segments[2].p_memsz = (uintptr_t)start + page - object_code(0);
     uint32_t *table = (uint32_t *)(void *)start;
-    table[0] = 1; /* makes one bucket, whose chain is all zeros and so has no end */
+    table[0] = 1; /* a hash table with one bucket, whose chain consists of zeros and so has no end */
     table[4] = 1;
     expect_no_functions();
     object_make();

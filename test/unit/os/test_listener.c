@@ -1,4 +1,4 @@
-/* Tests of os/listener.c: what accept would do with a descriptor. */
+/* Tests of os/listener.c, which says whether accept on a descriptor would wait. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 enum { BACKLOG = 4, UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* Returns a new socket without a name, for which the kernel chooses a name when it is bound. */
+/* Returns a new UNIX socket. The kernel chooses a name for it when it is bound. */
 static int make_socket(int type)
 {
     struct sockaddr_un nameless = {.sun_family = AF_UNIX};

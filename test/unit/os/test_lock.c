@@ -1,4 +1,5 @@
-/* Tests of os/lock.c with several threads: only the holder is inside, and no waiter sleeps for ever. */
+/* Tests of os/lock.c, a mutex, with several threads: only one thread has it at a time, and no waiting thread sleeps for
+ * ever. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -31,7 +32,8 @@ Test(lock, is_taken_and_released)
     cr_assert_eq(word_of(&lock), 0);
 }
 
-static unsigned sum; /* guarded by `lock`, and not atomic */
+/* any thread may change it while it has `lock`; it is not atomic, so a faulty lock would lose additions */
+static unsigned sum;
 static _Atomic int waiters[THREADS];
 
 static void wait_once(unsigned number)
@@ -63,7 +65,9 @@ static void release_when_all_sleep(unsigned number)
     lock_release(&lock);
 }
 
-/* A release wakes one waiter, whose own release must wake the next one, and so on. */
+/*
+ * lock_release wakes only one waiting thread. When that thread releases the lock, it must wake the next one, and so on.
+ */
 Test(lock, every_sleeper_is_woken, .timeout = 120)
 {
     for (unsigned round = 0; round < 20; round++) {
@@ -84,7 +88,7 @@ static void add_up(unsigned number)
         CHECK(lock_take(&lock));
         unsigned before = sum;
         if (round % 64 == 0) {
-            sched_yield(); /* lets other threads begin to wait */
+            sched_yield(); /* lets other threads try to take the lock, and so begin to wait */
         }
         sum = before + 1;
         lock_release(&lock);
@@ -122,8 +126,8 @@ static void *wait_once_alone(void *argument)
     return NULL;
 }
 
-/* A signal handler that tries the lock must not end the wait that it interrupted. Without SA_RESTART the kernel ends
- * the wait with an error, which must not change errno. */
+/* A signal handler tries to take the lock while its thread waits for it. Afterwards the wait must continue, and errno
+ * must be unchanged, although without SA_RESTART the kernel ends the wait by an error. */
 Test(lock, handler_may_come_while_the_thread_waits, .timeout = 120)
 {
     const struct sigaction action = {.sa_handler = add_in_handler};
@@ -176,16 +180,15 @@ Test(lock, handlers_never_wait_for_each_other, .timeout = 120)
     cr_assert_eq(word_of(&pair[1]), 0);
 }
 
-/* Signal handlers interrupt threads that hold the lock and threads that wait for it. Handlers also take the lock in
- * threads that neither hold it nor wait. */
+/* Signal handlers take the lock while their threads have it, wait for it, or do neither. */
 Test(lock, handlers_and_threads_together, .timeout = 60)
 {
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}};
     signal(SIGALRM, add_in_handler);
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     unsigned runs = 0;
-    /* repeats until a handler has got the lock and another has been refused, because the kernel decides when signals
-     * come */
+    /* repeats until one handler has got the lock and one was refused, because the kernel decides when the signals
+     * arrive */
     do {
         crew_run(THREADS, add_up);
         runs++;

@@ -1,5 +1,5 @@
-/* Tests of os/lock.c and signal handlers. A handler never waits for the code that it interrupted, and the child of a
- * fork never waits for threads that it does not have. */
+/* Tests of os/lock.c with signal handlers and forks: a handler never waits for the code that it has interrupted, and
+ * the child of a fork never waits for a thread that it does not have. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@ static pthread_t holder;
 static atomic_bool holds;
 static atomic_bool let_go;
 
-/* Holds `lock` until the test says so, or until another thread waits for it. */
+/* Runs as a thread that has `lock` until the test tells it to release it, or until another thread waits for it. */
 static void *hold(void *argument)
 {
     (void)argument;
@@ -54,8 +54,9 @@ static void end_holding(void)
     cr_assert_null(crew_fault(), "%s", crew_fault());
 }
 
-/* Checks that this thread counts as being inside no lock: only then does it wait for a lock that another thread
- * holds. */
+/*
+ * Checks that this thread counts as having no lock: only then does lock_take wait for a lock that another thread has.
+ */
 static void expect_waiting(void)
 {
     begin_to_hold();
@@ -112,8 +113,8 @@ Test(lock_handlers, handler_takes_another_free_lock, .timeout = 120)
     expect_waiting();
 }
 
-/* A handler that interrupted the holder of one lock does not wait for another lock. The holder of that other lock may
- * itself be interrupted by a handler, which waits for the first one. */
+/* A handler has interrupted a thread that has a lock. It does not wait for another lock: the thread that has the other
+ * one may have been interrupted by a handler that waits for the first lock, and both would wait for ever. */
 Test(lock_handlers, handler_in_a_lock_does_not_wait_for_another, .timeout = 120)
 {
     cr_assert(lock_take(&other));
@@ -161,7 +162,7 @@ Test(lock_handlers, reset_makes_it_free, .timeout = 120)
     cr_assert(lock_take(&lock));
     lock_reset(&lock);
     cr_assert_eq(word_of(&lock), 0);
-    lock_release(&lock); /* releases the lock again, as the interrupted code does when it goes on */
+    lock_release(&lock); /* releases the lock as the interrupted code does when it continues */
     expect_waiting();
 }
 

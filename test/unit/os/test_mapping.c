@@ -1,4 +1,5 @@
-/* Tests of os/mapping.c: which file is mapped at an address, compared with what the dynamic linker knows. */
+/* Tests of os/mapping.c, which finds the file that is mapped at an address. The results are compared with those of the
+ * dynamic linker. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -39,13 +40,14 @@ static void expect_nothing_at(uintptr_t address)
     cr_assert_not(mapping_find(address, &mapping), "%s at %lx", mapping.name, address);
 }
 
-/* Checks each loaded segment of one object. The object's file begins at the address of the first segment. */
+/* Checks, for each loaded segment of one object, which file is found, and that the file begins at the address of the
+ * first segment. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
     uintptr_t start = 0;
     if (strchr(object->dlpi_name, '/') == NULL) {
-        return 0; /* here the program has an empty name, and the kernel's own object (vdso) has no file */
+        return 0; /* the program has an empty name here, and the kernel's object vdso has no file */
     }
     for (unsigned i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
@@ -95,7 +97,7 @@ Test(mapping, memory_without_a_file_has_no_name)
     cr_assert_not_null(start);
     expect_nothing_at((uintptr_t)start + page);
     int local = 0;
-    expect_nothing_at((uintptr_t)&local); /* the stack is shown as "[stack]", which is no file */
+    expect_nothing_at((uintptr_t)&local); /* the kernel calls this mapping "[stack]", which is not the name of a file */
     os_release(start, PAGES * page);
     errno = UNUSUAL;
     expect_nothing_at((uintptr_t)start);
@@ -104,7 +106,7 @@ Test(mapping, memory_without_a_file_has_no_name)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* Makes a file of PAGES pages with that name in a new directory, and returns it open. */
+/* Makes a new directory, and a file of PAGES pages with the name `name` in it. Returns the open file. */
 static int make_file(char *directory, const char *name)
 {
     char path[PATH_MAX];
@@ -123,7 +125,7 @@ static void remove_file(const char *directory, const char *name)
     cr_assert_eq(rmdir(directory), 0);
 }
 
-/* Maps `count` pages of a file, beginning with its page `first`, at the address `at`. */
+/* Maps `count` pages of the file, from its page `first` on, at the address `at`. */
 static void map_pages(char *at, size_t count, int file, size_t first, int protection)
 {
     size_t page = os_page_size();
@@ -131,8 +133,8 @@ static void map_pages(char *at, size_t count, int file, size_t first, int protec
     cr_assert_eq(got, at);
 }
 
-/* Maps one file twice, with different rights for its segments as the dynamic linker does. The second copy lies directly
- * behind the first. */
+/* Maps one file twice, each time in segments with different rights as the dynamic linker does. The second copy begins
+ * where the first one ends, and must not count as a part of it. */
 Test(mapping, tells_two_copies_of_a_file_apart)
 {
     char directory[] = "/tmp/sockmalloc-unit-XXXXXX";
@@ -167,7 +169,7 @@ Test(mapping, knows_where_a_file_would_begin)
     close(file);
 }
 
-/* The second file is mapped where a segment of the first one could be. */
+/* Maps a second file where another segment of the first one could be. It must not count as a part of the first. */
 Test(mapping, tells_files_that_lie_side_by_side_apart)
 {
     char directories[2][32] = {"/tmp/sockmalloc-unit-XXXXXX", "/tmp/sockmalloc-unit-XXXXXX"};

@@ -1,4 +1,4 @@
-/* Tests of os/os.c: what the kernel's memory calls do to pages, and that errno is unchanged. */
+/* Tests of os/os.c: what each of the kernel's calls for memory does to pages, and that errno stays unchanged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -33,7 +33,7 @@ static char *page_at(char *start, size_t number)
     return start + number * os_page_size();
 }
 
-/* Returns how many pages of the range are in memory. */
+/* Returns how many pages of the range are resident. */
 static size_t resident(const char *start, size_t count)
 {
     unsigned char pages[OS_RESIDENCY_PAGES];
@@ -97,7 +97,7 @@ Test(os, too_much_is_refused)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* Finds a free range of PAGES pages, claims its first page, and returns the address of that page. */
+/* Finds PAGES pages of free addresses, maps the first of them, and returns its address. */
 static char *claim_first_page(void)
 {
     char *start = os_find_free(PAGES * os_page_size());
@@ -107,8 +107,8 @@ static char *claim_first_page(void)
     return start;
 }
 
-/* The kernel returns one error both for an address that the machine does not have and for a range that is longer than
- * RLIMIT_AS allows. */
+/* The kernel returns the same error if the machine has no such addresses and if RLIMIT_AS does not allow a mapping so
+ * long. os_is_free must return false in the first case. */
 Test(os, addresses_that_the_machine_lacks_are_not_free)
 {
     size_t most = SIZE_MAX / 2 / os_page_size() * os_page_size();
@@ -184,8 +184,8 @@ Test(os, frozen_object_can_be_read_alone)
     capture_fault(touch_by_writing, page_at(object, 2) - 1);
 }
 
-/* os_freeze refuses an object that does not fill whole pages, because other data in its page would become read-only as
- * well. */
+/* os_freeze makes an object read-only. It refuses an object that does not fill whole pages, because other data in these
+ * pages would become read-only too. */
 Test(os, object_within_a_page_stays_writable)
 {
     char *object = pages_of_its_own(3);
@@ -223,7 +223,8 @@ Test(os, discarded_pages_read_as_zero)
     }
 }
 
-/* Before Linux 5.18 MADV_DONTNEED is refused for locked pages, which keep their content. */
+/* Before Linux 5.18, MADV_DONTNEED is refused for locked pages, and they keep their content. os_discard must then
+ * return false. */
 Test(os, locked_pages_are_called_discarded_where_they_are)
 {
     char *start = map_pages(PAGES);
@@ -235,7 +236,7 @@ Test(os, locked_pages_are_called_discarded_where_they_are)
     cr_assert_eq(start[0], discarded ? 0 : 'x');
 }
 
-/* The test touches pages at both ends of the piece of memory for which one call can ask, and at odd places. */
+/* Touches pages at both ends of the piece of memory that one mincore call covers, and at odd places between. */
 Test(os, residency_tells_touched_pages)
 {
     enum { BEFORE = 100, BEHIND = 1000, ALL = BEFORE + OS_RESIDENCY_PAGES + BEHIND };
@@ -256,7 +257,7 @@ Test(os, residency_tells_touched_pages)
     cr_assert_eq(resident(asked, 0), 0);
 }
 
-/* Pages that were never touched are not resident, and the call succeeds all the same. */
+/* For pages that were never touched os_residency succeeds, and says that none is resident. */
 Test(os, residency_of_untouched_pages_is_none)
 {
     char *start = map_pages(PAGES);
@@ -282,7 +283,7 @@ Test(os, copies_what_is_mapped)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* If a part of the source cannot be read, nothing is copied. */
+/* os_copy copies all bytes, or none if a part of the source cannot be read. */
 Test(os, copies_nothing_that_would_fault)
 {
     char target[8] = "";
@@ -298,8 +299,8 @@ Test(os, copies_nothing_that_would_fault)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* System calls that few servers need are not made while the library knows of a seccomp filter, even if that filter
- * would allow them. */
+/* If the library knows of a seccomp filter, it makes no system call that few servers need, even if this filter would
+ * allow it. */
 static void work_under_a_filter(void *argument)
 {
     char here = 'h';
@@ -350,7 +351,7 @@ static void discard_where_it_does_nothing(void *argument)
 {
     (void)argument;
     CHECK(os_discard_clears());
-    /* with the error number 0 the filter makes madvise return success and do nothing */
+    /* a filter that returns the error number 0 makes madvise return success without doing anything */
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO);
     errno = UNUSUAL;
     os_try_discard(map_pages(1));
@@ -370,7 +371,9 @@ static void discard_where_it_is_refused(void *argument)
     (void)argument;
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
     os_try_discard(map_pages(1));
-    CHECK(os_discard_clears()); /* still true, because os_discard returns false for each call that the kernel refuses */
+    /* still true after a refused call: it says whether discards that succeed leave zeros, and os_discard returns false
+     * for one that was refused */
+    CHECK(os_discard_clears());
     CHECK(!os_discard(touched_page(), os_page_size()));
 }
 
@@ -388,7 +391,7 @@ Test(os, discard_that_works_is_believed)
     cr_assert_eq(*page, 0);
 }
 
-/* Pages in three ranges are discarded by one call, and the pages between the ranges stay. */
+/* One call discards the pages of three ranges, and leaves the pages between them. */
 Test(os, ranges_are_discarded_together)
 {
     char *start = map_pages(PAGES);
@@ -410,7 +413,7 @@ Test(os, ranges_are_discarded_together)
     }
 }
 
-/* The kernel refuses a range that is not mapped. The ranges before it are discarded, and those behind it are not. */
+/* The kernel refuses a range that is not mapped. It discards the ranges before that one, and not those behind it. */
 Test(os, ranges_before_a_refused_one_are_discarded)
 {
     char *start = map_pages(PAGES);
@@ -429,7 +432,8 @@ Test(os, ranges_before_a_refused_one_are_discarded)
     cr_assert_eq(*page_at(start, 8), 'x');
 }
 
-/* An emulator of the kernel may accept process_madvise and do nothing. */
+/* An emulator of the kernel may return success from process_madvise without doing anything. os_discard_together must
+ * notice that and discard nothing. */
 static void discard_together_where_it_does_nothing(void *argument)
 {
     const struct span two[] = {{touched_page(), os_page_size()}, {touched_page(), os_page_size()}};
@@ -512,8 +516,8 @@ static bool maps_has(const char *word)
     return found;
 }
 
-/* Where the kernel cannot name mappings (before 5.17, or built without it), the test only checks that the call has
- * no effect. */
+/* If the kernel cannot name mappings (before Linux 5.17, or built without that), the test only checks that os_name does
+ * no harm. */
 Test(os, names_a_mapping_where_the_kernel_can)
 {
     char *start = map_pages(PAGES);

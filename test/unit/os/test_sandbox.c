@@ -1,5 +1,5 @@
-/* Tests of os/sandbox.c: which seccomp filters the library knows of, from before and after start, and which system
- * calls it may then make. */
+/* Tests of os/sandbox.c: which seccomp filters the library knows of, from before and after its start, and which system
+ * calls it may make then. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>
@@ -19,7 +19,7 @@
 static void init_filtered(void *unused)
 {
     (void)unused;
-    /* sandbox_open must find the filter without prctl, which kills the process here */
+    /* sandbox_open must not find the filter by prctl, because prctl kills the process here */
     filter_call(SYS_prctl, SECCOMP_RET_KILL_PROCESS);
     sandbox_open();
     CHECK(sandbox_allows(SANDBOX_COMMON));
@@ -58,7 +58,8 @@ static void set_one_later(void *unused)
     CHECK(sandbox_process() > 0);
 }
 
-/* The test runs in a child, because the machine that runs it may be a container, which has a filter already. */
+/* A child sets the filter. Before that, only common system calls are checked, because the tests may run in a container,
+ * which already has a filter. */
 Test(sandbox, filter_of_its_own_allows_neither)
 {
     sandbox_open();
@@ -76,7 +77,8 @@ Test(sandbox, each_filter_counts)
     cr_assert(sandbox_allows(SANDBOX_COMMON) && sandbox_allows(SANDBOX_RARE));
 }
 
-/* The child of a fork knows its own process id without a system call. */
+/* sandbox_process returns the process id and makes no system call for that. In the child of a fork it must return the
+ * child's id. */
 Test(sandbox, process_after_fork)
 {
     int status;

@@ -1,5 +1,5 @@
-/* Tests of os/symbol.c, which finds the function that an address lies in. The results are compared with dladdr and
- * dlsym, also in a process that cannot read files. */
+/* Tests of os/symbol.c, which finds the name of the function that an address lies in. The results are compared with
+ * those of dladdr and dlsym, also in a process that may not read files. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -28,7 +28,7 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */, TEXT_SIZE = 512 };
 
 static struct symbol_finder finder;
 
-/* Returns the text for an address. The last two texts stay valid. */
+/* Returns the text that symbol_print prints for an address. The two texts returned last are valid. */
 static const char *print(const void *address)
 {
     static char buffers[2][TEXT_SIZE];
@@ -54,7 +54,7 @@ static const char *bare(const void *address)
     return address != NULL ? buffer : "0x0";
 }
 
-/* Returns the address of a function of libc, and sets `size` to the function's length. */
+/* Returns the address of libc's function `name`, and sets `size` to the function's length in bytes. */
 static char *find(const char *name, size_t *size)
 {
     Dl_info info;
@@ -67,7 +67,8 @@ static char *find(const char *name, size_t *size)
     return address;
 }
 
-/* Checks the text for an address in a function, which may have several names. */
+/* Checks the text for the address `offset` bytes behind the start of a function. The function may have several names,
+ * and any of them is right. */
 static void expect_function(char *function, size_t offset)
 {
     char name[64] = "";
@@ -87,8 +88,8 @@ Test(symbol, names_object_function_and_offset)
         size_t size;
         char *function = find(names[i], &size);
         expect_function(function, 1);
-        /* also tests the address at the function's end, because it is the return address of a last call that does not
-         * return */
+        /* also tests the address at the function's end: it is the return address of a call of a function that does not
+         * return, if that call is the last instruction */
         expect_function(function, size);
         const char *words = print(function);
         cr_assert_null(strstr(words, "+0x0)"), "%s: an address after a call belongs to the function with the call",
@@ -100,8 +101,8 @@ static void hidden(void)
 {
 }
 
-/* The offset is counted from the start of the file, as addr2line and objdump do, whether the program is
- * position-independent or not. */
+/* For a function that is not exported, the text has the offset from the start of the file, as addr2line and objdump
+ * count it, whether the program is position-independent or not. */
 Test(symbol, hidden_function_is_an_offset)
 {
     Dl_info info;
@@ -138,7 +139,8 @@ Test(symbol, a_file_that_is_no_object_has_a_name)
     close(file);
 }
 
-/* Checks the last byte of each executable segment of an object. There are more objects than the library remembers. */
+/* Checks the text for the last byte of each executable segment of an object. There are more objects than the finder
+ * stores at a time. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
@@ -170,7 +172,8 @@ Test(symbol, remembers_objects_separately)
     cr_assert_gt(seen, 3);
 }
 
-/* When an address is printed a second time the text is the same, as long as the object is remembered. */
+/* The same address gives the same text again, and the finder reads /proc/self/maps only once for an object that it
+ * still stores. */
 Test(symbol, second_answer_is_the_same)
 {
     size_t size;
@@ -184,7 +187,8 @@ Test(symbol, second_answer_is_the_same)
     cr_assert_eq(finder.next, 2, "the first object is still remembered");
 }
 
-/* Loads a library that the test has not loaded yet, and that every glibc brings. */
+/* Loads a library that every glibc brings and that this process has not loaded yet. Returns its handle, and stores the
+ * address of a function of it. */
 static void *load(const char **function)
 {
     static const char name[] = "libBrokenLocale.so.1";
@@ -204,15 +208,15 @@ Test(symbol, unloaded_object_has_no_symbols)
     cr_assert_str_eq(print(function + 1),
                      expected("%s(%s+0x%zx)", "libBrokenLocale.so.1", "__ctype_get_mb_cur_max", 1));
     cr_assert_eq(dlclose(handle), 0);
-    /* The library was unloaded after the first print of the address, so its symbols cannot be read any more. */
+    /* The library was unloaded after the address was printed for the first time, so its symbols must not be read any
+     * more. */
     const char *words = print(function + 1);
     cr_assert_eq(strncmp(words, "libBrokenLocale.so.1+0x", 23), 0, "%s", words);
     symbol_begin(&finder);
     cr_assert_str_eq(print(function + 1), bare(function + 1));
 }
 
-/* Installs a filter that kills the process when it opens a file, or reads the memory of a process by
- * process_vm_readv. */
+/* Installs a filter that kills the process if it opens a file or calls process_vm_readv. */
 static void install_filter(void)
 {
     static struct sock_filter program[] = {
@@ -225,7 +229,7 @@ static void install_filter(void)
     static const struct sock_fprog filter = {sizeof program / sizeof program[0], program};
     CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
-    os_add_filter(); /* tells the library of the filter, as the library's own prctl does */
+    os_add_filter(); /* tells the library of the filter, as its wrapper of prctl does */
 }
 
 static void print_in_a_sandbox(void *argument)
@@ -245,7 +249,7 @@ Test(symbol, sandboxed_process_makes_no_forbidden_call)
     char *function = find("qsort", &size);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
-    /* checks that the filter works: with this variable the child opens a file, and the filter must kill it */
+    /* This is a control: with the variable set, the child opens a file, and the filter must kill it. */
     setenv("SOCKMALLOC_UNIT_OPEN", "1", 1);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(WIFSIGNALED(capture.status));

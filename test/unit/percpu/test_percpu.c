@@ -1,4 +1,5 @@
-/* Tests of percpu/percpu.c on one processor: pops and pushes of its magazine, and exchanges with the depot. */
+/* Tests of percpu/percpu.c, the caches of processors, on one processor: its magazine, and the exchange of magazines
+ * with the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -111,8 +112,8 @@ Test(percpu, last_in_is_first_out)
     house_assert();
 }
 
-/* Frees slots until the magazine of the running processor is full, and then as many slots again. The next free after
- * the first half sends the full magazine to the depot and gets an empty one. */
+/* Frees as many slots as two magazines of the processor hold. The first free after the magazine is full sends it to the
+ * depot, and an empty one takes its place. */
 static void give_beyond_the_quota(unsigned here)
 {
     void *taken[2 * QUOTA];
@@ -150,8 +151,8 @@ Test(percpu, magazines_go_to_the_depot_and_come_back)
     house_assert();
 }
 
-/* A magazine in the depot was filled under a larger quota. When a processor gets it, the slots beyond the present quota
- * go back to the depot. */
+/* A magazine in the depot may have been filled under a larger quota. When a processor gets that magazine, the slots
+ * beyond its present quota go back to the depot. */
 Test(percpu, magazine_of_the_depot_is_cut_to_the_quota)
 {
     processors_lay();

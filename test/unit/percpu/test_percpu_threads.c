@@ -1,4 +1,5 @@
-/* Tests of percpu/percpu.c on several processors, by threads that stay on one processor and by threads that move. */
+/* Tests of percpu/percpu.c, the caches of processors, on several processors, by threads that stay on one processor and
+ * by threads that move. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -31,8 +32,8 @@ static void await(unsigned wanted)
     }
 }
 
-/* Allocates a slot on one processor and frees it on another. The second processor keeps the slot, whichever processor
- * had it before. */
+/* Allocates a slot on one processor and frees it on another. The slot then belongs to the cache of the second
+ * processor. */
 static void take_here_give_there(unsigned number)
 {
     enum percpu_source source;
@@ -97,8 +98,8 @@ static void give(void *slot)
     atomic_fetch_add(&gives, 1);
 }
 
-/* Allocates slots, and frees those of other threads. Every second thread stays on one processor. Thread 0 also
- * changes the quotas. */
+/* Runs as a thread: allocates slots and frees those of other threads. Every second thread is pinned to one processor,
+ * and thread 0 also changes the quotas. */
 static void hand_over(unsigned number)
 {
     static const uint32_t quotas[] = {0, 1, QUOTA, MAGAZINE_SLOTS, 3};
@@ -118,7 +119,7 @@ static void hand_over(unsigned number)
     }
 }
 
-/* Checks that every free slot can be allocated: none is lost between processors, depot and stacks. */
+/* Checks that each free slot can be allocated, so that none was lost between processors, depot and stacks. */
 static void expect_all_within_reach(void)
 {
     for (unsigned at = 0; at < USED; at++) {
@@ -201,12 +202,12 @@ Test(percpu_threads, reset_forgets_slots_and_counts)
     cr_assert_eq(PROCESSORS_FAST(B16K, requests), 1);
 }
 
-/* Purged slots are the last ones that are used before new slots are carved. */
+/* Purged slots are allocated after all other free slots, and before new slots are carved. */
 Test(percpu_threads, purged_slots_are_taken_before_any_is_carved)
 {
     enum percpu_source source;
     processors_lay();
-    processors_pin(0); /* stays on this processor, because on another one the thread would use another magazine */
+    processors_pin(0); /* pins the thread, because on another processor it would use that processor's magazine */
     percpu_set_quota(B16K, QUOTA);
     uint32_t number = region_number(processors_take(B16K, &source));
     region_set_meta(number, slot_meta_of(SLOT_PURGED, B16K));

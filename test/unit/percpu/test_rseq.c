@@ -1,5 +1,5 @@
-/* Tests of percpu/rseq.h, the restartable sequences: each operation by itself, stopped at each of its instructions, and
- * run by several threads. */
+/* Tests of percpu/rseq.h, restartable sequences of instructions that the kernel aborts if the thread is moved to
+ * another processor: each operation alone, interrupted after each of its instructions, and run by several threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "support/crew.h"
 #include "support/steps.h"
 
-enum { TOP = 0xc40, COUNTER = 0x88 }; /* the offsets of two words in a record; any other offsets would do */
+enum { TOP = 0xc40, COUNTER = 0x88 }; /* the offsets of two words in a processor's record; others would serve as well */
 enum { RECORDS = 3, RECORDS_MAX = 1024, THREADS = 16, TOKENS = 32, HANDLER = 1000, ROUNDS = 3000000 };
 enum { ALL = MAGAZINE_SLOTS * sizeof(void *) };
 
@@ -21,13 +21,14 @@ static _Alignas(RSEQ_RECORD) char records[RECORDS_MAX][RSEQ_RECORD];
 static struct rseq_table table = {.records = records[0], .count = RECORDS};
 static struct magazine magazines[RECORDS_MAX + THREADS];
 
-/* In these tests a token stands for a slot. */
+/* A token that the tests push to a magazine and pop, in place of a slot. */
 static struct token {
     _Atomic unsigned holder;
-    unsigned uses; /* changed only by the thread that holds the token */
+    unsigned uses; /* only the thread that has popped the token changes this */
 } tokens[TOKENS];
 
-/* The kernel does not know of this rseq area, so the test can say in it which processor the thread runs on. */
+/* The thread's area for rseq, in which the kernel writes the number of the processor. The kernel does not know of this
+ * one, so the test can write any number there. */
 static _Thread_local struct rseq_area pretended;
 
 #ifdef __x86_64__
@@ -67,7 +68,7 @@ static uint64_t counter_of(unsigned number)
     return count;
 }
 
-/* Gives a processor a magazine with `count` tokens from number `first` on, the last of them on top. */
+/* Gives the processor `number` a magazine with `count` tokens, from token `first` on, with the last one on top. */
 static void equip(unsigned number, struct magazine *magazine, unsigned first, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -131,7 +132,8 @@ Test(rseq, swap_replaces_only_the_expected_top)
     cr_assert_eq(top_of(0), magazines[0].slot + 2);
 }
 
-/* Each operation runs with each processor number, and changes only the intended words of that processor's record. */
+/* Runs each operation with each processor number. The operation must change only the words that it should, in the
+ * record of this processor. */
 Test(rseq, number_chooses_the_record)
 {
     static char before[RECORDS][RSEQ_RECORD];
@@ -171,8 +173,8 @@ static void expect_nothing_done(uint32_t number)
     cr_assert_eq(memcmp(before, records, sizeof before), 0, "number %u", number);
 }
 
-/* The operations do nothing for the number of a processor that was added after start, and for the two values by which
- * the kernel says that it has no number. */
+/* The operations do nothing if the processor's number is not in the table, because the processor was added after start,
+ * or if it is one of the two values by which the kernel says that there is no number. */
 Test(rseq, nothing_happens_beyond_the_table)
 {
     for (unsigned i = 0; i < RECORDS + 1; i++) {
@@ -205,9 +207,9 @@ Test(rseq, area_is_that_of_glibc)
 enum { SIGNATURE = 0x53053053, WORLD = 7 };
 
 static struct actor {
-    struct token *given; /* the token to push; NULL once it has been pushed */
+    struct token *given; /* the token to push; NULL after the push */
     struct token *got;
-    void **top; /* the top of this actor's own magazine */
+    void **top; /* the top of the magazine that this actor owns alone */
 } me, them;
 
 typedef void operation(struct actor *actor);
@@ -283,8 +285,8 @@ static unsigned places(const struct token *token)
     return count;
 }
 
-/* Stops the operation after its instruction number `at`, and checks all tokens. Returns false if the operation was over
- * before. */
+/* Runs the operation, interrupts it after instruction `at`, and checks all tokens afterwards. Returns false if the
+ * operation has fewer instructions. */
 static bool run_stopped(unsigned at)
 {
     memset(records, 0, RECORDS * sizeof records[0]);
@@ -347,8 +349,8 @@ static void unuse(struct token *token, unsigned holder)
     CHECK(atomic_exchange_explicit(&token->holder, 0, memory_order_relaxed) == holder);
 }
 
-/* Exchanges the thread's magazine with the processor's. The slots in the magazine that the thread gets then belong
- * to this thread alone. */
+/* Exchanges the thread's own magazine for that of the processor. The tokens in the magazine that the thread gets then
+ * belong to this thread alone. */
 static void exchange(unsigned number)
 {
     void **top = NULL;
@@ -362,8 +364,8 @@ static void exchange(unsigned number)
     }
 }
 
-/* The token that the thread's signal handler holds from one signal to the next. Because of it the magazine's top
- * differs before and after a signal. */
+/* The token that the signal handler has popped and will push at the next signal. So the processor's magazine has
+ * another top after each signal. */
 static _Thread_local struct token *kept;
 
 static void take_or_give(int signal_number)
@@ -429,7 +431,7 @@ Test(rseq, no_slot_has_two_owners_and_no_count_is_lost, .timeout = 120)
     for (unsigned i = 0; i < THREADS; i++) {
         owned[i] = magazines[RECORDS_MAX + i].slot;
     }
-    /* The signal is blocked in all threads but those of the crew. */
+    /* This thread blocks the signal, so only the threads of the crew get it. */
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}};
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);
@@ -437,7 +439,7 @@ Test(rseq, no_slot_has_two_owners_and_no_count_is_lost, .timeout = 120)
     signal(SIGALRM, take_or_give);
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     unsigned runs = 0;
-    do { /* repeats until enough signals have come, because the kernel decides how many one run gets */
+    do { /* repeats until enough signals have arrived, because the kernel decides how many arrive in one run */
         crew_run(THREADS, pop_push_and_exchange);
         runs++;
     } while (signals <= 100);

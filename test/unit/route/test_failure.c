@@ -1,5 +1,5 @@
-/* Tests of a kernel that refuses memory. For one source file after another they check that the caller gets an error,
- * and that earlier memory stays usable. */
+/* Tests of the library when the kernel refuses memory: each part of it must report the failure to its caller, and
+ * memory that it already has stays usable. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -21,12 +21,11 @@
 
 enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24 };
 
-/* TABLES is the number of tables. GROWING is how many calls of the kernel it takes to carve a long run of slots,
- * because so many of the tables grow. */
+/* TABLES is how many tables the library has. GROWING is how many calls of the kernel it takes to carve RUN slots,
+ * because the range and some tables must grow. */
 enum { TABLES = 10, GROWING = 3 };
 
-/* Names the calls that a process is refused, and counts how often it carved each number of slots while they were
- * refused. */
+/* Which calls of a process the kernel refuses, and, for each number of slots, how often that number was carved. */
 struct refusals {
     unsigned bucket;
     unsigned first;
@@ -45,8 +44,8 @@ static uint64_t tally(const struct counter *counter)
     return counter_read(counter);
 }
 
-/* Runs `work` once for each number from 1 to `last`, each time in a process of its own. `work` gets the number of the
- * call that the kernel refuses. */
+/* Runs `work` once for each number from 1 to `last`, each time in a child process. `work` gets the number, which is
+ * that of the call that the kernel refuses. */
 static void expect_clean_for_each(capture_work *work, unsigned last)
 {
     struct capture capture;
@@ -66,7 +65,7 @@ Test(failure, reservation_is_refused)
     cr_assert_not_null(route_alloc(4096, NULL), "mimalloc serves the request");
 }
 
-/* The first page of each table is mapped at start. If any of these calls is refused, the pools stay closed. */
+/* Start-up maps the first page of each table. If the kernel refuses one of these calls, the pools stay closed. */
 static void lay_with_one_refusal(void *argument)
 {
     struct bucket_settings settings = house_defaults();
@@ -74,11 +73,13 @@ static void lay_with_one_refusal(void *argument)
     os_failing_between(call, call);
     bool laid = house_try(&settings, HOUSE_SHIFT);
     if (call == 1) {
-        CHECK(laid); /* the refused call only tried one place for the window of addresses, and there are other places */
+        /* the first call only looks whether one window of addresses is free; if it is refused, start-up tries another
+         * one */
+        CHECK(laid);
     } else if (call <= 1 + TABLES) {
         CHECK(!laid && os_failing_refusals() == 1);
         CHECK(!region_owns(region.start) && !route_is_pooled(4096));
-        CHECK(route_alloc(4096, NULL) != NULL); /* mimalloc serves all requests */
+        CHECK(route_alloc(4096, NULL) != NULL); /* with the pools closed, mimalloc serves all requests */
     } else {
         CHECK(laid && os_failing_refusals() == 0);
     }
@@ -98,7 +99,7 @@ static void open_table(void)
     table_open(&table, start, 1 << 20, 64 << 10);
 }
 
-/* When memory is short, the bytes that are needed now may be granted although a whole step is not. */
+/* If the kernel refuses memory for a whole step of growth, the table asks for only the bytes that are needed now. */
 Test(failure, table_takes_less_than_a_step)
 {
     os_failing_never();
@@ -129,8 +130,8 @@ Test(failure, refused_table_stays_as_it_is)
     cr_assert(table_reach(&table, ready + 1), "the table can grow later");
 }
 
-/* Carving a long run of slots makes the range and its tables grow. If any of them cannot grow, no slot is carved, and
- * nothing is lost by the attempt. */
+/* Carves RUN slots, for which the range and its tables must grow. If one of them cannot grow, no slot is carved, and
+ * nothing is lost. */
 static void carve_nothing(void *argument)
 {
     void *run[RUN];
@@ -155,8 +156,8 @@ Test(failure, region_carves_nothing)
     expect_clean_for_each(carve_nothing, GROWING + 1);
 }
 
-/* The kernel may refuse the memory of a whole run and grant that of one slot, which is then carved. However many
- * calls are refused, all carved slots can be used. */
+/* The kernel may refuse memory for RUN slots and grant it for one slot, which is then carved. Whichever calls it
+ * refuses, all slots that were carved can be used. */
 static void carve_what_can_be_had(void *argument)
 {
     struct refusals *refusals = argument;
@@ -192,8 +193,8 @@ static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned fir
     cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
 }
 
-/* A run of B128K is longer than a step by which the range grows. If the kernel refuses memory for a run, the range
- * cannot try again with less than the run, and a single slot is carved instead. */
+/* RUN slots of B128K are longer than a step by which the range grows. If the kernel refuses memory for them, the range
+ * cannot ask for less than they need, so a single slot is carved instead. */
 Test(failure, region_carves_one_where_a_run_is_refused)
 {
     struct refusals *refusals = mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -202,14 +203,15 @@ Test(failure, region_carves_one_where_a_run_is_refused)
         refuse_from(refusals, B128K, first);
         cr_assert_eq(refusals->outcome[RUN] > 0, first < GROWING, "from call %u", first);
     }
-    /* the states of these slots fit into the first page of their table, so that table need not grow */
+    /* the metadata of these slots fits into the first page of its table, so the table of states need not grow */
     for (unsigned first = 1; first < GROWING; first++) {
         refuse_from(refusals, B32K, first);
         cr_assert_gt(refusals->outcome[RUN], 0U, "from call %u", first);
     }
 }
 
-/* A slot for which the range has pages already needs no kernel, although a whole run would. */
+/* If the range already has the pages of some slots, these can be carved without the kernel, although RUN slots could
+ * not. */
 Test(failure, region_carves_slots_that_need_no_kernel)
 {
     void *run[RUN];
@@ -227,7 +229,7 @@ Test(failure, region_carves_slots_that_need_no_kernel)
                  region.geometry[B16K].stride + os_page_size());
 }
 
-/* Opens as many magazines as fit into the first page of their table. */
+/* Opens magazines until the first page of their table is full. */
 static void open_all_magazines(void)
 {
     os_failing_from(1);
@@ -251,8 +253,8 @@ Test(failure, magazine_cannot_be_opened)
     cr_assert_eq(magazine_count(magazine), 0);
 }
 
-/* Opens as many caches as fit into the first page of their table, as other threads would. So there is no cache left for
- * the calling thread. */
+/* Opens caches, as if for other threads, until the first page of their table is full. So there is no cache for the
+ * calling thread. */
 static void open_all_caches(void)
 {
     os_failing_from(1);
@@ -264,7 +266,8 @@ static void open_all_caches(void)
 }
 
 /*
- * A thread for which no cache can be opened uses the shared cache, which holds nothing, so the stacks serve the thread.
+ * A thread for which there is no cache uses the shared cache, which holds no slots. So its requests are served from the
+ * stacks.
  */
 Test(failure, cache_cannot_be_opened)
 {
@@ -297,8 +300,8 @@ Test(failure, later_thread_gets_a_cache)
     crew_run(1, open_own_cache);
 }
 
-/* If a cache gets no magazine, its slots come from the thread's run of new slots, and go to the stack when they are
- * freed. */
+/* If there is no magazine for a cache, the thread allocates from the slots that it has carved in advance, and its frees
+ * go to the stack. */
 Test(failure, cache_gets_no_magazine)
 {
     lay();
@@ -336,7 +339,7 @@ Test(failure, free_slots_serve_while_carving_fails)
     }
     unsigned more = 0;
     while (house_take(B128K, 100000, NULL) != NULL) {
-        more++; /* counts slots whose pages the range got from the kernel when it last grew */
+        more++; /* counts the slots whose pages the range already had */
     }
     cr_assert_lt(more, 16U);
     cr_assert_gt(os_failing_refusals(), 0U);
@@ -347,7 +350,7 @@ Test(failure, free_slots_serve_while_carving_fails)
     route_free("free", slot);
 }
 
-/* A slot that the kernel refused to purge is free, and not zero. */
+/* If the kernel refuses to purge a slot, the slot stays free, and does not count as zero. */
 Test(failure, purge_is_refused)
 {
     lay();
@@ -394,7 +397,7 @@ static void take_and_give(unsigned number)
     }
 }
 
-/* Every third call is refused, whichever thread makes it. */
+/* The kernel refuses every third call, whichever thread makes it. */
 Test(failure, threads_go_on_after_refusals)
 {
     lay();

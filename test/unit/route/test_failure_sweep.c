@@ -1,5 +1,5 @@
-/* Tests of a kernel that refuses all calls from the K-th on, or a few calls beginning with the K-th, for K = 1 to
- * 190. */
+/* Tests of the library when the kernel refuses all calls from the K-th on, or a few calls from the K-th on, for each K
+ * from 1 to 190. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -18,12 +18,12 @@ enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLAC
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 
-/* Says how far the process under test gets. The first value is for the earliest refusal, and the last value is for no
- * refusal. */
+/* How far a process gets if calls are refused: the first value is for the earliest refusal, and the last value for
+ * none. */
 enum path {
     PATH_NO_RESERVATION, /* mimalloc serves everything */
-    PATH_NO_CACHE,       /* the thread uses the shared cache */
-    PATH_NO_SLOT,        /* the thread has a cache, but there is no slot to put into it */
+    PATH_NO_CACHE,       /* the thread gets no cache and uses the shared one */
+    PATH_NO_SLOT,        /* the thread gets a cache, but no slot */
     PATH_SOME_SLOTS,
     PATH_ALL_SLOTS,
     PATHS
@@ -31,12 +31,12 @@ enum path {
 
 static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots", "all slots"};
 
-/* Holds the orders to a child and its results, in memory that the child shares with the test. Memory calls are mmap,
- * mremap and madvise, numbered from 1; the test refuses some of them. */
+/* What a child process is told and what it has found, in memory that it shares with the test. Memory calls are mmap,
+ * mremap and madvise, and are counted from 1; some of them are refused. */
 static struct life {
-    unsigned first;      /* number of the first memory call that is refused */
-    unsigned last;       /* number of the last memory call that is refused */
-    unsigned init_calls; /* memory calls that are made until the pools are open */
+    unsigned first;      /* the number of the first memory call that is refused */
+    unsigned last;       /* the number of the last memory call that is refused */
+    unsigned init_calls; /* how many memory calls the process has made when the pools are open */
     unsigned calls;
     unsigned refusals;
     unsigned served;
@@ -56,7 +56,8 @@ static enum path find_path(unsigned served)
     return served > 0 ? PATH_SOME_SLOTS : PATH_NO_SLOT;
 }
 
-/* Returns a slot after writing to both of its ends. NULL is right only if a call was refused. */
+/* Allocates a slot, writes to both of its ends, and returns it. Returns NULL if a call was refused and so there is no
+ * slot. */
 static char *take(unsigned bucket)
 {
     char *slot = house_take(bucket, house_plan.size[bucket], NULL);
@@ -99,7 +100,7 @@ static void give_every(unsigned step)
     }
 }
 
-/* mimalloc must serve all requests that the pools cannot serve. */
+/* Checks that mimalloc serves every request that the pools cannot serve. */
 static void expect_route_serves(void)
 {
     for (size_t request = 4096; request <= 4 << 20; request *= 4) {
@@ -111,7 +112,7 @@ static void expect_route_serves(void)
     }
 }
 
-/* The first page of the caches' table has a single cache, which another thread is made to have. */
+/* Opens the only cache for which the first page of the table has space, as if for another thread. */
 static void give_first_cache_away(void)
 {
     CHECK(sizeof(struct cache) == os_page_size());
@@ -174,8 +175,9 @@ static void share_life(void)
 
 TestSuite(failure_sweep, .init = share_life);
 
-/* A process that is refused all calls from the K-th on reaches no later stage than a process whose refusals begin at a
- * later call. */
+/*
+ * If all calls from the K-th on are refused, a process must not get further than if the refusals begin at a later call.
+ */
 Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};
@@ -201,10 +203,11 @@ Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 }
 
 /*
- * Refuses one call; then two calls, so that also a table's second attempt with fewer bytes fails; then four and eight,
- * so that the range cannot grow; then more, so that even a single slot fails after the run. After that all requests can
- * be served. At start each call but the first maps the first page of a table, without which there are no pools. For the
- * window there are PLACES calls in all.
+ * Refuses one call; then two calls in a row, so that the second attempt of a table, with fewer bytes, fails too; then
+ * four and eight, so that the range cannot grow; and then sixteen, so that even a single slot fails. The first of the
+ * refused calls is each call in turn. All calls after them succeed, so all later requests are served. If a call of
+ * start-up is refused, there are no pools. Only its first call may be refused, because that looks for free addresses,
+ * which it may do at PLACES places.
  */
 Test(failure_sweep, a_few_calls_from_each_on, .timeout = 120)
 {

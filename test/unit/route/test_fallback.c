@@ -1,4 +1,5 @@
-/* Tests of route/fallback.c: mimalloc serves requests, its failures set errno, and blocks of libc go back to libc. */
+/* Tests of route/fallback.c, which calls mimalloc: mimalloc serves requests, errno is set when it fails, and blocks of
+ * libc are given back to libc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -14,11 +15,11 @@
 
 enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* If true, mimalloc's aligned calls return a block that is not aligned. */
+/* If true, the functions of mimalloc below return a block that is not aligned as requested. */
 static bool lies;
 
-/* Replaces functions of mimalloc, also for the library's code. The tests are compiled with hidden visibility, so the
- * replacements must be made visible. */
+/* The functions below replace those of mimalloc, also in the library's code. They must be visible for that, although
+ * the tests are compiled with hidden visibility. */
 #pragma GCC visibility push(default)
 
 static void *take_unaligned(size_t alignment, size_t size)
@@ -90,8 +91,8 @@ Test(fallback, aligns)
     }
 }
 
-/* mimalloc 2.0.9 assumes that a block of 256, 512 or 1024 bytes lies at a multiple of its size, which is wrong. Many
- * blocks are allocated, because the first of a page may be aligned by luck. */
+/* mimalloc 2.0.9 assumes that each block of 256, 512 or 1024 bytes lies at a multiple of its size, which is not true.
+ * The test allocates many blocks, because the first one of a page may be aligned by luck. */
 Test(fallback, aligns_where_the_size_is_a_multiple_of_the_alignment)
 {
     enum { BLOCKS = 64 };
@@ -138,7 +139,7 @@ Test(fallback, failures_set_errno)
     fallback_open();
     char *bytes = fallback_alloc(100);
     memset(bytes, 'x', 100);
-    /* volatile, because otherwise the compiler sees that no block can have such a size */
+    /* the variable is volatile, so that the compiler does not see that no block can be so large */
     volatile size_t all = SIZE_MAX;
     volatile size_t half = PTRDIFF_MAX;
     errno = UNUSUAL;
@@ -166,7 +167,8 @@ Test(fallback, refusal_of_the_kernel_sets_errno)
     capture_clean(run_out_of_memory, NULL);
 }
 
-/* NULL is better than a block at which the program's vector instructions would fault. */
+/* If mimalloc only returns blocks that are not aligned, the library returns NULL, because the program's vector
+ * instructions would fault at such a block. */
 Test(fallback, block_that_is_never_aligned_is_refused)
 {
     fallback_open();
@@ -176,7 +178,7 @@ Test(fallback, block_that_is_never_aligned_is_refused)
     expect_no_memory(fallback_alloc_aligned(4096, 100));
 }
 
-/* mimalloc 2.0 refuses these sizes without calling its error handler. */
+/* mimalloc 2.0 returns NULL for these sizes without calling its error handler, so the library must set errno itself. */
 Test(fallback, sizes_that_wrap_set_errno)
 {
     fallback_open();
@@ -204,7 +206,7 @@ Test(fallback, trim_leaves_blocks_alone)
     fallback_free(bytes);
 }
 
-/* Returns a block of libc's own malloc, as a library gets it that was loaded with RTLD_DEEPBIND. */
+/* Returns a block of libc's own malloc. A library that was loaded with RTLD_DEEPBIND would get such blocks. */
 static void *take_from_libc(size_t request)
 {
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -233,7 +235,7 @@ Test(fallback, blocks_of_libc_are_recognised)
     memset(bytes, 'y', 20000);
     char *next = take_from_libc(5000);
     fallback_free_foreign(bytes);
-    /* libc returns the block again, which shows that it came back to libc. */
+    /* libc returns this block again, which shows that the free has given it back to libc. */
     cr_assert_eq(take_from_libc(20000), bytes);
     fallback_free_foreign(next);
     fallback_free(ours);

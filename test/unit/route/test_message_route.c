@@ -1,4 +1,4 @@
-/* Tests of route/message_route.c: small requests that message pages serve in place of mimalloc. */
+/* Tests of route/message_route.c, with which small requests are served from message pages and not by mimalloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -69,7 +69,8 @@ Test(message_route, calloc_clears_all_that_may_be_used)
     route_free("free", cleared);
 }
 
-/* Steps of realloc: from one allocator to the other in both directions, within a block, and to a smaller one. */
+/* Resizes a block in steps: between message pages and mimalloc in both directions, within its place, and to a smaller
+ * size. */
 Test(message_route, realloc_keeps_the_content)
 {
     static const size_t steps[] = {100, 200, 205, 190, 2048, 300, 4096, 150000, 900, 64, 128, 20};

@@ -1,4 +1,4 @@
-/* Tests of packed slots: blocks that share a slot while memory is tight. */
+/* Tests of packed slots: slots that several blocks share while memory is tight. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sockmalloc.h>
@@ -15,8 +15,8 @@
 #include "support/house.h"
 #include "support/steps.h"
 
-/* A request of 16390 bytes gets a block of 17408 bytes. A slot of 256 KiB with 4 KiB of headroom has 15 such blocks. A
- * request of OTHER bytes is of another class, which divides such slots, too. */
+/* A request of REQUEST bytes gets a block of BLOCK bytes, and BLOCKS such blocks fit into a slot of 256 KiB with 4 KiB
+ * of headroom. A request of OTHER bytes gets a block of another class, which divides such slots too. */
 enum { REQUEST = 16390, BLOCK = 17408, SLOT = 266240, BLOCKS = 15, OTHER = 23000, OTHER_BLOCK = 23552 };
 enum { MANY = 4 * BLOCKS, THREADS = 4, ROUNDS = 20000 };
 
@@ -78,7 +78,8 @@ Test(packed, blocks_share_a_slot)
     house_assert();
 }
 
-/* For each class of requests: all blocks lie in the slot, none at its start, and none reaches into another one. */
+/* Checks for each class of requests that all blocks lie inside their slot, none of them at its start, and that no two
+ * overlap. */
 Test(packed, every_class_fits_its_slot)
 {
     lay();
@@ -102,7 +103,7 @@ Test(packed, every_class_fits_its_slot)
         }
         cr_assert_geq(lowest, slot + 16);
         cr_assert_geq(count * size * 17, stride * 15, "the slot of %zu bytes is not full", request);
-        request = size; /* the next request is of the next class */
+        request = size; /* the next larger request belongs to the next class */
     }
     house_assert();
 }
@@ -122,7 +123,7 @@ Test(packed, last_free_frees_the_slot)
     house_assert();
 }
 
-/* A slot that is free serves a request of its own, although it was divided before. */
+/* When all blocks of a packed slot have been freed, the slot can serve a single request again. */
 Test(packed, slot_serves_whole_requests_afterwards)
 {
     lay();
@@ -158,8 +159,8 @@ Test(packed, free_block_is_used_before_another_slot)
     house_assert();
 }
 
-/* The header of a slot that was freed while it had room stays on its class's list. It must not serve again, although
- * another class uses the slot now. */
+/* A packed slot with free blocks is on the list of its class. If the slot is freed, its header stays on that list for a
+ * while. The header must not be used again, even if the slot now serves another class. */
 Test(packed, header_of_a_freed_slot_is_not_used)
 {
     lay();
@@ -228,7 +229,7 @@ Test(packed, resize_stays_or_keeps_the_bytes)
     house_assert();
 }
 
-/* If the kernel refuses memory, a free block of a larger class serves the request. The range is full here. */
+/* If the range is full and the kernel refuses memory, a request gets a free block of a larger class. */
 Test(packed, larger_class_serves_when_memory_is_out)
 {
     enum { RANGE_SHIFT = 19 };
@@ -245,7 +246,7 @@ Test(packed, larger_class_serves_when_memory_is_out)
     house_assert();
 }
 
-/* The bytes behind such a block belong to the next one. */
+/* A block in a packed slot has no slack, because the bytes behind it belong to the next block. */
 Test(packed, blocks_have_no_slack)
 {
     lay();
@@ -259,7 +260,7 @@ Test(packed, blocks_have_no_slack)
     cr_assert_eq(packed_size("test", bytes), (size_t)BLOCK);
 }
 
-/* Slack moves to a slot only, and not to a part of one. */
+/* realloc copies a block's slack to a slot, but not to a packed slot. */
 Test(packed, slack_ends_when_a_block_moves_to_a_packed_slot)
 {
     house_lay_default();
@@ -320,8 +321,8 @@ Test(packed, misuse_ends_the_process)
 
 static _Atomic(char *) shared[MANY];
 
-/* Puts blocks into places that all threads share, and frees what lay there. So most blocks are freed by other threads,
- * and the last block of a slot is freed while others allocate. */
+/* Runs as a thread: puts blocks into places that all threads share, and frees the blocks that it finds there. So most
+ * blocks are freed by another thread, and the last block of a slot is freed while other threads allocate. */
 static void exchange(unsigned number)
 {
     uint64_t state = number + 1;
@@ -365,15 +366,16 @@ Test(packed, threads_share_slots, .timeout = 60)
 
 /* --- a handler, or another thread, comes between any two instructions --- */
 
-/* A request of LITTLE bytes shares a slot of 128 KiB with LITTLE_BLOCKS - 1 others. That is the smallest slot that lies
- * in no thread's magazine. It takes fewer instructions than in a larger slot to find the start of the slot. */
+/* A request of LITTLE bytes shares a slot of 128 KiB with LITTLE_BLOCKS - 1 others. This is the smallest slot that no
+ * thread's magazine holds. The test uses it because finding a small slot's start takes few instructions. */
 enum { LITTLE = 4200, LITTLE_BLOCKS = 31 };
 
-/* What the work does, or what comes between: a block is allocated or freed. */
+/* Both the work and the signal handler that interrupts it allocate a block or free one. */
 enum deed { TAKES, GIVES };
 
-static char *made[2];       /* what the work has allocated, and what was allocated in between */
-static unsigned live_count; /* how many blocks of `taken` are live before */
+/* the block that the work has allocated, and the one that the interrupting handler has allocated */
+static char *made[2];
+static unsigned live_count; /* how many blocks of `taken` are live before the work */
 
 static void work_take(void)
 {
@@ -382,7 +384,7 @@ static void work_take(void)
 
 static void work_give(void)
 {
-    route_free("free", taken[live_count - 1]); /* of several blocks, the one that is nearest to the start of the slot */
+    route_free("free", taken[live_count - 1]); /* frees the block that is nearest to the start of the slot */
     taken[live_count - 1] = NULL;
 }
 
@@ -399,7 +401,7 @@ static void between_give(void *unused)
     taken[0] = NULL;
 }
 
-/* Frees all blocks, of which no two may be one. */
+/* Frees all blocks, after a check that no two of them are the same. */
 static void give_what_is_left(void)
 {
     char **all[MANY + 2];
@@ -415,7 +417,8 @@ static void give_what_is_left(void)
     }
 }
 
-/* Returns false if the work was over before instruction `at`. */
+/* Runs `work`, interrupts it by `between` after instruction `at`, and frees all blocks. Returns false if the work has
+ * fewer instructions. */
 static bool stop_one(unsigned at, enum deed work, enum deed between)
 {
     for (unsigned i = 0; i < live_count; i++) {
@@ -428,8 +431,8 @@ static bool stop_one(unsigned at, enum deed work, enum deed between)
     return stopped;
 }
 
-/* A slot with one block in use is freed by the next free; one with all blocks but one in use is full after the next
- * allocation. */
+/* The slot has one live block, so that the next free frees the slot, or all but one, so that the next allocation fills
+ * it. */
 Test(packed, handler_may_come_after_any_instruction, .timeout = 120)
 {
     static const struct {
@@ -494,6 +497,9 @@ Test(packed, child_of_threads_goes_on)
 {
     lay();
     take_many(MANY);
-    pool_is_child_of_threads = true; /* packed_after_fork runs in the child alone */
+    /*
+     * makes this process look like a fork child of several threads, because only there packed_after_fork does its work
+     */
+    pool_is_child_of_threads = true;
     capture_clean(go_on_in_child, NULL);
 }

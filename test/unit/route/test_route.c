@@ -1,4 +1,4 @@
-/* Tests of route/route.c: which calls the pools serve, which fall through, and the usable sizes. */
+/* Tests of route/route.c: which requests the pools serve, which ones mimalloc serves, and the usable sizes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ Test(route, everything_falls_through_before_init)
     route_free("free", NULL);
 }
 
-/* mimalloc has served a block before start, which can be freed and resized afterwards. */
+/* mimalloc has served a block before start-up. Afterwards it can be freed and resized. */
 Test(route, blocks_from_before_init_are_known)
 {
     char *first = route_alloc(16384, NULL);
@@ -118,7 +118,7 @@ Test(route, zeroed_is_zero_fresh_reused_and_purged)
     house_assert();
 }
 
-/* The rest of the slot holds bytes of its former owner, which a longer calloc must not return. */
+/* The slot still holds bytes of its former block. calloc must clear them also behind the end of the former request. */
 Test(route, zeroed_covers_a_longer_request_than_the_last)
 {
     house_lay_default();
@@ -132,7 +132,7 @@ Test(route, zeroed_covers_a_longer_request_than_the_last)
     cr_assert(is_zero(bytes, 20480));
 }
 
-/* glibc clears all bytes that malloc_usable_size reports, and programs rely on that. */
+/* calloc clears all bytes that malloc_usable_size reports, because glibc does so and programs rely on it. */
 Test(route, zeroed_covers_the_usable_size)
 {
     house_lay_default();
@@ -197,8 +197,10 @@ Test(route, wider_alignments_fall_through_and_are_counted)
                  "a request that is no pool's size does not count as falling through");
 }
 
-/* While memory is tight, requests that would waste a part of their slot get a block of mimalloc's or of a packed slot.
- * Both are aligned to 16 bytes only, so a block may have to be aligned to a page. */
+/*
+ * While memory is tight, a request that would leave much of its slot unused gets a block of mimalloc's or of a packed
+ * slot. These are aligned to 16 bytes, so the library must align the block itself if a page's alignment is requested.
+ */
 Test(route, page_alignment_holds_while_memory_is_tight)
 {
     enum { BLOCKS = 20, PAGE = 4096 };
@@ -241,7 +243,8 @@ Test(route, usable_size_of_mimallocs_blocks)
     cr_assert_eq(route_usable_size("malloc_usable_size", NULL), 0);
 }
 
-/* When the range is full, mimalloc serves the request, which is counted. A slot that is freed is used again. */
+/* If the range is full, mimalloc serves the request, and the request is counted. If a slot is freed, the next request
+ * gets it. */
 Test(route, full_region_falls_through)
 {
     static void *taken[1000];
@@ -266,7 +269,7 @@ Test(route, full_region_falls_through)
     house_assert();
 }
 
-/* The slots of the bucket are longer than the whole range, as the largest slots are under a small RLIMIT_AS. */
+/* A slot of this bucket would be longer than the whole range, as it happens under a small RLIMIT_AS. */
 Test(route, region_without_slots_falls_through)
 {
     struct bucket_settings settings = house_defaults();
@@ -281,13 +284,13 @@ Test(route, region_without_slots_falls_through)
     house_assert();
 }
 
-/* Tests SOCKMALLOC_MIN at its lowest value, below which malloc never uses the pools. */
+/* Tests the lowest value of SOCKMALLOC_MIN. The pools never serve a smaller request. */
 Test(route, floor_is_the_lowest_minimum)
 {
     struct bucket_settings settings = house_defaults();
     settings.minimum = BUCKET_REQUEST_FLOOR;
     house_lay(&settings, HOUSE_SHIFT);
-    /* allocates by the slow path in the first round, and by the fast path in the second */
+    /* in the first round the requests take the slow path, and in the second the fast path */
     for (int i = 0; i < 2; i++) {
         cr_assert(region_owns(route_alloc(BUCKET_REQUEST_FLOOR, NULL)));
         cr_assert(region_owns(route_alloc_zeroed(1, BUCKET_REQUEST_FLOOR, NULL)));

@@ -1,4 +1,4 @@
-/* Tests of route/route.c with SOCKMALLOC_IN_USE: the caller and the age of each block are noted. */
+/* Tests of route/route.c with SOCKMALLOC_IN_USE: the caller and the age of each block are recorded. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -9,7 +9,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* The addresses of these bytes serve as callers of malloc. Nothing is written to the bytes. */
+/* The address of each of these bytes stands for a caller of malloc. Nothing is written to the bytes. */
 static char callers[4];
 enum { MALLOC, RESIZE, OTHER };
 
@@ -28,7 +28,7 @@ static struct in_use noted(const void *block)
     return in_use_find(place.number);
 }
 
-/* Waits for the next step of the clock from which the ages of blocks are counted. Returns the new time. */
+/* Waits until the clock has advanced by which the ages of blocks are counted. Returns the new time. */
 static uint64_t tick(void)
 {
     uint64_t before = in_use_now();
@@ -99,7 +99,7 @@ Test(route, block_that_moves_keeps_its_age)
     void *grown = resize(block, 20481);
     cr_assert_neq(grown, block);
     expect_noted(grown, RESIZE, taken_at);
-    void *grown_again = resize(grown, 100000); /* this growth skips several buckets at once */
+    void *grown_again = resize(grown, 100000); /* this growth leaves out several buckets */
     cr_assert_neq(grown_again, grown);
     expect_noted(grown_again, RESIZE, taken_at);
     void *shrunk = resize(grown_again, 5000);
@@ -118,7 +118,8 @@ Test(route, block_from_mimalloc_is_as_old_as_in_the_pools)
 }
 
 /*
- * A block that moves out of the pools no longer has a note of its caller and age, and no other block's note is changed.
+ * When a block moves out of the pools, the record of its caller and age is removed, and no other block's record
+ * changes.
  */
 Test(route, block_that_leaves_the_pools_has_no_note)
 {

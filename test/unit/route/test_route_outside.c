@@ -1,4 +1,4 @@
-/* Tests of the sample that is drawn from the requests that the pools do not serve. */
+/* Tests of the sample of requests that the pools do not serve, from which the histogram is made. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -8,7 +8,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Each thread draws one in INTERVAL of its requests as a sample. */
+/* INTERVAL: each thread samples one of so many requests. */
 enum { INTERVAL = 61, REQUESTS = 100 * INTERVAL, THREADS = 1000, FEW = 6 };
 
 static struct histogram_figures figures;
@@ -38,7 +38,7 @@ Test(route_outside, sizes_near_the_pools_are_sampled)
         use(3000);
         use(5 << 20);
     }
-    /* INTERVAL is prime, so that each of three sizes in turn is drawn equally often. */
+    /* INTERVAL is a prime, so that each of three sizes, requested in turn, is sampled equally often. */
     cr_assert_leq(count_of(BUCKET_REQUEST_FLOOR) + count_of(3000) + count_of(5 << 20), 3 * REQUESTS + INTERVAL);
     cr_assert_geq(count_of(BUCKET_REQUEST_FLOOR), REQUESTS * 9 / 10);
     cr_assert_geq(count_of(3000), REQUESTS * 9 / 10);
@@ -82,7 +82,8 @@ Test(route_outside, every_kind_of_request_is_sampled)
 
 Test(route_outside, refused_requests_are_not_sampled)
 {
-    volatile size_t most = SIZE_MAX; /* volatile, because otherwise the compiler knows the size and warns */
+    /* the variable is volatile, because the compiler would otherwise see the size and warn */
+    volatile size_t most = SIZE_MAX;
     lay(true);
     for (unsigned i = 0; i < REQUESTS; i++) {
         cr_assert_null(route_alloc(most - 4096, NULL));
@@ -99,8 +100,11 @@ static void ask_little(unsigned number)
     }
 }
 
-/* In a thread that makes fewer requests than one interval, each request still has the right probability to be sampled.
- * The threads run in crews, at the same time, because threads that run one after the other may use the same memory. */
+/*
+ * A thread that makes fewer than INTERVAL requests must still sample each of them with the right probability. The
+ * threads run at the same time, because those that run one after the other may have the same thread-local memory, and
+ * with it one random start.
+ */
 Test(route_outside, threads_with_few_requests_are_sampled)
 {
     lay(true);

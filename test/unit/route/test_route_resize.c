@@ -1,4 +1,4 @@
-/* Tests of realloc in route/route.c: when a block stays, when it moves, and that its bytes move with it. */
+/* Tests of realloc in route/route.c: when a block stays in place, when it moves, and that it keeps its bytes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -25,8 +25,8 @@ static uint32_t state_of(const void *address)
     return slot_meta_state(region_meta(region_number(address)));
 }
 
-/* Fills the bytes with a pattern. Each byte differs from its neighbours, and from the byte that another seed writes
- * there. */
+/* Fills the bytes from `from` to `to` with a pattern, in which each byte differs from its neighbours and from the byte
+ * that another seed writes there. */
 static void fill(char *bytes, size_t from, size_t to, unsigned seed)
 {
     for (size_t i = from; i < to; i++) {
@@ -98,7 +98,7 @@ Test(route_realloc, stays_down_to_a_quarter_and_moves_below)
     house_assert();
 }
 
-/* asyncio allocates 262177 bytes and then keeps 1,500 of them. */
+/* Python's asyncio allocates 262,177 bytes and then keeps 1,500 of them. Such a block moves out of the pools. */
 Test(route_realloc, shrinks_out_of_the_pools)
 {
     house_lay_default();
@@ -136,7 +136,7 @@ Test(route_realloc, grows_into_the_pools)
     expect_filled(bytes, 1000, 1);
 }
 
-/* A block of mimalloc stays there when it shrinks, even to a size of the pools. */
+/* A large block of mimalloc stays with mimalloc when it shrinks, even to a size that the pools serve. */
 Test(route_realloc, large_blocks_of_mimalloc_shrink_there)
 {
     house_lay_default();
@@ -148,7 +148,7 @@ Test(route_realloc, large_blocks_of_mimalloc_shrink_there)
     route_free("free", bytes);
 }
 
-/* The first growth moves the block to the next bucket that fits, and the second one to a bucket for 32 times the
+/* At its first growth a block moves to the next bucket that fits, and at its second to a bucket for 32 times the
  * request. */
 Test(route_realloc, second_growth_jumps)
 {
@@ -162,7 +162,7 @@ Test(route_realloc, second_growth_jumps)
     cr_assert_eq(state_of(bytes), SLOT_FREE);
     expect_filled(jumped, 4096, 1);
     cr_assert_eq(route_usable_size("realloc", jumped), 20000, "the usable size is the request");
-    /* from here on the block grows without moving */
+    /* from here on the block grows in place */
     for (size_t request = 20000; request <= house_plan.capacity[B1M]; request += 50000) {
         cr_assert_eq(resize(jumped, request), jumped);
         cr_assert_eq(route_usable_size("realloc", jumped), (request + 15) / 16 * 16);
@@ -170,7 +170,8 @@ Test(route_realloc, second_growth_jumps)
     expect_filled(jumped, 4096, 1);
 }
 
-/* If a block grows to four times its size at once, this counts like a second growth; a smaller growth does not. */
+/* A growth to at least four times the size counts like a second growth, so the block moves to a much larger bucket at
+ * once. A smaller first growth does not. */
 Test(route_realloc, growth_by_leaps_jumps_at_once)
 {
     house_lay_default();
@@ -182,8 +183,8 @@ Test(route_realloc, growth_by_leaps_jumps_at_once)
     house_assert();
 }
 
-/* A block that was moved to a large bucket uses less than a quarter of its slot, which is no reason to move it while
- * it grows. */
+/* A block that was moved to a much larger bucket uses less than a quarter of its slot. It must stay there as long as it
+ * grows, and moves when it shrinks. */
 Test(route_realloc, block_that_jumped_moves_only_when_it_shrinks)
 {
     house_lay_default();
@@ -210,7 +211,7 @@ Test(route_realloc, jump_ends_at_the_largest_bucket)
     house_assert();
 }
 
-/* If the large bucket is full, the next bucket that fits is used. */
+/* If the much larger bucket has no slot, the block moves to the next bucket that fits. */
 Test(route_realloc, jump_into_a_full_range_takes_a_smaller_bucket)
 {
     struct bucket_settings settings = house_defaults();
@@ -224,7 +225,8 @@ Test(route_realloc, jump_into_a_full_range_takes_a_smaller_bucket)
     house_assert();
 }
 
-/* A server may hold very many blocks that have grown. Their large slots take half of the range at most. */
+/* A server may have very many blocks that have grown. Such blocks must not take more than half of the range with their
+ * large slots. */
 Test(route_realloc, jumps_leave_half_of_the_range)
 {
     enum { SHIFT = 26 };
@@ -262,7 +264,7 @@ Test(route_realloc, failure_leaves_the_block)
     house_assert();
 }
 
-/* Fills all bytes that route_usable_size grants, and returns their number. */
+/* Fills all bytes that route_usable_size grants for the block, and returns how many they are. */
 static size_t fill_granted(char *bytes, unsigned seed)
 {
     size_t granted = route_usable_size("malloc_usable_size", bytes);
@@ -270,7 +272,7 @@ static size_t fill_granted(char *bytes, unsigned seed)
     return granted;
 }
 
-/* redis uses all bytes that malloc_usable_size grants, which are more than it requested. */
+/* realloc keeps all bytes that malloc_usable_size grants and not only those of the request, because redis uses them. */
 Test(route_realloc, keeps_all_granted_bytes)
 {
     static const size_t requests[] = {1, 100, 4097, 8191, 12289, 69631, 262177, 4194303, 4194305};
@@ -289,8 +291,8 @@ Test(route_realloc, keeps_all_granted_bytes)
     house_assert();
 }
 
-/* A block that is resized at random, into the pools and out of them, keeps all bytes that it was granted before and
- * that the new request includes. */
+/* Resizes a block at random, into the pools and out of them. It must keep all bytes that it was granted before, as far
+ * as the new request includes them. */
 Test(route_realloc, random_walks_keep_the_bytes)
 {
     static struct {

@@ -1,5 +1,5 @@
-/* Tests of route/route.c with addresses that do not belong to the pools: blocks of libc go back to libc, and stray
- * addresses are reported. */
+/* Tests of route/route.c with addresses outside the pools: blocks of libc are given back to libc, and addresses of no
+ * block are reported. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -19,7 +19,7 @@ static void lay(void)
     house_lay_default();
 }
 
-/* Returns a block of libc's own malloc, as a library gets it that was loaded with RTLD_DEEPBIND. */
+/* Returns a block of libc's own malloc. A library that was loaded with RTLD_DEEPBIND would get such blocks. */
 static char *take_from_libc(size_t request)
 {
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -57,8 +57,8 @@ Test(route_stray, blocks_of_libc_go_back_to_libc)
     route_free("free", next);
 }
 
-/* A block of libc stays libc's, even if the pools serve its new size, because its owner may pass it to libc's
- * functions next. */
+/* When a block of libc grows, it stays libc's, even if the pools serve the new size, because its owner may pass it to
+ * libc next. */
 Test(route_stray, blocks_of_libc_stay_in_libc_when_they_grow)
 {
     lay();
@@ -103,8 +103,8 @@ Test(route_stray, stacks_and_libraries_hold_strays)
     expect_stray((char *)(uintptr_t)4096);
 }
 
-/* mimalloc's blocks can be freed wherever they lie: from before route_open, or of more than 1 GiB, for which the
- * kernel chooses the place. */
+/* Blocks of mimalloc can be freed wherever they lie: those from before route_open, and those of more than 1 GiB, for
+ * which the kernel chooses the address. */
 Test(route_stray, blocks_of_mimalloc_are_not_strays)
 {
     lay();
@@ -122,7 +122,7 @@ Test(route_stray, blocks_of_mimalloc_are_not_strays)
     house_assert();
 }
 
-/* Before start-up no address is known to be a slot, so mimalloc gets every address. */
+/* Before start-up the library knows no slots, so it passes every address to mimalloc. */
 Test(route_stray, before_init_mimalloc_gets_all)
 {
     char *bytes = route_alloc(100, NULL);

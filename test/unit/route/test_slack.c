@@ -1,4 +1,5 @@
-/* Tests of route/slack.c: bookkeeping at the end of a slot, and what realloc and free do with it. */
+/* Tests of route/slack.c: bookkeeping that a program stores at the end of a slot, behind its block, and what realloc
+ * and free do with it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -18,7 +19,8 @@ static char *resize(char *bytes, size_t request)
     return route_realloc("realloc", bytes, request, NULL);
 }
 
-/* Checks that the block has `size` bytes of slack, all of them `value`, at the end of its slot. */
+/* Checks that the block has `size` bytes of bookkeeping (slack) at the end of its slot, and that each of them is
+ * `value`. */
 static void expect_slack(const char *block, size_t size, char value)
 {
     size_t found;
@@ -107,7 +109,8 @@ Test(slack, realloc_stays_below_it)
     expect_slack(block, 1000, 's');
 }
 
-/* A block with `size` bytes of slack moves to a request of any size; the slack moves along wherever it fits. */
+/* Resizes a block with `size` bytes of bookkeeping (slack) to requests of many sizes. realloc must copy the bookkeeping
+ * if the new slot has space for it behind the request. */
 Test(slack, realloc_moves_it_along)
 {
     static const size_t sizes[] = {16, 1000, 3000};
@@ -165,8 +168,11 @@ Test(slack, goes_with_the_block_and_by_itself)
     house_assert();
 }
 
-/* The byte of a freed slot that had slack must not read as that of a slot whose addresses are being returned. Here such
- * a slot lies in a thread's magazine, among slots that pool_return unmaps. */
+/*
+ * The bit that marks a block with slack has another meaning in a free slot, namely that its addresses are being
+ * unmapped. Here a slot that had slack lies in a thread's magazine, between slots that pool_return unmaps; it must not
+ * be unmapped with them.
+ */
 Test(slack, does_not_look_like_a_slot_that_is_returned)
 {
     enum { SLOTS = 64, MIDDLE = SLOTS / 2 };
@@ -182,7 +188,7 @@ Test(slack, does_not_look_like_a_slot_that_is_returned)
     }
     house_mark(slot[MIDDLE], SLOT_FREE | SLOT_SLACK, 200000);
     cr_assert(pool_return() > 0);
-    memset(slot[MIDDLE], 'x', 200000); /* faults if the slot was unmapped */
+    memset(slot[MIDDLE], 'x', 200000); /* this write faults if the slot was unmapped */
 }
 
 static void die_of(void *block)

@@ -1,4 +1,4 @@
-/* Tests of statistics/dump.c: each report is written whole and once, to the right place. */
+/* Tests of statistics/dump.c: each report is written once and as a whole, and to the right file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -82,7 +82,7 @@ Test(dump, percent_p_is_the_process)
     place_read(place_path(name), text, sizeof text);
     place_expect_reports(text, 1);
     unlink(place_path(name));
-    /* A % before any other character stands for that character. */
+    /* A % in the path is an ordinary character, unless p follows it. */
     place_set_stats(place_path("%q.%"));
     cr_assert(dump_somewhere());
     place_read(place_path("%q.%"), text, sizeof text);
@@ -120,7 +120,8 @@ Test(dump, avoids_a_closed_stderr)
     place_close();
 }
 
-/* A daemon has closed its standard descriptors, so descriptor 2 may be its database by now. */
+/* A daemon has closed its standard descriptors. Descriptor 2 may then be its database, so the report must not be
+ * written there. */
 Test(dump, avoids_a_file_in_the_place_of_stderr)
 {
     char text[64];
@@ -153,7 +154,8 @@ Test(dump, says_that_the_pools_are_off)
 static int full_pipe[2];
 static _Atomic bool drained;
 
-/* Writes reports again and again. Each report is given up after some time, because nothing reads the full pipe. */
+/* Runs as a thread: writes reports again and again to a pipe that is full and that nobody reads. The library gives up
+ * each of them after some time. */
 static void *dump_into_the_full_pipe(void *argument)
 {
     while (!dump_to(full_pipe[1]) && !drained) {
@@ -171,8 +173,8 @@ static void dump_in_a_child(void *argument)
     CHECK(write(STDERR_FILENO, held ? "held" : "free", 4) == 4);
 }
 
-/* While one report is being written, a second one is dropped. The child of a fork does not inherit the lock of the
- * first report. */
+/* While one thread writes a report, a report of another thread is dropped. In the child of a fork, which does not have
+ * the writing thread, reports can be written. */
 Test(dump, one_at_a_time, .timeout = 120)
 {
     static char bytes[1 << 16];
@@ -184,7 +186,7 @@ Test(dump, one_at_a_time, .timeout = 120)
     }
     cr_assert_eq(pthread_create(&thread, NULL, dump_into_the_full_pipe, NULL), 0);
     int file = open("/dev/null", O_WRONLY);
-    while (dump_to(file)) { /* repeats until the other thread is writing its report */
+    while (dump_to(file)) { /* repeats until this report is dropped, because the other thread is writing one */
         sched_yield();
     }
     do {

@@ -1,4 +1,4 @@
-/* Tests of statistics/dump.c: the list of slots in use, as a part of every report and by itself. */
+/* Tests of statistics/dump.c: the list of slots in use, which is a part of each report and can be written alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,7 +16,7 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */, TEXT_SIZE = 2 * FORMAT_T
 
 static char text[TEXT_SIZE];
 
-/* Prepares a directory, and allocates two slots of different buckets. */
+/* Makes a directory for reports, and allocates two slots in different buckets. */
 static void open_place(void)
 {
     house_pools.kind = KIND_STANDARD;
@@ -35,8 +35,8 @@ static const char *find_sums(void)
     return found + strlen(begin);
 }
 
-/* Returns the number of live slots from the row of totals. It stands behind the column of capacities, which holds a
- * dash in this row. */
+/* Returns the number of live slots in the row `total` of the table. In this row it follows a dash, which stands for the
+ * capacity. */
 static unsigned live_in_the_table(void)
 {
     unsigned live;
@@ -73,8 +73,7 @@ Test(dump, the_list_can_come_alone)
     place_close();
 }
 
-/* If the library keeps no list of the slots in use, a request for the list creates no file, and a report has no such
- * list. */
+/* If the library keeps no list of slots in use, dump_in_use_somewhere makes no file, and a report contains no list. */
 Test(dump, no_list_where_none_is_kept)
 {
     place_open();

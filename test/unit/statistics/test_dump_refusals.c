@@ -1,5 +1,5 @@
-/* Tests of statistics/dump.c: a link, FIFO or file that somebody else has put at the report's path is not written
- * to. */
+/* Tests of statistics/dump.c: if somebody else has put a link, a FIFO or a file at the report's path, the report is not
+ * written to it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -53,7 +53,8 @@ Test(dump_refusals, refuses_a_file_with_two_names)
     place_close();
 }
 
-/* Opening a FIFO without a reader could hang, and with a reader the report would go to the user who made the FIFO. */
+/* A FIFO is refused: opening one without a reader could hang, and if there is a reader, it is the process that has made
+ * the FIFO. */
 Test(dump_refusals, refuses_a_fifo, .timeout = 120)
 {
     char text[64];
@@ -76,7 +77,8 @@ Test(dump_refusals, refuses_directories_and_devices)
     place_close();
 }
 
-/* If root runs the test, it makes a file that belongs to another user; an ordinary user looks for such a file. */
+/* If root runs the test, the test makes a file that belongs to another user. If another user runs it, it takes
+ * /etc/passwd, which belongs to root. */
 Test(dump_refusals, refuses_a_file_of_another_owner)
 {
     struct stat status;
@@ -110,7 +112,7 @@ Test(dump_refusals, leaves_no_descriptor_open)
     place_close();
 }
 
-/* Makes `depth` nested directories of one name, and changes into the innermost. */
+/* Makes `depth` directories with the name `name`, one inside the other, and changes to the innermost. */
 static void go_down(const char *name, unsigned depth)
 {
     cr_assert_eq(chdir(place_directory()), 0);
@@ -120,8 +122,8 @@ static void go_down(const char *name, unsigned depth)
     }
 }
 
-/* Changes to the directories above, one by one, and removes each that was left. This fails for a directory that still
- * holds a file. */
+/* Changes to the next higher directory `depth` times, and removes the one that it has left. This fails if a file lies
+ * there. */
 static void go_up(const char *name, unsigned depth)
 {
     for (unsigned i = depth; i > 0; i--) {
@@ -130,7 +132,8 @@ static void go_up(const char *name, unsigned depth)
     }
 }
 
-/* A path that becomes too long when %p is replaced is refused, because its beginning alone could name another file. */
+/* If replacing %p by the process id makes the path too long, the report is refused. The beginning of the path alone
+ * could be the name of another file. */
 Test(dump_refusals, refuses_a_path_that_grows_too_long)
 {
     enum { DEPTH = 150 };
@@ -138,7 +141,7 @@ Test(dump_refusals, refuses_a_path_that_grows_too_long)
     place_open();
     snprintf(name, sizeof name, "%d", (int)getpid());
     go_down(name, DEPTH);
-    /* repeats, so that the path would be cut at different places */
+    /* repeats with paths of different lengths, so that a shortened path would end at a different place each time */
     for (unsigned slashes = 1; slashes <= 8; slashes++) {
         char template[SETTING_PATH_SIZE];
         struct text text = text_begin(template, sizeof template);

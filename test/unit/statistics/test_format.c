@@ -1,4 +1,4 @@
-/* Tests of statistics/format.c: each format has every figure of a snapshot, and nothing is cut off. */
+/* Tests of statistics/format.c: each format has all figures of a snapshot, and none is cut off. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -135,7 +135,7 @@ Test(format, prometheus_names_tell_type_and_unit)
     expect_in("sockmalloc_info{version=\"" PACKAGE_VERSION "\",pool=\"thread\"," LABELS "} 1\n");
 }
 
-/* A figure that cannot be known is printed by each format in its own way, and never as a number. */
+/* A figure that is unknown is printed by each format in its own way, but never as a number. */
 Test(format, unknown_is_no_number)
 {
     prepare(4 << 20);
@@ -152,7 +152,7 @@ Test(format, unknown_is_no_number)
               "sockmalloc_resident_bytes{bucket=\"32k\"," LABELS "} 4008\n");
 }
 
-/* The name of a program and a path may contain any byte but NUL. */
+/* The name of a program, and a path, may contain any byte but NUL. In JSON, special bytes are escaped. */
 Test(format, json_escapes_special_bytes)
 {
     prepare(4 << 20);
@@ -212,12 +212,15 @@ Test(format, all_formats_show_that_the_pools_are_off)
     cr_expect_null(strstr(printed, "{bucket="));
 }
 
-/* The snapshot has the most buckets, the largest numbers, and paths of which every byte must be escaped. */
+/* This snapshot makes the longest text: it has the largest number of buckets, the largest figures, and paths in which
+ * every byte must be escaped. */
 Test(format, longest_snapshot_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);
-    /* sets the largest numbers, which are as long as any; all bits set would mean "unknown" */
+    /*
+     * These are the largest figures, which have as many digits as any; a figure with all bits set would mean "unknown".
+     */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     memset(&snapshot.sizes, 0xff, sizeof snapshot.sizes);
@@ -233,8 +236,8 @@ Test(format, longest_snapshot_fits)
     }
 }
 
-/* The figure for each step counts all requests up to its size. Requests below the pools' sizes are counted from the
- * first step on, and requests above them only in the last line. */
+/* In Prometheus's format, the figure of each step counts all requests up to its size. Requests below the pools' sizes
+ * count from the first step on, and those above them only in the last line. */
 Test(format, prometheus_counts_up_to_each_step)
 {
     prepare(4 << 20);

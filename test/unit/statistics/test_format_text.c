@@ -1,4 +1,4 @@
-/* Tests of statistics/format_text.c: the form of the two tables, and that every figure stands under its heading. */
+/* Tests of statistics/format_text.c: the form of the two tables, and that each figure stands below its heading. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -20,15 +20,13 @@ static unsigned line_count;
 static struct bucket_plan plan;
 static struct snapshot snapshot;
 
-/*
- * Describes one of the two tables of a report: its headings, and which columns name the row or show a share in percent.
- */
+/* One of the two tables of a report: its headings, how many columns name a row, and how many are shares in percent. */
 struct table {
     const char *const *headings;
     unsigned columns;
     unsigned named;
-    unsigned shares; /* how many of the last columns are shares */
-    unsigned first;  /* the index of the first of the snapshot's figures in this table */
+    unsigned shares; /* how many columns at the end are shares in percent */
+    unsigned first;  /* the index that the table's first figure has in the snapshot */
 };
 
 #define HEADING(name, width, type, unit, help) #name,
@@ -44,7 +42,7 @@ enum {
 static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 2, SHARES, 0};
 static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, 0, SLOT_COLUMNS - 2 - SHARES};
 
-/* Each of these functions returns the line at which one part of a report begins. */
+/* Each of these functions returns the number of the line at which a part of the report begins. */
 static unsigned slots_line(void)
 {
     return 1;
@@ -60,7 +58,7 @@ static unsigned quotas_line(void)
     return caches_line() + 1 + plan.count + 1;
 }
 
-/* Sets the buckets of the default settings, and figures that all differ. */
+/* Sets the buckets of the default settings, and gives each figure another value. */
 static void prepare(void)
 {
     static bucket_offset map[BUCKET_GRANULES];
@@ -86,7 +84,7 @@ static void prepare(void)
     snapshot.budget = 3 * MARK;
 }
 
-/* Prints a report, and cuts it into lines. */
+/* Prints a report and cuts it into lines. */
 static void print(void)
 {
     struct text text = text_begin(report, FORMAT_TEXT_SIZE);
@@ -202,11 +200,13 @@ Test(format_text, shows_the_used_part_of_the_capacity)
     expect_filled(plan.count, "80.02%");
     snapshot.bucket[BUCKET].asked = 3 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
-    /* The library reads the sum of requested bytes a moment later than the number of requests, so the sum can exceed
-     * what this number of requests can ask of the bucket. The share printed is 100% then. */
+    /* The library reads the sum of requested bytes a moment after the number of requests. So the sum can be larger than
+     * that number of requests allows, and the share is then printed as 100%. */
     snapshot.bucket[BUCKET].asked = 4 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
-    /* the share is that of the capacity of each bucket times its requests, summed over all buckets */
+    /*
+     * in the row `total`, the share is that of the sum, over all buckets, of the requests times the bucket's capacity
+     */
     snapshot.bucket[0].requests = 1;
     snapshot.total.asked = 3 * CAPACITY / 2;
     cr_assert_eq(plan.capacity[0], 8192);
@@ -240,7 +240,7 @@ Test(format_text, names_the_kind_in_force)
     }
 }
 
-/* Checks that numbers are aligned to the right end of their headings, because a person reads the table. */
+/* Checks that each number ends below the end of its heading, because a person reads the table. */
 static void expect_aligned(unsigned line)
 {
     for (unsigned row = line + 1; row <= line + 1 + plan.count; row++) {
@@ -311,20 +311,24 @@ Test(format_text, says_when_the_pools_are_off)
     cr_assert_eq(strncmp(lines[2], "configuration: SOCKMALLOC_MIN=4k ", 33), 0);
 }
 
-/* A report with the most buckets, the largest numbers and the longest path is not cut. */
+/* This report is the longest: it has the largest number of buckets, the largest figures and the longest path. None of
+ * it is cut off. */
 Test(format_text, longest_report_fits)
 {
     char *fields[FIELDS];
     static bucket_offset map[BUCKET_GRANULES];
     prepare();
     struct bucket_settings widest = {.minimum = 4096,
-                                     .maximum = BUCKET_REQUEST_LIMIT - 1, /* gives the last bucket the longest label */
+                                     /* makes the label of the last bucket as long as it can be */
+                                     .maximum = BUCKET_REQUEST_LIMIT - 1,
                                      .large = 1 << 30,
                                      .headroom = 0,
                                      .page = 4096};
     bucket_plan_make(&plan, &widest, map);
     snapshot.buckets = plan.count;
-    /* sets the largest numbers, which are as long as any; all bits set would mean "unknown" */
+    /*
+     * These are the largest figures, which have as many digits as any; a figure with all bits set would mean "unknown".
+     */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;

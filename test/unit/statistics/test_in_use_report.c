@@ -1,4 +1,5 @@
-/* Tests of statistics/in_use_report.c: the list that shows a person which function holds which slots, line by line. */
+/* Tests of statistics/in_use_report.c, the list in which a person reads, line by line, which function has allocated
+ * which slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -28,7 +29,8 @@ static char text[TEXT_SIZE];
 static char *lines[LINES];
 static unsigned line_count;
 
-/* The callers are addresses in memory that is mapped from no file, so the report can only print the addresses. */
+/* The addresses of the callers lie in memory that is mapped from no file, so the report must print them as plain
+ * addresses. */
 static char *callers;
 
 static void lay_house(void)
@@ -48,7 +50,7 @@ static void *take_at(unsigned bucket, size_t request, const void *caller, uint64
     return slot;
 }
 
-/* Reads the text back and cuts it into lines. Each line must end with a newline. */
+/* Reads the report from the file and cuts it into lines. Each line must end with a newline. */
 static void split(int file)
 {
     ssize_t length = pread(file, text, sizeof text - 1, 0);
@@ -117,8 +119,8 @@ Test(in_use_report, of_nothing)
     expect_end(0, 0, 0);
 }
 
-/* Returns a time in the future. The age of a slot from the future is printed as zero, so that ages are the same in
- * every run. */
+/* Returns a time in the future, later ones for a larger `order`. For a slot that was allocated in the future, an age of
+ * zero is printed, so the report is the same in every run. */
 static uint64_t later(unsigned order)
 {
     return in_use_now() + UINT64_C(3600000000000) + order;
@@ -159,7 +161,7 @@ Test(in_use_report, names_the_function)
     cr_assert_str_eq(lines[1], "by libc.so.6(qsort+0x1): slots 1, bytes 16384, oldest 0.000 s");
 }
 
-/* Returns the age in a printed line, in thousandths of a second. */
+/* Returns the age that a line of the report shows, in thousandths of a second. */
 static uint64_t printed_age(const char *line)
 {
     unsigned long seconds;
@@ -198,7 +200,7 @@ static uint64_t take_many(void)
     return bytes;
 }
 
-/* The report is longer than any buffer, and yet each slot has its line and each line is whole. */
+/* The report is longer than any buffer of the library. Each slot must have its line, and each line must be whole. */
 Test(in_use_report, of_many)
 {
     lay_house();
@@ -222,7 +224,7 @@ Test(in_use_report, of_many)
     expect_end(MANY, bytes, 7);
 }
 
-/* Returns how many pages of address space the process has, which is the first number of /proc/self/statm. */
+/* Returns the size of the process's address space in pages, which is the first number in /proc/self/statm. */
 static size_t address_space(void)
 {
     char digits[64];
@@ -246,7 +248,7 @@ static void write_without_memory(void *file)
 }
 
 /*
- * If there is no memory for all lines, the report says how many slots are missing, and its sums still count all slots.
+ * If there is no memory for all lines, the report says for how many slots there is no line. Its sums count all slots.
  */
 Test(in_use_report, shows_how_many_slots_are_missing)
 {

@@ -1,4 +1,4 @@
-/* Tests of statistics/snapshot.c: figures after known steps, their totals, and figures that are read while other
+/* Tests of statistics/snapshot.c: the figures after certain steps, their totals, and figures that are read while other
  * threads allocate and free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
@@ -42,7 +42,7 @@ Test(snapshot, all_is_zero_at_init)
     }
 }
 
-/* Under a seccomp filter the library may not call mincore, so resident bytes and their sums are unknown. */
+/* Behind a seccomp filter the library may not call mincore, so resident bytes and their sums are unknown. */
 Test(snapshot, bytes_in_memory_are_unknown_behind_a_filter)
 {
     house_lay_default();
@@ -67,14 +67,15 @@ Test(snapshot, sum_of_a_known_and_an_unknown_figure_is_unknown)
     cr_expect_eq(snapshot_sum(SNAPSHOT_UNKNOWN, 0), SNAPSHOT_UNKNOWN);
 }
 
-/* Twenty slots of 16k: two runs of 16 slots are carved, and twelve slots are left of the second. */
+/* Twenty slots of 16k are allocated. Slots are carved 16 at a time, so twelve slots of the second sixteen are left. */
 Test(snapshot, figures_of_a_trained_bucket)
 {
     void *taken[20];
     house_lay_default();
     for (unsigned i = 0; i < 20; i++) {
         taken[i] = house_take(B16K, 16390, NULL);
-        memset(taken[i], 1, 16390); /* writes to five pages, whether or not the kernel had populated them */
+        /* writes to five pages, so that these are resident whether or not the library has populated them */
+        memset(taken[i], 1, 16390);
     }
     for (unsigned i = 0; i < 5; i++) {
         house_give(taken[i]);
@@ -139,15 +140,15 @@ static void take_and_leave(unsigned number)
     }
 }
 
-/* Allocates and frees twice. In the first round the thread's two magazines are filled, so that the second round can
- * swap them. */
+/* Runs as a thread: allocates and frees in two rounds. The first round fills both magazines, so that the second can
+ * exchange them. */
 static void take_and_leave_twice(unsigned number)
 {
     take_and_leave(number);
     take_and_leave(number);
 }
 
-/* The slots of a thread that has ended are in the depot, and a slot that comes from there counts as a depot hit. */
+/* The free slots of a thread that has ended are in the depot. A request that gets one of them counts as a depot hit. */
 Test(snapshot, depot_and_its_hits)
 {
     house_lay_default();
@@ -164,7 +165,8 @@ Test(snapshot, depot_and_its_hits)
     cr_assert_gt(now.bucket[B64K].swaps, 0);
 }
 
-/* The hits, the steals and the requests that carved a slot add up to all requests. */
+/* Every request was served from a cache, from the depot, by stealing or by carving: the counts of these add up to all
+ * requests. */
 Test(snapshot, every_request_was_served_by_a_source)
 {
     house_lay_default();
@@ -226,8 +228,8 @@ static void expect_plausible(const struct snapshot_figures *figures)
 #undef EXPECT_SMALL
 }
 
-/* Threads free each other's slots while thread 0 reads the figures. No figure may go below zero, which would be
- * printed as a huge number. */
+/* Runs as a thread: thread 0 reads the figures while the others free each other's slots. No figure may be below zero,
+ * because it would be printed as a huge number. */
 static void work_or_look(unsigned number)
 {
     static struct snapshot seen;

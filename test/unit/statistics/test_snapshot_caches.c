@@ -1,4 +1,4 @@
-/* Tests of statistics/snapshot.c: the figures of caches, their quotas, and the steps of training. */
+/* Tests of statistics/snapshot.c: the figures of the caches, their quotas, and how often training has changed these. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -26,8 +26,8 @@ static void give_as_who_has_no_cache(unsigned number)
     }
 }
 
-/* A refill from the stack brings several free slots into the cache, but only the request that needed the refill counts
- * as a hit. */
+/* If a cache is refilled from the stack, several free slots come to the cache, but only the request that needed them
+ * counts as a depot hit. */
 Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
 {
     house_lay_default();
@@ -50,8 +50,8 @@ Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
     house_assert();
 }
 
-/* Checks the quotas of all caches in slots and in bytes, the budget, and the kind of pool, while several threads
- * have a quota. */
+/* Runs as one of several threads that each have a quota. One of them checks the quotas of all caches in slots and in
+ * bytes, the budget, and the kind of pool. */
 static void have_a_quota(unsigned number)
 {
     static const unsigned buckets[] = {B4K, B16K};
@@ -84,7 +84,7 @@ Test(snapshot_caches, quotas_and_their_sum)
     cr_assert_eq(now.total.promotions, 2, "the counts of ended threads stay");
 }
 
-/* Each counter has a different value here, so that a figure that shows the wrong counter is noticed. */
+/* Each counter has another value, so the test notices if a figure shows the wrong counter. */
 Test(snapshot_caches, steps_are_the_caches_counters)
 {
     house_lay_default();
@@ -102,13 +102,14 @@ Test(snapshot_caches, steps_are_the_caches_counters)
     }
 }
 
-/* A processor has one magazine in each bucket, so its quota is not counted twice as a thread's is. */
+/* A processor's cache has one magazine for each bucket and a thread's cache has two, so the quota of a processor counts
+ * only once. */
 Test(snapshot_caches, figures_of_processors)
 {
     processors_need();
     house_pools.kind = KIND_CPU;
     house_lay_default();
-    processors_pin(0); /* the free would be a second miss on another processor */
+    processors_pin(0); /* pins the thread, because a free on another processor would count as a second miss */
     house_give(house_take(B16K, 16384, NULL));
     const struct snapshot_figures *figures = look(B16K);
     cr_assert_eq(figures->quota, percpu_records() * MAGAZINE_SLOTS);
@@ -122,8 +123,8 @@ Test(snapshot_caches, figures_of_processors)
     cr_assert_gt(now.charged, 0);
 }
 
-/* The snapshot may read the count of frees while cache_arm changes it in two steps. Between these steps the count is
- * too low, and can be below zero. */
+/* A snapshot may read a thread's count of frees in the middle of cache_arm, which changes it in two steps. Between
+ * these the count is too low, and may be below zero. */
 Test(snapshot_caches, returned_is_never_below_zero)
 {
     house_lay_default();
