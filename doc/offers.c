@@ -17,6 +17,7 @@
 #define TAKES_list     false, true, false
 #define TAKES_stat     false, true, false
 #define TAKES_record   false, true, false
+#define TAKES_report   false, false, false
 #define TAKES_top      false, true, false
 #define TAKES_exporter false, true, false
 #define TAKES_systemd  false, false, false

@@ -5,10 +5,13 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/similar.h"
@@ -215,21 +218,69 @@ void command_wait(double seconds)
     nanosleep(&time, NULL);
 }
 
-enum command_exit command_write(const char *text, size_t size)
+/* Writes all bytes. Returns false, with errno set, if that is not possible. */
+static bool command_write_all(int file, const char *text, size_t size)
 {
     /* SIGPIPE is ignored, so that write reports a closed pipe as an error, and the command does not end without a
      * message */
     signal(SIGPIPE, SIG_IGN);
     while (size > 0) {
-        ssize_t part = write(STDOUT_FILENO, text, size);
-        if (part < 0 && errno == EINTR) {
-            continue;
+        ssize_t part = write(file, text, size);
+        if (part < 0 && errno != EINTR) {
+            return false;
         }
-        if (part < 0) {
-            return error_report(EXIT_UNWRITTEN, "the output could not be written: %s", strerror(errno));
-        }
-        text += part;
-        size -= (size_t)part;
+        text += part > 0 ? part : 0;
+        size -= part > 0 ? (size_t)part : 0;
     }
-    return EXIT_DONE;
+    return true;
+}
+
+enum command_exit command_write(const char *text, size_t size)
+{
+    return command_write_all(STDOUT_FILENO, text, size)
+               ? EXIT_DONE
+               : error_report(EXIT_UNWRITTEN, "the output could not be written: %s", strerror(errno));
+}
+
+static bool command_write_directly(const char *path, const char *text, size_t size)
+{
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    bool is_written = file >= 0 && command_write_all(file, text, size);
+    return file >= 0 && close(file) == 0 && is_written;
+}
+
+/* Writes a new file beside the one at `path`, and renames it. The new file has the mode that open would give it. */
+static bool command_replace(const char *path, const char *text, size_t size)
+{
+    char made[PATH_MAX];
+    mode_t mask = umask(0);
+    umask(mask);
+    snprintf(made, sizeof made, "%.*s.XXXXXX", PATH_MAX - 8, path);
+    int file = mkostemp(made, O_CLOEXEC);
+    if (file < 0) {
+        return false;
+    }
+    bool is_written = command_write_all(file, text, size) && fchmod(file, 0666 & ~mask) == 0;
+    is_written = close(file) == 0 && is_written && rename(made, path) == 0;
+    if (!is_written) {
+        int kept = errno;
+        unlink(made);
+        errno = kept;
+    }
+    return is_written;
+}
+
+enum command_exit command_write_file(const char *path, const char *text, size_t size)
+{
+    struct stat status;
+    char target[PATH_MAX];
+    bool is_there = stat(path, &status) == 0;
+    bool is_written;
+    if (is_there && !S_ISREG(status.st_mode)) {
+        is_written = command_write_directly(path, text, size);
+    } else {
+        /* a symbolic link stays, and the file that it refers to is replaced */
+        is_written = command_replace(is_there && realpath(path, target) != NULL ? target : path, text, size);
+    }
+    return is_written ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "%s can't be written: %s", path, strerror(errno));
 }

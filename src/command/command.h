@@ -61,4 +61,10 @@ void command_wait(double seconds);
 /* Writes `size` bytes to stdout. Returns EXIT_DONE, or prints an error and returns EXIT_UNWRITTEN. */
 enum command_exit command_write(const char *text, size_t size);
 
+/*
+ * Writes `size` bytes to a new file, which then takes the place of an older one by rename, so that no reader sees a
+ * part of it. A path that is no regular file, such as a pipe, is written to directly. Returns as command_write does.
+ */
+enum command_exit command_write_file(const char *path, const char *text, size_t size);
+
 #endif

@@ -25,6 +25,8 @@
     ROW(stat, "[PROCESS...]", "prints the statistics of live processes, read from outside")                            \
     ROW(record, "PROCESS -o FILE\n--show FILE",                                                                        \
         "writes samples of the statistics of live processes to a file, or prints such a file")                         \
+    ROW(report, "FILE...",                                                                                             \
+        "draws recordings, or statistics in the format JSON, as one page of HTML that needs no network")               \
     ROW(top, "[PROCESS...]", "shows all processes that have loaded the library, live on the full screen")              \
     ROW(exporter, "[PROCESS...]",                                                                                      \
         "serves the statistics of all processes that have loaded the library to Prometheus, summed up by program")     \
@@ -64,6 +66,7 @@
         "number of samples; by default samples are taken until the process or the command ends")                       \
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
+    ROW(report, "output", 'o', "FILE", "file to write the page to; by default it is written to stdout")                \
     ROW(top, "interval", 'i', "TIME", "time between two updates, such as 250ms; default 1s")                           \
     ROW(exporter, "listen", 'l', "HOST:PORT",                                                                          \
         "answers on this address; default 127.0.0.1:9500, unless --unix or --textfile is given")                       \
@@ -86,9 +89,10 @@
     ROW(GONE, 3, "there is no such process, or it has ended")                                                          \
     ROW(FORBIDDEN, 4, "the process may not be read, or the signal may not be sent")                                    \
     ROW(WITHOUT, 5, "the process has not loaded the library, or the library has not finished its start-up")            \
-    ROW(OTHER_VERSION, 6, "the process or the recording is of another version of the library")                         \
+    ROW(OTHER_VERSION, 6, "the process or the file is of another version of the library")                              \
     ROW(DAMAGED, 7,                                                                                                    \
-        "a recording is cut or damaged, or the memory of a process makes no sense or takes too long to read")          \
+        "a file is cut, damaged or not to be read, or the memory of a process makes no sense or takes too long to "    \
+        "read")                                                                                                        \
     ROW(UNWRITTEN, 8, "the output could not be written")                                                               \
     ROW(NO_TERMINAL, 9, "top: there is no terminal, or the command was built without ncurses")                         \
     ROW(FAILED, 10, "compare: the server or its load has failed")                                                      \

@@ -38,6 +38,12 @@
 #define MICROHTTPD "no"
 #endif
 
+#ifdef HAVE_JANSSON
+#define JANSSON "yes"
+#else
+#define JANSSON "no"
+#endif
+
 /* Prints a version number of mimalloc: 209 is 2.0.9, and since mimalloc 2.3 20405 is 2.4.5. */
 static void print_mimalloc(int number)
 {
@@ -90,6 +96,7 @@ enum command_exit command_version(const char *library)
     puts("SystemTap probes: " PROBES);
     puts("ncurses: " NCURSES);
     puts("libmicrohttpd: " MICROHTTPD);
+    puts("jansson: " JANSSON);
     printf("built with mimalloc ");
     print_mimalloc(MI_MALLOC_VERSION);
     print_library(library != NULL ? library_path_named(library) : library_path_own());

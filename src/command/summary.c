@@ -39,17 +39,12 @@ static void summary_add_percent(uint64_t part, unsigned __int128 whole, struct t
     text_add(text, "%lu %%", (unsigned long)(snapshot_share(part, whole) / 100));
 }
 
-/*
- * Prints how much of the traffic the pools serve. Requests below 2048 bytes are counted with SOCKMALLOC_SAMPLE_SMALL=1
- * alone. Without that setting, the share is one of the requests in the range of the pools.
- */
-static void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
+void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, bool all, struct text *text)
 {
     const struct snapshot_figures *total = &snapshot->total;
     unsigned __int128 bytes = (unsigned __int128)total->asked + total->fell_through_asked;
     unsigned __int128 calls = (unsigned __int128)total->requests + total->fell_through;
     struct summary_below below = {0};
-    bool all = options.number[OPTION_SAMPLE_SMALL] != 0;
     if (all) {
         below = summary_count_below(snapshot, plan);
     }
@@ -71,7 +66,7 @@ static void summary_add_verdict(const struct snapshot *snapshot, const struct bu
     shown_mebibytes(total->resident_live, 0, text);
     text_add(text, " MiB held, ");
     shown_mebibytes(snapshot_sum(total->resident_free, total->resident_purged), 0, text);
-    text_add(text, " free\n");
+    text_add(text, " free");
 }
 
 static bool summary_is_used(const struct snapshot_figures *figures)
@@ -148,7 +143,8 @@ void summary_print(const struct snapshot *snapshot, const struct bucket_plan *pl
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {
-        summary_add_verdict(snapshot, plan, text);
+        summary_add_verdict(snapshot, plan, options.number[OPTION_SAMPLE_SMALL] != 0, text);
+        text_add(text, "\n");
         summary_add_buckets(snapshot, plan, text);
     }
     if (facts->memory != NULL) {

@@ -23,6 +23,13 @@ struct summary_facts {
 void summary_print(const struct snapshot *snapshot, const struct bucket_plan *plan, const struct summary_facts *facts,
                    struct text *text);
 
+/*
+ * Adds the verdict, without the end of a line: how much of the traffic the pools serve, and how much memory they hold.
+ * `all` is true if requests that are smaller than the smallest bucket were counted in the histogram, which they are
+ * with SOCKMALLOC_SAMPLE_SMALL=1 alone. Otherwise the share is one of the requests in the range of the pools.
+ */
+void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, bool all, struct text *text);
+
 /* What happened between two readings. */
 struct summary_step {
     unsigned number; /* what the first column shows: a process id, or a number of processes */

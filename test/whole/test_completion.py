@@ -64,7 +64,7 @@ class ShellTests:
         self.assertGreaterEqual(len(commands()), 4)
         self.assert_offers("sockmalloc ", {*commands(), "--help", "--version"})
         self.assert_offers("sockmalloc --", {"--help", "--version"})
-        self.assert_completes("sockmalloc re", "sockmalloc record ")
+        self.assert_completes("sockmalloc rec", "sockmalloc record ")
 
     def test_the_options_that_help_lists(self) -> None:
         for name in commands():

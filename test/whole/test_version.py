@@ -33,7 +33,7 @@ class Version(unittest.TestCase):
 
     def test_lines(self) -> None:
         lines = self.said(settings.library())
-        self.assertEqual(len(lines), 8)
+        self.assertEqual(len(lines), 9)
         number = r"[0-9]+\.[0-9]+\.[0-9]+"
         for line, pattern in zip(lines, (
             rf"sockmalloc {number}",
@@ -42,6 +42,7 @@ class Version(unittest.TestCase):
             r"SystemTap probes: (yes|no)",
             r"ncurses: (yes|no)",
             r"libmicrohttpd: (yes|no)",
+            r"jansson: (yes|no)",
             rf"built with mimalloc {number}",
             rf"library: .*, version {number}, linked with mimalloc {number}",
         )):
@@ -60,8 +61,8 @@ class Version(unittest.TestCase):
         library = settings.library().read_bytes()
         self.assertIn(f"SystemTap probes: {'yes' if b'stapsdt' in library else 'no'}", lines)
         linked = subprocess.run(["ldd", command.path()], capture_output=True, text=True, check=True).stdout
-        for library in ("ncurses", "microhttpd"):
-            name = library if library == "ncurses" else f"lib{library}"
+        for library in ("ncurses", "microhttpd", "jansson"):
+            name = f"lib{library}" if library == "microhttpd" else library
             self.assertIn(f"{name}: {'yes' if f'lib{library}' in linked else 'no'}", lines)
 
     def test_no_library(self) -> None:

@@ -1,0 +1,106 @@
+/* sockmalloc report: draws recordings and statistics in JSON as one page of HTML. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command/command.h"
+#include "command/error.h"
+#include "command/report_dump.h"
+#include "command/report_page.h"
+#include "command/report_source.h"
+
+struct report_wish {
+    const char *output; /* NULL for stdout */
+    unsigned files;
+    const char *file[REPORT_SOURCES_MAX];
+};
+
+static const char *report_take(void *input, int key, const char *argument)
+{
+    struct report_wish *wish = input;
+    if (key == 'o') {
+        wish->output = argument;
+        return NULL;
+    }
+    if (wish->files == REPORT_SOURCES_MAX) {
+        return "too many files are given";
+    }
+    wish->file[wish->files++] = argument;
+    return NULL;
+}
+
+/* Adds what an open file has. Statistics in JSON begin with a brace, and recordings do not. */
+static enum command_exit report_add_from(struct report_sources *sources, FILE *file, const char *path)
+{
+    int first = getc(file);
+    if (first == EOF) {
+        return ferror(file) ? error_report(EXIT_DAMAGED, "%s can't be read: %s", path, strerror(errno))
+                            : error_report(EXIT_DAMAGED, "%s is empty", path);
+    }
+    ungetc(first, file);
+    return first == '{' ? report_dump_add(sources, file, path) : report_source_add_recording(sources, file, path);
+}
+
+static enum command_exit report_add(struct report_sources *sources, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return error_report(EXIT_DAMAGED, "%s can't be read: %s", path, strerror(errno));
+    }
+    enum command_exit code = report_add_from(sources, file, path);
+    fclose(file);
+    return code;
+}
+
+/* Says which files are cut. Returns the exit code for the case that all else goes well. */
+static enum command_exit report_name_cut(const struct report_sources *sources)
+{
+    enum command_exit code = EXIT_DONE;
+    for (unsigned i = 0; i < sources->count; i++) {
+        const struct report_source *source = &sources->source[i];
+        if (source->is_cut && (i == 0 || source[-1].path != source->path)) {
+            code =
+                error_report(EXIT_DAMAGED, "%s is truncated; the page shows the samples that are whole", source->path);
+        }
+    }
+    return code;
+}
+
+static enum command_exit report_write(const struct report_wish *wish, const struct report_sources *sources)
+{
+    char *page = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&page, &size);
+    if (file == NULL) {
+        return error_report(EXIT_UNWRITTEN, "there is no memory for the page");
+    }
+    report_page_print(sources, file);
+    bool is_whole = fflush(file) == 0 && ferror(file) == 0;
+    is_whole = fclose(file) == 0 && is_whole;
+    enum command_exit code = !is_whole              ? error_report(EXIT_UNWRITTEN, "there is no memory for the page")
+                             : wish->output != NULL ? command_write_file(wish->output, page, size)
+                                                    : command_write(page, size);
+    free(page);
+    return code;
+}
+
+enum command_exit command_report(int count, char **arguments)
+{
+    static struct report_wish wish;
+    static struct report_sources sources;
+    command_parse(&(struct command_line){.name = "report", .take = report_take, .input = &wish}, count, arguments);
+    if (wish.files == 0) {
+        return error_report(EXIT_USAGE, "report: no file is given");
+    }
+    for (unsigned i = 0; i < wish.files; i++) {
+        enum command_exit code = report_add(&sources, wish.file[i]);
+        if (code != EXIT_DONE) {
+            return code;
+        }
+    }
+    enum command_exit cut = report_name_cut(&sources);
+    enum command_exit code = report_write(&wish, &sources);
+    return code == EXIT_DONE ? cut : code;
+}

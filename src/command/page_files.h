@@ -1,0 +1,21 @@
+/* The style sheets and scripts that each page of HTML has in itself, so that the page needs no other file. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_PAGE_FILES_H
+#define SOCKMALLOC_PAGE_FILES_H
+
+#include <stddef.h>
+
+struct page_file {
+    const char *element;  /* the element of HTML that holds the content: "style" or "script" */
+    const char *checksum; /* as a Content-Security-Policy names it: "sha256-..." */
+    const unsigned char *content;
+    size_t size;
+};
+
+/*
+ * The files, in the order in which a page has them. An entry without an element ends them. src/command/page/embed makes
+ * this array from the files of src/command/page and third-party.
+ */
+extern const struct page_file page_files[];
+
+#endif

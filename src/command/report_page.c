@@ -1,0 +1,589 @@
+/* Writes the page of `sockmalloc report`. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/report_page.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/bounds.h"
+#include "command/page.h"
+#include "command/summary.h"
+
+enum { WORDS_SIZE = 1024, ID_SIZE = 48 };
+
+/* The server that is being written, and the number that makes the ids of its headings different from those of others.
+ */
+struct report_part {
+    const struct report_source *source;
+    unsigned number;
+    FILE *file;
+};
+
+/* The parts of each server: the end of the id of the heading, the heading, and the function that writes what follows.
+ */
+#define REPORT_PART_ROWS(ROW)                                                                                          \
+    ROW(buckets, "Bytes by bucket over time")                                                                          \
+    ROW(sizes, "Requests by size")                                                                                     \
+    ROW(residency, "Residency against live slots")                                                                     \
+    ROW(rss, "Resident memory explained")                                                                              \
+    ROW(hits, "Hit ratio")                                                                                             \
+    ROW(table, "Buckets at the end")                                                                                   \
+    ROW(settings, "Configuration")
+
+/* --- words --- */
+
+/* Writes a time as "2026-11-30 16:15:51.123", in UTC. */
+static void report_page_say_time(uint64_t nanoseconds, bool has_date, char words[WORDS_SIZE])
+{
+    time_t seconds = (time_t)(nanoseconds / 1000000000);
+    struct tm parts;
+    char date[64] = "";
+    if (gmtime_r(&seconds, &parts) != NULL) {
+        strftime(date, sizeof date, has_date ? "%F %T" : "%T", &parts);
+    }
+    snprintf(words, WORDS_SIZE, "%s.%03u", date, (unsigned)(nanoseconds / 1000000 % 1000));
+}
+
+static void report_page_name(const struct report_source *source, char words[WORDS_SIZE])
+{
+    const struct snapshot *snapshot = &source->last.snapshot;
+    if (snapshot->processes > 1) {
+        snprintf(words, WORDS_SIZE, "%s, process %d and %" PRIu64 " more", source->program, source->process,
+                 snapshot->processes - 1);
+    } else {
+        snprintf(words, WORDS_SIZE, "%s, process %d", source->program, source->process);
+    }
+}
+
+static void report_page_id(const struct report_part *part, const char *name, char id[ID_SIZE])
+{
+    snprintf(id, ID_SIZE, "server%u-%s", part->number, name);
+}
+
+/* Returns true if requests below the smallest bucket were counted in the histogram. */
+static bool report_page_counts_small(const struct report_source *source)
+{
+    const char *value = source->settings[OPTION_SAMPLE_SMALL];
+    return value != NULL && strcmp(value, "1") == 0;
+}
+
+/* --- charts over time --- */
+
+/* A column of a chart over time: its name, and its cell in the row of a point. */
+struct report_column {
+    const char *name;
+    void (*cell)(const struct report_part *part, unsigned point, unsigned argument);
+    unsigned argument;
+};
+
+static const struct snapshot_figures *report_page_total(const struct report_part *part, unsigned point)
+{
+    return &part->source->point[point].snapshot.total;
+}
+
+static void report_page_row(const struct report_part *part, unsigned point)
+{
+    const struct recording_sample *sample = &part->source->point[point];
+    char name[WORDS_SIZE];
+    uint64_t milliseconds = sample->time / 1000000;
+    if (part->source->first_time != 0) {
+        report_page_say_time(sample->time, false, name);
+        page_chart_row(name, (double)milliseconds / 1000, part->file);
+    } else {
+        snprintf(name, sizeof name, "%" PRIu64, sample->number + 1);
+        page_chart_row(name, (double)sample->number + 1, part->file);
+    }
+}
+
+/* Writes a chart over time, with a row for each point. */
+static void report_page_over_time(const struct report_part *part, struct page_chart chart,
+                                  const struct report_column *columns, unsigned count)
+{
+    bool has_times = part->source->first_time != 0;
+    chart.places = has_times ? "time" : "number";
+    chart.is_drawn = part->source->points > 1;
+    chart.table.first = has_times ? "time (UTC)" : "sample";
+    chart.table.classes = "";
+    page_chart_begin(&chart, part->file);
+    for (unsigned i = 0; i < count; i++) {
+        page_column(columns[i].name, part->file);
+    }
+    page_rows(part->file);
+    for (unsigned point = 0; point < part->source->points; point++) {
+        report_page_row(part, point);
+        for (unsigned i = 0; i < count; i++) {
+            columns[i].cell(part, point, columns[i].argument);
+        }
+    }
+    page_chart_end(part->file);
+}
+
+/* --- bytes by bucket --- */
+
+static bool report_page_is_used(const struct snapshot_figures *figures)
+{
+    return figures->carved > 0 || figures->requests > 0 || figures->fell_through > 0;
+}
+
+static void report_page_bucket_cell(const struct report_part *part, unsigned point, unsigned bucket)
+{
+    page_cell_bytes(part->source->point[point].snapshot.bucket[bucket].resident, part->file);
+}
+
+static void report_page_buckets(const struct report_part *part, const char *id)
+{
+    struct report_column columns[BUCKET_LIMIT];
+    const struct snapshot *last = &part->source->last.snapshot;
+    unsigned count = 0;
+    for (unsigned bucket = 0; bucket < last->buckets; bucket++) {
+        if (report_page_is_used(&last->bucket[bucket])) {
+            columns[count++] =
+                (struct report_column){part->source->plan.label[bucket], report_page_bucket_cell, bucket};
+        }
+    }
+    if (count == 0) {
+        fputs("<p>No bucket was used.</p>\n", part->file);
+        return;
+    }
+    report_page_over_time(part,
+                          (struct page_chart){.id = id,
+                                              .kind = "stack",
+                                              .unit = "bytes",
+                                              .words = "Resident bytes of the slots of each bucket that was used, in "
+                                                       "use or free. The areas stand on each other, so the upper edge "
+                                                       "is the sum.",
+                                              .table = {.caption = "resident MiB by bucket"}},
+                          columns, count);
+}
+
+/* --- requests by size --- */
+
+/* Writes where the slots of each bucket end: "8192=4k;12288=8k". */
+static void report_page_say_edges(const struct bucket_plan *plan, struct text *text)
+{
+    for (unsigned bucket = 0; bucket < plan->count && bucket < BUCKET_LIMIT; bucket++) {
+        text_add(text, "%zu=%s;", plan->capacity[bucket], plan->label[bucket]);
+    }
+}
+
+/* Returns the label of the bucket whose slots the requests of a step of the histogram get. */
+static const char *report_page_bucket_of(const struct bucket_plan *plan, size_t request)
+{
+    unsigned bucket = 0;
+    while (bucket < plan->count && bucket < BUCKET_LIMIT && plan->capacity[bucket] < request) {
+        bucket++;
+    }
+    bool has_bucket = request >= plan->minimum && request <= plan->maximum && bucket < plan->count;
+    return has_bucket && bucket < BUCKET_LIMIT ? plan->label[bucket] : "none";
+}
+
+static void report_page_steps(const struct report_part *part, const struct histogram_figures *sizes)
+{
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
+        if (sizes->count[step] > 0) {
+            char name[WORDS_SIZE];
+            size_t from = step > 0 ? histogram_end(step - 1) : 0;
+            snprintf(name, sizeof name, "%zu", histogram_end(step));
+            page_chart_row(name, (double)histogram_end(step), part->file);
+            page_cell_count(from, part->file);
+            page_cell_count(sizes->count[step], part->file);
+            page_cell_text(report_page_bucket_of(&part->source->plan, histogram_end(step)), part->file);
+        }
+    }
+}
+
+static void report_page_sizes(const struct report_part *part, const char *id)
+{
+    const struct histogram_figures *sizes = &part->source->last.snapshot.sizes;
+    char marks[WORDS_SIZE];
+    struct text text = text_begin(marks, sizeof marks);
+    bool has_any = false;
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
+        has_any = has_any || sizes->count[step] > 0;
+    }
+    if (!has_any) {
+        fputs("<p>No request was sampled.</p>\n", part->file);
+        return;
+    }
+    report_page_say_edges(&part->source->plan, &text);
+    const struct page_chart chart = {
+        .id = id,
+        .kind = "sizes",
+        .unit = "count",
+        .places = "size",
+        .words = report_page_counts_small(part->source)
+                     ? "Requests since the start by their size, estimated from a sample. A broken line is the largest "
+                       "request of a bucket's slots."
+                     : "Requests since the start by their size, estimated from a sample of those of at least 2048 "
+                       "bytes. A broken line is the largest request of a bucket's slots.",
+        .marks = marks,
+        .is_drawn = true,
+        .table = {.caption = "requests by size in bytes", .first = "up to", .classes = ""}};
+    page_chart_begin(&chart, part->file);
+    page_column("more than", part->file);
+    page_column("requests", part->file);
+    page_column("bucket", part->file);
+    page_rows(part->file);
+    report_page_steps(part, sizes);
+    page_chart_end(part->file);
+}
+
+/* --- residency against live slots --- */
+
+static void report_page_resident_cell(const struct report_part *part, unsigned point, unsigned unused)
+{
+    (void)unused;
+    page_cell_bytes(report_page_total(part, point)->resident, part->file);
+}
+
+static void report_page_resident_live_cell(const struct report_part *part, unsigned point, unsigned unused)
+{
+    (void)unused;
+    page_cell_bytes(report_page_total(part, point)->resident_live, part->file);
+}
+
+static void report_page_live_cell(const struct report_part *part, unsigned point, unsigned unused)
+{
+    (void)unused;
+    const struct snapshot *snapshot = &part->source->point[point].snapshot;
+    uint64_t bytes = 0;
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        bytes += snapshot->bucket[bucket].live * part->source->plan.capacity[bucket];
+    }
+    page_cell_bytes(bytes, part->file);
+}
+
+static void report_page_residency(const struct report_part *part, const char *id)
+{
+    static const struct report_column columns[] = {{"resident", report_page_resident_cell, 0},
+                                                   {"resident_live", report_page_resident_live_cell, 0},
+                                                   {"live slots", report_page_live_cell, 0}};
+    report_page_over_time(
+        part,
+        (struct page_chart){.id = id,
+                            .kind = "lines",
+                            .unit = "bytes",
+                            .words = "The resident bytes of the pools, those of them that lie in slots in use, and the "
+                                     "whole size of these slots. Between the first two lines is memory of free slots; "
+                                     "between the last two are pages of slots in use that were never touched.",
+                            .table = {.caption = "resident MiB and MiB of live slots"}},
+        columns, sizeof columns / sizeof columns[0]);
+}
+
+/* --- resident memory explained --- */
+
+/* The parts of the resident memory, in the order of `sockmalloc stat`. The last one is the whole. */
+enum report_memory { MEMORY_LIVE, MEMORY_FREE, MEMORY_PURGED, MEMORY_SMALL, MEMORY_REST, MEMORY_RSS };
+
+static uint64_t report_page_memory(const struct recording_sample *sample, enum report_memory which)
+{
+    const struct snapshot_figures *total = &sample->snapshot.total;
+    uint64_t pools = snapshot_sum(snapshot_sum(total->resident_live, total->resident_free), total->resident_purged);
+    uint64_t known = snapshot_sum(pools, sample->memory.small);
+    const uint64_t parts[] = {[MEMORY_LIVE] = total->resident_live,
+                              [MEMORY_FREE] = total->resident_free,
+                              [MEMORY_PURGED] = total->resident_purged,
+                              [MEMORY_SMALL] = sample->memory.small,
+                              [MEMORY_REST] =
+                                  known == SNAPSHOT_UNKNOWN ? known : EXCESS(sample->memory.resident, known),
+                              [MEMORY_RSS] = sample->memory.resident};
+    return parts[which];
+}
+
+static void report_page_memory_cell(const struct report_part *part, unsigned point, unsigned which)
+{
+    page_cell_bytes(report_page_memory(&part->source->point[point], (enum report_memory)which), part->file);
+}
+
+static void report_page_rss(const struct report_part *part, const char *id)
+{
+    static const struct report_column columns[] = {{"resident_live", report_page_memory_cell, MEMORY_LIVE},
+                                                   {"resident_free", report_page_memory_cell, MEMORY_FREE},
+                                                   {"resident_purged", report_page_memory_cell, MEMORY_PURGED},
+                                                   {"small", report_page_memory_cell, MEMORY_SMALL},
+                                                   {"rest", report_page_memory_cell, MEMORY_REST}};
+    if (part->source->last.memory.resident == SNAPSHOT_UNKNOWN) {
+        fputs("<p>Unknown: statistics that a process has written itself do not have it, and recordings do.</p>\n",
+              part->file);
+        return;
+    }
+    report_page_over_time(
+        part,
+        (struct page_chart){.id = id,
+                            .kind = "stack",
+                            .unit = "bytes",
+                            .words = "All resident memory of the processes: slots in use, free slots and purged slots "
+                                     "of the pools; small, which is mimalloc's; and the rest, such as the program, its "
+                                     "libraries and stacks. The upper edge is the RSS that the kernel counts.",
+                            .table = {.caption = "resident MiB by use"}},
+        columns, sizeof columns / sizeof columns[0]);
+}
+
+/* --- hit ratio --- */
+
+/* Returns what part of the requests between this point and the one before a counter has counted; NAN if none came. */
+static double report_page_rate(const struct report_part *part, unsigned point, size_t counter, bool of_all)
+{
+    static const struct snapshot_figures none;
+    const struct snapshot_figures *now = report_page_total(part, point);
+    const struct snapshot_figures *before = point > 0 ? report_page_total(part, point - 1) : &none;
+    uint64_t all = EXCESS(now->requests, before->requests);
+    all += of_all ? EXCESS(now->fell_through, before->fell_through) : 0;
+    const char *at = (const char *)now + counter;
+    const char *was = (const char *)before + counter;
+    uint64_t count = EXCESS(*(const uint64_t *)(const void *)at, *(const uint64_t *)(const void *)was);
+    return all == 0 ? (double)NAN : fmin((double)count / (double)all, 1);
+}
+
+static void report_page_rate_cell(const struct report_part *part, unsigned point, unsigned counter)
+{
+    page_cell_share(report_page_rate(part, point, counter, counter == offsetof(struct snapshot_figures, fell_through)),
+                    part->file);
+}
+
+static void report_page_hits(const struct report_part *part, const char *id)
+{
+    static const struct report_column columns[] = {
+        {"cache_hits", report_page_rate_cell, offsetof(struct snapshot_figures, cache_hits)},
+        {"depot_hits", report_page_rate_cell, offsetof(struct snapshot_figures, depot_hits)},
+        {"fell_through", report_page_rate_cell, offsetof(struct snapshot_figures, fell_through)}};
+    report_page_over_time(
+        part,
+        (struct page_chart){.id = id,
+                            .kind = "lines",
+                            .unit = "share",
+                            .words =
+                                "Which part of the requests that the pools served since the point before came from "
+                                "a cache, and which from the depot or a stack; and which part of all requests of "
+                                "the buckets' sizes got no slot. The first point counts from the start.",
+                            .table = {.caption = "percent of requests"}},
+        columns, sizeof columns / sizeof columns[0]);
+}
+
+/* --- tables --- */
+
+static void report_page_table_row(const struct report_part *part, unsigned bucket)
+{
+    const struct snapshot *snapshot = &part->source->last.snapshot;
+    bool is_total = bucket == snapshot->buckets;
+    const struct snapshot_figures *figures = is_total ? &snapshot->total : &snapshot->bucket[bucket];
+    page_row(is_total ? "total" : part->source->plan.label[bucket], part->file);
+    if (is_total) {
+        page_cell_text("", part->file);
+    } else {
+        page_cell_count(part->source->plan.capacity[bucket], part->file);
+    }
+    page_cell_count(figures->live, part->file);
+    page_cell_count(figures->requests, part->file);
+    page_cell_share((double)snapshot_filled(snapshot, &part->source->plan, bucket) / SNAPSHOT_WHOLE, part->file);
+    page_cell_bytes(figures->resident_live, part->file);
+    page_cell_bytes(figures->resident_free, part->file);
+    page_cell_count(figures->fell_through, part->file);
+}
+
+static void report_page_table(const struct report_part *part, const char *id)
+{
+    static const char *const names[] = {"capacity",          "live",        "requests", "filled", "resident_live MiB",
+                                        "resident_free MiB", "fell_through"};
+    const struct snapshot *snapshot = &part->source->last.snapshot;
+    (void)id;
+    page_table_begin(&(struct page_table){.caption = "buckets that were used", .first = "bucket", .classes = ""},
+                     part->file);
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        page_column(names[i], part->file);
+    }
+    page_rows(part->file);
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        if (report_page_is_used(&snapshot->bucket[bucket])) {
+            report_page_table_row(part, bucket);
+        }
+    }
+    report_page_table_row(part, snapshot->buckets);
+    page_table_end(part->file);
+}
+
+static char *report_page_no_variable(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static void report_page_settings(const struct report_part *part, const char *id)
+{
+    static struct option_set defaults;
+    (void)id;
+    option_read(&defaults, report_page_no_variable, NULL);
+    page_table_begin(&(struct page_table){.caption = "settings in force", .first = "setting", .classes = "words"},
+                     part->file);
+    page_column("value", part->file);
+    page_column("default", part->file);
+    page_column("what it does", part->file);
+    page_rows(part->file);
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        char initial[SETTING_PATH_SIZE];
+        struct text text = text_begin(initial, sizeof initial);
+        option_print(&defaults, (enum option)i, &text);
+        const char *value = part->source->settings[i];
+        page_row(option_variable((enum option)i), part->file);
+        page_cell_text(value != NULL ? value : "unknown", part->file);
+        page_cell_text(value != NULL && strcmp(value, initial) == 0 ? "yes" : initial, part->file);
+        page_cell_text(option_help((enum option)i), part->file);
+    }
+    page_table_end(part->file);
+}
+
+/* --- a server --- */
+
+/* Says which samples there are, and of when. */
+static void report_page_describe(const struct report_part *part)
+{
+    const struct report_source *source = part->source;
+    fputs("<p class=\"soft\"><code>", part->file);
+    page_text(source->path, part->file);
+    fprintf(part->file, "</code>: %" PRIu64 " sample%s", source->samples, source->samples == 1 ? "" : "s");
+    if (source->first_time != 0) {
+        char from[WORDS_SIZE];
+        char to[WORDS_SIZE];
+        report_page_say_time(source->first_time, true, from);
+        report_page_say_time(source->last.time, true, to);
+        fprintf(part->file, ", from %s to %s UTC", from, to);
+    }
+    if (source->group > 1) {
+        fprintf(part->file,
+                ". Each point is the one of %" PRIu64
+                " neighbouring samples that has the most resident memory, and the "
+                "last point is the last sample",
+                source->group);
+    }
+    fputs(".</p>\n", part->file);
+    if (source->is_cut) {
+        fputs("<p class=\"warning\">The end of the file is missing. This page shows the samples that are whole.</p>\n",
+              part->file);
+    }
+}
+
+static void report_page_verdict(const struct report_part *part)
+{
+    char words[WORDS_SIZE];
+    struct text text = text_begin(words, sizeof words);
+    const struct snapshot *snapshot = &part->source->last.snapshot;
+    if (snapshot->buckets == 0) {
+        text_add(&text, "the pools are off: every request falls through to mimalloc");
+    } else {
+        summary_add_verdict(snapshot, &part->source->plan, report_page_counts_small(part->source), &text);
+    }
+    fputs("<p>At the end: ", part->file);
+    page_text(words, part->file);
+    fputs(".</p>\n", part->file);
+}
+
+static void report_page_server(const struct report_part *part)
+{
+    char id[ID_SIZE];
+    char name[WORDS_SIZE];
+    report_page_id(part, "name", id);
+    report_page_name(part->source, name);
+    fprintf(part->file, "<section aria-labelledby=\"%s\">\n", id);
+    page_heading(2, id, name, part->file);
+    report_page_describe(part);
+    report_page_verdict(part);
+#define REPORT_PART(name, heading)                                                                                     \
+    report_page_id(part, #name, id);                                                                                   \
+    page_heading(3, id, heading, part->file);                                                                          \
+    report_page_##name(part, id);
+    REPORT_PART_ROWS(REPORT_PART)
+#undef REPORT_PART
+    fputs("</section>\n", part->file);
+}
+
+/* --- the page --- */
+
+/* Writes links to all parts of all servers. */
+static void report_page_contents(const struct report_sources *sources, FILE *file)
+{
+    fputs("<nav aria-label=\"Contents\">\n<ul>\n", file);
+    for (unsigned i = 0; i < sources->count; i++) {
+        char name[WORDS_SIZE];
+        report_page_name(&sources->source[i], name);
+        fprintf(file, "<li><a href=\"#server%u-name\">", i + 1);
+        page_text(name, file);
+        fputs("</a>\n<ul>", file);
+#define REPORT_LINK(name, heading) fprintf(file, "<li><a href=\"#server%u-" #name "\">" heading "</a></li>\n", i + 1);
+        REPORT_PART_ROWS(REPORT_LINK)
+#undef REPORT_LINK
+        fputs("</ul></li>\n", file);
+    }
+    fputs("</ul>\n</nav>\n", file);
+}
+
+static uint64_t report_page_peak(const struct report_source *source)
+{
+    uint64_t peak = 0;
+    for (unsigned i = 0; i < source->points; i++) {
+        uint64_t resident = source->point[i].snapshot.total.resident;
+        peak = resident != SNAPSHOT_UNKNOWN ? GREATER(peak, resident) : peak;
+    }
+    return peak;
+}
+
+static void report_page_overview_row(const struct report_source *source, FILE *file)
+{
+    const struct recording_sample *last = &source->last;
+    const struct snapshot_figures *total = &last->snapshot.total;
+    char name[WORDS_SIZE];
+    double calls = (double)total->requests + (double)total->fell_through;
+    report_page_name(source, name);
+    page_row(name, file);
+    page_cell_count(source->samples, file);
+    page_cell_bytes(report_page_peak(source), file);
+    page_cell_bytes(total->resident, file);
+    page_cell_bytes(last->memory.resident, file);
+    page_cell_count(total->requests, file);
+    page_cell_share(calls > 0 ? (double)total->requests / calls : (double)NAN, file);
+    page_cell_share(total->requests > 0 ? (double)total->cache_hits / (double)total->requests : (double)NAN, file);
+    page_cell_text(source->path, file);
+}
+
+/* Writes a table with a row for each server. */
+static void report_page_overview(const struct report_sources *sources, FILE *file)
+{
+    static const char *const names[] = {"samples",
+                                        "most resident MiB",
+                                        "resident MiB at the end",
+                                        "RSS MiB at the end",
+                                        "requests",
+                                        "served",
+                                        "cache_hits",
+                                        "file"};
+    page_heading(2, "overview", "Overview", file);
+    page_table_begin(&(struct page_table){.caption = "all servers", .first = "server", .classes = ""}, file);
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        page_column(names[i], file);
+    }
+    page_rows(file);
+    for (unsigned i = 0; i < sources->count; i++) {
+        report_page_overview_row(&sources->source[i], file);
+    }
+    page_table_end(file);
+}
+
+void report_page_print(const struct report_sources *sources, FILE *file)
+{
+    char title[WORDS_SIZE];
+    if (sources->count == 1) {
+        snprintf(title, sizeof title, "sockmalloc report: %s", sources->source[0].program);
+    } else {
+        snprintf(title, sizeof title, "sockmalloc report: %u servers", sources->count);
+    }
+    page_begin(title, file);
+    report_page_contents(sources, file);
+    if (sources->count > 1) {
+        report_page_overview(sources, file);
+    }
+    for (unsigned i = 0; i < sources->count; i++) {
+        report_page_server(&(struct report_part){.source = &sources->source[i], .number = i + 1, .file = file});
+    }
+    page_end(file);
+}
