@@ -1,6 +1,5 @@
 /*
- * Defines names for the compiler attributes that the library uses; each name says for what purpose the attribute is
- * used.
+ * Gives names to the compiler attributes that the library uses. Each name says for what the library uses the attribute.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ATTRIBUTES_H
@@ -71,8 +70,9 @@ static inline size_t opaque(size_t value)
 #endif
 
 /*
- * Marks a function that writes to pages which it has just mapped by a system call of its own. ThreadSanitizer does not
- * see such a call, and would take what another thread wrote at the same addresses, before it unmapped them, for a race.
+ * Marks a function that writes to pages which it has just mapped by a system call of its own, without libc.
+ * ThreadSanitizer does not notice that call. Without this attribute it would report a race with another thread that
+ * wrote to these addresses before it unmapped them.
  */
 #define IN_FRESH_PAGES __attribute__((no_sanitize("thread")))
 

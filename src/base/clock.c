@@ -1,6 +1,4 @@
-/*
- * Returns the time of a monotonic clock. It advances in steps of some milliseconds, and is read without a system call.
- */
+/* Reads a monotonic clock that advances in steps of some milliseconds and can be read without a system call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/clock.h"
 

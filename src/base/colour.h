@@ -1,6 +1,6 @@
 /*
- * Defines the offsets within a page at which each kind of frequently used data lies. They are chosen so that one kind
- * does not slow down another.
+ * The offsets within a page at which each kind of frequently used data lies. They are chosen so that data of one kind
+ * do not slow down accesses to another kind.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COLOUR_H
@@ -13,9 +13,9 @@
  * first-level cache, whose lines have 64 bytes. Second, a load waits for an earlier store that is still under way if
  * the lower twelve bits of both addresses are equal, even if they lie in different pages.
  *
- * Slots begin at page boundaries, and so would all tables. Buffers would then evict the metadata that describe them
- * from the processor's cache, and the loads of one part of the library would wait for the stores of another part. So
- * each kind of data that is written has page offsets of its own, and data that is only read shares offsets. The numbers
+ * Slots begin at page boundaries, and so would all tables. Buffers would then evict the metadata of their slots from
+ * the processor's cache, and the loads of one part of the library would wait for the stores of another part. So each
+ * kind of data that is written to has page offsets of its own. Data that are only read may share an offset. The numbers
  * fit the caches of x86-64 and of most aarch64 processors; on other machines they do no harm.
  */
 enum {
@@ -34,11 +34,11 @@ enum {
     COLOUR_ROUTE = 0x180,
     COLOUR_MAGAZINES = 0x200, /* start of the magazines, which are whole records of 512 bytes */
     /*
-     * heads of the stacks of free slots; they may lie among the magazines, because a bucket uses either magazines or
-     * stacks
+     * heads of the stacks of free slots; they may have offsets of the magazines, because a bucket uses either magazines
+     * or stacks
      */
     COLOUR_SLOTS = 0x680,
-    COLOUR_MAGAZINES_END = 0xc00, /* end of the magazines */
+    COLOUR_MAGAZINES_END = 0xc00, /* the magazines end here */
     COLOUR_BINS = 0xc00,          /* a cache line for each bucket of a thread's cache */
     COLOUR_STATES = 0xec0,        /* the first slot states, behind the bins of eleven buckets */
     /* the first request sizes; the links of the stacks have no offset of their own, because they are rarely written */

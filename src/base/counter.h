@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * The counters that the fast paths change. They lie in the cache line that also has the pointers into the magazine,
- * which a fast path touches anyway.
+ * The counters that the fast paths change. They lie in a cache line that a fast path touches anyway, because it also
+ * has the pointers into the magazine.
  */
 #define COUNTER_FAST_ROWS(ROW)                                                                                         \
     ROW(requests, "requests served")                                                                                   \

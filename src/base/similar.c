@@ -1,4 +1,4 @@
-/* Finds the word that a user has probably meant by a mistyped one. */
+/* Finds the word that a user has probably meant when the user has mistyped one. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/similar.h"
 
@@ -10,7 +10,7 @@
 
 enum { SIMILAR_LONGEST = 47, SIMILAR_MOST = 2 };
 
-/* Returns the character as it is compared. */
+/* Returns the character in the form in which two words are compared: small letters for capitals, and '_' for '-'. */
 static char similar_fold(char character)
 {
     if (character >= 'A' && character <= 'Z') {
@@ -30,7 +30,8 @@ static bool similar_equal(char one, char other)
  */
 static unsigned similar_count_edits(const char *one, const char *other)
 {
-    /* row[r] has the distances of the first i characters of `one` to each beginning of `other`, for three i's */
+    /* row[r] has the distances of the first i characters of `one` to each beginning of `other`, for the present i and
+     * the two before */
     unsigned char row[3][SIMILAR_LONGEST + 1];
     size_t length = strlen(other);
     for (size_t j = 0; j <= length; j++) {

@@ -1,4 +1,5 @@
-/* A lock-free stack (LIFO) of numbers. The links that chain the numbers lie in a table of the caller's. */
+/* A lock-free stack (last in, first out) of numbers. The caller supplies the table of links, by which the numbers are
+ * chained. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_STACK_H
 #define SOCKMALLOC_STACK_H
@@ -23,8 +24,8 @@
  * succeed (the ABA error) only if a thread slept for that long between its load and its compare-and-swap. (R. K.
  * Treiber, 1986, with the tag of IBM's System/370 Principles of Operation.)
  *
- * The stack is not wait-free: a push or pop starts again if another thread changed the head first. Any thread and any
- * signal handler may use a stack, because an interrupted operation leaves the stack whole.
+ * The stack is not wait-free: a push or a pop starts again if another thread has changed the head meanwhile. Any thread
+ * and any signal handler may use a stack, because an interrupted operation leaves the stack whole.
  */
 struct stack {
     _Alignas(CACHE_LINE) _Atomic uint64_t head;
@@ -34,13 +35,13 @@ typedef _Atomic uint32_t stack_link;
 
 enum { STACK_NUMBER_BITS = 24, STACK_NUMBERS = (1 << STACK_NUMBER_BITS) - 1 };
 
-#define STACK_EMPTY UINT32_MAX /* the result of stack_pop for an empty stack */
+#define STACK_EMPTY UINT32_MAX /* what stack_pop returns if the stack is empty */
 
 /*
  * Makes the compare-and-swap of stack_push and stack_pop. While the process has one thread, according to the flag of
- * glibc that glibc's own malloc uses, x86-64 uses the instruction without the lock prefix, which costs a quarter of the
- * locked instruction. This is safe, because no other thread exists, and a signal handler cannot interrupt one
- * instruction half-way.
+ * glibc that glibc's own malloc uses, this is the x86-64 instruction without the lock prefix, which takes a quarter of
+ * the time. This is safe, because no other thread exists, and a signal handler cannot interrupt one instruction
+ * half-way.
  */
 #if defined(__x86_64__) && HAVE_SYS_SINGLE_THREADED_H
 static inline bool stack_swap(struct stack *stack, uint64_t *seen, uint64_t wanted)
@@ -97,22 +98,23 @@ static inline uint32_t stack_pop(struct stack *stack, stack_link *links, unsigne
     return stack_top(head) - 1;
 }
 
-/* Returns true if the stack was empty a moment ago; another thread may have pushed an item since. */
+/* Returns true if the stack was empty when its head was read. Another thread may have pushed an item since. */
 static inline bool stack_is_empty(const struct stack *stack)
 {
     return stack_top(atomic_load_explicit(&stack->head, memory_order_relaxed)) == 0;
 }
 
-/* Returns the item on top, or STACK_EMPTY. Another thread may have removed the item since. */
+/* Returns the item that was on top when the head was read, or STACK_EMPTY. Another thread may have popped the item
+ * since. */
 static inline uint32_t stack_peek(const struct stack *stack)
 {
     return stack_top(atomic_load_explicit(&stack->head, memory_order_relaxed)) - 1;
 }
 
 /*
- * Forgets all items. Only the child of a fork may call this function, because no other thread can be inside the stack
- * there. The tag advances, because a signal handler may have forked in the middle of an operation of this thread; that
- * operation then starts again.
+ * Removes all items from the stack. Only the child of a fork may call this function, because there no other thread can
+ * be using the stack. The tag advances, because a signal handler may have forked in the middle of this thread's own
+ * push or pop, which then has to start again.
  */
 static inline void stack_reset(struct stack *stack)
 {

@@ -1,6 +1,6 @@
 /*
- * Formats text into a caller's buffer. The library may use no other formatter inside malloc and signal handlers,
- * because printf may allocate memory and take locks.
+ * Formats text into a buffer of the caller. The library uses this inside malloc and in signal handlers, because printf
+ * may allocate memory and take locks there.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"

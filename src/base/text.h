@@ -1,6 +1,6 @@
 /*
- * Formats text into a caller's buffer. The library may use no other formatter inside malloc and signal handlers,
- * because printf may allocate memory and take locks.
+ * Formats text into a buffer of the caller. The library uses this inside malloc and in signal handlers, because printf
+ * may allocate memory and take locks there.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEXT_H
@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A buffer that is being filled with text. Characters that do not fit are dropped, and `cut` is then true. */
+/* A buffer that is being filled with text. Characters for which there is no space are dropped, and `cut` is true from
+ * then on. */
 struct text {
     char *start;
     size_t used;
@@ -23,24 +24,21 @@ struct text {
 struct text text_begin(char *buffer, size_t size);
 
 /*
- * Appends formatted text. The formats are a subset of printf's: %s %c %d %u %zu %lu %llu %x %zx %p %%, each with a
- * width, `-` and `*`. The text stays terminated by NUL. Signal handlers may call these functions, because they use no
- * locale, allocation or lock.
+ * Appends formatted text. The formats are some of printf's: %s %c %d %u %zu %lu %llu %x %zx %p %%, each with a width,
+ * `-` and `*`. A NUL always follows the text. Signal handlers may call these functions, because these use no locale,
+ * allocate nothing and take no lock.
  */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_list(struct text *text, const char *format, va_list list);
 
 /*
  * Appends a string from an untrusted source, so that it can change neither a terminal nor the lines around it. Three
- * kinds of bytes are written as escapes such as \x1b: those of control characters, those of marks that turn the writing
- * direction, and those that are no valid UTF-8. Signal handlers may call this function.
+ * kinds of bytes are written as escapes such as \x1b: bytes of control characters, bytes of the marks that change the
+ * direction of writing, and bytes that are not valid UTF-8. Signal handlers may call this function.
  */
 void text_add_shown(struct text *text, const char *string);
 
-/*
- * Appends a number of bytes in the form in which settings are written: "4k", "2m", or plain bytes where no unit divides
- * the number.
- */
+/* Appends a number of bytes as settings write it: "4k" or "2m", or the plain number if it is no multiple of a unit. */
 void text_add_size(struct text *text, uint64_t bytes);
 
 /*

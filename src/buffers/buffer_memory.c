@@ -1,4 +1,5 @@
-/* Maps memory for the buffers of programs that know of the library, at addresses of a chosen alignment. */
+/* Maps and unmaps memory at addresses of a chosen alignment, for the buffers of programs that call the library's own
+ * functions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/buffer_memory.h"
 
@@ -6,7 +7,7 @@
 
 #include "os/os.h"
 
-/* Unmaps a part of a mapping that was made too long. If the kernel refuses, the part stays mapped and is never touched,
+/* Unmaps an end of a mapping that was made too long. If the kernel refuses, this end stays mapped and is never touched,
  * so it costs addresses but no memory. */
 static void buffer_cut(char *start, size_t size)
 {
@@ -15,7 +16,8 @@ static void buffer_cut(char *start, size_t size)
     }
 }
 
-/* Maps `alignment` bytes more than `size`, so that an aligned start lies within, and cuts off the rest at both ends. */
+/* Maps `alignment` bytes more than `size`, so that an aligned start lies within the mapping, and unmaps what is left at
+ * both ends. */
 static char *buffer_map_aligned(size_t size, size_t alignment)
 {
     char *start = os_map(size + alignment);

@@ -1,4 +1,4 @@
-/* The start-up of libsockmalloc-buffers.so, which has the buffers alone and replaces nobody's malloc. */
+/* The start-up of libsockmalloc-buffers.so, a library that has the buffers alone and does not replace malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 
@@ -6,9 +6,9 @@
 #include "os/sandbox.h"
 
 /*
- * Runs before main. libsockmalloc.so does the same in its own start-up (preload/init), among other steps, so this file
- * is no part of it. A process that has both libraries runs both: what they keep is apart, and the program's calls go to
- * the library that was loaded first.
+ * Runs before main. libsockmalloc.so does the same in its own start-up (preload/init), so this file belongs to the
+ * other library only. If a process has loaded both libraries, both start-ups run. Each library has its own data, and
+ * the program's calls go to the library that was loaded first.
  */
 __attribute__((constructor)) static void buffers_start(void)
 {

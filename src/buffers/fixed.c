@@ -1,4 +1,5 @@
-/* Fixed-size pools, sockmalloc_pool_*: creation and end, and how a block is allocated and freed by each kind. */
+/* Fixed-size pools (sockmalloc_pool_*): makes and destroys a pool, and allocates and frees a block in each kind of
+ * pool. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <string.h>
@@ -19,11 +20,12 @@
 enum {
     BLOCK_MAX = 1 << 30,
     CHUNK_MAX = 1 << 30,
-    CHUNK_USUAL = 512 << 10,    /* a chunk has so many bytes, ... */
-    CHUNK_LARGE = 4 << 20,      /* ... or up to so many, ... */
-    CHUNK_BLOCKS = 16,          /* ... to have so many blocks */
-    MAGAZINE_BYTES = 256 << 10, /* the most bytes of a magazine's blocks, if more than one, ... */
-    MAGAZINE_KEPT = 4 << 20     /* ... and in a pool that never gives memory back by itself */
+    CHUNK_USUAL = 512 << 10, /* a chunk usually has so many bytes, ... */
+    CHUNK_LARGE = 4 << 20,   /* ... and up to so many if its blocks are large, ... */
+    CHUNK_BLOCKS = 16,       /* ... so that it has so many blocks */
+    /* a magazine may hold one block, or more if their bytes together are at most this, ... */
+    MAGAZINE_BYTES = 256 << 10,
+    MAGAZINE_KEPT = 4 << 20 /* ... or at most this in a pool that never gives memory back by itself */
 };
 
 static uint64_t milliseconds(uint32_t count)
@@ -50,7 +52,7 @@ static bool options_make_sense(const struct sockmalloc_pool_options *options)
            (source->allocate == NULL) == (source->release == NULL);
 }
 
-/* Sets how many blocks a chunk has, and what follows from that. */
+/* Sets how many blocks a chunk of the pool has, and all sizes that follow from that. */
 static void create_geometry(struct fixed_pool *pool, const struct sockmalloc_pool_options *options)
 {
     size_t unit = options->alignment == SOCKMALLOC_POOL_BY_PAGE ? os_page_size() : CACHE_LINE;
@@ -89,7 +91,8 @@ static void create_policy(struct fixed_pool *pool, const struct sockmalloc_pool_
     pool->processors = options->kind == SOCKMALLOC_POOL_CPU ? os_processors() : 0;
 }
 
-/* Returns where a table of `size` bytes begins in the pool's area, and advances `used` behind the table. */
+/* Returns the place of a table of `size` bytes in the pool's area, which begins at `used`, and advances `used` behind
+ * the table. */
 static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
 {
     char *start = pool->area + *used;
@@ -98,12 +101,15 @@ static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
 }
 
 /*
- * Sets the addresses of all tables, and returns how many bytes they take. The kernel gives memory as they are used.
- * Stores the address of states that are never used.
+ * Sets the addresses of all tables of the pool, and returns how many bytes the tables take together. Their pages become
+ * resident only when they are used. Stores in `no_states` the address of a table of states for blocks that do not
+ * exist.
  */
 static size_t create_tables(struct fixed_pool *pool, char **no_states)
 {
-    size_t used = CACHE_LINE; /* the first line of a page would slow down the program's writes to page-aligned blocks */
+    /* the first line of the first page stays unused, because reading data there would be slow after the program writes
+     * to the start of a page-aligned block (see TABLE_COLOUR in fixed_table.c) */
+    size_t used = CACHE_LINE;
     size_t caches = pool->kind == SOCKMALLOC_POOL_THREAD && pool->capacity > 0 ? FIXED_CACHES : 0;
     size_t magazines = caches > 0 ? FIXED_MAGAZINES : 0;
     pool->cache = (void *)create_cut(pool, &used, caches * sizeof *pool->cache);
@@ -120,7 +126,8 @@ static size_t create_tables(struct fixed_pool *pool, char **no_states)
     return os_round_to_pages(used);
 }
 
-/* Makes the first place and the last one those of no chunk. */
+/* Makes the first and the last place of the table stand for no chunk. fixed_first_place_at returns one of these if it
+ * finds no chunk. */
 static void create_nowhere(struct fixed_pool *pool, char *states)
 {
     struct fixed_place *ends[] = {&pool->place[0], &pool->place[FIXED_CHUNKS + 1]};
@@ -178,7 +185,8 @@ static void *take_by_thread(struct fixed_pool *pool)
     return block;
 }
 
-/* The mutex is released before the pool gets a chunk, because that may take long. */
+/* Allocates a block in a pool of the kind `standard`, under the pool's mutex. Releases the mutex before the pool gets
+ * another chunk, because that may take long. */
 static void *take_by_mutex(struct fixed_pool *pool)
 {
     bool locked = lock_take(&pool->mutex);
@@ -195,7 +203,8 @@ static void *take_by_mutex(struct fixed_pool *pool)
     return fixed_address(pool, number);
 }
 
-/* Returns a block, marked as live, from where its kind keeps free blocks, or NULL if there is no memory. */
+/* Allocates a block from where the pool's kind keeps free blocks, and marks it as live. Returns NULL if there is no
+ * memory. */
 static void *take(struct fixed_pool *pool)
 {
     switch (pool->kind) {
@@ -217,7 +226,7 @@ static void *refuse(struct fixed_pool *pool)
     return NULL;
 }
 
-/* Allocates a block by any kind, and in any state of the thread's cache. */
+/* Allocates a block in a pool of any kind, whether or not the thread has a cache and may use it. */
 static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *caller)
 {
     if (!fixed_is_open(pool)) {
@@ -234,7 +243,7 @@ static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *ca
     return block;
 }
 
-/* The fast path calls no function: it serves a thread whose private magazine has a block. */
+/* Allocates a block. The fast path serves a thread whose private magazine has a block, and calls no function. */
 EXPORTED void *sockmalloc_pool_alloc(struct sockmalloc_pool *handle)
 {
     struct fixed_pool *pool = fixed_pool_of(handle);
@@ -254,7 +263,8 @@ EXPORTED void *sockmalloc_pool_alloc(struct sockmalloc_pool *handle)
 
 /* --- free --- */
 
-/* Gives back what is old enough. The magazines of threads that sleep come first. */
+/* Gives memory back that has been free for the pool's age. Blocks that lie in the public magazines of idle threads go
+ * to the shared free list, so that a later tick finds them. */
 static void tick(struct fixed_pool *pool)
 {
     if (pool->returned != SOCKMALLOC_POOL_BY_AGE) {
@@ -266,7 +276,8 @@ static void tick(struct fixed_pool *pool)
     }
 }
 
-/* Counts a free that no cache counts, and ticks after every FIXED_TICK_FREES of them. */
+/* Counts a free that goes past the caches of threads. Every FIXED_TICK_FREES of these frees run a tick, which gives old
+ * memory back. */
 static void count_shared_free(struct fixed_pool *pool)
 {
     if (pool->returned == SOCKMALLOC_POOL_BY_AGE &&
@@ -281,7 +292,8 @@ static void give_shared(struct fixed_pool *pool, void *block)
     count_shared_free(pool);
 }
 
-/* Ticks after FIXED_TICK_FREES frees to the cache, counts from there on, and leaves the cache. */
+/* Runs a tick, which gives old memory back, because FIXED_TICK_FREES frees have gone to the cache. Begins to count the
+ * frees anew, and leaves the cache. */
 static OUT_OF_LINE void tick_by_thread(struct fixed_pool *pool, struct fixed_cache *cache)
 {
     atomic_store_explicit(&cache->left.count, (uint64_t)-FIXED_TICK_FREES, memory_order_relaxed);
@@ -319,7 +331,7 @@ static void give_by_mutex(struct fixed_pool *pool, void *block)
     count_shared_free(pool);
 }
 
-/* Puts a block whose state is FIXED_FREE where its kind keeps free blocks. */
+/* Puts a block, which is already marked as free (FIXED_FREE), where the pool's kind keeps free blocks. */
 static OUT_OF_LINE void give(struct fixed_pool *pool, void *block, _Atomic uint8_t *state)
 {
     struct fixed_item item = {block, state};
@@ -356,7 +368,8 @@ static COLD _Noreturn void die_of(const struct fixed_pool *pool, const void *blo
     message_die(MESSAGE_POOL_FREED, function, block, pool->name);
 }
 
-/* Marks a live block as free. Returns false if a walk holds the block, which then completes the free. */
+/* Marks a live block as free. Returns false if a walk is looking at the block; the walk then completes the free. Ends
+ * the process if the block is not live. */
 static bool free_state(struct fixed_pool *pool, uint32_t number, const void *block)
 {
     enum fixed_state state = fixed_get_state(pool, number);
@@ -372,7 +385,8 @@ static bool free_state(struct fixed_pool *pool, uint32_t number, const void *blo
     return state == FIXED_LIVE;
 }
 
-/* Frees a block by any kind, and in any state of the thread's cache, or ends the process. Does nothing for NULL. */
+/* Frees a block in a pool of any kind, whether or not the thread has a cache and may use it. Ends the process if no
+ * live block begins at `block`. Does nothing for NULL. */
 static OUT_OF_LINE void free_slowly(struct fixed_pool *pool, void *block)
 {
     if (block == NULL) {
@@ -388,8 +402,8 @@ static OUT_OF_LINE void free_slowly(struct fixed_pool *pool, void *block)
 }
 
 /*
- * Finds the state of the live block that begins at the address. Returns false if there is none, or if the block's chunk
- * is not found at the first look.
+ * Finds the state byte of the live block that begins at the address. Returns false if there is no such block, or if the
+ * hash table does not have its chunk at the first place; the caller then takes the slow path.
  */
 FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atomic uint8_t **state)
 {
@@ -403,7 +417,7 @@ FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atom
     return LIKELY(atomic_load_explicit(*state, memory_order_relaxed) == FIXED_LIVE);
 }
 
-/* The fast path calls no function: it serves a thread whose private magazine has room. */
+/* Frees a block. The fast path serves a thread whose private magazine has space, and calls no function. */
 EXPORTED void sockmalloc_pool_free(struct sockmalloc_pool *handle, void *block)
 {
     struct fixed_pool *pool = fixed_pool_of(handle);
@@ -433,7 +447,8 @@ EXPORTED void sockmalloc_pool_free(struct sockmalloc_pool *handle, void *block)
 
 /* --- the end --- */
 
-/* Undoes sockmalloc_pool_create. No thread uses the pool any more, but other threads may be ending meanwhile. */
+/* Undoes sockmalloc_pool_create. No thread may use the pool any more, but threads that have a cache in it may be ending
+ * meanwhile. */
 static void close_pool(struct fixed_pool *pool)
 {
     lock_take(&fixed_lock);
@@ -492,7 +507,8 @@ EXPORTED int sockmalloc_pool_report(struct sockmalloc_pool *handle, int descript
     return fixed_in_use_report(pool, descriptor) ? 0 : -1;
 }
 
-/* Adds to or subtracts from the number of pins. The pool's lock orders it with what gives memory back. */
+/* Adds a pin, during which no memory is given back, or removes one. The pool's lock is held, so that no other thread is
+ * giving memory back when a pin has been added. Returns 0, or -1 with errno set. */
 static int change_pins(struct fixed_pool *pool, bool pin)
 {
     if (!fixed_is_open(pool) || (!pin && pool->pins == 0)) {

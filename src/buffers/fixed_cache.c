@@ -1,4 +1,4 @@
-/* What each thread keeps of a fixed-size pool: a private and a public magazine. */
+/* The cache of each thread in a fixed-size pool: a private and a public magazine of free blocks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_cache.h"
 
@@ -8,15 +8,16 @@
 #include "buffers/fixed_shared.h"
 #include "os/os.h"
 
-/* The most public magazines of other threads that are looked at in a row. */
+/* How many public magazines of other threads a thread tries in a row. */
 enum { WALK = 16 };
 
 struct lock fixed_lock;
 struct fixed_cache fixed_cache_none = {.busy = 1};
 
 static pthread_key_t key;
-static struct fixed_thread unopened; /* stands for a thread that has no caches yet */
-static struct fixed_thread ended;    /* stands for a thread whose caches are closed */
+static struct fixed_thread unopened; /* stands in place of the record of a thread that has no caches yet */
+/* stands in place of the record of a thread that has closed its caches at its end */
+static struct fixed_thread ended;
 _Thread_local struct fixed_thread *fixed_thread_mine __attribute__((tls_model("initial-exec"))) = &unopened;
 
 static uint32_t count_of(const struct fixed_magazine *magazine)
@@ -25,8 +26,8 @@ static uint32_t count_of(const struct fixed_magazine *magazine)
 }
 
 /*
- * Puts a magazine in the place of the cache's public one. Release: the thread that gets the magazine sees the blocks'
- * numbers and states. Acquire: this thread sees those of the magazine that it gets.
+ * Replaces the public magazine of a cache by another one, and returns the former. Release: the thread that later gets
+ * `magazine` sees the blocks in it and their states. Acquire: this thread sees those of the magazine that it gets.
  */
 static struct fixed_magazine *exchange_public(struct fixed_cache *cache, struct fixed_magazine *magazine)
 {
@@ -35,7 +36,7 @@ static struct fixed_magazine *exchange_public(struct fixed_cache *cache, struct 
 
 /* --- threads and their caches --- */
 
-/* Moves all blocks of the cache to the shared free list. */
+/* Moves all blocks of the cache's two magazines to the shared free list. */
 static void cache_empty(struct fixed_pool *pool, struct fixed_cache *cache)
 {
     fixed_shared_flush(pool, cache->private_magazine);
@@ -52,7 +53,8 @@ void fixed_cache_empty_own(struct fixed_pool *pool)
     }
 }
 
-/* The destructor of the key. A free by a later destructor of the same thread goes past the caches. */
+/* Closes all caches of a thread; libc calls it when the thread ends. If a later destructor of the thread frees a block,
+ * that block goes to the shared free list. */
 static void thread_end(void *argument)
 {
     struct fixed_thread *mine = argument;
@@ -101,7 +103,7 @@ static struct fixed_thread *thread_open(void)
     return mine;
 }
 
-/* Returns a magazine that was never used, or NULL if all were. */
+/* Returns a magazine that was never used, or NULL if all have been used. */
 static struct fixed_magazine *magazine_new(struct fixed_pool *pool)
 {
     uint32_t number = atomic_load_explicit(&pool->magazines, memory_order_relaxed);
@@ -114,18 +116,19 @@ static struct fixed_magazine *magazine_new(struct fixed_pool *pool)
     return &pool->magazine[number];
 }
 
-/* Fills in a record. There is a magazine for it, because cache_find and the depot leave enough of them. */
+/* Makes a record ready for a thread, with two new magazines. There are always two left, because cache_find and the
+ * depot leave enough for FIXED_CACHES caches. */
 static void cache_prepare(struct fixed_pool *pool, struct fixed_cache *cache, uint32_t number)
 {
     cache->number = number;
     cache->pool = pool;
     atomic_store_explicit(&cache->left.count, (uint64_t)-FIXED_TICK_FREES, memory_order_relaxed);
     cache->private_magazine = magazine_new(pool);
-    /* release: a walk that finds the magazine sees what it holds */
+    /* release: a thread that finds this magazine sees that it is empty */
     atomic_store_explicit(&cache->public_magazine, magazine_new(pool), memory_order_release);
 }
 
-/* Returns a record without a thread, or NULL. The caller holds fixed_lock. */
+/* Returns a record that no thread uses, or NULL if all are in use. The caller holds fixed_lock. */
 static struct fixed_cache *cache_find(struct fixed_pool *pool)
 {
     uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_relaxed);
@@ -197,8 +200,10 @@ void fixed_cache_reset(struct fixed_pool *pool)
 /* --- magazines between threads --- */
 
 /*
- * Exchanges the private magazine for the public one of another thread that has blocks, or room for some. The count that
- * is read first is a hint, because the magazine may be another thread's by then; the records of magazines stay mapped.
+ * Exchanges the cache's empty or full private magazine for the public one of another thread: one that has blocks if
+ * `wants_blocks`, and otherwise one that has space. Returns false if it has found none. The first look at a magazine's
+ * count is only a hint, because the magazine may belong to another thread by then; reading it is safe, because
+ * magazines are never unmapped.
  */
 static bool steal_public(struct fixed_pool *pool, struct fixed_cache *cache, bool wants_blocks)
 {
@@ -225,7 +230,8 @@ static uint32_t magazine_number(const struct fixed_pool *pool, const struct fixe
     return (uint32_t)(magazine - pool->magazine);
 }
 
-/* Returns an empty magazine for the depot's use, or NULL. Enough new magazines are left for all caches. */
+/* Returns an empty magazine, in exchange for a full one that goes to the depot, or NULL. It leaves enough new magazines
+ * for all caches. */
 static struct fixed_magazine *depot_take_empty(struct fixed_pool *pool)
 {
     uint32_t number = stack_pop(&pool->empty, pool->magazine_links, 0);
@@ -237,8 +243,9 @@ static struct fixed_magazine *depot_take_empty(struct fixed_pool *pool)
 }
 
 /*
- * Puts the private magazine, which is full, into the depot, and an empty one in its place. Only a pool that never gives
- * memory back by itself has a depot, because the chunks of blocks in magazines are never wholly free.
+ * Moves the private magazine, which is full, to the depot, and replaces it by an empty one. Returns false if the pool
+ * has no depot or no empty magazine. Only a pool that never gives memory back by itself has a depot: a chunk whose
+ * blocks lie in magazines cannot be given back.
  */
 static bool depot_put(struct fixed_pool *pool, struct fixed_cache *cache)
 {
@@ -252,7 +259,7 @@ static bool depot_put(struct fixed_pool *pool, struct fixed_cache *cache)
     return true;
 }
 
-/* Exchanges the private magazine, which is empty, for one of the depot. Returns false if the depot is empty. */
+/* Replaces the private magazine, which is empty, by a full one from the depot. Returns false if the depot has none. */
 static bool depot_take(struct fixed_pool *pool, struct fixed_cache *cache)
 {
     uint32_t number = stack_pop(&pool->full, pool->magazine_links, 0);
@@ -287,7 +294,7 @@ void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cache)
     }
 }
 
-/* Moves the blocks of the depot to the shared free list. */
+/* Moves all blocks of the depot's magazines to the shared free list. */
 static void depot_drain(struct fixed_pool *pool)
 {
     for (;;) {
@@ -300,7 +307,8 @@ static void depot_drain(struct fixed_pool *pool)
     }
 }
 
-/* The pool's lock makes the spare magazine, which is empty between two calls, this thread's own. */
+/* Takes each public magazine by putting an empty one in its place. The first empty one is the pool's spare magazine,
+ * which only this thread uses, because the caller holds the pool's lock. */
 void fixed_cache_drain(struct fixed_pool *pool, bool only_idle)
 {
     uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_acquire);

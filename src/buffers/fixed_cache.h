@@ -1,4 +1,4 @@
-/* What each thread keeps of a fixed-size pool: a private and a public magazine. */
+/* The cache of each thread in a fixed-size pool: a private and a public magazine of free blocks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_CACHE_H
 #define SOCKMALLOC_FIXED_CACHE_H
@@ -6,81 +6,90 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * The thread alone uses its private magazine, without atomic instructions. The public one belongs to whichever thread
- * gets it by an atomic exchange. A thread whose private magazine is empty or full exchanges its two magazines. If that
- * does not help, it exchanges its private magazine for one of the depot or for the public ones of other threads, and at
- * last turns to the free list of all threads. Nobody waits. (Text 002 of doc/design/pools.md.)
+ * Only the thread itself uses its private magazine, without atomic instructions. Any thread can get the public one by
+ * an atomic exchange.
  *
- * A signal handler that interrupts its own thread inside these functions goes past the cache. The record of a thread
- * that has ended stays in the table, with its two magazines, for the next thread.
+ * A thread whose private magazine is empty (or full, at a free) tries in turn: its own public magazine, one from the
+ * depot or the public ones of other threads, and the free list that all threads share. No thread waits for another one.
+ * (Text 002 of doc/design/pools.md.)
+ *
+ * If a signal handler has interrupted its own thread inside these functions, the handler does not use the cache but the
+ * shared free list. When a thread has ended, its record and its two magazines stay in the table, and the next new
+ * thread gets them.
  */
 
-/* A thread: its cache in each pool, by the pool's number, or fixed_cache_none. */
+/* The record of a thread: the address of its cache in each pool, by the pool's number, or of fixed_cache_none. */
 struct fixed_thread {
-    char colour[CACHE_LINE]; /* see TABLE_COLOUR in fixed_table.c */
+    /* moves the rest of the record away from the start of the page; see TABLE_COLOUR in fixed_table.c */
+    char colour[CACHE_LINE];
     struct fixed_cache *cache[FIXED_POOLS];
 };
 
-/* Orders what links threads, pools and caches: the creation and the end of each. */
+/* Held while a thread's cache in a pool is opened or closed, and while a pool is made or destroyed. */
 extern INTERNAL struct lock fixed_lock;
 
-/* A cache that is always busy. It stands where a thread has no cache, so that the fast paths need only one comparison.
- */
+/* A cache that is always busy. It stands in place of the cache that a thread does not have, so that the fast paths need
+ * only one comparison. */
 extern INTERNAL struct fixed_cache fixed_cache_none;
 
 extern INTERNAL _Thread_local struct fixed_thread *fixed_thread_mine __attribute__((tls_model("initial-exec")));
 
-/* Fills in the caches of threads that have none, and makes the key whose destructor sees threads end. Returns false if
- * the process has no key left. */
+/* Prepares the process for caches: makes the key whose destructor closes a thread's caches when the thread ends.
+ * Returns false if the process can have no more keys. */
 INTERNAL bool fixed_cache_start(void);
 
 /*
- * Opens the calling thread's cache in the pool. Returns fixed_cache_none if there is none: the pool has FIXED_CACHES
- * caches, memory is short, or the thread is about to end.
+ * Opens the calling thread's cache in the pool, and returns it. Returns fixed_cache_none if the pool already has
+ * FIXED_CACHES caches, if memory is short, or if the thread is ending.
  */
 INTERNAL struct fixed_cache *fixed_cache_open(struct fixed_pool *pool);
 
-/* Removes the pool's caches from their threads. Runs when the pool is destroyed. The caller holds fixed_lock. */
+/* Removes the pool's caches from the records of their threads, because the pool is being destroyed. The caller holds
+ * fixed_lock. */
 INTERNAL void fixed_cache_forget(struct fixed_pool *pool);
 
 /*
- * In the child of a fork: closes the caches of all threads but the calling one, and empties all magazines. The caller
- * finds the blocks again by their states.
+ * In the child of a fork: closes the pool's caches of all threads but the calling one, and empties all magazines. The
+ * caller then finds the free blocks by their states.
  */
 INTERNAL void fixed_cache_reset(struct fixed_pool *pool);
 
 /*
- * Fills the private magazine, which is empty: from the thread's public one, from those of others, or from the shared
- * free list. Returns false if there is no memory.
+ * Refills the private magazine, which is empty: from the thread's public magazine, from the depot, from other threads'
+ * public magazines, or from the shared free list. Returns false if there is no memory.
  */
 INTERNAL bool fixed_cache_refill(struct fixed_pool *pool, struct fixed_cache *cache);
 
-/* Makes room in the private magazine, which is full. */
+/* Makes space in the private magazine, which is full. */
 INTERNAL void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cache);
 
-/* Moves the blocks of the calling thread's own magazines to the shared free list. */
+/* Moves the blocks of the calling thread's two magazines to the shared free list. */
 INTERNAL void fixed_cache_empty_own(struct fixed_pool *pool);
 
-/* Moves the blocks of public magazines to the shared free list: of all, or of those unused since the last call. */
+/* Moves the blocks of all public magazines and of the depot to the shared free list. If `only_idle`, leaves the public
+ * magazines of threads that have exchanged their two magazines since the last call. */
 INTERNAL void fixed_cache_drain(struct fixed_pool *pool, bool only_idle);
 
 /*
- * Returns the calling thread's cache in the pool, or fixed_cache_none. A thread has no cache in a pool that was
- * destroyed or is of another kind, so that the fast paths need not look at the pool's mark and kind.
+ * Returns the cache that the calling thread has in the pool, or fixed_cache_none. A thread has no cache in a pool that
+ * was destroyed, or whose kind has no thread caches. So the fast paths need not check whether the pool is open, nor its
+ * kind.
  */
 FAST_PATH struct fixed_cache *fixed_cache_known(const struct fixed_pool *pool)
 {
     return fixed_thread_mine->cache[pool->number];
 }
 
-/* Returns the calling thread's cache in the pool, or fixed_cache_none. Opens it at the first call. */
+/* Returns the calling thread's cache in the pool, and opens it if the thread has none yet. Returns fixed_cache_none if
+ * it cannot be opened. */
 static inline struct fixed_cache *fixed_cache_mine(struct fixed_pool *pool)
 {
     struct fixed_cache *cache = fixed_cache_known(pool);
     return cache != &fixed_cache_none ? cache : fixed_cache_open(pool);
 }
 
-/* Marks the cache as busy. Returns false if it is busy already, because the caller is a signal handler. */
+/* Marks the cache as busy. Returns false if it is busy already: then the caller is a signal handler that has
+ * interrupted its thread inside the cache. */
 FAST_PATH bool fixed_cache_enter(struct fixed_cache *cache)
 {
     if (UNLIKELY(atomic_load_explicit(&cache->busy, memory_order_relaxed) != 0)) {
@@ -98,7 +107,8 @@ FAST_PATH void fixed_cache_leave(struct fixed_cache *cache)
 }
 
 /*
- * Pops a block, marks it as live and returns it, or returns NULL. Only the thread that holds the magazine may call it.
+ * Pops a block, marks it as live and returns it. Returns NULL if the magazine is empty. Only the thread that owns the
+ * magazine may call it.
  */
 FAST_PATH void *fixed_magazine_pop(struct fixed_magazine *magazine)
 {
@@ -112,7 +122,7 @@ FAST_PATH void *fixed_magazine_pop(struct fixed_magazine *magazine)
     return item->block;
 }
 
-/* Pushes a block, or returns false if the magazine has `capacity` blocks. */
+/* Pushes a block. Returns false if the magazine already has `capacity` blocks. */
 FAST_PATH bool fixed_magazine_push(struct fixed_magazine *magazine, struct fixed_item item, uint32_t capacity)
 {
     uint32_t count = atomic_load_explicit(&magazine->count, memory_order_relaxed);

@@ -1,4 +1,5 @@
-/* The chunks of a fixed-size pool: each one's stack of free blocks, and how chunks come and go. */
+/* The chunks of a fixed-size pool: the stack of free blocks that each chunk has, and how the pool gets chunks and gives
+ * them back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_chunk.h"
 
@@ -9,12 +10,14 @@
 #include "buffers/buffer_memory.h"
 #include "os/os.h"
 
-/* A slab has the metadata of several chunks behind its first SLAB_HEAD bytes. */
+/* The metadata of chunks is cut from slabs of SLAB_SIZE bytes. A slab begins with SLAB_HEAD bytes that link it to the
+ * slab before. */
 enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = CACHE_LINE };
 
 /* --- the stack of a chunk --- */
 
-/* A count that two threads note at once may be lost. Then a block is purged although it was needed. */
+/* Notes the fewest free blocks that the chunk has had. If two threads note counts at the same time, one may be lost; a
+ * block is then purged although it was needed. */
 static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
 {
     if (count < atomic_load_explicit(&chunk->least, memory_order_relaxed)) {
@@ -22,7 +25,8 @@ static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
     }
 }
 
-/* Marks the popped blocks as free, and counts those that had pages and those that had none. */
+/* Gives popped blocks that were purged the state FIXED_FREE. Subtracts the other popped blocks, which had pages, from
+ * the count of free blocks with pages. */
 static void chunk_unpurge(struct fixed_pool *pool, uint32_t chunk, uint32_t count, const uint32_t *numbers)
 {
     uint32_t purged = 0;
@@ -39,8 +43,9 @@ static void chunk_unpurge(struct fixed_pool *pool, uint32_t chunk, uint32_t coun
 }
 
 /*
- * Follows `count` links from the head's top. Another thread may pop and push the blocks meanwhile, so a link may lead
- * nowhere; the result is then FIXED_NONE. Otherwise it is the link below the last block.
+ * Follows `count` links from the top block of `head`, and stores the numbers of the blocks. Returns the link below the
+ * last of them. Returns FIXED_NONE if a link leads nowhere, because another thread has popped and pushed blocks
+ * meanwhile.
  */
 static uint32_t chunk_follow(const struct fixed_pool *pool, uint32_t chunk, uint64_t head, uint32_t count,
                              uint32_t *numbers)
@@ -73,7 +78,8 @@ uint32_t fixed_chunk_pop(struct fixed_pool *pool, uint32_t chunk, uint32_t wante
         }
         uint64_t left = (uint64_t)(fixed_head_count(head) - count) << FIXED_COUNT_SHIFT | below;
         uint64_t next = ((head >> FIXED_TAG_SHIFT) + 1) << FIXED_TAG_SHIFT | left;
-        /* acquire: what was written before the blocks were pushed, their links and states, is seen from here on */
+        /* acquire: from here on this thread sees all that was written before the blocks were pushed: their links and
+         * states */
         if (atomic_compare_exchange_weak_explicit(place, &head, next, memory_order_acq_rel, memory_order_acquire)) {
             chunk_note_least(&pool->chunk[chunk], fixed_head_count(next));
             chunk_unpurge(pool, chunk, count, numbers);
@@ -93,8 +99,9 @@ uint32_t fixed_chunk_push(struct fixed_pool *pool, uint32_t chunk, struct fixed_
         next = head >> FIXED_TAG_SHIFT << FIXED_TAG_SHIFT |
                (uint64_t)(fixed_head_count(head) + chain.count) << FIXED_COUNT_SHIFT | (chain.first + 1);
         /*
-         * The exchange is sequentially consistent, as is that of `listed` in fixed_chunk_unlist: either this thread
-         * sees there that the chunk is in no list, or that thread sees these blocks.
+         * Sequentially consistent, like the exchange of `listed` in fixed_chunk_unlist. So either fixed_chunk_list
+         * below sees that the chunk is not in `available` and puts it there, or the thread in fixed_chunk_unlist sees
+         * the blocks that were pushed here.
          */
     } while (!atomic_compare_exchange_weak_explicit(place, &head, next, memory_order_seq_cst, memory_order_relaxed));
     fixed_chunk_list(pool, chunk);
@@ -116,7 +123,7 @@ uint32_t fixed_chunk_take_all(struct fixed_pool *pool, uint32_t chunk, uint64_t 
 {
     uint64_t next = ((head >> FIXED_TAG_SHIFT) + 1) << FIXED_TAG_SHIFT;
     uint32_t top = fixed_head_top(head);
-    /* acquire: the links of the blocks are seen from here on */
+    /* acquire: from here on this thread sees the links of the blocks */
     bool taken = atomic_compare_exchange_strong_explicit(&pool->chunk[chunk].head, &head, next, memory_order_acq_rel,
                                                          memory_order_relaxed);
     return taken ? top : 0;
@@ -186,7 +193,8 @@ uint32_t fixed_number_at(const struct fixed_pool *pool, const void *address)
     return whole ? fixed_number_of(chunk, (uint32_t)index) : FIXED_NONE;
 }
 
-/* Puts the chunk under one granule. The caller holds the pool's lock. At most half of the places are ever in use. */
+/* Enters the chunk in the hash table under one granule (2^hash_shift bytes of addresses). At least half of the table's
+ * places are always free. The caller holds the pool's lock. */
 static void hash_add_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t granule)
 {
     uint32_t at = fixed_hash_of(granule);
@@ -201,8 +209,8 @@ static void hash_add_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t 
 }
 
 /*
- * Marks the chunk's entry under one granule as gone. Entries that are gone at the end of a chain become empty, so that
- * chains do not grow over time.
+ * Marks the chunk's entry under one granule (2^hash_shift bytes of addresses) as gone. If that is the last entry of a
+ * chain, makes it and the gone ones before it empty, so that chains do not grow over time.
  */
 static void hash_remove_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t granule)
 {
@@ -218,7 +226,8 @@ static void hash_remove_granule(struct fixed_pool *pool, uint32_t chunk, uintptr
     }
 }
 
-/* Calls the function for the granules in which the chunk begins and ends, or for the one in which it lies. */
+/* Calls `change` for the granules (2^hash_shift bytes of addresses) in which the chunk begins and ends: once if they
+ * are the same. */
 static void hash_change(struct fixed_pool *pool, uint32_t chunk, const char *start,
                         void (*change)(struct fixed_pool *, uint32_t, uintptr_t))
 {
@@ -232,7 +241,8 @@ static void hash_change(struct fixed_pool *pool, uint32_t chunk, const char *sta
 
 /* --- new chunks --- */
 
-/* Maps one more slab for metadata. The caller holds the pool's lock. */
+/* Maps one more slab, from which the metadata of chunks is cut. Returns false if the kernel refuses. The caller holds
+ * the pool's lock. */
 static bool chunk_map_slab(struct fixed_pool *pool)
 {
     size_t each = GREATER(SLAB_SIZE / pool->meta_size, 1);
@@ -248,7 +258,8 @@ static bool chunk_map_slab(struct fixed_pool *pool)
     return true;
 }
 
-/* Sees to it that the number has metadata. The caller holds the pool's lock. */
+/* Cuts metadata for the chunk number, unless the number already has some. Returns false if there is no memory. The
+ * caller holds the pool's lock. */
 static bool chunk_give_meta(struct fixed_pool *pool, uint32_t chunk)
 {
     if (atomic_load_explicit(&fixed_place(pool, chunk)->meta, memory_order_relaxed) != NULL) {
@@ -265,7 +276,8 @@ static bool chunk_give_meta(struct fixed_pool *pool, uint32_t chunk)
     return true;
 }
 
-/* Returns a number without a chunk, which then belongs to the caller, or FIXED_NONE. The caller holds the lock. */
+/* Returns a number that no chunk has, and reserves it for the caller. Returns FIXED_NONE if there is none. The caller
+ * holds the pool's lock. */
 static uint32_t chunk_reserve_number(struct fixed_pool *pool)
 {
     if (pool->spare != 0) {
@@ -318,7 +330,8 @@ static void chunk_unmap(const struct fixed_pool *pool, char *start)
     }
 }
 
-/* Returns the memory of a new chunk, or NULL. Memory that is not aligned is of no use and goes back. */
+/* Gets the memory of a new chunk from the kernel or from the program's own allocator. Returns NULL if there is none, or
+ * if the program's allocator has not aligned it; that memory is given back. */
 static char *chunk_map(const struct fixed_pool *pool)
 {
     if (!pool->has_source) {
@@ -332,7 +345,8 @@ static char *chunk_map(const struct fixed_pool *pool)
     return start;
 }
 
-/* Makes all blocks of the new chunk free. The lowest one will be allocated first. */
+/* Marks all blocks of the new chunk as free and pushes them, so that the one with the lowest address will be allocated
+ * first. */
 static void chunk_fill(struct fixed_pool *pool, uint32_t chunk)
 {
     struct fixed_chain chain = {0};
@@ -347,7 +361,8 @@ static void chunk_fill(struct fixed_pool *pool, uint32_t chunk)
     fixed_chunk_push(pool, chunk, chain);
 }
 
-/* Puts the memory under the number, or puts the number back if there is none. Returns false without the lock. */
+/* Makes `start` the memory of the reserved chunk number, or gives the number back if `start` is NULL. Returns true if
+ * the chunk now exists. If the lock cannot be had, changes nothing and returns false. */
 static bool chunk_install(struct fixed_pool *pool, uint32_t chunk, char *start)
 {
     if (!lock_take(&pool->lock)) {
@@ -368,7 +383,7 @@ bool fixed_chunk_grow(struct fixed_pool *pool)
     if (!lock_take(&pool->lock)) {
         return false;
     }
-    bool found = fixed_chunk_find(pool) != FIXED_NONE; /* another thread may have got a chunk meanwhile */
+    bool found = fixed_chunk_find(pool) != FIXED_NONE; /* true if another thread has got a chunk meanwhile */
     uint32_t chunk = found ? FIXED_NONE : chunk_reserve_number(pool);
     lock_release(&pool->lock);
     if (found || chunk == FIXED_NONE) {
@@ -377,7 +392,9 @@ bool fixed_chunk_grow(struct fixed_pool *pool)
     char *start = chunk_map(pool);
     if (!chunk_install(pool, chunk, start)) {
         if (start != NULL) {
-            chunk_unmap(pool, start); /* a handler without the lock: the number is lost until a fork or the end */
+            /* a signal handler that could not get the lock: the number stays reserved until the process forks or the
+             * pool is destroyed */
+            chunk_unmap(pool, start);
         }
         return false;
     }
@@ -388,7 +405,8 @@ bool fixed_chunk_grow(struct fixed_pool *pool)
 
 /* --- chunks that go --- */
 
-/* Makes the number one without a chunk, whose blocks the caller has taken. The caller holds the pool's lock. */
+/* Removes the chunk from the hash table, and makes its number free for another chunk. Returns the chunk's memory. The
+ * caller has taken all its blocks, and holds the pool's lock. */
 static char *chunk_remove(struct fixed_pool *pool, uint32_t chunk)
 {
     char *start = fixed_start(pool, chunk);

@@ -1,4 +1,4 @@
-/* Which blocks of a fixed-size pool are in use: walks over them, and the report of who allocated them, and when. */
+/* Which blocks of a fixed-size pool are in use: walks over them, and the report of who has allocated each and when. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_in_use.h"
 
@@ -28,7 +28,8 @@ enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number)
 {
     _Atomic uint8_t *state = fixed_state(pool, number);
     uint8_t seen = FIXED_LIVE;
-    /* acquire and release: a walk that holds the block is over, or completes the free after its callback */
+    /* acquire and release order this free with a walk that looks at the block: either the walk has finished with it, or
+     * it completes the free after its callback */
     while (is_live(seen)) {
         uint8_t wanted = seen == FIXED_LIVE ? FIXED_FREE : FIXED_HELD_FREED;
         if (atomic_compare_exchange_weak_explicit(state, &seen, wanted, memory_order_acq_rel, memory_order_acquire)) {
@@ -38,7 +39,7 @@ enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number)
     return (enum fixed_state)seen;
 }
 
-/* Returns the first live block whose number is at least `number`, or FIXED_NONE. */
+/* Returns the number of the first live block from number `number` on, or FIXED_NONE if there is none. */
 static uint32_t next_live(const struct fixed_pool *pool, uint32_t number)
 {
     uint32_t chunks = atomic_load_explicit(&pool->chunks, memory_order_acquire);
@@ -64,7 +65,8 @@ uint64_t fixed_in_use_count(const struct fixed_pool *pool)
 
 /* --- the walk --- */
 
-/* Keeps the block from being used again. Returns false if the block is no longer live. */
+/* Makes the block unavailable for allocations as long as the walk looks at it. Returns false if the block is no longer
+ * live. In a pool that keeps no records, does nothing. */
 static bool walk_hold(struct fixed_pool *pool, uint32_t number)
 {
     uint8_t live = FIXED_LIVE;
@@ -72,7 +74,7 @@ static bool walk_hold(struct fixed_pool *pool, uint32_t number)
                                                                     memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* Undoes walk_hold, and completes the block's free if there was one meanwhile. */
+/* Ends what walk_hold has begun. If the block was freed meanwhile, completes that free. */
 static void walk_let_go(struct fixed_pool *pool, uint32_t number)
 {
     uint8_t held = FIXED_HELD;
@@ -94,7 +96,8 @@ static int walk_show(struct fixed_pool *pool, uint32_t number, sockmalloc_pool_v
     return visit(context, &use);
 }
 
-/* Begins a walk, during which no memory is given back. Returns false if another walk is under way. */
+/* Begins a walk over the live blocks, during which the pool gives no memory back. Returns false if another walk has
+ * begun and not ended, or if the lock cannot be had. */
 static bool walk_begin(struct fixed_pool *pool)
 {
     if (atomic_exchange_explicit(&pool->walking, 1, memory_order_acquire) != 0) {
@@ -140,7 +143,8 @@ EXPORTED int sockmalloc_pool_each(struct sockmalloc_pool *handle, sockmalloc_poo
 
 /* --- the report --- */
 
-/* A line has at most LINE bytes. A write has at most PIPE_BUF, so that a pipe takes it as one piece. */
+/* LINE is the size of the buffer for one line. Lines are written in pieces of at most PIPE_BUF bytes, because a pipe
+ * then keeps a piece together. */
 enum { LINE = 512 };
 
 struct report {

@@ -1,4 +1,6 @@
-/* What each processor keeps of a fixed-size pool of the kind cpu: a magazine that one thread at a time may use. */
+/*
+ * The caches of a fixed-size pool of the kind `cpu`: each processor has a magazine, which one thread at a time may use.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_percpu.h"
 
@@ -8,19 +10,22 @@
 #include "buffers/fixed_cache.h"
 #include "buffers/fixed_shared.h"
 
-/* Acquire: this thread sees what the last one wrote into the magazine. */
+/* Marks the processor's magazine as busy. Returns false if it is busy already. Acquire: this thread sees what the last
+ * one has written to the magazine. */
 static bool percpu_enter(struct fixed_processor *processor)
 {
     return atomic_exchange_explicit(&processor->busy, 1, memory_order_acquire) == 0;
 }
 
-/* Release: the next thread sees what this one wrote into the magazine. */
+/* Marks the processor's magazine as no longer busy. Release: the next thread sees what this one has written to the
+ * magazine. */
 static void percpu_leave(struct fixed_processor *processor)
 {
     atomic_store_explicit(&processor->busy, 0, memory_order_release);
 }
 
-/* Returns the record of the processor that the thread runs on, which may be another one a moment later. */
+/* Returns the record of the processor on which the thread runs. The thread may be moved to another processor at any
+ * time; the record can be used all the same. */
 static struct fixed_processor *percpu_here(const struct fixed_pool *pool)
 {
     int number = sched_getcpu();

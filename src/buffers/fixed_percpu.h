@@ -1,4 +1,6 @@
-/* What each processor keeps of a fixed-size pool of the kind cpu: a magazine that one thread at a time may use. */
+/*
+ * The caches of a fixed-size pool of the kind `cpu`: each processor has a magazine, which one thread at a time may use.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_PERCPU_H
 #define SOCKMALLOC_FIXED_PERCPU_H
@@ -6,21 +8,24 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * Nobody waits for a processor's magazine. A thread that finds it busy, because another thread was preempted inside or
- * because a signal handler interrupted its own thread inside, turns to the shared free list. If a thread ends inside,
- * the magazine stays busy, and its blocks are lost until the pool is destroyed or the process forks.
+ * No thread waits for a processor's magazine. If a thread finds it busy, it uses the shared free list instead: another
+ * thread may have lost the processor while using the magazine, or a signal handler may have interrupted its own thread
+ * there. If a thread dies while using the magazine, this stays busy, and its blocks are lost until the pool is
+ * destroyed or the process forks.
  */
 
-/* Returns a block, marked as live, or NULL if there is no memory. */
+/* Allocates a block, marks it as live and returns it. Returns NULL if there is no memory. */
 INTERNAL void *fixed_percpu_take(struct fixed_pool *pool);
 
-/* Puts a block whose state is FIXED_FREE. */
+/*
+ * Frees a block, which is already marked as free (FIXED_FREE), to the processor's magazine or to the shared free list.
+ */
 INTERNAL void fixed_percpu_put(struct fixed_pool *pool, struct fixed_item item);
 
-/* Moves the blocks of all magazines to the shared free list, except of those that are busy. */
+/* Moves the blocks of all processors' magazines to the shared free list, except for magazines that are busy. */
 INTERNAL void fixed_percpu_drain(struct fixed_pool *pool);
 
-/* Empties all magazines in the child of a fork. The caller finds the blocks again by their states. */
+/* In the child of a fork: empties all processors' magazines. The caller then finds the free blocks by their states. */
 INTERNAL void fixed_percpu_reset(struct fixed_pool *pool);
 
 #endif

@@ -1,4 +1,6 @@
-/* The data of a fixed-size pool, which all fixed_* files share, and how a block is found by its number or address. */
+/*
+ * The data of a fixed-size pool, which all fixed_* files share, and how a block is found by its number or its address.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_POOL_H
 #define SOCKMALLOC_FIXED_POOL_H
@@ -29,24 +31,30 @@
  */
 enum {
     FIXED_INDEX_BITS = 13,
-    FIXED_BLOCKS = (1 << FIXED_INDEX_BITS) - 1, /* the most blocks of a chunk */
-    FIXED_CHUNKS = 8192,                        /* the most chunks of a pool */
-    FIXED_HASH = 32768,                         /* places of the hash table: two for each chunk fill half of it */
-    FIXED_CACHES = 512,       /* the most threads that have magazines in one pool; further threads have none */
-    FIXED_MAGAZINES = 2048,   /* of a pool: two of each cache, one for fixed_cache_drain, and those of the depot */
-    FIXED_POOLS = 496,        /* the most pools of a process */
-    FIXED_MAGAZINE = 63,      /* the most blocks of a magazine, which then fills 16 cache lines */
+    FIXED_BLOCKS = (1 << FIXED_INDEX_BITS) - 1, /* the largest number of blocks in a chunk */
+    FIXED_CHUNKS = 8192,                        /* the largest number of chunks in a pool */
+    /* places of the hash table: each chunk needs at most two, so at least half of the table is free */
+    FIXED_HASH = 32768,
+    FIXED_CACHES = 512, /* how many threads can have magazines in one pool; others use the shared free list */
+    /* magazines of a pool: two for each cache, one for fixed_cache_drain, and those of the depot */
+    FIXED_MAGAZINES = 2048,
+    FIXED_POOLS = 496,        /* the largest number of pools in a process */
+    FIXED_MAGAZINE = 63,      /* the largest number of blocks in a magazine; with them it fills 16 cache lines */
     FIXED_NAME_SIZE = 32,     /* with the NUL */
-    FIXED_TICK_FREES = 256,   /* after this many frees the age of free blocks is looked at */
-    FIXED_OPEN = 0x66697865,  /* the mark of a pool that may be used */
-    FIXED_CLOSING = 0x636c6f, /* the mark of a pool that is being made or destroyed */
+    FIXED_TICK_FREES = 256,   /* after so many frees a tick looks at how old free blocks are */
+    FIXED_OPEN = 0x66697865,  /* marks a pool that may be used */
+    FIXED_CLOSING = 0x636c6f, /* marks a pool that is just being made or destroyed */
 };
 
 /*
- * The states of a block. A block in a magazine is FIXED_FREE. FIXED_PURGED blocks lie in their chunk's stack and have
- * no pages, or have never been used. A walk of sockmalloc_pool_each holds a live block for the time of the callback;
- * a free in that time only notes FIXED_HELD_FREED, and the walk completes it. FIXED_TAKEN and FIXED_TAKEN_PURGED are
- * blocks that fixed_reclaim has taken from their chunk's stack, with pages and without.
+ * The states of a block. Live blocks are FIXED_LIVE, and free blocks are FIXED_FREE, those in magazines too.
+ * FIXED_PURGED is a free block on its chunk's stack that has no pages, or was never used.
+ *
+ * A walk of sockmalloc_pool_each marks a live block as FIXED_HELD while its callback runs. A free during that time only
+ * marks the block as FIXED_HELD_FREED, and the walk completes the free.
+ *
+ * FIXED_TAKEN and FIXED_TAKEN_PURGED are blocks that fixed_reclaim has taken off their chunk's stack to purge them; the
+ * latter had no pages already.
  */
 enum fixed_state {
     FIXED_PURGED,
@@ -59,8 +67,9 @@ enum fixed_state {
 };
 
 struct fixed_place {
-    _Atomic(char *) start; /* NULL while the number has no chunk */
-    _Atomic(char *) meta;  /* the states; NULL if the number never had a chunk */
+    _Atomic(char *) start; /* the chunk's memory; NULL if no chunk has this number */
+    /* the states of its blocks, the start of its metadata; NULL if the number never had a chunk */
+    _Atomic(char *) meta;
 };
 
 /*
@@ -71,16 +80,16 @@ struct fixed_place {
  */
 struct fixed_chunk {
     _Alignas(CACHE_LINE) _Atomic uint64_t head;
-    _Atomic uint32_t listed; /* 1 if the chunk is in the stack `available`, or is about to be */
-    _Atomic uint32_t purged; /* how many blocks are FIXED_PURGED */
-    uint32_t next_spare;     /* under the pool's lock: the next number without a chunk */
-    _Atomic uint32_t least;  /* the fewest free blocks since `seen_at` */
-    uint64_t seen_at;        /* under the pool's lock: nanoseconds of the clock */
+    _Atomic uint32_t listed; /* 1 if the chunk is in the list `available`, or is about to be put there */
+    _Atomic uint32_t purged; /* how many blocks have the state FIXED_PURGED */
+    uint32_t next_spare;     /* the next free chunk number, in the list of these; changed under the pool's lock */
+    _Atomic uint32_t least;  /* the fewest free blocks that the chunk has had since `seen_at` */
+    uint64_t seen_at;        /* clock time in nanoseconds; changed under the pool's lock */
 };
 
 /*
- * An array of free blocks, each with the address of its state, so that an allocation need not compute any address. Only
- * the thread that holds the magazine writes; other threads read the count as a hint.
+ * An array of free blocks. Each has the address of its state beside it, so that an allocation need not compute that.
+ * Only the thread that owns the magazine writes to it; other threads read the count as a hint.
  */
 struct fixed_magazine {
     _Alignas(CACHE_LINE) _Atomic uint32_t count;
@@ -94,24 +103,27 @@ _Static_assert(sizeof(struct fixed_magazine) == (size_t)16 * CACHE_LINE, "16 cac
 struct fixed_thread;
 struct fixed_pool;
 
-/* What a thread keeps of a pool. The first line is the thread's own; the second one is also written by others. */
+/* The cache of a thread in a pool. Only the thread itself writes to the first cache line; other threads also write to
+ * the second. */
 struct fixed_cache {
     _Alignas(CACHE_LINE) struct fixed_magazine *private_magazine;
-    _Atomic uint32_t busy; /* 1 while the thread is inside; its signal handlers then go past the cache */
+    /* 1 while the thread is using the cache; its signal handlers then use the shared free list */
+    _Atomic uint32_t busy;
     uint32_t number;
     struct counter requests;
-    struct counter left; /* frees until the next tick, negative */
+    struct counter left; /* how many frees remain until the next tick, as a negative number */
     struct counter ticks;
     struct counter swaps;
     struct counter walks;
     struct counter steals;
     _Alignas(CACHE_LINE) _Atomic(struct fixed_magazine *) public_magazine;
     struct fixed_pool *pool;
-    uint64_t seen_swaps;        /* under the pool's lock: `swaps` at the last tick */
-    struct fixed_thread *owner; /* under fixed_lock: the thread, or NULL if the record may be used again */
+    uint64_t seen_swaps; /* the value of `swaps` at the last tick; changed under the pool's lock */
+    /* the thread that has this cache; NULL if another one may get it; changed under fixed_lock */
+    struct fixed_thread *owner;
 };
 
-/* What a processor keeps of a pool of the kind cpu. */
+/* The cache of a processor, in a pool of the kind `cpu`. */
 struct fixed_processor {
     _Alignas(CACHE_LINE) _Atomic uint32_t busy;
     struct counter requests;
@@ -119,7 +131,7 @@ struct fixed_processor {
     _Alignas(CACHE_LINE) struct fixed_magazine magazine;
 };
 
-/* What happened in the pool, one row each. */
+/* The events that a pool counts: one row each. */
 #define FIXED_EVENT_ROWS(ROW)                                                                                          \
     ROW(obtained, "chunks", "chunks that were got from the kernel or from the program's own allocator")                \
     ROW(released, "chunks", "chunks that were given back")                                                             \
@@ -127,76 +139,83 @@ struct fixed_processor {
     ROW(refusals, "events", "allocations that failed")
 
 struct fixed_pool {
-    /* what never changes after sockmalloc_pool_create */
+    /* the first members never change after sockmalloc_pool_create */
     _Alignas(CACHE_LINE) _Atomic uint32_t mark; /* FIXED_OPEN, FIXED_CLOSING, or 0 */
     uint32_t kind;
-    size_t stride;       /* bytes from one block to the next */
+    size_t stride;       /* bytes from the start of a block to the start of the next */
     uint64_t reciprocal; /* 2^64 / stride, rounded up */
-    size_t bytes;        /* the bytes of all blocks of a chunk */
+    size_t bytes;        /* bytes of all blocks of a chunk together */
     struct fixed_place *place;
     uint32_t number; /* the pool's own */
     uint32_t capacity;
-    uint32_t blocks;     /* of a chunk */
-    uint32_t hash_shift; /* 2^hash_shift is at least `bytes` */
+    uint32_t blocks; /* of a chunk */
+    /* a granule of addresses, the unit of the hash table, has 2^hash_shift bytes, which is at least `bytes` */
+    uint32_t hash_shift;
     _Atomic uint16_t *hash;
     struct fixed_chunk *chunk;
     struct fixed_cache *cache;
-    struct fixed_magazine *magazine;   /* the first one is for fixed_cache_drain */
-    struct fixed_processor *processor; /* NULL but in the kind cpu */
+    struct fixed_magazine *magazine;   /* the table of magazines; the first is the spare one of fixed_cache_drain */
+    struct fixed_processor *processor; /* the caches of the processors; NULL unless the kind is `cpu` */
     stack_link *links;                 /* of `available` */
-    stack_link *magazine_links;        /* of `full` and `empty` */
+    stack_link *magazine_links;        /* the links of the stacks `full` and `empty` */
     uint32_t processors;
     uint32_t flags;
     uint32_t returned;
     int report;
     uint64_t age;   /* nanoseconds */
-    uint64_t limit; /* most free blocks with pages outside of magazines; UINT64_MAX if there is no limit */
-    size_t block;   /* the size of a block as the program named it */
+    uint64_t limit; /* how many free blocks outside magazines may have pages; UINT64_MAX if there is no limit */
+    size_t block;   /* the size of a block in bytes, as the program has requested it */
     size_t chunk_size;
     size_t meta_size; /* of a chunk */
     size_t area_size;
-    char *area; /* where all these tables lie */
+    char *area; /* the memory in which all these tables lie */
     bool in_use;
     bool has_source;
     struct sockmalloc_pool_source source;
     char name[FIXED_NAME_SIZE];
 
     struct stack available;
-    struct stack full;  /* the depot: full magazines, by their numbers */
+    struct stack full;  /* the depot: numbers of full magazines */
     struct stack empty; /* empty magazines */
 
-    _Alignas(CACHE_LINE) struct lock lock; /* for all that changes the set of chunks */
-    _Atomic uint32_t chunks;               /* numbers that have ever had a chunk */
-    uint32_t spare;                        /* a number without a chunk, plus one; 0 if there is none */
-    _Atomic uint32_t holds;                /* pins and walks: while there are any, no memory is given back */
-    _Atomic uint32_t walking;              /* 1 while a walk is under way */
-    _Atomic uint32_t caches;               /* records of caches that were ever used */
+    _Alignas(CACHE_LINE) struct lock lock; /* held while a chunk is added or removed, and while memory is given back */
+    _Atomic uint32_t chunks;               /* how many chunk numbers have ever been used */
+    uint32_t spare;                        /* the first free chunk number plus one; 0 if there is none */
+    /* the number of pins and walks; if it is not 0, the pool gives no memory back */
+    _Atomic uint32_t holds;
+    _Atomic uint32_t walking;              /* 1 while a thread walks over the blocks in use */
+    _Atomic uint32_t caches;               /* how many records of caches have ever been used */
     int pins;                              /* under `lock` */
-    _Atomic uint32_t magazines;            /* magazines that were ever used */
-    struct fixed_magazine *spare_magazine; /* an empty one, for fixed_cache_drain */
-    char *slab;                            /* where the metadata of the next chunk will lie */
+    _Atomic uint32_t magazines;            /* how many magazines have ever been used */
+    struct fixed_magazine *spare_magazine; /* an empty magazine, with which fixed_cache_drain begins */
+    char *slab;                            /* the memory from which the next metadata is cut */
     size_t slab_left;
-    char *slabs; /* the last slab; its first word is the address of the one before */
+    char *slabs; /* the slab that was mapped last; its first word is the address of the slab before */
     _Atomic uint64_t meta_bytes;
     _Atomic uint64_t next_tick;
-    _Atomic uint32_t frees; /* since the last tick, outside of caches */
+    _Atomic uint32_t frees; /* frees that went past the caches of threads; each FIXED_TICK_FREES of them run a tick */
 #define FIXED_EVENT_FIELD(name, unit, help) _Atomic uint64_t name;
     FIXED_EVENT_ROWS(FIXED_EVENT_FIELD)
 #undef FIXED_EVENT_FIELD
 
-    _Alignas(CACHE_LINE) struct lock mutex; /* the kind standard: for the free list */
+    _Alignas(CACHE_LINE) struct lock mutex; /* of the kind `standard`: held while its free list is used */
     struct counter requests;                /* the kind standard */
     struct counter returned_blocks;         /* the kind standard */
-    _Atomic int64_t kept;                   /* free blocks with pages outside of magazines, if there is a limit */
+    /* how many free blocks outside magazines have pages; counted only if there is a limit */
+    _Atomic int64_t kept;
 };
 
-/* Returns true if the pool may be used. The record of a pool that was destroyed stays mapped. */
+/*
+ * Returns true if the pool is open. May also be called for a pool that was destroyed, because its record stays mapped.
+ */
 static inline bool fixed_is_open(const struct fixed_pool *pool)
 {
     return pool != NULL && atomic_load_explicit(&pool->mark, memory_order_relaxed) == FIXED_OPEN;
 }
 
-/* sockmalloc.h names this structure, and knows nothing of it. */
+/*
+ * Returns the library's own structure behind a handle. sockmalloc.h declares only the name of struct sockmalloc_pool.
+ */
 static inline struct fixed_pool *fixed_pool_of(struct sockmalloc_pool *pool)
 {
     return (struct fixed_pool *)(void *)pool;
@@ -222,7 +241,7 @@ static inline struct fixed_place *fixed_place(const struct fixed_pool *pool, uin
     return &pool->place[chunk + 1];
 }
 
-/* Returns where the chunk begins, or NULL if the number has no chunk. */
+/* Returns the address at which the chunk begins, or NULL if no chunk has this number. */
 static inline char *fixed_start(const struct fixed_pool *pool, uint32_t chunk)
 {
     return atomic_load_explicit(&fixed_place(pool, chunk)->start, memory_order_acquire);
@@ -248,7 +267,8 @@ static inline void fixed_set_state(const struct fixed_pool *pool, uint32_t numbe
     atomic_store_explicit(fixed_state(pool, number), (uint8_t)state, memory_order_relaxed);
 }
 
-/* Returns the links of the chunk's stack. A link is the index of the block below plus one, or 0. */
+/* Returns the links by which the free blocks of the chunk are chained on its stack. A link is the index of the block
+ * below plus one, or 0. */
 static inline _Atomic uint16_t *fixed_links(const struct fixed_pool *pool, uint32_t chunk)
 {
     return (_Atomic uint16_t *)(void *)(fixed_states(pool, chunk) + ((size_t)pool->blocks + 1) / 2 * 2);
@@ -262,10 +282,12 @@ static inline char *fixed_address(const struct fixed_pool *pool, uint32_t number
 
 #define FIXED_NONE UINT32_MAX
 
-/* An address so far from all addresses of a process that no address is less than a chunk's length behind it. */
+/* An address that stands for a chunk which does not exist. No address of a process lies within a chunk's length behind
+ * it. */
 #define FIXED_NOWHERE ((char *)(UINTPTR_MAX / 2 + 1))
 
-/* Neighbouring chunks get neighbouring places in the hash table. */
+/* Returns the place of the hash table at which the search for a granule begins. Neighbouring granules have neighbouring
+ * places. */
 static inline uint32_t fixed_hash_of(uintptr_t granule)
 {
     return (uint32_t)granule % FIXED_HASH;
@@ -273,18 +295,21 @@ static inline uint32_t fixed_hash_of(uintptr_t granule)
 
 enum { FIXED_HASH_GONE = FIXED_CHUNKS + 1 };
 
-/* Returns how far the address lies behind the chunk's start; more than a chunk's length for any other address. */
+/* Returns how many bytes the address lies behind the chunk's start; for an address outside the chunk this is at least a
+ * chunk's length. */
 static inline size_t fixed_offset(const struct fixed_pool *pool, uint32_t chunk, const void *address)
 {
     return (uintptr_t)address - (uintptr_t)atomic_load_explicit(&fixed_place(pool, chunk)->start, memory_order_relaxed);
 }
 
 /*
- * Returns the place of the chunk that stands in the hash table where the address's chunk is looked for first. The
- * caller compares the address with it. A chunk stands in the table under the granules of 2^hash_shift bytes in which it
- * begins and ends, so no chunk needs an alignment of its own. An entry is the number of a chunk plus one, 0 at the end
- * of a chain of entries, or FIXED_HASH_GONE for a chunk that was given back. The latter two stand for the
- * first place and the last one, which never have a chunk: they are at FIXED_NOWHERE, and have states that are not live.
+ * Returns the place of the chunk that the hash table has where the search for the address begins. The caller has to
+ * check that the address lies in this chunk.
+ *
+ * The table has a chunk under each granule of 2^hash_shift bytes in which the chunk begins or ends, so chunks need no
+ * alignment of that size. An entry is the number of a chunk plus one, 0 at the end of a chain of entries, or
+ * FIXED_HASH_GONE for a chunk that was given back. The last two lead to the first and to the last place, which stand
+ * for no chunk: these are at FIXED_NOWHERE, and their states are not live.
  */
 FAST_PATH const struct fixed_place *fixed_first_place_at(const struct fixed_pool *pool, const void *address)
 {
@@ -292,17 +317,18 @@ FAST_PATH const struct fixed_place *fixed_first_place_at(const struct fixed_pool
     return &pool->place[atomic_load_explicit(&pool->hash[at], memory_order_relaxed)];
 }
 
-/* Returns the chunk that the address lies in, or FIXED_NONE. */
+/* Returns the number of the chunk in which the address lies, or FIXED_NONE. */
 INTERNAL uint32_t fixed_chunk_at(const struct fixed_pool *pool, const void *address);
 
-/* Returns the number of the block that begins at the address, or FIXED_NONE if there is none. */
+/* Returns the number of the block that begins at the address, or FIXED_NONE. */
 INTERNAL uint32_t fixed_number_at(const struct fixed_pool *pool, const void *address);
 
 /*
- * Divides an offset in a chunk by the stride, and stores the quotient, which is the index of a block. Returns true if
- * nothing remains. The upper half of the product is the quotient, exactly so for every offset within a chunk, because
- * offset times stride is below 2^64. The lower half is less than the reciprocal for multiples of the stride alone (D.
- * Lemire and others, "Faster remainder by direct computation", 2019).
+ * Divides an offset in a chunk by the distance of two blocks (the stride). Stores the quotient, which is the index of a
+ * block, and returns true if there is no remainder. The offset is multiplied by a reciprocal instead: the upper half of
+ * the product is the quotient, which is exact for each offset in a chunk, because offset times stride is below 2^64.
+ * The lower half is less than the reciprocal only if there is no remainder (D. Lemire and others, "Faster remainder by
+ * direct computation", 2019).
  */
 FAST_PATH bool fixed_divide(const struct fixed_pool *pool, size_t offset, size_t *index)
 {
@@ -311,7 +337,7 @@ FAST_PATH bool fixed_divide(const struct fixed_pool *pool, size_t offset, size_t
     return LIKELY((uint64_t)product < pool->reciprocal);
 }
 
-/* The record of SOCKMALLOC_POOL_IN_USE for a block. */
+/* What SOCKMALLOC_POOL_IN_USE records of a block. */
 struct fixed_use {
     _Atomic(const void *) caller;
     _Atomic uint64_t taken_at;

@@ -1,4 +1,4 @@
-/* Gives the memory of a fixed-size pool's free blocks back: whole chunks, or the pages of free blocks. */
+/* Gives back memory of the free blocks of a fixed-size pool: whole chunks, or pages on which all blocks are free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_reclaim.h"
 
@@ -7,7 +7,7 @@
 #include "buffers/fixed_chunk.h"
 #include "os/os.h"
 
-/* The age is looked at so many times in the time that it is long. */
+/* So many ticks lie within the time that the pool's age is long. */
 enum { TICKS = 4 };
 
 static bool is_held(const struct fixed_pool *pool)
@@ -27,15 +27,16 @@ bool fixed_purge_block(struct fixed_pool *pool, uint32_t number)
     return true;
 }
 
-/* A run of neighbouring blocks that were taken from their chunk's stack: from index `first` to before `end`. */
+/* A run of neighbouring free blocks that were taken off their chunk's stack: from index `first` up to the one before
+ * `end`. */
 struct run {
     uint32_t first;
     uint32_t end;
 };
 
 /*
- * Purges the whole pages within a run. The blocks that lie in these pages completely become FIXED_PURGED, the others
- * FIXED_FREE. Returns how many blocks of the run had pages before and have none now.
+ * Purges the whole pages that lie within a run. Marks the blocks that lie entirely in these pages as FIXED_PURGED, and
+ * the others as FIXED_FREE. Returns how many blocks of the run had pages before and have none now.
  */
 static uint32_t reclaim_run(struct fixed_pool *pool, uint32_t chunk, struct run run)
 {
@@ -57,8 +58,8 @@ static uint32_t reclaim_run(struct fixed_pool *pool, uint32_t chunk, struct run 
 }
 
 /*
- * Marks the blocks of the chain that starts at `top` as taken, but for the first ones, which were pushed last. Returns
- * the chain of these first ones.
+ * Marks the blocks of a chain as taken, except for the `first_ones` at its top, which were pushed last. `top` is the
+ * index of the top block plus one. Returns the chain of those first ones.
  */
 static struct fixed_chain reclaim_mark(struct fixed_pool *pool, uint32_t chunk, uint32_t top, uint32_t first_ones)
 {
@@ -83,7 +84,8 @@ static bool reclaim_has(const struct fixed_pool *pool, uint32_t chunk, uint32_t 
     return state == FIXED_TAKEN || state == FIXED_TAKEN_PURGED;
 }
 
-/* Purges run by run, the highest first, and links the blocks in the order of their addresses. */
+/* Purges the blocks that are marked as taken, run by run from the highest address down, and adds them to `chain` in the
+ * order of their addresses. Returns how many blocks had pages before and have none now. */
 static uint32_t reclaim_runs(struct fixed_pool *pool, uint32_t chunk, struct fixed_chain *chain)
 {
     uint32_t count = 0;
@@ -103,15 +105,16 @@ static uint32_t reclaim_runs(struct fixed_pool *pool, uint32_t chunk, struct fix
 }
 
 /*
- * Purges the `idle` free blocks of a chunk that were pushed first, and puts them below the others again. The blocks are
- * out of other threads' reach meanwhile. The caller holds the pool's lock.
+ * Purges the `idle` free blocks of the chunk that were pushed first, and puts them back below the other free blocks.
+ * Meanwhile no thread can allocate the chunk's free blocks. Returns how many bytes were purged. The caller holds the
+ * pool's lock.
  */
 static size_t reclaim_pages(struct fixed_pool *pool, uint32_t chunk, uint32_t idle)
 {
     uint64_t head = fixed_head(&pool->chunk[chunk]);
     uint32_t free = fixed_head_count(head);
     if (LESSER(idle, free) <= atomic_load_explicit(&pool->chunk[chunk].purged, memory_order_relaxed)) {
-        return 0; /* the blocks at the bottom are purged already */
+        return 0; /* the blocks that were pushed first have been purged before */
     }
     uint32_t top = fixed_chunk_take_all(pool, chunk, head);
     if (top == 0) {
@@ -163,8 +166,8 @@ size_t fixed_reclaim_all(struct fixed_pool *pool)
 }
 
 /*
- * Returns how many blocks of the chunk were free all the time since the last time that this function returned that, at
- * least for the pool's age. Returns 0 before that time is over. The caller holds the pool's lock.
+ * Returns how many blocks of the chunk have been free without interruption for at least the pool's age: since the last
+ * call that returned such a number. If less time has passed since then, returns 0. The caller holds the pool's lock.
  */
 static uint32_t reclaim_idle(struct fixed_pool *pool, uint32_t number, uint64_t now)
 {

@@ -1,4 +1,4 @@
-/* Gives the memory of a fixed-size pool's free blocks back: whole chunks, or the pages of free blocks. */
+/* Gives back memory of the free blocks of a fixed-size pool: whole chunks, or pages on which all blocks are free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_RECLAIM_H
 #define SOCKMALLOC_FIXED_RECLAIM_H
@@ -6,29 +6,30 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * While the pool is pinned or walked, none of these functions does anything. Pages are purged only where the memory
- * comes from the kernel; the chunks of the program's own allocator go back as a whole or stay.
+ * If the pool is pinned, or a walk over its blocks is under way, none of these functions gives anything back. Pages are
+ * purged only in memory that comes from the kernel. A chunk from the program's own allocator is given back as a whole
+ * or not at all.
  */
 
 /*
- * Gives the memory of the chunk's `idle` free blocks back that were pushed first. If these are all blocks of the chunk,
- * gives back the chunk, unless the pool keeps its addresses. Otherwise purges the pages that only these blocks lie in.
- * Returns the number of bytes given back.
+ * Gives back the memory of the `idle` free blocks of the chunk that were pushed first. If these are all blocks of the
+ * chunk, gives the chunk back, unless the pool must keep its addresses. Otherwise purges the pages on which only these
+ * blocks lie. Returns how many bytes were given back.
  */
 INTERNAL size_t fixed_reclaim(struct fixed_pool *pool, uint32_t chunk, uint32_t idle);
 
 /*
- * Purges the pages of a block that is free and lies in no stack. Returns false, with nothing changed, if the block does
- * not fill whole pages or the kernel refuses.
+ * Purges the pages of a free block that lies on no stack. Returns false, and changes nothing, if the block does not
+ * consist of whole pages or if the kernel refuses.
  */
 INTERNAL bool fixed_purge_block(struct fixed_pool *pool, uint32_t number);
 
-/* Reclaims every chunk. Returns the number of bytes given back. */
+/* Gives back the memory of all free blocks, chunk by chunk. Returns how many bytes were given back. */
 INTERNAL size_t fixed_reclaim_all(struct fixed_pool *pool);
 
 /*
- * One tick: reclaims blocks that were free for the pool's age. Returns true if the time for a tick had come, which is
- * so four times in the pool's age. Must be called after every FIXED_TICK_FREES frees.
+ * Runs a tick: gives back the memory of blocks that have been free for the pool's age. Returns true if the time for a
+ * tick had come, which happens four times in the pool's age. Must be called after every FIXED_TICK_FREES frees.
  */
 INTERNAL bool fixed_reclaim_old(struct fixed_pool *pool);
 

@@ -1,4 +1,5 @@
-/* The free list of a fixed-size pool that all threads share: the stacks of its chunks, and the limit on them. */
+/* The free list of a fixed-size pool that all threads share: it consists of the stacks of the chunks, and may have a
+ * limit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_shared.h"
 
@@ -37,7 +38,8 @@ static bool is_over_limit(const struct fixed_pool *pool)
     return pool->limit != UINT64_MAX && atomic_load_explicit(&pool->kept, memory_order_relaxed) >= (int64_t)pool->limit;
 }
 
-/* Counts a block that is about to be pushed, or purges it beyond the limit. Returns true beyond the limit. */
+/* Called for a free block that is about to be pushed. Counts it as a block with pages or, if the pool's limit is
+ * reached, purges it. Returns true if the limit was reached. */
 static bool limit_block(struct fixed_pool *pool, uint32_t number)
 {
     bool over = is_over_limit(pool);
@@ -47,7 +49,7 @@ static bool limit_block(struct fixed_pool *pool, uint32_t number)
     return over;
 }
 
-/* Blocks of one chunk that follow each other are pushed as one chain. */
+/* Pushes all blocks. Neighbours in the array that belong to one chunk are pushed together, by one compare-and-swap. */
 void fixed_shared_put(struct fixed_pool *pool, const uint32_t *numbers, uint32_t count)
 {
     struct fixed_chain chain = {0};

@@ -1,37 +1,39 @@
-/* The free list of a fixed-size pool that all threads share: the stacks of its chunks, and the limit on them. */
+/* The free list of a fixed-size pool that all threads share: it consists of the stacks of the chunks, and may have a
+ * limit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_SHARED_H
 #define SOCKMALLOC_FIXED_SHARED_H
 
 #include "buffers/fixed_pool.h"
 
-/* Any thread and any signal handler may call these functions. */
+/* Any thread and any signal handler may call the functions of this file. */
 
 /*
- * Pops up to `wanted` free blocks and stores their numbers. They come from one chunk. Gets a chunk if no block is free.
+ * Pops up to `wanted` free blocks of one chunk and stores their numbers. If no block is free, gets another chunk.
  * Returns how many blocks it has popped; 0 if there is no memory.
  */
 INTERNAL uint32_t fixed_shared_take(struct fixed_pool *pool, uint32_t wanted, uint32_t *numbers);
 
-/* Pops as fixed_shared_take does, but gets no chunk. */
+/* Pops free blocks as fixed_shared_take does, but does not get another chunk. Returns 0 if no block is free. */
 INTERNAL uint32_t fixed_shared_take_free(struct fixed_pool *pool, uint32_t wanted, uint32_t *numbers);
 
 /*
- * Pushes blocks whose state is FIXED_FREE. Beyond the pool's limit, purges them, or gives chunks back that are wholly
- * free then.
+ * Pushes blocks that are marked as free (FIXED_FREE). If the pool's limit is reached, purges blocks, or gives back
+ * chunks all of whose blocks are free.
  */
 INTERNAL void fixed_shared_put(struct fixed_pool *pool, const uint32_t *numbers, uint32_t count);
 
-/* Pops one block, marks it as live and returns it, or returns NULL. */
+/* Pops one block, marks it as live and returns it. Returns NULL if there is no memory. */
 INTERNAL void *fixed_shared_take_one(struct fixed_pool *pool);
 
 /* Pushes one block. */
 INTERNAL void fixed_shared_put_one(struct fixed_pool *pool, void *block);
 
-/* Fills an empty magazine with up to `wanted` blocks as fixed_shared_take does. Returns how many. */
+/* Pops up to `wanted` blocks as fixed_shared_take does, and puts them into an empty magazine. Returns how many they
+ * are. */
 INTERNAL uint32_t fixed_shared_fill(struct fixed_pool *pool, struct fixed_magazine *magazine, uint32_t wanted);
 
-/* Pushes the magazine's blocks and leaves the magazine empty. */
+/* Pushes all blocks of the magazine, which is empty afterwards. */
 INTERNAL void fixed_shared_flush(struct fixed_pool *pool, struct fixed_magazine *magazine);
 
 #endif

@@ -1,4 +1,4 @@
-/* The statistics of a fixed-size pool, one row for each figure. */
+/* The statistics of a fixed-size pool: one row for each figure. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_statistics.h"
 
@@ -27,7 +27,8 @@ static void add_caches(const struct fixed_pool *pool, struct fixed_figures *figu
     }
 }
 
-/* Magazines go from cache to cache and to the depot, so all of them are counted, wherever each of them is. */
+/* Adds up the blocks in all magazines. It goes through the table of magazines and not through the caches, because
+ * magazines move between caches and the depot. */
 static void add_magazines(const struct fixed_pool *pool, struct fixed_figures *figures)
 {
     uint32_t magazines = atomic_load_explicit(&pool->magazines, memory_order_relaxed);
@@ -83,7 +84,7 @@ void fixed_statistics_take(const struct fixed_pool *pool, struct fixed_figures *
 #undef FIXED_EVENT_READ
 }
 
-/* A row, for code that looks for a name. */
+/* One row of the figures, for code that looks for a figure by its name. */
 struct figure_row {
     const char *name;
     size_t offset;

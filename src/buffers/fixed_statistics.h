@@ -1,11 +1,11 @@
-/* The statistics of a fixed-size pool, one row for each figure. */
+/* The statistics of a fixed-size pool: one row for each figure. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_STATISTICS_H
 #define SOCKMALLOC_FIXED_STATISTICS_H
 
 #include "buffers/fixed_pool.h"
 
-/* Columns: name, unit, meaning. */
+/* The columns of a row: the figure's name, its unit, and its meaning. */
 #define FIXED_FIGURE_ROWS(ROW)                                                                                         \
     ROW(live, "blocks", "blocks in use")                                                                               \
     ROW(cached, "blocks", "free blocks in the magazines of threads or of processors")                                  \
@@ -29,8 +29,9 @@ struct fixed_figures {
 };
 
 /*
- * Sums up the figures. Other threads go on meanwhile, so that a figure may be wrong by what they do. Every count is
- * bounded by the size of its table, so that the function may read the copy of another process's pool.
+ * Sums up the figures of a pool. If other threads use the pool meanwhile, a figure may differ by what they do. The
+ * function also reads copies of other processes' pools, so it bounds every count that it reads by the size of the
+ * table.
  */
 INTERNAL void fixed_statistics_take(const struct fixed_pool *pool, struct fixed_figures *figures);
 

@@ -1,4 +1,4 @@
-/* The table of all fixed-size pools of the process, and what the child of a fork does with them. */
+/* The table of all fixed-size pools of the process, and what the child of a fork does with the pools. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_table.h"
 
@@ -12,15 +12,16 @@
 #include "os/os.h"
 #include "os/os_process.h"
 
-static struct fixed_pool *table; /* FIXED_POOLS records, or NULL before the first pool */
-static bool started;             /* true once the key and the handlers of fork are in place */
-static bool forked_with_threads; /* true if the process had several threads when the last fork began */
+static struct fixed_pool *table; /* the records of FIXED_POOLS pools; NULL until the first pool is made */
+static bool started;             /* true once the key for threads' ends and the fork handlers are in place */
+static bool forked_with_threads; /* true if the process had several threads when it last began to fork */
 
 /*
- * The processor takes a load for one of what was stored before at the same offset of another page, and makes it wait.
- * Programs write to the first line of page-aligned blocks. So what every call reads lies in no page's first line: the
- * table begins at TABLE_COLOUR, and the records' size is a multiple of 128, so that the first line of each record has
- * another offset. With the table at the start of a page, an allocation and a free took 9.7 ns instead of 6.3.
+ * If a program has just written to some offset of one page, the processor takes a load from the same offset of another
+ * page for a load of those bytes, and delays it. Programs write to the start of page-aligned blocks, that is to the
+ * first cache line of pages. So no data that each call reads may lie there: the table begins TABLE_COLOUR bytes behind
+ * the start of a page, and the size of a record is a multiple of 128, so that each record begins at another offset.
+ * With the table at the start of a page, an allocation and a free took 9.7 ns instead of 6.3.
  */
 enum { TABLE_COLOUR = CACHE_LINE };
 _Static_assert(sizeof(struct fixed_pool) % 128 == 0, "for TABLE_COLOUR");
@@ -66,7 +67,7 @@ void fixed_table_recover(struct fixed_pool *pool)
     fixed_cache_reset(pool);
     fixed_percpu_reset(pool);
     stack_reset(&pool->available);
-    pool->slab_left = 0; /* another thread may have been about to use the rest of the slab */
+    pool->slab_left = 0; /* another thread of the parent may have been about to use the rest of the slab */
     atomic_store_explicit(&pool->kept, 0, memory_order_relaxed);
     if (atomic_exchange_explicit(&pool->walking, 0, memory_order_relaxed) != 0) {
         atomic_fetch_sub_explicit(&pool->holds, 1, memory_order_relaxed);
@@ -84,7 +85,8 @@ static void before_fork(void)
     forked_with_threads = os_has_threads();
 }
 
-/* In the child of a process with one thread everything is as it was. */
+/* Runs in the child of a fork. If the parent had one thread, all pools are as they should be, and nothing is to be
+ * done. */
 static void after_fork_in_child(void)
 {
     for (uint32_t number = 0; forked_with_threads && number < FIXED_POOLS; number++) {
@@ -92,7 +94,8 @@ static void after_fork_in_child(void)
         if (mark == FIXED_OPEN) {
             fixed_table_recover(&table[number]);
         } else if (mark == FIXED_CLOSING) {
-            fixed_table_remove(&table[number]); /* the thread that was making or destroying it is not in the child */
+            /* the thread that was making or destroying this pool does not exist in the child */
+            fixed_table_remove(&table[number]);
         }
     }
     lock_reset(&fixed_lock);
@@ -100,7 +103,8 @@ static void after_fork_in_child(void)
 
 /* --- the table --- */
 
-/* Maps the table and installs the handlers at the first call. The caller holds fixed_lock. */
+/* At the first call, maps the table and installs the fork handlers. Returns false if that fails. The caller holds
+ * fixed_lock. */
 static bool table_start(void)
 {
     if (table == NULL) {
@@ -113,7 +117,8 @@ static bool table_start(void)
     return started;
 }
 
-/* Returns a record without a pool, or NULL. The caller holds fixed_lock. */
+/* Finds a record that no pool has, clears it and marks it as FIXED_CLOSING. Returns NULL if there is none. The caller
+ * holds fixed_lock. */
 static struct fixed_pool *table_find(void)
 {
     for (uint32_t number = 0; number < FIXED_POOLS; number++) {

@@ -1,4 +1,4 @@
-/* The table of all fixed-size pools of the process, and what the child of a fork does with them. */
+/* The table of all fixed-size pools of the process, and what the child of a fork does with the pools. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_TABLE_H
 #define SOCKMALLOC_FIXED_TABLE_H
@@ -7,24 +7,24 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * Returns where the address of the table is kept, which is NULL before the first pool. A process that inspects this one
- * reads the table there.
+ * Returns the place where the address of the table is stored; that address is NULL until the first pool is made. A
+ * process that inspects this one finds the pools by it.
  */
 INTERNAL struct span fixed_table_span(void);
 
 /*
- * Returns the record of a new pool, zeroed but for its number, with the mark FIXED_CLOSING. Returns NULL and sets errno
- * to EAGAIN if the process has FIXED_POOLS pools, or to ENOMEM. The table stays mapped, so that a pool which is used
- * after it was destroyed can be told by its mark.
+ * Returns the record of a new pool: cleared, with its number, and marked as FIXED_CLOSING. If the process has
+ * FIXED_POOLS pools, returns NULL with errno EAGAIN; if memory is short, NULL with ENOMEM. Records are never unmapped,
+ * so that a call for a pool that was destroyed can be recognized by the mark.
  */
 INTERNAL struct fixed_pool *fixed_table_add(void);
 
-/* Makes the record free for another pool. */
+/* Makes the record of a destroyed pool free for another pool. */
 INTERNAL void fixed_table_remove(struct fixed_pool *pool);
 
 /*
- * Puts all blocks that are not live back into the stacks of their chunks. Runs in the child of a fork, where the
- * magazines of other threads are gone and a thread may have been in the middle of any step.
+ * Puts all blocks that are not live back on the stacks of their chunks. The child of a fork calls it: there the
+ * magazines of other threads are of no use, and those threads may have been interrupted anywhere.
  */
 INTERNAL void fixed_table_recover(struct fixed_pool *pool);
 

@@ -1,4 +1,5 @@
-/* Allocates and frees messages: the fast paths, and what they do when a page is full or another page is freed in. */
+/* Allocates and frees messages: the fast paths, and the slow ones for a full page, for a free in another page, and for
+ * errors. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_alloc.h"
 
@@ -13,10 +14,13 @@
 #include "config/message.h"
 
 /*
- * An allocation costs no atomic operation: `next` of the thread's cache moves behind the message. When the page is
- * full, the thread takes another one (message_refill). A free of a message in that page counts its bytes in the cache,
- * or moves `next` back if the message was the last one. A free elsewhere counts in the cache too, as long as the
- * messages lie in one page; the first one in another page makes one atomic subtraction (message_free_elsewhere).
+ * An allocation needs no atomic operation: it moves `next` of the thread's cache behind the new message. When the page
+ * is full, the thread gets another page (message_refill).
+ *
+ * A free of a message in the page that the thread fills adds its bytes to a count in the cache, or moves `next` back if
+ * the message was the last one. For frees in other pages the cache has one more count, for one page at a time. When the
+ * thread frees a message of a third page, this count is subtracted from the page that it belongs to, by one atomic
+ * operation (message_free_elsewhere).
  */
 
 static COLD void *message_fail(int error)
@@ -25,7 +29,8 @@ static COLD void *message_fail(int error)
     return NULL;
 }
 
-/* Maps the statistics of a thread's types. Without memory for them, nothing is counted. */
+/* Maps the statistics of message types for the calling thread, if it has none yet. If the kernel refuses the memory,
+ * nothing is counted. */
 static void message_begin_statistics(const struct sockmalloc_message *messages, struct message_cache *cache)
 {
     if (message_statistics_of(cache) == NULL && messages->counted > 0) {
@@ -35,8 +40,9 @@ static void message_begin_statistics(const struct sockmalloc_message *messages, 
 }
 
 /*
- * Makes the page empty again that the thread fills, if all its messages are freed. Returns false if there are others,
- * or no page. Acquire: other threads have read and written the messages that they have freed.
+ * If all messages in the page that the thread fills have been freed, lets the thread fill the page again from its
+ * start. Returns false if there are live messages, or if the thread fills no page. Acquire: other threads have finished
+ * reading and writing the messages that they have freed.
  */
 static bool message_rewind(struct sockmalloc_message *messages, struct message_cache *cache)
 {
@@ -54,7 +60,8 @@ static bool message_rewind(struct sockmalloc_message *messages, struct message_c
     return true;
 }
 
-/* Lets the thread fill an empty page in place of the one that it filled. Returns false if all pages are in use. */
+/* Gives the thread an empty page to fill: the present page if all its messages are freed, or else another one. Returns
+ * false if all pages are in use. */
 static bool message_next_page(struct sockmalloc_message *messages, struct message_cache *cache)
 {
     message_cache_settle(messages, cache);
@@ -78,7 +85,8 @@ FAST_PATH void message_count(struct message_cache *cache, size_t size, unsigned 
     }
 }
 
-/* Places a message at `next` of the cache, where it fits, and counts it as `times` messages. */
+/* Makes a message begin at `message`, which is `next` of the cache and has enough space behind it, and moves `next`
+ * behind it. Counts it as `times` messages in the statistics. */
 FAST_PATH void *message_carve(const struct sockmalloc_message *messages, struct message_cache *cache, char *message,
                               size_t size, unsigned type, uint64_t times)
 {
@@ -90,8 +98,11 @@ FAST_PATH void *message_carve(const struct sockmalloc_message *messages, struct 
     return message;
 }
 
-/* Returns true if a message of this size does not fit behind `next`. `>=`, so that this is true for a thread without a
- * page, and so that a message of no bytes begins before the end of its page. */
+/*
+ * Returns true if a message of `size` bytes does not fit between `next` and the end of the page. The comparison is >=
+ * and not >, so that the function returns true for a thread without a page, and so that a message of 0 bytes does not
+ * begin at the end of its page.
+ */
 FAST_PATH bool message_page_is_full(const struct message_cache *cache, const char *next, size_t size)
 {
     return (uintptr_t)next + size >= (uintptr_t)cache->stop;
@@ -102,7 +113,8 @@ FAST_PATH char *message_next(const struct message_cache *cache)
     return atomic_load_explicit(&cache->next, memory_order_relaxed);
 }
 
-/* Allocates a message from another page than the one that is full. The cache is busy, and no longer is afterwards. */
+/* Allocates a message after the thread's page has become full: gets another page first. The caller has entered the
+ * cache, and this function leaves it. Returns NULL with ENOMEM if there is no page. */
 static OUT_OF_LINE void *message_refill(struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
                                         unsigned type)
 {
@@ -115,7 +127,7 @@ static OUT_OF_LINE void *message_refill(struct sockmalloc_message *messages, str
     return message != NULL ? message : message_fail(ENOMEM);
 }
 
-/* Allocates a message that has a page to itself, without the thread's cache. */
+/* Allocates a message that gets a whole page for itself, and does not use the thread's cache. */
 static void *message_alloc_alone(struct sockmalloc_message *messages, size_t size, unsigned type)
 {
     uint32_t number = message_page_take(messages);
@@ -128,8 +140,11 @@ static void *message_alloc_alone(struct sockmalloc_message *messages, size_t siz
     return message;
 }
 
-/* Begins the calling thread's record if it has none. Returns true if its cache may be used: not if a signal handler has
- * interrupted its thread inside the cache. */
+/*
+ * Returns true if the calling thread may use its cache. Gets a record for the thread first if it has none. Returns
+ * false if there is no memory for a record, or if the caller is a signal handler that has interrupted its thread inside
+ * the cache.
+ */
 static bool message_has_cache(const struct sockmalloc_message *messages)
 {
     if (message_thread == &message_thread_none) {
@@ -168,7 +183,7 @@ EXPORTED void *sockmalloc_message_alloc(struct sockmalloc_message *messages, siz
     return message;
 }
 
-/* Allocates as many of `count` messages as fit into the page that the thread fills. Returns how many. */
+/* Allocates as many of `count` messages as still fit into the page that the thread fills. Returns how many. */
 static size_t message_carve_many(const struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
                                  unsigned type, size_t count, void **allocated)
 {
@@ -189,7 +204,8 @@ EXPORTED size_t sockmalloc_message_alloc_many(struct sockmalloc_message *message
 {
     size_t done = 0;
     while (done < count) {
-        /* The first message of a page comes by the function that takes the page, and that knows of all errors. */
+        /* The first message of each page is allocated by sockmalloc_message_alloc, which gets the page and reports
+         * errors. */
         void *message = sockmalloc_message_alloc(messages, size, type);
         if (message == NULL) {
             break;
@@ -205,12 +221,13 @@ EXPORTED size_t sockmalloc_message_alloc_many(struct sockmalloc_message *message
 
 #define MESSAGE_PREFIX "sockmalloc_message_"
 
-/* Ends the process because `message` is no message that can be freed. */
+/* Ends the process, because no live message begins at `message`. The line that it prints says whether the message was
+ * freed before. */
 static COLD _Noreturn void message_die_misused(const struct sockmalloc_message *messages, const char *call,
                                                char *message)
 {
     if (messages->serves_malloc && strncmp(call, MESSAGE_PREFIX, sizeof MESSAGE_PREFIX - 1) == 0) {
-        call += sizeof MESSAGE_PREFIX - 1; /* the program has called free */
+        call += sizeof MESSAGE_PREFIX - 1; /* the program has called malloc's free here, so the line names `free` */
     }
     if (message_is_freed(messages, message, atomic_load_explicit(message_header(message), memory_order_relaxed))) {
         message_die(MESSAGE_MESSAGE_FREED, call, (void *)message);
@@ -218,7 +235,8 @@ static COLD _Noreturn void message_die_misused(const struct sockmalloc_message *
     message_die(MESSAGE_NO_MESSAGE, call, (void *)message);
 }
 
-/* Returns the header of a live message in the pages of the object, or ends the process. */
+/* Returns the header of the live message at `message`, an address in the pages of the object. Ends the process if no
+ * live message begins there. */
 FAST_PATH uint64_t message_live_header(const struct sockmalloc_message *messages, const char *call, char *message)
 {
     uint64_t header = atomic_load_explicit(message_header(message), memory_order_relaxed);
@@ -228,7 +246,7 @@ FAST_PATH uint64_t message_live_header(const struct sockmalloc_message *messages
     return header;
 }
 
-/* Returns the number of the page in which `message` lies, or ends the process if that is no page of the object. */
+/* Returns the number of the page in which `message` lies. Ends the process if it is no page of the object. */
 static uint32_t message_find_page(const struct sockmalloc_message *messages, const char *call, char *message)
 {
     size_t offset = messages == NULL ? 0 : (size_t)(message - messages->start);
@@ -239,8 +257,9 @@ static uint32_t message_find_page(const struct sockmalloc_message *messages, con
 }
 
 /*
- * Counts a free in the page that the thread frees in. If nothing else holds the page, the page is recycled at once. The
- * load is relaxed, because the subtraction that follows orders the threads.
+ * Counts a free in the page whose frees the cache counts (`pending_page`). If all other bytes of the page have been
+ * freed too, subtracts the count at once, so that the page is recycled. The load is relaxed, because the subtraction
+ * that follows orders the threads.
  */
 FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct message_cache *cache, size_t extent)
 {
@@ -251,7 +270,8 @@ FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct 
     }
 }
 
-/* Counts a free in the page that the thread fills. If the message was the last one, the next one takes its place. */
+/* Counts a free in the page that the thread fills. If the freed message was the last one of the page, the next message
+ * will begin in its place. */
 FAST_PATH void message_free_filled(struct message_cache *cache, char *message, size_t extent)
 {
     if (message_next(cache) == message + extent) {
@@ -261,7 +281,8 @@ FAST_PATH void message_free_filled(struct message_cache *cache, char *message, s
     }
 }
 
-/* Marks a message as freed, and returns its extent. Ends the process if it is no live message. */
+/* Marks a message as freed, and returns how many bytes it takes in its page, with the next message's header. Ends the
+ * process if no live message begins at `message`. */
 FAST_PATH size_t message_free_header(const struct sockmalloc_message *messages, char *message)
 {
     uint64_t header = message_live_header(messages, "sockmalloc_message_free", message);
@@ -269,8 +290,8 @@ FAST_PATH size_t message_free_header(const struct sockmalloc_message *messages, 
     return message_extent(messages, message_header_size(header));
 }
 
-/* Frees a message in a page that the thread neither fills nor frees in so far. That page becomes the one that the
- * thread frees in. */
+/* Frees a message in a page whose frees the cache does not count: subtracts the count of the former page from that
+ * page, and begins to count for this one. */
 static OUT_OF_LINE void message_free_elsewhere(struct sockmalloc_message *messages, struct message_cache *cache,
                                                char *message)
 {
@@ -282,7 +303,7 @@ static OUT_OF_LINE void message_free_elsewhere(struct sockmalloc_message *messag
     message_free_pending(messages, cache, extent);
 }
 
-/* Frees a message, or does nothing for NULL. The cache is busy. */
+/* Frees a message; does nothing for NULL. The caller has entered the cache. */
 FAST_PATH void message_free_one(struct sockmalloc_message *messages, struct message_cache *cache, char *message)
 {
     uintptr_t start = (uintptr_t)message & messages->page_mask;
@@ -295,7 +316,9 @@ FAST_PATH void message_free_one(struct sockmalloc_message *messages, struct mess
     }
 }
 
-/* Frees a message for a thread that has no cache, or has been interrupted in it. */
+/*
+ * Frees a message if the thread has no cache yet, or if a signal handler has interrupted the thread inside the cache.
+ */
 static COLD void message_free_slow(struct sockmalloc_message *messages, char *message)
 {
     if (message == NULL) {

@@ -1,4 +1,5 @@
-/* Reports what an object of message pages holds: its pages, its types, and the pages that few messages hold. */
+/* Reports the figures of an object of message pages: its pages, the sizes of its messages by type, and the pages that a
+ * few messages keep from being recycled. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <sockmalloc.h>
@@ -12,9 +13,10 @@
 _Static_assert(SOCKMALLOC_MESSAGE_STEPS == SIZE_STEPS, "the public histogram has the steps of size_statistics.h");
 
 enum {
-    /* How many messages of the usual largest size a proposed page holds: the rest at its end is then about a 32nd. */
+    /* A proposed page is so large that it holds this many messages of the usual largest size. About a 32nd of the page
+     * is then left unused at its end. */
     MESSAGES_IN_PAGE = 16,
-    USUAL_PARTS = 990, /* of 1,000 messages: the usual largest size is the 99th percentile */
+    USUAL_PARTS = 990, /* the usual largest size is the one that 990 of 1,000 messages do not exceed */
 };
 
 static bool message_is_open(const struct sockmalloc_message *messages)
@@ -31,8 +33,8 @@ static uint32_t message_front(const struct sockmalloc_message *messages)
     return atomic_load_explicit(&messages->front, memory_order_relaxed);
 }
 
-/* Calls the hook for each live message of a pinned page, until the hook returns another number than 0. Returns how many
- * messages the hook was called for, and adds to *bytes what they take of the page. */
+/* Calls `hook` for each live message of a pinned page, until the hook returns a number other than 0. Returns how many
+ * messages it has called the hook for, and adds to *bytes how many bytes of the page these messages take. */
 static size_t message_show_page(const struct sockmalloc_message *messages, uint32_t number,
                                 sockmalloc_message_hook *hook, void *context, uint64_t *bytes, bool *ended)
 {
@@ -48,7 +50,8 @@ static size_t message_show_page(const struct sockmalloc_message *messages, uint3
     return shown;
 }
 
-/* Walks the pages that are held by at most `most` bytes of messages. Returns how many messages were shown. */
+/* Calls the hook for the messages of all pages in which live messages take at most `most` bytes. Returns how many
+ * messages it has called the hook for. */
 static size_t message_walk_stragglers(struct sockmalloc_message *messages, size_t most, sockmalloc_message_hook *hook,
                                       void *context, uint64_t *pages, uint64_t *bytes)
 {
@@ -90,13 +93,14 @@ EXPORTED int sockmalloc_message_figures(struct sockmalloc_message *messages, siz
         figures->pages_used += atomic_load_explicit(&messages->page[number].used, memory_order_relaxed);
     }
     int64_t held = message_bytes_held(messages);
-    figures->bytes_held = (uint64_t)GREATER(held, 0); /* other threads change it while it is summed up */
+    /* other threads may change the parts of this sum while they are added up, so it may be below 0 */
+    figures->bytes_held = (uint64_t)GREATER(held, 0);
     figures->straggler_messages =
         message_walk_stragglers(messages, most, NULL, NULL, &figures->straggler_pages, &figures->straggler_bytes);
     return 0;
 }
 
-/* Sums the statistics of one type up. */
+/* Adds up the statistics of one type of messages over all threads. */
 static void message_sum_type(const struct sockmalloc_message *messages, unsigned type, struct size_figures *figures)
 {
     memset(figures, 0, sizeof *figures);

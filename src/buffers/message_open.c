@@ -1,4 +1,5 @@
-/* Opens and closes objects of message pages, and restores them in the child of a fork. */
+/* Opens and closes objects of message pages (sockmalloc_message_open and _close), and makes open ones usable again in
+ * the child of a fork. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <pthread.h>
@@ -12,8 +13,11 @@
 
 static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPTIONS;
 
-/* A signal handler may have forked while its thread changed the cache. The thread goes on with that in the child, and
- * so the pages are left as they are: those that other threads of the parent filled are lost to the child. */
+/*
+ * Finds the pages of an open object again in the child of a fork. If a signal handler has forked while it had
+ * interrupted its thread inside the cache, does nothing, because the thread will continue there: the pages that other
+ * threads of the parent were filling are then lost to the child.
+ */
 static void message_restore(struct sockmalloc_message *messages)
 {
     struct message_cache *cache = message_cache_of(messages);
@@ -29,8 +33,8 @@ static void message_restore(struct sockmalloc_message *messages)
     message_pages_after_fork(messages, mine);
 }
 
-/* The lock is free in the child, whichever thread of the parent held it: an object that was being opened or closed is a
- * closed one, because `types` is 0 meanwhile. */
+/* Runs in the child of a fork. Releases the lock, whichever thread of the parent held it. An object that was just being
+ * opened or closed counts as closed in the child, because its `types` is 0 meanwhile. */
 static void message_after_fork(void)
 {
     lock_reset(&message_lock);
@@ -42,7 +46,8 @@ static void message_after_fork(void)
     }
 }
 
-/* Prepares the process for its first object. Returns false if libc has no memory for that. */
+/* Prepares the process when the first object is opened. Returns false if libc cannot make the key or has no memory for
+ * the fork handler. */
 static bool message_prepare(void)
 {
     static bool prepared;
@@ -65,8 +70,10 @@ static bool message_options_are_valid(const struct sockmalloc_message_options *o
            options->limit / options->page < STACK_NUMBERS && options->types <= MESSAGE_TYPE_LIMIT;
 }
 
-/* Copies the options that the caller knows of, and takes the defaults for those that were added later. Returns false if
- * the caller knows of more options than this library. */
+/*
+ * Copies the options of the caller, and uses the defaults for options that were added to the library after the caller
+ * was compiled. Returns false if an option is not valid, or if the caller has options that this library does not know.
+ */
 static bool message_read_options(struct sockmalloc_message_options *options,
                                  const struct sockmalloc_message_options *given)
 {
@@ -81,7 +88,7 @@ static bool message_read_options(struct sockmalloc_message_options *options,
     return message_options_are_valid(options);
 }
 
-/* Opens a closed object, which has this number. */
+/* Opens the object with the number `object`, which is closed. Returns false if there is no memory. */
 static bool message_open_object(unsigned object, const struct sockmalloc_message_options *options)
 {
     struct sockmalloc_message *messages = &message_objects[object];
@@ -90,12 +97,13 @@ static bool message_open_object(unsigned object, const struct sockmalloc_message
     }
     messages->cache_offset = message_cache_offset(object);
     messages->counted = options->types;
-    atomic_thread_fence(memory_order_seq_cst); /* a fork child finds the object closed or whole */
+    /* seq_cst: a fork child finds the object closed, or open with all its members set */
+    atomic_thread_fence(memory_order_seq_cst);
     messages->types = GREATER(options->types, 1U);
     return true;
 }
 
-/* Returns the number of a closed object, or MESSAGE_OBJECTS if all are open. */
+/* Returns the number of an object that is closed, or MESSAGE_OBJECTS if all are open. */
 static unsigned message_find_closed(void)
 {
     unsigned object = 0;
@@ -126,7 +134,7 @@ EXPORTED struct sockmalloc_message *sockmalloc_message_open(const struct sockmal
     return &message_objects[object];
 }
 
-/* Clears a thread's cache of an object that closes, and unmaps its statistics. */
+/* Clears the cache that a thread has for an object which is being closed, and unmaps the cache's statistics. */
 static void message_close_cache(const struct sockmalloc_message *messages, struct message_cache *cache)
 {
     message_cache_clear(cache);
@@ -141,13 +149,15 @@ static void message_close_object(struct sockmalloc_message *messages)
 {
     unsigned object = (unsigned)(messages - message_objects);
     messages->types = 0;
-    atomic_thread_fence(memory_order_seq_cst); /* a fork child finds the object closed or whole */
+    /* seq_cst: a fork child finds the object closed, or open with all its members set */
+    atomic_thread_fence(memory_order_seq_cst);
     for (struct message_thread *thread = message_thread_after(NULL); thread != NULL;
          thread = message_thread_after(thread)) {
         message_close_cache(messages, &thread->cache[object]);
     }
     message_pages_close(messages);
-    messages->cache_offset = message_cache_offset(object); /* a late free then finds a cache that names no page */
+    /* a free after the close then finds a cache that has no page, and ends the process */
+    messages->cache_offset = message_cache_offset(object);
 }
 
 EXPORTED int sockmalloc_message_close(struct sockmalloc_message *messages)

@@ -1,4 +1,5 @@
-/* The pages that messages are allocated in: a range of addresses, a record for each page, and stacks of empty pages. */
+/* The pages in which messages are allocated: a range of addresses, a record for each page, and the stacks of empty
+ * pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_page.h"
 
@@ -8,7 +9,7 @@
 #include "buffers/buffer_memory.h"
 #include "os/os.h"
 
-/* While a page is pinned, `held` is larger by this much, which is more than all messages of a page. */
+/* Pinning a page adds this number to its `held`. It is larger than the bytes of all messages in a page. */
 #define MESSAGE_PIN ((int64_t)1 << 40)
 
 static size_t message_records_size(uint32_t pages)
@@ -21,8 +22,8 @@ static size_t message_tables_size(uint32_t pages)
     return message_records_size(pages) + os_round_to_pages(pages * sizeof(stack_link));
 }
 
-/* One page more than the pages is mapped in front of them, so that the eight bytes in front of any address of the
- * range can be read: free looks there for a header before it knows that the address is one of a message. */
+/* Returns how many bytes are mapped in front of the first page. They make it possible to read the eight bytes in front
+ * of any address of the range: free reads the header there before it knows that the address is that of a message. */
 static size_t message_range_before(size_t page_size)
 {
     return GREATER(page_size, os_page_size());
@@ -54,7 +55,8 @@ bool message_pages_open(struct sockmalloc_message *messages, const struct sockma
     messages->link = (stack_link *)(void *)(tables + message_records_size(pages));
     messages->pages = pages;
     messages->keep = options->keep;
-    /* The place of the range differs from process to process, so that nobody outside can write a valid header. */
+    /* The check of a header depends on the address of the range, which differs from process to process, so that nobody
+     * outside can forge a valid header. */
     messages->live = ((uintptr_t)messages->start >> MESSAGE_PAGE_LEAST_SHIFT) * UINT32_C(0x9E3779B2)
                      << MESSAGE_CHECK_SHIFT;
     return true;
@@ -72,7 +74,7 @@ void message_pages_close(struct sockmalloc_message *messages)
     buffer_unmap(tables, message_tables_size(pages));
 }
 
-/* Returns the number of a page that was never used, or MESSAGE_NO_PAGE. */
+/* Returns the number of a page that was never used, or MESSAGE_NO_PAGE if all have been used. */
 static uint32_t message_page_carve(struct sockmalloc_message *messages)
 {
     uint32_t front = atomic_load_explicit(&messages->front, memory_order_relaxed);
@@ -112,7 +114,8 @@ uint32_t message_page_take(struct sockmalloc_message *messages)
     return number;
 }
 
-/* Gives the memory of an empty page back to the kernel, if the kernel can do so for pages of this size. */
+/* Gives the memory of an empty page back to the kernel. Returns false if the kernel refuses, or if a message page is
+ * smaller than a page of the kernel. */
 static bool message_page_return(struct sockmalloc_message *messages, uint32_t number)
 {
     size_t size = message_page_size(messages);
@@ -150,8 +153,8 @@ void message_page_put(struct sockmalloc_message *messages, uint32_t number)
 void message_page_hold(struct sockmalloc_message *messages, uint32_t number, int64_t bytes)
 {
     /*
-     * Release: what a thread has read and written in its messages comes before the page is recycled. Acquire: the
-     * thread that recycles the page comes after all others.
+     * Release: what this thread has read and written in its messages comes before the page is used again. Acquire: the
+     * thread that makes the page ready for reuse comes after all others.
      */
     if (atomic_fetch_add_explicit(&messages->page[number].held, bytes, memory_order_acq_rel) == -bytes) {
         message_page_put(messages, number);
@@ -164,7 +167,10 @@ size_t message_page_pin(struct sockmalloc_message *messages, uint32_t number)
     int64_t seen = atomic_load_explicit(held, memory_order_relaxed);
     do {
         if (seen <= 0 || seen % MESSAGE_PIN == 0) {
-            return 0; /* a page that is pinned and holds no message is recycled when it is unpinned */
+            /*
+             * the page has no messages; if another thread has pinned it, it will be recycled when that thread unpins it
+             */
+            return 0;
         }
     } while (!atomic_compare_exchange_weak_explicit(held, &seen, seen + MESSAGE_PIN, memory_order_acquire,
                                                     memory_order_relaxed));
@@ -221,7 +227,7 @@ size_t message_pages_trim(struct sockmalloc_message *messages, size_t keep)
     return given;
 }
 
-/* Sets what holds a page to the bytes of its live messages. */
+/* Sets `held` of the page to the bytes of its live messages. */
 static void message_page_recount(struct sockmalloc_message *messages, uint32_t number)
 {
     uint64_t header;
@@ -233,7 +239,8 @@ static void message_page_recount(struct sockmalloc_message *messages, uint32_t n
     atomic_store_explicit(&messages->page[number].held, (int64_t)held, memory_order_relaxed);
 }
 
-/* Returns true if nothing holds this page of a fork child. A page that a thread was filling holds no more than 0. */
+/* Returns true if the page has no live messages, in a fork child. A page that a thread of the parent was filling has a
+ * `held` of 0 or less, so its live messages are counted first. */
 static bool message_page_is_free(struct sockmalloc_message *messages, uint32_t number)
 {
     struct message_page *page = &messages->page[number];

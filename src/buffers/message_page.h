@@ -1,4 +1,5 @@
-/* The pages that messages are allocated in: a range of addresses, a record for each page, and stacks of empty pages. */
+/* The pages in which messages are allocated: a range of addresses, a record for each page, and the stacks of empty
+ * pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_PAGE_H
 #define SOCKMALLOC_MESSAGE_PAGE_H
@@ -31,13 +32,14 @@
  * The records of the pages lie in a table apart, where no message can overwrite them.
  */
 struct message_page {
-    _Alignas(CACHE_LINE) _Atomic int64_t held; /* bytes; more than 0 only in a page that no thread fills any more */
-    _Atomic bool used;                         /* false in a page that is empty, or was never used */
+    _Alignas(CACHE_LINE) _Atomic int64_t held; /* in bytes; more than 0 only if no thread fills the page any more */
+    _Atomic bool used;                         /* false if the page is empty or was never used */
 };
 
 enum {
     MESSAGE_HEADER = sizeof(uint64_t),
-    MESSAGE_TYPE_SHIFT = 24, /* the size of a message is less than the 4 MiB of the largest page */
+    /* the lower bits of a header are the size of the message, which is less than 4 MiB, the size of the largest page */
+    MESSAGE_TYPE_SHIFT = 24,
     MESSAGE_CHECK_SHIFT = 32,
     MESSAGE_TYPE_LIMIT = 256,
     MESSAGE_PAGE_LEAST_SHIFT = 12,
@@ -45,34 +47,38 @@ enum {
 };
 
 /*
- * The first members never change while the object is open, and every allocation and free reads them. All of them are 0
- * in an object that is closed: then no type is valid, and no address lies in its pages.
+ * The first members do not change while the object is open, and every allocation and free reads them. In a closed
+ * object all of them are 0: then no type is valid, and no address lies in its pages.
  */
 struct sockmalloc_message {
-    _Alignas(CACHE_LINE) size_t largest; /* bytes of the largest message */
-    char *start;                         /* of the first page; a multiple of the size of a page */
-    uintptr_t page_mask;                 /* clears the bits of an address within its page */
-    uintptr_t unit_mask;                 /* clears the bits of an address within its unit */
-    size_t round;                        /* a header and a unit, less 1: what is added before unit_mask rounds up */
-    uint64_t live;                       /* the header of a message of no bytes and type 0 at an address of 0 */
-    uint32_t cache_offset;               /* where the object's part of a thread's record begins, in bytes */
-    uint32_t types;                      /* types from 0 to types - 1 are valid */
+    _Alignas(CACHE_LINE) size_t largest; /* the size in bytes of the largest message */
+    char *start;                         /* the address of the first page; a multiple of the size of a page */
+    uintptr_t page_mask;                 /* an AND with this gives the start of the page in which an address lies */
+    uintptr_t unit_mask;                 /* an AND with this rounds an address down to a unit */
+    /* the size of a header and of a unit, less 1: added to an address before unit_mask rounds it down */
+    size_t round;
+    /* the header that a live message of 0 bytes and type 0 would have at the address 0 */
+    uint64_t live;
+    uint32_t cache_offset; /* where, in bytes, the part for this object begins in a thread's record */
+    uint32_t types;        /* the types from 0 to types - 1 are valid; 0 if the object is closed */
 
-    struct message_page *page; /* a record for each page */
-    stack_link *link;          /* a link for each page */
-    size_t unit;               /* 16 or 64: messages begin at a multiple of this many bytes */
+    struct message_page *page; /* the table of pages: one record for each page */
+    stack_link *link;          /* the links of the stacks of pages: one for each page */
+    size_t unit;               /* 16 or 64: the address of each message is a multiple of this many bytes */
     uint32_t page_shift;
-    bool serves_malloc; /* true if the program knows of no messages, but calls malloc and free */
-    uint32_t pages;     /* how many pages may ever be used */
-    uint32_t counted;   /* how many types have statistics: all or none */
-    size_t keep;        /* bytes of empty pages that keep their memory */
+    bool serves_malloc; /* true if the program calls malloc and free, and knows nothing of messages */
+    uint32_t pages;     /* how many pages the object may use */
+    uint32_t counted;   /* how many types have statistics: all or none of them */
+    size_t keep;        /* how many bytes of empty pages keep their memory */
     struct stack empty;
-    struct stack returned;                       /* empty pages whose memory went back to the kernel */
-    _Alignas(CACHE_LINE) _Atomic uint32_t front; /* pages that were ever used; all later ones are untouched */
-    _Atomic uint64_t kept; /* pages on `empty` or just about to be; counted only if `keep` limits */
+    struct stack returned; /* empty pages whose memory was given back to the kernel */
+    /* how many pages were ever used; all pages behind them are untouched */
+    _Alignas(CACHE_LINE) _Atomic uint32_t front;
+    /* how many pages are on the stack `empty`, or just about to be; counted only if `keep` is a limit */
+    _Atomic uint64_t kept;
 };
 
-/* Returns the size of the pages in bytes. */
+/* Returns the size of a page of the object in bytes. */
 static inline size_t message_page_size(const struct sockmalloc_message *messages)
 {
     return (size_t)1 << messages->page_shift;
@@ -83,7 +89,7 @@ static inline char *message_page_start(const struct sockmalloc_message *messages
     return messages->start + ((size_t)number << messages->page_shift);
 }
 
-/* Returns the number of the page in which an address of the range lies. */
+/* Returns the number of the page in which the address lies. The address must be one of the range. */
 static inline uint32_t message_page_number(const struct sockmalloc_message *messages, const char *address)
 {
     return (uint32_t)((size_t)(address - messages->start) >> messages->page_shift);
@@ -94,13 +100,14 @@ static inline _Atomic uint64_t *message_header(char *message)
     return (_Atomic uint64_t *)(void *)(message - MESSAGE_HEADER);
 }
 
-/* Returns how many bytes of its page a message of `size` bytes takes, with the header of the next message. */
+/* Returns how many bytes of its page a message of `size` bytes takes: up to where the next message begins, with the
+ * header of that one. */
 static inline size_t message_extent(const struct sockmalloc_message *messages, size_t size)
 {
     return (size + messages->round) & messages->unit_mask;
 }
 
-/* Return the size in bytes and the type that a header names. */
+/* message_header_size and message_header_type return the size in bytes and the type that a header contains. */
 static inline size_t message_header_size(uint64_t header)
 {
     return header & ((1U << MESSAGE_TYPE_SHIFT) - 1);
@@ -111,7 +118,7 @@ static inline unsigned message_header_type(uint64_t header)
     return (uint8_t)(header >> MESSAGE_TYPE_SHIFT);
 }
 
-/* Makes a message at this address live. */
+/* Writes the header of a live message of this size and type in front of `message`. */
 static inline void message_begin(const struct sockmalloc_message *messages, char *message, size_t size, unsigned type)
 {
     uint64_t check = messages->live + ((uint64_t)(uintptr_t)message << MESSAGE_CHECK_SHIFT);
@@ -120,9 +127,9 @@ static inline void message_begin(const struct sockmalloc_message *messages, char
 }
 
 /*
- * Returns the difference between the check of a header and the one that a live message has at this address: 0 if the
- * message is live and 1 if it is freed. No live message has the check of a freed one, because messages begin at
- * different units.
+ * Returns 0 if the header is that of a live message at this address, 1 if it is that of a freed one, and another number
+ * if it is neither: the difference between its check and that of a live message. Messages begin at different units, so
+ * no live message has the check of a freed one.
  */
 static inline uint32_t message_state(const struct sockmalloc_message *messages, const char *message, uint64_t header)
 {
@@ -139,55 +146,58 @@ static inline bool message_is_freed(const struct sockmalloc_message *messages, c
     return message_state(messages, message, header) == 1;
 }
 
-/* Marks a live message, which has this header, as freed. */
+/* Marks the live message with this header as freed. */
 static inline void message_end(char *message, uint64_t header)
 {
     atomic_store_explicit(message_header(message), header + (UINT64_C(1) << MESSAGE_CHECK_SHIFT), memory_order_relaxed);
 }
 
 /*
- * Maps the pages of an object, and fills in all members but `cache_offset`, `types` and `counted`. `options` are valid.
- * Returns false, with nothing changed, if the kernel refuses.
+ * Maps the pages of an object, and sets all members of `messages` but `cache_offset`, `types` and `counted`. The
+ * options must be valid. Returns false, and changes nothing, if the kernel refuses the memory.
  */
 INTERNAL bool message_pages_open(struct sockmalloc_message *messages, const struct sockmalloc_message_options *options);
 
-/* Unmaps all pages, and sets all members to 0. */
+/* Unmaps all pages of the object, and sets all its members to 0. */
 INTERNAL void message_pages_close(struct sockmalloc_message *messages);
 
 #define MESSAGE_NO_PAGE UINT32_MAX
 
-/* Returns the number of an empty page, which is now the caller's to fill, or MESSAGE_NO_PAGE if all are in use. */
+/* Returns the number of an empty page, which the caller may fill from now on. Returns MESSAGE_NO_PAGE if all pages are
+ * in use. */
 INTERNAL uint32_t message_page_take(struct sockmalloc_message *messages);
 
-/* Recycles a page that nothing holds. Its memory goes back to the kernel if enough pages are kept. */
+/* Makes a page without live messages ready for reuse. If enough empty pages keep their memory, gives the memory of this
+ * one back to the kernel. */
 INTERNAL void message_page_put(struct sockmalloc_message *messages, uint32_t number);
 
-/* Adds `bytes` to what holds a page. The page must not be recycled meanwhile. Recycles the page if the sum is 0. */
+/* Adds `bytes`, which may be negative, to `held` of the page. If the sum is 0, makes the page ready for reuse. The page
+ * must not become ready for reuse before. */
 INTERNAL void message_page_hold(struct sockmalloc_message *messages, uint32_t number, int64_t bytes);
 
 /*
- * Keeps a page from being recycled, if messages hold it that no thread adds to any more. Returns how many bytes of
- * messages hold it; or 0 if the page is empty, or a thread fills it, and then there is nothing to be undone.
- * message_page_unpin undoes it.
+ * Keeps a page with messages from being reused, until message_page_unpin. Returns how many bytes its messages take. If
+ * the page is empty, or if a thread is filling it, does nothing and returns 0; then there is nothing to unpin.
  */
 INTERNAL size_t message_page_pin(struct sockmalloc_message *messages, uint32_t number);
 INTERNAL void message_page_unpin(struct sockmalloc_message *messages, uint32_t number);
 
 /*
- * Returns the first message of a page that is live, if `after` is NULL, or the next live one behind the message
- * `after`. Returns NULL if there is none. *header becomes the message's header. The page must be pinned or unchanging.
+ * Returns the first live message of a page if `after` is NULL, and otherwise the next live message behind `after`.
+ * Returns NULL if there is none. *header is the header of `after`, and becomes that of the returned message. The page
+ * must be pinned, or no thread may change it.
  */
 INTERNAL char *message_page_next(const struct sockmalloc_message *messages, uint32_t number, char *after,
                                  uint64_t *header);
 
-/* Gives the memory of empty pages back until at most `keep` bytes of them have memory. Returns how many bytes of pages
- * went back. */
+/* Gives the memory of empty pages back to the kernel, until the empty pages that keep their memory have at most `keep`
+ * bytes. Returns how many bytes were given back. */
 INTERNAL size_t message_pages_trim(struct sockmalloc_message *messages, size_t keep);
 
 /*
- * Finds the empty pages again in the child of a fork, where no other thread is. `mine` is the page that the calling
- * thread fills, or MESSAGE_NO_PAGE. A page that another thread of the parent was filling is held by its live messages
- * from then on.
+ * Finds the empty pages again in the child of a fork, in which no other thread runs. `mine` is the page that the
+ * calling thread is filling, or MESSAGE_NO_PAGE. A page that another thread of the parent was filling is reused when
+ * its live messages have been freed.
  */
 INTERNAL void message_pages_after_fork(struct sockmalloc_message *messages, uint32_t mine);
 

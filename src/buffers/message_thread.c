@@ -1,4 +1,5 @@
-/* What a thread keeps for each object of message pages: the page that it fills, and the page that it frees in. */
+/* The cache of each thread for each object of message pages: the page that the thread fills, and the page whose frees
+ * it counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_thread.h"
 
@@ -10,7 +11,8 @@
 struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 struct lock message_lock;
 
-/* A record for threads that have none of their own: each cache is busy, and nothing is ever written to it. */
+/* A record in which each cache is busy for ever. It stands in place of the record of a thread that has none, and is
+ * never written to. */
 #define MESSAGE_BUSY_CACHE                                                                                             \
     {                                                                                                                  \
         .busy = 1, .filled_start = MESSAGE_NOWHERE, .pending_start = MESSAGE_NOWHERE                                   \
@@ -31,7 +33,7 @@ static bool exit_key_made;
 
 struct message_thread *message_thread_after(const struct message_thread *thread)
 {
-    /* acquire: the members of a record were set before the record was published */
+    /* acquire: this thread sees the members of the record, which were set before the record was published */
     return thread == NULL ? atomic_load_explicit(&newest, memory_order_acquire) : thread->older;
 }
 
@@ -53,7 +55,8 @@ void message_cache_settle(struct sockmalloc_message *messages, struct message_ca
     if (pending == 0) {
         return;
     }
-    /* In this order a thread that dies in between leaves a page that is never recycled, and none that is too early. */
+    /* If the thread dies between these two steps, its page is never reused, which is harmless. In the other order the
+     * page might be reused too early. */
     counter_reset(&cache->pending);
     message_page_hold(messages, (uint32_t)(cache->pending_page - messages->page), -(int64_t)pending);
 }
@@ -92,12 +95,16 @@ void message_cache_fill(struct sockmalloc_message *messages, struct message_cach
     atomic_store_explicit(&cache->filled_start, (uintptr_t)start, memory_order_relaxed);
 }
 
-/* Takes the pages away that a thread holds of all objects, and makes its record free for another thread. */
+/*
+ * Runs when a thread ends: takes its pages of all objects away from it, and makes its record free for another thread.
+ */
 static void message_thread_end(void *argument)
 {
     struct message_thread *thread = argument;
     if (thread != message_thread) {
-        return; /* a thread of a fork child may inherit the stack and the key of a thread that was ending */
+        /* the record is another thread's: a new thread of a fork child may get the stack, and with it the key's value,
+         * of a thread of the parent that was ending at the fork */
+        return;
     }
     message_thread = (struct message_thread *)&message_thread_ended;
     bool locked = lock_take(&message_lock);
@@ -120,11 +127,11 @@ bool message_threads_open(void)
     return exit_key_made;
 }
 
-/* Returns a record that no thread has any more, or NULL. It is the caller's from then on. */
+/* Returns a record that no thread has any more, and reserves it for the caller. Returns NULL if there is none. */
 static struct message_thread *message_thread_reuse(void)
 {
     for (struct message_thread *thread = message_thread_after(NULL); thread != NULL; thread = thread->older) {
-        /* acquire: the thread that had the record has cleared it */
+        /* acquire: this thread sees that the former owner of the record has cleared it */
         if (atomic_load_explicit(&thread->taken, memory_order_relaxed) == 0 &&
             atomic_exchange_explicit(&thread->taken, 1, memory_order_acquire) == 0) {
             return thread;
@@ -144,7 +151,7 @@ static struct message_thread *message_thread_make(void)
     }
     atomic_store_explicit(&thread->taken, 1, memory_order_relaxed);
     thread->older = atomic_load_explicit(&newest, memory_order_relaxed);
-    /* release: whoever finds the record finds its members set */
+    /* release: a thread that finds the record sees its members */
     while (!atomic_compare_exchange_weak_explicit(&newest, &thread->older, thread, memory_order_release,
                                                   memory_order_relaxed)) {
     }
@@ -160,7 +167,8 @@ void message_thread_begin(void)
         return;
     }
     if (message_thread != &message_thread_none) {
-        atomic_store_explicit(&thread->taken, 0, memory_order_release); /* a signal handler has found a record first */
+        /* a signal handler has got a record for this thread meanwhile, so this one is not needed */
+        atomic_store_explicit(&thread->taken, 0, memory_order_release);
         return;
     }
     message_thread = thread;

@@ -1,4 +1,5 @@
-/* What a thread keeps for each object of message pages: the page that it fills, and the page that it frees in. */
+/* The cache of each thread for each object of message pages: the page that the thread fills, and the page whose frees
+ * it counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_THREAD_H
 #define SOCKMALLOC_MESSAGE_THREAD_H
@@ -27,41 +28,44 @@
  * names. So a thread that frees messages in the order of their allocation makes one atomic subtraction for a page.
  */
 struct message_cache {
-    _Alignas(2 * CACHE_LINE) _Atomic(char *) next; /* where the next message begins */
-    char *stop; /* the end of the page; no message reaches it. NULL if the thread fills no page */
-    /* the starts of both pages; MESSAGE_NOWHERE where there is none */
+    _Alignas(2 * CACHE_LINE) _Atomic(char *) next; /* the address at which the next message begins */
+    char *stop; /* the end of the page, which no message reaches; NULL if the thread fills no page */
+    /* the starts of the two pages; MESSAGE_NOWHERE if there is no such page */
     _Atomic uintptr_t filled_start;
     _Atomic uintptr_t pending_start;
     struct counter freed;
     struct counter pending;
     struct message_page *pending_page;
     _Atomic uint32_t busy;
-    _Atomic(struct size_statistics *) statistics; /* one for each type; NULL if none are counted */
+    /* the statistics of each type of messages; NULL if none are counted */
+    _Atomic(struct size_statistics *) statistics;
 };
 
-/* No start of a page, and not the lower bits of an address either, for which an object that was closed takes it. */
+/* Stands for the start of a page that does not exist. It differs from every start of a page, and from what an AND with
+ * a closed object's page_mask gives. */
 #define MESSAGE_NOWHERE 1
 
 enum { MESSAGE_OBJECTS = 31 };
 
-/* The record of a thread. Records are never unmapped. A later thread takes over the record of one that has ended, and
- * goes on with its statistics. */
+/* The record of a thread, with its cache for each object. Records are never unmapped: when a thread has ended, a later
+ * thread gets its record and continues its statistics. */
 struct message_thread {
     _Atomic uint32_t taken;
-    struct message_thread *older; /* the record that was made before this one, or NULL */
+    struct message_thread *older; /* the record that was made before this one; NULL in the first */
     struct message_cache cache[MESSAGE_OBJECTS];
 };
 
-/* All objects, open and closed; the number of an object is its place here. message_lock guards opening and closing, and
- * the ends of threads, which use the objects that are open. */
+/* All objects, open and closed. The number of an object is its index. message_lock is held while an object is opened or
+ * closed, and while an ending thread uses the open objects. */
 INTERNAL extern struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 INTERNAL extern struct lock message_lock;
 
 INTERNAL extern const struct message_thread message_thread_none;
 
 /*
- * The record of a thread whose destructors of thread-specific data have run. Such a thread may still free messages:
- * libc frees its own blocks last. It gets no record again, because nothing would take that one back.
+ * Stands in place of the record of a thread whose destructors of thread-specific data have run. Such a thread may still
+ * free messages, because libc frees its own blocks last. It gets no other record, because nothing would make that free
+ * again.
  */
 INTERNAL extern const struct message_thread message_thread_ended;
 INTERNAL extern _Thread_local struct message_thread *message_thread __attribute__((tls_model("initial-exec")));
@@ -72,7 +76,7 @@ static inline bool message_thread_has_record(void)
     return message_thread != &message_thread_none && message_thread != &message_thread_ended;
 }
 
-/* Returns the calling thread's cache of an object. */
+/* Returns the calling thread's cache for an object. */
 FAST_PATH struct message_cache *message_cache_of(const struct sockmalloc_message *messages)
 {
     return (struct message_cache *)(void *)((char *)message_thread + messages->cache_offset);
@@ -83,8 +87,8 @@ static inline uint32_t message_cache_offset(unsigned object)
     return (uint32_t)(offsetof(struct message_thread, cache) + object * sizeof(struct message_cache));
 }
 
-/* Marks the cache as being changed by its thread, or as whole again. The fences keep the compiler from moving what the
- * thread does in between. */
+/* message_cache_enter marks the cache as being changed by its thread, and message_cache_leave as complete again. The
+ * fences keep the compiler from moving the changes before or behind the mark. */
 FAST_PATH void message_cache_enter(struct message_cache *cache)
 {
     atomic_store_explicit(&cache->busy, 1, memory_order_relaxed);
@@ -112,47 +116,50 @@ FAST_PATH uintptr_t message_pending_start(const struct message_cache *cache)
     return atomic_load_explicit(&cache->pending_start, memory_order_relaxed);
 }
 
-/* Returns the statistics of a cache's thread, one for each type, or NULL. Acquire: the kernel has cleared them before
- * they were published, and x86-64 needs no instruction for it. */
+/* Returns the statistics of the cache's thread, an array with one element for each type, or NULL. Acquire: the thread
+ * sees that the kernel has cleared them. On x86-64 this needs no instruction. */
 FAST_PATH struct size_statistics *message_statistics_of(const struct message_cache *cache)
 {
     return atomic_load_explicit(&cache->statistics, memory_order_acquire);
 }
 
-/* Notices the ends of threads from now on. Returns false if libc has no key for that. Called when an object is
- * opened. */
+/* Makes the library notice from now on when threads end. Returns false if libc has no key left for that. Called when an
+ * object is opened. */
 INTERNAL bool message_threads_open(void);
 
 /*
- * Finds a record for a thread that has none. Does nothing if the kernel refuses memory. Signal-safe where
- * pthread_setspecific is: in glibc, if the process has fewer than 32 keys.
+ * Gets a record for a thread that has none. If the kernel refuses memory, the thread stays without one. A signal
+ * handler may call it if it may call pthread_setspecific: in glibc, if the process has fewer than 32 keys.
  */
 INTERNAL void message_thread_begin(void);
 
-/* Walks all records, the newest first: returns the newest for NULL, and NULL behind the oldest. */
+/* Goes through all records, from the newest to the oldest: returns the newest for NULL, and otherwise the one that was
+ * made before `thread`, or NULL behind the oldest. */
 INTERNAL struct message_thread *message_thread_after(const struct message_thread *thread);
 
-/* Forgets what a cache holds, and keeps its statistics. */
+/* Makes a cache forget its two pages and its counts. Keeps its statistics. */
 INTERNAL void message_cache_clear(struct message_cache *cache);
 
-/* Subtracts the frees that the cache has counted from the page that they belong to. */
+/* Subtracts the frees that the cache has counted from `held` of the page that they belong to. If no live message is
+ * left there, the page is reused. */
 INTERNAL void message_cache_settle(struct sockmalloc_message *messages, struct message_cache *cache);
 
-/* Takes the page away that the thread fills. The page is recycled as soon as its last message is freed. */
+/* Makes the thread stop filling its page. The page is reused as soon as its last message has been freed. */
 INTERNAL void message_cache_retire(struct sockmalloc_message *messages, struct message_cache *cache);
 
-/* Lets the thread fill this page, which is empty. */
+/* Lets the thread fill the page with this number, which is empty. */
 INTERNAL void message_cache_fill(struct sockmalloc_message *messages, struct message_cache *cache, uint32_t number);
 
-/* Returns the bytes of messages in the page that the thread fills, less what the thread has freed of them. */
+/* Returns how many bytes of messages the thread has allocated in the page that it fills, less what this thread has
+ * freed of them. */
 INTERNAL int64_t message_cache_held(const struct sockmalloc_message *messages, const struct message_cache *cache);
 
-/* Returns the bytes of all live messages with their headers: 0 if nothing is live. The sum is not exact while other
- * threads allocate and free. */
+/* Returns how many bytes all live messages take with their headers; 0 if no message is live. While other threads
+ * allocate and free, the result is not exact. */
 INTERNAL int64_t message_bytes_held(const struct sockmalloc_message *messages);
 
-/* Subtracts the frees that threads of the parent had counted, in the child of a fork, and clears the caches of all
- * threads but the calling one. */
+/* In the child of a fork: subtracts the frees that threads of the parent had counted in their caches, and clears the
+ * caches of all threads but the calling one. */
 INTERNAL void message_threads_after_fork(void);
 
 #endif

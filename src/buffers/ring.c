@@ -1,4 +1,4 @@
-/* Allocates and frees the messages of a ring. */
+/* Allocates and frees the messages of a ring, a piece of memory that a producer and its consumers share. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stddef.h>
@@ -9,11 +9,12 @@
 #include "os/os_process.h"
 
 /*
- * The producer alone moves both the head and the free marker. A free changes the state of its message and nothing else,
- * so frees do not meet each other, and the producer looks at the states only when it finds no room before the marker.
+ * Only the producer moves the head, where the next message is allocated, and the free marker, up to which chunks are
+ * known to be free. A free only changes the state of its own message, so threads that free do not disturb each other.
+ * The producer looks at the states of messages only when the chunks between the head and the marker are too few.
  *
- * Each change of the ring is one store or one read-modify-write, before which the ring is whole, and after which it is.
- * So a process may die anywhere. A state beyond the head means nothing until the head has passed it.
+ * Each change of the ring is one store or one read-modify-write, and the ring is consistent before and after it. So a
+ * process may die at any point. A state at or behind the head has no meaning until the head has moved past it.
  */
 
 _Noreturn static COLD void ring_damaged(const struct sockmalloc_ring *ring, uint64_t position, const char *caller)
@@ -27,7 +28,7 @@ static void *refuse(int error)
     return NULL;
 }
 
-/* Returns the state of the message's first chunk. Ends the process if no chunk begins at the address. */
+/* Returns the state of the message whose first chunk begins at `message`. Ends the process if no chunk begins there. */
 static struct ring_chunk *ring_state_of(const struct sockmalloc_ring *ring, const void *message, const char *caller)
 {
     uintptr_t offset = (uintptr_t)message - (uintptr_t)ring->memory;
@@ -44,14 +45,16 @@ _Noreturn static COLD void ring_not_in_use(const struct sockmalloc_ring *ring, c
     message_die(MESSAGE_RING_FREED, caller, message, (unsigned)(state - ring->states), (void *)ring->header);
 }
 
-/* Moves the head, or the marker, on by `chunks`, which reach at most to the end of the ring. */
+/* Returns the position `chunks` chunks behind `position`, the head or the marker. The chunks must not reach beyond the
+ * end of the ring's memory; if they reach exactly its end, the result is the start of the next lap. */
 static uint64_t ring_advance(const struct sockmalloc_ring *ring, uint64_t position, uint32_t chunks)
 {
     uint32_t next = ring_chunk(position) + chunks;
     return next < ring->chunks ? ring_position(ring_lap(position), next) : ring_position(ring_lap(position) + 1, 0);
 }
 
-/* Reads both positions. Returns how many chunks lie from the marker to the head. */
+/* Reads the positions of the marker and the head. Returns how many chunks lie between them. Ends the process if the
+ * positions are not possible. */
 static uint32_t ring_read(const struct sockmalloc_ring *ring, uint64_t *marker, uint64_t *head, const char *caller)
 {
     uint32_t occupied;
@@ -63,7 +66,8 @@ static uint32_t ring_read(const struct sockmalloc_ring *ring, uint64_t *marker, 
     return occupied;
 }
 
-/* Moves the free marker over all messages that were freed, up to one in use. Returns false if there was none. */
+/* Moves the free marker over freed messages, up to the first one in use. Returns false if the first message behind the
+ * marker is still in use. */
 static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
 {
     uint64_t marker;
@@ -71,7 +75,8 @@ static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
     uint32_t left = ring_read(ring, &marker, &head, caller);
     uint32_t before = left;
     while (left > 0) {
-        /* acquires what the thread that freed the message did with the chunks, which may be written again from now */
+        /* acquire: what the thread that freed the message has done with its chunks comes before they are written to
+         * again */
         uint64_t state = atomic_load_explicit(&ring->states[ring_chunk(marker)].state, memory_order_acquire);
         uint32_t chunks = ring_state_chunks(state);
         if (chunks == 0 || chunks > left || chunks > ring->chunks - ring_chunk(marker) ||
@@ -88,17 +93,19 @@ static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
     return left < before;
 }
 
-/* Writes the state of `chunks` chunks at the head, and moves the head behind them. */
+/* Writes `state` as the state of a message of `chunks` chunks that begins at the head, and moves the head past these
+ * chunks. */
 static void ring_place(struct sockmalloc_ring *ring, uint64_t head, uint32_t chunks, uint64_t state)
 {
-    /* releases the request to a process that acquires the state in sockmalloc_ring_take */
+    /* release: a process that reads this state in sockmalloc_ring_take sees the request, too */
     atomic_store_explicit(&ring->states[ring_chunk(head)].state, state, memory_order_release);
     atomic_store_explicit(&ring->header->head, ring_advance(ring, head, chunks), memory_order_relaxed);
 }
 
 /*
- * Returns the position of `chunks` free chunks at the head in *place. Where the end of the memory is too near for them,
- * the chunks before it become a message that is freed already. Returns false if the ring is full.
+ * Stores in *place the position of `chunks` free chunks at the head. If fewer chunks than that remain before the end of
+ * the ring's memory, turns these into a message that is already freed, and continues at the start of the memory.
+ * Returns false if the ring has too few free chunks.
  */
 static bool ring_find_room(struct sockmalloc_ring *ring, uint32_t chunks, uint64_t *place, const char *caller)
 {
@@ -148,9 +155,10 @@ EXPORTED void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, 
 }
 
 /*
- * Waits until the message at the marker is freed, because the marker cannot move before that. Returns 0, or the number
- * of the error. The store and the load are in one order with the exchange and the load in ring_set_free, so either this
- * function sees that the message is free, or the free sees that the producer waits.
+ * Waits until the message at the marker is freed, because the marker cannot move past it before. Returns 0, or an error
+ * number, such as ETIMEDOUT. The store to `waiting` and the load of the state here, and the change of the state and the
+ * load of `waiting` in sockmalloc_ring_free, are sequentially consistent: so either this function sees that the message
+ * is free, or the free sees that the producer waits.
  */
 static int ring_await_free(struct sockmalloc_ring *ring, const struct timespec *deadline)
 {
@@ -196,7 +204,8 @@ EXPORTED void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t s
     }
 }
 
-/* Wakes the producer if it waits for this chunk. Only the free of the message at the marker gives the producer room. */
+/* Wakes the producer if it waits for the message that begins at this chunk. It waits for the message at the marker,
+ * because no other free gives it space. */
 static void ring_wake(struct sockmalloc_ring *ring, uint32_t chunk)
 {
     uint32_t waiting = chunk + 1;
@@ -217,7 +226,7 @@ EXPORTED void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message)
         message_die(MESSAGE_RING_FOREIGN, __func__, message, NULL);
     }
     struct ring_chunk *first = ring_state_of(ring, message, __func__);
-    /* releases what this thread did with the message to the producer; for seq_cst see ring_await_free */
+    /* seq_cst: the producer sees what this thread has done with the message; and see ring_await_free */
     if (UNLIKELY(!(atomic_fetch_and_explicit(&first->state, ~RING_IN_USE, memory_order_seq_cst) & RING_IN_USE))) {
         ring_not_in_use(ring, message, first, __func__);
     }
@@ -254,7 +263,7 @@ EXPORTED void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handl
             return refuse(EINVAL);
         }
         taken = ring_state(ring_lap(handle), ring->holder, chunks) | RING_IN_USE;
-        /* acquires what the producer wrote before it sent the handle */
+        /* acquire: this process sees what the producer has written before it sent the handle */
     } while (!atomic_compare_exchange_weak_explicit(&first->state, &state, taken, memory_order_acquire,
                                                     memory_order_relaxed));
     uint64_t request = atomic_load_explicit(&first->request, memory_order_relaxed);
@@ -271,7 +280,7 @@ EXPORTED void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handl
     return ring->memory + (size_t)chunk * ring->chunk_size;
 }
 
-/* Frees a message if the holder has it. Returns false if not. */
+/* Frees a message if it is in use and `holder` holds it. Returns false if not. */
 static bool ring_reclaim_one(struct ring_chunk *first, uint32_t holder)
 {
     uint64_t state = atomic_load_explicit(&first->state, memory_order_relaxed);
@@ -296,7 +305,8 @@ EXPORTED size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t h
             count++;
         }
     }
-    /* always, because the dead process may have freed the message at the marker and not woken the producer */
+    /* Wakes the producer even if no message was freed here, because the dead process may have freed the message at the
+     * marker and died before it woke the producer. */
     atomic_store_explicit(&ring->header->waiting, 0, memory_order_seq_cst);
     os_wake_shared(&ring->header->waiting);
     return count;
@@ -322,7 +332,8 @@ EXPORTED int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct s
         errno = EINVAL;
         return -1;
     }
-    /* Two reads are not of one moment. Positions that contradict each other are those of a ring in much use. */
+    /* The two positions are not read at the same moment. If they contradict each other, the ring is in heavy use
+     * meanwhile, and is reported as full. */
     uint64_t marker = atomic_load_explicit(&ring->header->marker, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&ring->header->head, memory_order_relaxed);
     if (ring_chunk(marker) >= ring->chunks) {

@@ -1,4 +1,6 @@
-/* Lays out a ring in memory that processes share, and says how positions and states of chunks are stored there. */
+/*
+ * The layout of a ring in the memory that processes share, and how positions and the states of chunks are stored there.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RING_MEMORY_H
 #define SOCKMALLOC_RING_MEMORY_H
@@ -40,9 +42,9 @@ static inline uint32_t ring_chunk(uint64_t position)
 }
 
 /*
- * The state of a message is kept with its first chunk, in one word so that it changes at once: one bit that says if the
- * message is in use, 22 bits with the number of its chunks, 22 bits with its holder, and the lowest 19 bits of the lap.
- * The states of its further chunks mean nothing.
+ * The state of a message, which is stored with its first chunk. It is one word, so that it changes at once: one bit
+ * that says whether the message is in use, 22 bits with its number of chunks, 22 bits with its holder (the process that
+ * frees it), and the lowest 19 bits of the lap. The states stored with its other chunks have no meaning.
  */
 enum {
     RING_CHUNKS_SHIFT = 1,
@@ -53,7 +55,7 @@ enum {
 };
 #define RING_IN_USE UINT64_C(1)
 
-/* Returns the state of a message that is not in use. RING_IN_USE may be added. */
+/* Returns the state of a message that is not in use. An OR with RING_IN_USE makes it one in use. */
 static inline uint64_t ring_state(uint32_t lap, uint32_t holder, uint32_t chunks)
 {
     return (uint64_t)lap << RING_LAP_SHIFT | (uint64_t)holder << RING_HOLDER_SHIFT |
@@ -80,7 +82,8 @@ static inline bool ring_state_is_of_lap(uint64_t state, uint32_t lap)
     return state >> RING_LAP_SHIFT == (lap & RING_LAP_MASK);
 }
 
-/* `request` is the size in bytes, and in the upper 8 bits the type. The producer writes it before the state. */
+/* What is stored for each chunk. `request` is the size of the message in bytes, with its type in the upper 8 bits. The
+ * producer writes it before the state. */
 struct ring_chunk {
     _Atomic uint64_t state;
     _Atomic uint64_t request;
@@ -88,7 +91,7 @@ struct ring_chunk {
 
 enum { RING_TYPE_SHIFT = 56 };
 
-/* The producer alone writes the statistics. */
+/* The statistics of one type of messages. Only the producer writes them. */
 struct ring_type {
     _Atomic uint64_t count;
     _Atomic uint64_t bytes;
@@ -96,23 +99,24 @@ struct ring_type {
 };
 
 /*
- * The three parts begin 128 bytes apart, because the first is never written after creation, the second is written by
- * the producer alone, and the third is read by each free. The magic number is written last, at creation.
+ * The start of the shared memory. Its three parts begin 128 bytes apart: the first is not written after creation, only
+ * the producer writes the second, and each free reads the third. Creation writes the magic number last, so that no
+ * process attaches before.
  */
 struct ring_header {
     _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint64_t magic;
     _Atomic uint64_t chunk_size;
     _Atomic uint64_t chunks;
 
-    _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint64_t head; /* the position of the next allocation */
+    _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint64_t head; /* the position at which the next message is allocated */
     _Atomic uint64_t marker; /* the position of the first chunk that is not known to be free */
     struct ring_type types[SOCKMALLOC_RING_TYPES];
 
-    /* the chunk plus one whose free the producer waits for, or 0 */
+    /* the number, plus one, of the chunk whose free the producer waits for; 0 if it does not wait */
     _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint32_t waiting;
 };
 
-/* This process's own part of a ring. Nothing in it changes after creation. */
+/* The part of a ring that lies in this process's own memory. Nothing in it changes after creation. */
 struct sockmalloc_ring {
     struct ring_header *header;
     struct ring_chunk *states;
@@ -123,8 +127,8 @@ struct sockmalloc_ring {
 };
 
 /*
- * Stores in *occupied how many chunks lie from the marker to the head. Returns false if the positions cannot be those
- * of the ring, which must not be used then.
+ * Stores in *occupied how many chunks lie between the marker and the head. Returns false if the two positions are not
+ * possible in this ring; the caller then must not use them.
  */
 static inline bool ring_occupied(const struct sockmalloc_ring *ring, uint64_t marker, uint64_t head, uint32_t *occupied)
 {

@@ -1,4 +1,4 @@
-/* Creates rings, attaches to those that another process has created, and closes them. */
+/* Creates a ring in shared memory, attaches to one that another process has created, and closes it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "buffers/ring_memory.h"
 #include "os/os_process.h"
 
-/* The text "sockring" and a version. A later layout has another version. */
+/* The text "sockring" and the version of the layout. When the layout changes, the version changes too. */
 #define RING_MAGIC UINT64_C(0x01676e69726b636f)
 
 enum { CHUNK_SIZE_MAX = 1 << 30 };
@@ -27,7 +27,7 @@ static bool chunk_size_is_valid(uint64_t size)
     return size > 0 && size % SOCKMALLOC_RING_ALIGNMENT == 0 && size <= CHUNK_SIZE_MAX;
 }
 
-/* Returns how many bytes lie before the first of so many chunks. */
+/* Returns how many bytes of a ring's memory lie in front of its first chunk, if it has `chunks` chunks. */
 static size_t ring_front(uint64_t chunks)
 {
     size_t size = sizeof(struct ring_header) + chunks * sizeof(struct ring_chunk);
@@ -43,13 +43,13 @@ EXPORTED size_t sockmalloc_ring_length(size_t chunk_size, size_t chunks)
     return ring_front(chunks) + chunks * chunk_size;
 }
 
-/* Returns the most chunks that fit in so many bytes, or 0 if none does. */
+/* Returns the largest number of chunks that fit into `length` bytes of memory, or 0 if none fits. */
 static uint32_t ring_fitting(size_t length, size_t chunk_size)
 {
     size_t room = EXCESS(length, sizeof(struct ring_header));
     size_t chunks = LESSER(room / (chunk_size + sizeof(struct ring_chunk)), SOCKMALLOC_RING_CHUNKS);
     while (chunks > 0 && ring_front(chunks) + chunks * chunk_size > length) {
-        chunks--; /* for the padding before the first chunk */
+        chunks--; /* the padding in front of the first chunk takes the place of this one */
     }
     return (uint32_t)chunks;
 }
@@ -65,7 +65,8 @@ static bool options_are_valid(const struct sockmalloc_ring_options *options)
     return options->size == sizeof *options && options->holder <= SOCKMALLOC_RING_HOLDERS;
 }
 
-/* Makes this process's own part of a ring, whose sizes were checked before. */
+/* Makes the part of a ring that lies in this process's own memory. The sizes must be valid. Returns NULL with ENOMEM if
+ * there is no memory. */
 static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chunk_size, size_t chunks, uint32_t holder)
 {
     struct sockmalloc_ring *ring = (struct sockmalloc_ring *)buffer_map(sizeof *ring, CACHE_LINE);
@@ -83,7 +84,8 @@ static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chun
     return ring;
 }
 
-/* Writes the ring's data into the memory. The first lap is 1, so that no handle of it is 0. */
+/* Writes the data of a new ring to the shared memory. Laps are counted from 1, because a handle is a lap and a chunk's
+ * number, and 0 must be no handle. */
 static void ring_lay(struct sockmalloc_ring *ring)
 {
     struct ring_header *header = ring->header;
@@ -99,7 +101,7 @@ static void ring_lay(struct sockmalloc_ring *ring)
     for (uint32_t chunk = 0; chunk < ring->chunks; chunk++) {
         atomic_store_explicit(&ring->states[chunk].state, 0, memory_order_relaxed);
     }
-    /* releases all of the above to a process that reads the magic number in sockmalloc_ring_attach */
+    /* release: a process that reads this magic number in sockmalloc_ring_attach sees all that was written above */
     atomic_store_explicit(&header->magic, RING_MAGIC, memory_order_release);
 }
 
@@ -121,7 +123,8 @@ EXPORTED struct sockmalloc_ring *sockmalloc_ring_create(void *memory, size_t len
     return ring;
 }
 
-/* Returns true if the memory begins with the header of a ring, and stores its sizes, each of which was read once. */
+/* Returns true if the memory begins with the header of a valid ring. Stores the ring's sizes. Each is read only once,
+ * because another process could change it after the check. */
 static bool ring_read_header(struct ring_header *header, size_t length, uint64_t *chunk_size, uint64_t *chunks)
 {
     bool known = atomic_load_explicit(&header->magic, memory_order_acquire) == RING_MAGIC;

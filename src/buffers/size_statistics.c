@@ -1,4 +1,5 @@
-/* Counts sizes: how many, how many bytes, and a log-linear histogram with eight steps for each doubling of the size. */
+/* Counts sizes: how many there were, their sum in bytes, and a histogram with eight steps for each doubling of the
+ * size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/size_statistics.h"
 

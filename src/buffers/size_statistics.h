@@ -1,4 +1,5 @@
-/* Counts sizes: how many, how many bytes, and a log-linear histogram with eight steps for each doubling of the size. */
+/* Counts sizes: how many there were, their sum in bytes, and a histogram with eight steps for each doubling of the
+ * size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SIZE_STATISTICS_H
 #define SOCKMALLOC_SIZE_STATISTICS_H
@@ -11,19 +12,20 @@
 #include "base/counter.h"
 
 /*
- * The first nine sizes, from 0 to 8 bytes, share a step, and each size up to 16 has a step of its own. From there on
- * eight steps make a doubling, so that a step's sizes differ by an eighth at most. The last step counts all sizes from
- * its own up.
+ * The sizes from 0 to 8 bytes share the first step, and each size from 9 to 16 has a step of its own. From there on,
+ * the sizes between a power of two and the next are divided into eight steps, so that sizes of one step differ by at
+ * most an eighth. The last step counts all sizes from its start on.
  */
 enum { SIZE_DOUBLING_SHIFT = 3, SIZE_DOUBLING = 1 << SIZE_DOUBLING_SHIFT, SIZE_STEPS = 20 * SIZE_DOUBLING };
 
-/* Each counter is written by one thread and read by any. How many sizes there were is the sum of all steps. */
+/* The statistics of one thread. This thread alone writes the counters, and any thread may read them. The number of
+ * sizes is the sum of all steps. */
 struct size_statistics {
     struct counter bytes;
     struct counter step[SIZE_STEPS];
 };
 
-/* A sum of the statistics of several threads, as a copy. */
+/* The sum of the statistics of several threads. */
 struct size_figures {
     uint64_t count;
     uint64_t bytes;
@@ -39,27 +41,26 @@ static inline unsigned size_step(size_t size)
     return LESSER(step, SIZE_STEPS - 1U);
 }
 
-/* Returns the largest size in bytes that a step counts, but for the last step, which has no end: 8 MiB less 1. */
+/* Returns the largest size in bytes that the step counts. For the last step, which has no end, returns 8 MiB less 1. */
 static inline size_t size_step_end(unsigned step)
 {
     size_t next = step % SIZE_DOUBLING + SIZE_DOUBLING + 1;
     return (next << step / SIZE_DOUBLING) - 1;
 }
 
-/* Counts a size `times` times. Only the one thread that owns the statistics may call the function. Price: two
- * additions. */
+/* Counts a size `times` times. Only the thread that owns the statistics may call the function. Price: two additions. */
 static inline void size_statistics_add(struct size_statistics *statistics, size_t size, uint64_t times)
 {
     counter_add(&statistics->bytes, size * times);
     counter_add(&statistics->step[size_step(size)], times);
 }
 
-/* Adds the statistics of one thread to the sum. Any thread may call the function, also in a signal handler. */
+/* Adds the statistics of one thread to the sum. Any thread may call the function, and any signal handler. */
 INTERNAL void size_statistics_sum(struct size_figures *sum, const struct size_statistics *statistics);
 
 /*
- * Returns the end of the step in which the size lies that `parts` of 1,000 sizes do not exceed: with 990 parts the
- * 99th percentile, rounded up to a step. Returns 0 if nothing was counted.
+ * Returns the size that `parts` of 1,000 counted sizes do not exceed, rounded up to the end of its step: with `parts`
+ * 990, the 99th percentile. Returns 0 if nothing was counted.
  */
 INTERNAL size_t size_figures_quantile(const struct size_figures *figures, unsigned parts);
 

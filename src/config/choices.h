@@ -1,4 +1,4 @@
-/* Lists the words that can be the value of a setting, one row for each word. */
+/* The words that the values of some settings can be: one row for each word. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CHOICES_H
 #define SOCKMALLOC_CHOICES_H

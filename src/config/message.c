@@ -1,4 +1,4 @@
-/* Has the messages that the library writes to stderr, one row for each, and the functions that write them. */
+/* The messages that the library prints on stderr, one row for each, and the functions that print them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/message.h"
 
@@ -64,9 +64,9 @@ bool message_stderr_is_ours(void)
 }
 
 /*
- * Lists the signals that the kernel sends to a process that writes to a pipe without a reader (SIGPIPE) or beyond
- * RLIMIT_FSIZE (SIGXFSZ). A signal that is already pending is left out, because it was sent for a write of the program
- * and the program has to receive it.
+ * Stores in `set` the signals that the kernel sends to a process that writes to a pipe without a reader (SIGPIPE) or
+ * beyond RLIMIT_FSIZE (SIGXFSZ). Leaves out a signal that is already pending, because it was sent for a write of the
+ * program, and the program has to get it.
  */
 static void write_signals(sigset_t *set)
 {
@@ -131,7 +131,7 @@ static void message_say_list(enum message message, va_list list)
     struct text line = text_begin(buffer, sizeof buffer - 1);
     text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)sandbox_process());
     text_add_list(&line, formats[message], list);
-    /* message_say_list kept one byte free for this line end, so that even a line that was cut has one */
+    /* message_say_list has kept one byte free for this newline, so that a line that was cut ends with one too */
     buffer[line.used] = '\n';
     if (message_stderr_is_ours()) {
         message_write(STDERR_FILENO, buffer, line.used + 1);

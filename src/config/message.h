@@ -1,4 +1,4 @@
-/* Has the messages that the library writes to stderr, one row for each, and the functions that write them. */
+/* The messages that the library prints on stderr, one row for each, and the functions that print them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_H
 #define SOCKMALLOC_MESSAGE_H
@@ -8,9 +8,9 @@
 #include "base/span.h"
 
 /*
- * Columns: name, format for text_add, and what the message means, for the man page. After message_say has written a
- * message, the process goes on. message_die is only called when memory is corrupted or about to be; after its message,
- * it ends the process by abort().
+ * The columns of a row: the message's name, its format for text_add, and its explanation for the man page. Most
+ * messages are printed by message_say, after which the process goes on. message_die prints a message and ends the
+ * process by abort(); it is called only if memory is corrupted, or would be by the next step.
  */
 #define MESSAGE_ROWS(ROW)                                                                                              \
     ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                                               \
@@ -91,20 +91,21 @@ enum message {
         MESSAGE_COUNT
 };
 
-/* Notes which file descriptor 2 is and the name of the program, before the program can change either. */
+/* Stores which file descriptor 2 is and the name of the program, before the program can change either. Start-up calls
+ * it. */
 void message_open(void);
 
 /* Returns the name that the program had at start-up. The result is never NULL. */
 const char *message_process_name(void);
 
 /*
- * Returns the address and the size of the object in which message_open keeps its notes. A process that inspects another
- * one copies that process's object over its own.
+ * Returns the address and the size of the object in which message_open has stored its findings. A process that inspects
+ * another one copies that object of the other process over its own.
  */
 struct span message_process_span(void);
 
-/* Puts a NUL at the end of the noted name. A process that has copied another process's notes over its own calls this
- * function. */
+/* Puts a NUL at the end of the stored name. A process that has copied another process's object over its own
+ * (message_process_span) calls this function. */
 void message_end_name(void);
 
 /*
@@ -116,8 +117,8 @@ bool message_stderr_is_ours(void);
 /*
  * Writes `size` bytes to the descriptor and keeps errno. Returns false if the descriptor did not take all of them or
  * took nothing for a tenth of a second. A signal that interrupts the write does not end it. Causes no SIGPIPE and no
- * SIGXFSZ, except behind a seccomp filter of the program's own, where it does what write(2) does. The function is safe
- * in a signal handler.
+ * SIGXFSZ, except behind a seccomp filter that the program has set, where it does only what write(2) does. The function
+ * is safe in a signal handler.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size);
 

@@ -1,4 +1,4 @@
-/* Has the settings, one row for each environment variable, from which the code that reads and prints them is made. */
+/* The settings, one row for each environment variable. The code that reads and prints them is made from these rows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/option.h"
 
@@ -71,7 +71,7 @@ void option_set_path(struct option_set *set, enum option option, const char *pat
 
 /*
  * Reads `value` by the kind of the option's row, and stores the result in the set. Returns false, and leaves the set
- * unchanged, if the setting does not take the value.
+ * unchanged, if the setting cannot have this value.
  */
 static bool option_accept(struct option_set *set, enum option option, const char *value)
 {
@@ -86,7 +86,8 @@ static bool option_accept(struct option_set *set, enum option option, const char
     return true;
 }
 
-/* Warns if `value` was a word of the setting in an earlier version. Returns true if it was. */
+/* Warns if `value` is a word that the setting accepted in an earlier version and no longer accepts. Returns true if it
+ * is one. */
 static bool option_refuse_removed_word(struct option_set *set, enum option option, const char *value)
 {
     for (unsigned i = 0; i < REMOVED_WORDS; i++) {
@@ -125,11 +126,11 @@ const char *option_similar(const char *name)
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         similar_try(&meant, name, rows[i].variable + sizeof OPTION_PREFIX - 1);
     }
-    /* the words that were compared are the ends of names, so the whole name begins before the word */
+    /* the compared words are the ends of variables' names, so the whole name begins some bytes before */
     return meant.word != NULL ? meant.word - (sizeof OPTION_PREFIX - 1) : NULL;
 }
 
-/* Warns that the variable is no setting. The message differs for a setting of an earlier version. */
+/* Warns that the variable is no setting. If it was one in an earlier version, the warning says what to use instead. */
 static void option_warn_of_unknown(const char *variable)
 {
     for (unsigned i = 0; i < REMOVED; i++) {
@@ -164,8 +165,8 @@ static void option_find_unknown(struct option_set *set, char *const *environment
 }
 
 /*
- * Gives SOCKMALLOC_MIN and SOCKMALLOC_MAX both their defaults, with a warning, if MIN exceeds MAX, because then no
- * request would be left for the pools.
+ * If SOCKMALLOC_MIN is larger than SOCKMALLOC_MAX, sets both to their defaults and warns, because no request would be
+ * left for the pools.
  */
 static void option_reconcile_range(struct option_set *set)
 {
@@ -232,7 +233,8 @@ uint64_t option_peek(enum option option, option_lookup *lookup)
     return number;
 }
 
-/* Returns true if the path begins and ends within the set's texts, and is one that the setting takes. */
+/* Returns true if the path lies entirely within the set's texts and is one that the setting accepts. The set may come
+ * from another process, so it is checked. */
 static bool option_path_makes_sense(const struct option_set *set, enum option option)
 {
     uint64_t start = set->number[option];

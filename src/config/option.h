@@ -1,4 +1,4 @@
-/* Has the settings, one row for each environment variable, from which the code that reads and prints them is made. */
+/* The settings, one row for each environment variable. The code that reads and prints them is made from these rows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OPTION_H
 #define SOCKMALLOC_OPTION_H
@@ -12,9 +12,9 @@
 #include "config/setting.h"
 
 /*
- * Columns: name without SOCKMALLOC_, kind, default, minimum and maximum (0 where the kind has none), help. The parser,
- * the warnings, the output of SOCKMALLOC_VERBOSE, the options of `sockmalloc run`, the completions and the man page
- * come from these rows.
+ * The columns of a row: name without SOCKMALLOC_, kind, default, minimum and maximum (0 if the kind has none), help.
+ * From these rows are made the parser, the warnings, the output of SOCKMALLOC_VERBOSE, the options of `sockmalloc run`,
+ * the completions and the man page.
  */
 #define OPTION_ROWS(ROW)                                                                                               \
     ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve, in bytes")                      \
@@ -65,18 +65,18 @@
     ROW(SAMPLE_SMALL, SWITCH, "0", 0, 0, "1 counts requests below 2048 bytes, too, in the histogram of request sizes")
 
 /*
- * Settings that earlier versions had. Columns: name without SOCKMALLOC_, and what to use instead. A variable of that
- * name has no effect but a warning that says what to use.
+ * Settings that earlier versions had: one row each, with the name without SOCKMALLOC_ and what to use instead. If such
+ * a variable is set, it has no effect, and a warning says what to use.
  */
 #define OPTION_REMOVED_ROWS(ROW) ROW(STATS_INTERVAL, "sockmalloc stat --interval, or sockmalloc record")
 
 /*
- * Values that earlier versions allowed for a setting that still exists. Columns: name of the setting without
- * SOCKMALLOC_, the word, and what to use instead. The setting keeps its default, with a warning that says what to use.
+ * Values that earlier versions accepted for a setting that still exists: one row each, with the setting's name without
+ * SOCKMALLOC_, the value, and what to use instead. The setting then has its default, and a warning says what to use.
  */
 #define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does what auto did")
 
-/* The variable that has settings in one string. It is no setting itself; config/sources.h reads it. */
+/* A variable whose value is a list of settings. It is no setting itself, and is read by config/sources.c. */
 #define OPTION_CONF "SOCKMALLOC_CONF"
 
 enum option {
@@ -86,8 +86,8 @@ enum option {
         OPTION_COUNT
 };
 
-/* OPTION_ECHO_SIZE is the most bytes that option_print_all prints. Each byte of a path may be shown as four characters
- * (\x1b). */
+/* OPTION_ECHO_SIZE is the largest number of bytes that option_print_all prints. Each byte of a path may be printed as
+ * four characters, such as \x1b. */
 enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
 
 /* The settings in force. One thread fills them at start-up; afterwards they are only read. */
@@ -98,7 +98,7 @@ struct option_set {
     /* the texts of the paths; they follow an empty text, which is the text of a path that is not set */
     char path[1 + OPTION_PATHS * SETTING_PATH_SIZE];
     uint64_t path_end;
-    bool faulty; /* true if a setting had no effect, and a warning said so */
+    bool faulty; /* true if a value or a name was wrong, so that there was a warning */
 };
 
 extern INTERNAL struct option_set options;
@@ -107,15 +107,15 @@ extern INTERNAL struct option_set options;
 typedef char *option_lookup(const char *name);
 
 /*
- * Reads all settings. Warns about each variable of `environment` whose name starts with SOCKMALLOC_ and is not in
- * OPTION_ROWS. A setting whose value is refused keeps its default, with a warning. If `environment` is NULL, unknown
- * and removed variables are not looked for.
+ * Reads all settings. If the value of a setting is refused, the setting has its default, and there is a warning. Also
+ * warns of each variable in `environment` whose name begins with SOCKMALLOC_ and is not in OPTION_ROWS. If
+ * `environment` is NULL, such variables are not looked for.
  */
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
 
 /*
- * Returns the value that option_read would store for one setting, without a warning if the value is bad. The function
- * is for settings that are needed before option_read runs. The setting must not be a path.
+ * Returns the value that option_read would store for one setting, and prints no warning if the value is bad. It serves
+ * settings that are needed before option_read runs. The setting must not be a path.
  */
 uint64_t option_peek(enum option option, option_lookup *lookup);
 
@@ -125,28 +125,28 @@ uint64_t option_peek(enum option option, option_lookup *lookup);
  */
 bool option_set_makes_sense(const struct option_set *set);
 
-/* Returns the text of a setting that is a path. The text is empty if the setting is not set. */
+/* Returns the value of a setting that is a path, as a text. The text is empty if the setting is not set. */
 static inline const char *option_path(const struct option_set *set, enum option option)
 {
     return set->path + set->number[option];
 }
 
-/* Stores a path as option_read does. `path` must be a value that setting_read takes. */
+/* Stores a path as option_read does. `path` must be a value that setting_read accepts. */
 void option_set_path(struct option_set *set, enum option option, const char *path);
 
 /* Returns the environment variable of the setting that is probably meant by a mistyped name, such as "POOOL" or "pol",
  * or NULL. The name is without SOCKMALLOC_. */
 const char *option_similar(const char *name);
 
-/* option_variable returns the environment variable of a setting, and option_help returns its help. option_print prints
- * its value in force, in a form that setting_read takes. */
+/* option_variable returns the environment variable of a setting, and option_help its help. option_print prints the
+ * setting's value in force, in a form that setting_read accepts. */
 const char *option_variable(enum option option);
 const char *option_help(enum option option);
 void option_print(const struct option_set *set, enum option option, struct text *text);
 
 /*
- * Prints all settings as "NAME=value NAME=value ...", in at most OPTION_ECHO_SIZE bytes. Bytes of paths that are not
- * printable are shown as text_add_shown does.
+ * Prints all settings as "NAME=value NAME=value ...", in at most OPTION_ECHO_SIZE bytes. In paths, bytes that are not
+ * printable are written as escapes, as text_add_shown does.
  */
 void option_print_all(const struct option_set *set, struct text *text);
 

@@ -8,8 +8,8 @@
 #include "config/choices.h"
 
 /*
- * Signals that are printed by name. All others are printed by number. Signals that no program can catch, and signals of
- * faults such as SIGSEGV, are not in the table.
+ * The signals that have a name here; all others are printed by their numbers. Signals that no program can catch, and
+ * signals of faults such as SIGSEGV, are left out, because they cannot be chosen.
  */
 static const struct {
     const char *name;
@@ -44,7 +44,8 @@ const struct setting_choice *setting_choices(enum setting_kind kind)
     }
 }
 
-/* Returns the word that a user writes for SETTING_NONE, such as "never". The kind must be one that has such a word. */
+/* Returns the word that stands for SETTING_NONE in a setting of this kind, such as "never". The kind must be one that
+ * has such a word. */
 static const char *setting_none_word(enum setting_kind kind)
 {
     switch (kind) {
@@ -63,13 +64,13 @@ static bool setting_read_number(const struct setting *setting, const char *value
     return text_read_size(value, number) && *number >= setting->minimum && *number <= setting->maximum;
 }
 
-/* Reads a number without a unit. The text "8k" is refused, because the setting is not a number of bytes. */
+/* Reads a number of things, which has no unit. So "8k" is refused, which would be a number of bytes. */
 static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
 {
     return value[strspn(value, "0123456789")] == '\0' && setting_read_number(setting, value, number);
 }
 
-/* Reads a time: a number of milliseconds, or a number with one of the units ms, s and min. */
+/* Reads a time, as a number of milliseconds or as a number with the unit ms, s or min. */
 static bool setting_read_delay(const struct setting *setting, const char *value, uint64_t *number)
 {
     static const struct {
@@ -103,7 +104,8 @@ static bool setting_read_bounded(const struct setting *setting, const char *valu
                                           : setting_read_number(setting, value, number);
 }
 
-/* Returns true if both ends of a range lie within the bounds of the setting and in order. */
+/* Returns true if both ends of a range lie within the limits of the setting, and if the first is not larger than the
+ * second. */
 static bool setting_allows_range(const struct setting *setting, uint64_t number)
 {
     uint64_t low = setting_range_low(number);
@@ -111,7 +113,7 @@ static bool setting_allows_range(const struct setting *setting, uint64_t number)
     return low >= setting->minimum && low <= high && high <= setting->maximum;
 }
 
-/* Reads "LOW-HIGH" or "none". */
+/* Reads a range of sizes, "LOW-HIGH", or the word "none". */
 static bool setting_read_range(const struct setting *setting, const char *value, uint64_t *number)
 {
     enum { LOW_SIZE = 16 };
@@ -149,7 +151,7 @@ static bool setting_read_switch(const char *value, uint64_t *number)
     return false;
 }
 
-/* Reads a real-time signal that is counted from one end of the range of these signals: "RTMIN+3", "RTMAX-1". */
+/* Reads a real-time signal that is counted from the first or the last of them: "RTMIN+3", "RTMAX-1". */
 static bool setting_read_realtime(const char *value, uint64_t *number)
 {
     uint64_t offset = 0;
@@ -274,7 +276,7 @@ static void setting_describe_range(const struct setting *setting, struct text *t
     }
 }
 
-/* Prints the words that a setting of this kind can be: "never or always", "text, json or prometheus". */
+/* Prints the words that a setting of this kind can be, such as "never or always" or "text, json or prometheus". */
 static void setting_describe_words(enum setting_kind kind, struct text *text)
 {
     const struct setting_choice *choices = setting_choices(kind);

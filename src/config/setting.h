@@ -29,7 +29,7 @@ enum setting_kind {
 
 enum { SETTING_PATH_SIZE = 512 };
 
-/* Return the sizes of a value of SETTING_RANGE. */
+/* setting_range_low and setting_range_high return the two sizes of a value of the kind SETTING_RANGE. */
 static inline uint64_t setting_range_low(uint64_t number)
 {
     return number >> 32;
@@ -40,35 +40,37 @@ static inline uint64_t setting_range_high(uint64_t number)
     return (uint32_t)number;
 }
 
-/* Describes the values that one setting can have. */
+/* The values that one setting can have: their kind, and their limits. */
 struct setting {
     enum setting_kind kind;
-    uint64_t minimum; /* minimum and maximum apply to the first six kinds of enum setting_kind */
+    uint64_t minimum; /* `minimum` and `maximum` are used with the first six kinds of enum setting_kind */
     uint64_t maximum;
 };
 
-/* A word that a setting can be, and its help for the man page. */
+/* A word that is a value of a setting, and the word's help for the man page. */
 struct setting_choice {
     const char *word;
     const char *help;
 };
 
 /*
- * Returns the words of choices.h that a setting of this kind chooses from, in the order of their enum. The last entry
- * has NULL for its word. For a kind that has no words, the entry with NULL is the only one.
+ * Returns the words that a setting of this kind can be, in the order of their enum. After the last word comes an entry
+ * whose word is NULL. If the kind has no words, that entry is the only one.
  */
 const struct setting_choice *setting_choices(enum setting_kind kind);
 
-/* Reads `value` into *number. Returns false if the setting does not accept the value; *number is then meaningless. */
+/* Reads a text and stores its value in *number. Returns false if the setting does not accept the text; *number then has
+ * no meaning. */
 bool setting_read(const struct setting *setting, const char *value, uint64_t *number);
 
-/* Returns true if the setting takes a value that setting_read stores as `number`. The setting must not be a path. */
+/* Returns true if `number` is what setting_read stores for some text that the setting accepts. The setting must not be
+ * a path. */
 bool setting_allows(const struct setting *setting, uint64_t number);
 
-/* Prints which values the setting takes: "a size from 4k to 1m". */
+/* Prints which values the setting accepts, such as "a size from 4k to 1m". */
 void setting_describe(const struct setting *setting, struct text *text);
 
-/* Prints the value in a form that setting_read takes. The setting must not be a path. */
+/* Prints a value in a form that setting_read accepts. The setting must not be a path. */
 void setting_print(enum setting_kind kind, uint64_t number, struct text *text);
 
 #endif

@@ -1,4 +1,4 @@
-/* The places that settings come from: the environment, the one string SOCKMALLOC_CONF, and a file. */
+/* The sources of settings: the environment, the variable SOCKMALLOC_CONF, which has a list of settings, and a file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/sources.h"
 
@@ -15,10 +15,11 @@ enum { PREFIX_SIZE = sizeof PREFIX - 1 };
 
 static struct {
     option_lookup *environment;
-    char *value[OPTION_COUNT]; /* what the texts say of each setting, or NULL; the values lie within the texts */
-    bool has_values;           /* true if the texts say anything */
+    /* for each setting the value that SOCKMALLOC_CONF or the file has for it, a part of `text`, or NULL */
+    char *value[OPTION_COUNT];
+    bool has_values; /* true if SOCKMALLOC_CONF or the file has a value for some setting */
     bool faulty;
-    char text[2][SOURCES_SIZE + 1]; /* the file and SOCKMALLOC_CONF, cut into items */
+    char text[2][SOURCES_SIZE + 1]; /* the texts of the file and of SOCKMALLOC_CONF, divided into items */
 } sources;
 
 static bool is_blank(char letter)
@@ -48,7 +49,7 @@ static char sources_capital(char letter)
     return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
 }
 
-/* Returns the setting of that name, or OPTION_COUNT if there is none. Writes the name in capitals. */
+/* Returns the setting with this name, or OPTION_COUNT if there is none. Changes the name to capitals. */
 static enum option sources_find(char *name)
 {
     for (char *letter = name; *letter != '\0'; letter++) {
@@ -64,7 +65,7 @@ static enum option sources_find(char *name)
     return (enum option)option;
 }
 
-/* Notes one item, NAME=VALUE. `where` names its text for the message. */
+/* Reads one item, NAME=VALUE, and stores its value. `where` is the name of the source, for messages. */
 static void sources_read_item(char *item, const char *where)
 {
     char *name = sources_trim(item);
@@ -91,7 +92,7 @@ static void sources_read_item(char *item, const char *where)
     sources.has_values = true;
 }
 
-/* Cuts one line into items. */
+/* Divides one line into items, and reads each. */
 static void sources_read_line(char *line, const char *where)
 {
     line[strcspn(line, "#")] = '\0';
@@ -145,7 +146,7 @@ bool sources_open_own(void)
     return sources_open(secure_getenv, getauxval(AT_SECURE) == 0 ? SOURCES_FILE : NULL);
 }
 
-/* Returns what the texts say of a variable, or NULL. */
+/* Returns the value that SOCKMALLOC_CONF or the file has for a variable, or NULL. */
 static char *sources_find_value(const char *variable)
 {
     for (unsigned option = 0; option < OPTION_COUNT; option++) {

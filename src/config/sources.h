@@ -1,4 +1,4 @@
-/* The places that settings come from: the environment, the one string SOCKMALLOC_CONF, and a file. */
+/* The sources of settings: the environment, the variable SOCKMALLOC_CONF, which has a list of settings, and a file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SOURCES_H
 #define SOCKMALLOC_SOURCES_H
@@ -10,25 +10,26 @@
 /* The file of settings for all processes of the machine. */
 #define SOURCES_FILE "/etc/sockmalloc.conf"
 
-/* The most bytes that SOCKMALLOC_CONF or the file may have. */
+/* The largest number of bytes that SOCKMALLOC_CONF, or the file, may have. */
 enum { SOURCES_SIZE = 4096 };
 
 /*
- * Reads the variable SOCKMALLOC_CONF by `environment`, and the file at `path`, which may be NULL. Both are lists of
- * items such as `pool=thread`, with a comma or a new line between two. In a name, small letters and hyphens are as good
- * as capitals and underscores, and SOCKMALLOC_ may stand before it. A # begins a comment, which the line ends. Says for
- * each item that is no setting, and for a text that is too long, that it is ignored. Returns false if there was one.
- * Start-up calls this function in one thread. A second call reads nothing, and returns what the first one did.
+ * Reads the variable SOCKMALLOC_CONF, which `environment` looks up, and the file at `path`, which may be NULL. Each has
+ * a list of items such as `pool=thread`, divided by commas or newlines. In a name, small letters may stand for capitals
+ * and hyphens for underscores, and SOCKMALLOC_ may stand in front. A comment goes from a # to the end of the line.
+ * Prints a message about each item that is no setting, and about a text that is too long; these are ignored. Returns
+ * false if there was such a message. Start-up calls this function while there is one thread. A second call reads
+ * nothing, and returns what the first one has returned.
  */
 bool sources_open(option_lookup *environment, const char *path);
 
-/* Does what sources_open does for this process. A process with privileges of its own gets no settings from a file, as
- * it gets none from its environment. */
+/* Calls sources_open for this process. If the process is privileged (setuid, for example), it gets no settings from the
+ * file, as it gets none from its environment. */
 bool sources_open_own(void);
 
 /*
- * An option_lookup: returns the value of a variable in the environment, or what SOCKMALLOC_CONF says, or what the file
- * says; NULL if none of them has it. Before sources_open it returns NULL.
+ * Returns the value of a variable: from the environment, or else from SOCKMALLOC_CONF, or else from the file; NULL if
+ * none of them has it. Returns NULL before sources_open. The function is an option_lookup.
  */
 char *sources_lookup(const char *variable);
 

@@ -1,4 +1,4 @@
-/* Says which version of the library this is. */
+/* Returns the version of the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

@@ -32,8 +32,8 @@ void bucket_label(struct bucket_plan *plan, unsigned bucket)
 }
 
 /*
- * Adds a bucket of `power` bytes with headroom to the plan. Neither its size nor its capacity exceeds the largest
- * request of the pools, rounded up to pages.
+ * Adds a bucket of `power` bytes with headroom to the plan. If that is more than the largest request of the pools,
+ * makes the bucket end at that request, rounded up to whole pages.
  */
 static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
 {

@@ -25,12 +25,13 @@ struct bucket_settings {
  * request to its bucket. */
 enum {
     BUCKET_GRANULE_SHIFT = 12,
-    BUCKET_REQUEST_FLOOR = 1 << 11, /* SOCKMALLOC_MIN can't be set lower */
-    BUCKET_REQUEST_LIMIT = 1 << 26, /* SOCKMALLOC_MAX can't be set higher */
+    BUCKET_REQUEST_FLOOR = 1 << 11, /* the smallest value that SOCKMALLOC_MIN may have */
+    BUCKET_REQUEST_LIMIT = 1 << 26, /* the largest value that SOCKMALLOC_MAX may have */
     BUCKET_GRANULES = BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT,
-    /* the most buckets: the powers of two from 4 KiB to 64 MiB are 15, and the last bucket may have another size */
+    /* the largest number of buckets: there are 15 powers of two from 4 KiB to 64 MiB, and the last bucket may have
+     * another size */
     BUCKET_LIMIT = 16,
-    BUCKET_LABEL_SIZE = 9 /* bytes of the longest label, "67108863", and a NUL */
+    BUCKET_LABEL_SIZE = 9 /* the size of the longest label, "67108863", and of a NUL */
 };
 
 /*
@@ -61,7 +62,7 @@ struct bucket_plan {
     size_t size[BUCKET_LIMIT];
     size_t capacity[BUCKET_LIMIT];               /* bytes of the largest request that a slot can hold, in whole pages */
     size_t stride[BUCKET_LIMIT];                 /* bytes from one slot to the next */
-    char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* the size as settings write it: "16k" */
+    char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* the bucket's size as settings write it, such as "16k" */
 };
 
 /* Writes the bucket's size into its label, as settings write it. */

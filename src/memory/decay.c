@@ -1,4 +1,4 @@
-/* Decay: divides free slots into two generations, and says when the older generation is purged. */
+/* Decay: divides free slots into two generations by their age, and says when the older generation is purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/decay.h"
 
@@ -7,7 +7,7 @@
 enum {
     NANOSECONDS_A_MILLISECOND = 1000000,
     EXTRA_MOST = 375 * NANOSECONDS_A_MILLISECOND,
-    MUCH = 1 << 20, /* bytes; a purge of less is not worth learning from */
+    MUCH = 1 << 20, /* bytes; if a purge has given back less, decay does not learn from it */
 };
 
 struct decay decay = {.age = DECAY_NEVER};
@@ -19,8 +19,8 @@ void decay_open(uint64_t milliseconds)
     decay.most_extra = decay.age > EXTRA_MOST / 3 ? EXTRA_MOST : 3 * decay.age;
 }
 
-/* The difference is compared as a signed number, because another thread may have changed `turned` since the caller
- * read the clock. */
+/* The difference of the times is compared as a signed number, because another thread may have set `turned` to a later
+ * time than the caller has read from the clock. */
 bool decay_is_due(uint64_t now)
 {
     uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);
@@ -32,8 +32,8 @@ bool decay_claim(enum decay_call call, uint64_t now)
     return atomic_exchange_explicit(&decay.worked[call], now, memory_order_relaxed) != now;
 }
 
-/* Adds `bytes` that were purged in the generation that ends to what the load may miss. Forgets what was purged so long
- * ago that longer generations would not have kept it. Returns how much the load may miss. */
+/* Adds `bytes`, which were purged in the generation that ends now, to the bytes that the program may need again soon.
+ * Leaves out what was purged so long ago that a longer generation would not have kept it. Returns the sum. */
 static uint64_t decay_add_lost(uint64_t bytes, uint64_t now)
 {
     uint64_t lost_at = atomic_load_explicit(&decay.lost_at, memory_order_relaxed);
@@ -46,7 +46,8 @@ static uint64_t decay_add_lost(uint64_t bytes, uint64_t now)
     return lost;
 }
 
-/* Sets how long the next generations last. Only the thread whose decay_turn returns true calls this function. */
+/* Sets how long the next generations last, by what was purged and needed again. Only the thread whose decay_turn
+ * returns true calls this function. */
 static void decay_learn(uint64_t now)
 {
     uint64_t missed = atomic_exchange_explicit(&decay.missed, 0, memory_order_relaxed);

@@ -1,4 +1,4 @@
-/* Decay: divides free slots into two generations, and says when the older generation is purged. */
+/* Decay: divides free slots into two generations by their age, and says when the older generation is purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DECAY_H
 #define SOCKMALLOC_DECAY_H
@@ -30,18 +30,22 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
  * the generation that is old by now. The slot is then purged sooner, which does no harm.
  */
 struct decay {
-    uint64_t age;        /* the least time in nanoseconds that a generation lasts, or DECAY_NEVER */
-    uint64_t most_extra; /* how much longer a generation lasts while the load returns */
+    uint64_t age;        /* how long a generation lasts at least, in nanoseconds, or DECAY_NEVER */
+    uint64_t most_extra; /* in nanoseconds: a generation lasts longer by this time while the load returns */
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
-    _Atomic uint64_t turned;              /* result of clock_now when the generations last changed places */
-    _Atomic uint64_t worked[DECAY_CALLS]; /* result of clock_now when pages were last purged by a call of this kind */
-    _Atomic uint64_t extra;               /* 0, or most_extra while the load returns */
-    /* The members below count bytes. decay_turn alone uses the last three. */
-    _Alignas(CACHE_LINE) _Atomic uint64_t missed; /* purged slots that were allocated again since the last turn */
-    _Atomic uint64_t purged;                      /* slots of the old generation, purged since the last turn */
-    _Atomic uint64_t lost;                        /* slots that were purged lately, and could still be missed soon */
-    _Atomic uint64_t returned;                    /* slots that were purged before the load returned */
-    _Atomic uint64_t lost_at;                     /* result of clock_now when much was last found to be purged */
+    _Atomic uint64_t turned;              /* when the generations last changed places, as clock_now returned it */
+    _Atomic uint64_t worked[DECAY_CALLS]; /* when a call of this kind last purged pages, as clock_now returned it */
+    _Atomic uint64_t extra;               /* 0, or most_extra if the load is known to return */
+    /* The members below count bytes. Only decay_turn uses the last three. */
+    /* purged slots that were allocated again since the generations last changed places */
+    _Alignas(CACHE_LINE) _Atomic uint64_t missed;
+    /* slots of the old generation that were purged since the generations last changed places */
+    _Atomic uint64_t purged;
+    /* slots that were purged lately and that the program may still need again soon */
+    _Atomic uint64_t lost;
+    _Atomic uint64_t returned; /* slots that were purged before the load returned */
+    /* when many bytes were last found to have been purged, as clock_now returned it */
+    _Atomic uint64_t lost_at;
 };
 
 #define DECAY_NEVER UINT64_MAX
@@ -77,25 +81,25 @@ static inline void decay_count_purged(size_t bytes)
     atomic_fetch_add_explicit(&decay.purged, bytes, memory_order_relaxed);
 }
 
-/* Counts bytes of a purged slot that is allocated again. */
+/* Counts the bytes of a purged slot that is allocated again, and so needs new pages. */
 static inline void decay_count_missed(size_t bytes)
 {
     atomic_fetch_add_explicit(&decay.missed, bytes, memory_order_relaxed);
 }
 
-/* Returns true if the time has come to purge the old generation. `now` is the result of clock_now. */
+/* Returns true if it is time to purge the old generation. `now` is what clock_now has returned. */
 bool decay_is_due(uint64_t now);
 
 /*
- * Returns true for one call of each kind, among those of all threads, at each step of the coarse clock, which lasts
- * some milliseconds. The caller that gets true has to purge some pages. `now` is the result of clock_now.
+ * Returns true to one caller of each kind, among all threads, at each step of the coarse clock. That caller has to
+ * purge some pages. `now` is what clock_now has returned.
  */
 bool decay_claim(enum decay_call call, uint64_t now);
 
 /*
- * Makes the generations change places, if the old one has lasted long enough, and learns from what was purged and
- * missed meanwhile how long the next ones shall last. Callers call it once the old generation is empty. Returns true if
- * it has done so: if several threads call it at once, for one of them.
+ * Makes the generations change places if the old one has lasted long enough. Then decides how long the next ones last,
+ * by what was purged and needed again meanwhile. Callers call it when the old generation is empty. Returns true if it
+ * has made the change; if several threads call it at once, only one of them gets true.
  */
 bool decay_turn(uint64_t now);
 

@@ -1,6 +1,6 @@
 /*
- * Holes: parts of the range of slots that were unmapped, so that the kernel has their addresses back. They can be
- * mapped again.
+ * Holes: parts of the range of slots that were unmapped, so that their addresses no longer count against limits. They
+ * can be mapped again.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/hole.h"
@@ -16,9 +16,9 @@ static struct hole holes[HOLES_MAX]; /* the holes, sorted by address */
 static _Atomic uint32_t hole_count;
 
 /*
- * Takes the flag that lets one thread at a time use the holes. Returns false if another thread has the flag; the caller
- * then does without a hole. No caller waits, because a signal handler would wait for the thread that it interrupted,
- * and the child of a raw clone would wait for a thread that it does not have.
+ * Sets the flag that keeps other threads from using the holes. Returns false if another thread has set it; the caller
+ * then uses no hole. No caller waits, because a signal handler would wait for the thread that it has interrupted, and
+ * the child of a raw clone for a thread that it does not have.
  */
 static bool hole_enter(void)
 {
@@ -71,7 +71,7 @@ static bool hole_ends_at(uint32_t at, uint32_t page)
     return holes[at].first + holes[at].pages == page;
 }
 
-/* Adds a hole, and merges it with the neighbouring holes that it touches. */
+/* Adds a hole, and joins it with the holes that lie directly before and behind it. */
 static void hole_join(uint32_t first, uint32_t pages)
 {
     uint32_t at = hole_find(first);
@@ -95,8 +95,8 @@ static char *hole_start(char *range, uint32_t first)
 }
 
 /*
- * Unmaps pages, if they can be claimed again later by extending the mapping before them. Returns false if they cannot,
- * or if the kernel refuses.
+ * Unmaps pages if they can be mapped again later, by extending the mapping in front of them. Returns false if they
+ * cannot, or if the kernel refuses. `backed` says whether the page in front of them is mapped and belongs to the range.
  */
 static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 {
@@ -124,8 +124,8 @@ void hole_close(uint32_t first, uint32_t pages)
 }
 
 /*
- * Claims up to `wanted` pieces of `pages` pages from the front of one hole, or one piece if memory is too short for
- * all. Returns how many pieces were claimed.
+ * Maps up to `wanted` pieces of `pages` pages at the start of one hole, or one piece if memory is too short for all.
+ * Returns how many pieces were mapped.
  */
 static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wanted)
 {
@@ -141,8 +141,8 @@ static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wa
 }
 
 /*
- * Claims pieces from the first hole that is long enough. If the kernel refuses and something is mapped in the hole, the
- * program has mapped it there, and the hole is then forgotten.
+ * Maps pieces in the first hole that is long enough. If the kernel refuses because the program has mapped something
+ * else in that hole, the hole is given up for good.
  */
 static uint32_t hole_search(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
 {

@@ -1,6 +1,6 @@
 /*
- * Holes: parts of the range of slots that were unmapped, so that the kernel has their addresses back. They can be
- * mapped again.
+ * Holes: parts of the range of slots that were unmapped, so that their addresses no longer count against limits. They
+ * can be mapped again.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HOLE_H
@@ -32,24 +32,25 @@ struct hole {
 };
 
 /*
- * Unmaps `pages` pages from `first` on, whose slots no thread can reach any more. `range` is the address of page 0.
- * `backed` is true if the page before `first` is mapped and belongs to the range; the hole will later be claimed from
- * that page. A hole that ends at `first` serves for this as well, because the two holes then become one. Returns false,
- * with nothing changed, if there is neither such a page nor such a hole, if another thread is busy with holes, if there
- * are HOLES_MAX of them, or if the kernel refuses. If it returns true, hole_close must follow.
+ * Unmaps `pages` pages from `first` on, whose slots no thread can allocate any more. `range` is the address of page 0.
+ * `backed` is true if the page before `first` is mapped and belongs to the range; the hole will later be filled by
+ * extending the mapping of that page. A hole that ends at `first` serves for this as well, because the two holes then
+ * become one. Returns false, with nothing changed, if there is neither such a page nor such a hole, if another thread
+ * is busy with holes, if there are HOLES_MAX of them, or if the kernel refuses. If it returns true, hole_close must
+ * follow.
  */
 bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed);
 
 /*
- * Adds the pages that hole_open has unmapped to the holes. Between hole_open and hole_close no other thread can claim a
- * hole, so no thread extends a mapping that is about to lose pages.
+ * Adds the pages that hole_open has unmapped to the holes. Between hole_open and hole_close no other thread can fill a
+ * hole. So no thread extends a mapping of which pages are about to be unmapped.
  */
 void hole_close(uint32_t first, uint32_t pages);
 
 /*
- * Claims up to `wanted` pieces of `pages` pages each, side by side, from the first hole that is long enough. Returns
- * how many pieces were claimed, and stores the number of their first page in `first`. Returns 0 if no hole is long
- * enough, if another thread is busy with holes, or if memory is short.
+ * Maps up to `wanted` pieces of `pages` pages each, side by side, at the start of the first hole that is long enough.
+ * Returns how many pieces were mapped, and stores the number of their first page in `first`. Returns 0 if no hole is
+ * long enough, if another thread is using the holes, or if memory is short.
  */
 uint32_t hole_fill(char *range, uint32_t pages, uint32_t wanted, uint32_t *first);
 

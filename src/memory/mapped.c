@@ -26,19 +26,19 @@ enum {
 
 static struct mapped_block blocks[MAPPED_BLOCKS];
 
-/* The number of live blocks, and the bytes of their mappings. */
+/* How many mapped blocks are live, and how many bytes their mappings have. */
 static _Atomic size_t live_blocks;
 static _Atomic size_t live_bytes;
 
-/* Counts blocks and bytes that have come, or gone if the numbers are negative. */
+/* Adds numbers, which may be negative, to the counts of live blocks and of their bytes. */
 static void mapped_add(ptrdiff_t number, ptrdiff_t bytes)
 {
     atomic_fetch_add_explicit(&live_blocks, (size_t)number, memory_order_relaxed);
     atomic_fetch_add_explicit(&live_bytes, (size_t)bytes, memory_order_relaxed);
 }
 
-/* The start and the size of the range where no block may lie. Until mapped_open it has all addresses, so that no block
- * is made. */
+/* The start and the size of the range of addresses where no mapped block may lie. Until mapped_open it contains all
+ * addresses, so that no block can be made. */
 static uintptr_t avoided;
 static size_t avoided_size = SIZE_MAX;
 
@@ -48,7 +48,7 @@ void mapped_open(uintptr_t start, size_t size)
     avoided_size = size;
 }
 
-/* Returns the entry that lies `step` entries behind the one at which the search for an address begins. */
+/* Returns the entry that is `step` entries behind the one at which the search for this address begins. */
 static struct mapped_block *mapped_entry(uintptr_t address, size_t step)
 {
     enum { PAGE_SHIFT = 12, BITS = 16 };
@@ -86,7 +86,8 @@ static void mapped_set(struct mapped_block *entry, const void *address, unsigned
     atomic_store_explicit(&entry->address, (uintptr_t)address | mark, memory_order_relaxed);
 }
 
-/* Takes an unused entry for a block at this address, and marks the entry as busy. Returns NULL if the table is full. */
+/* Reserves an unused entry of the table for a block at this address, and marks it as busy. Returns NULL if the table is
+ * full. */
 static struct mapped_block *mapped_take(const void *address)
 {
     for (size_t step = 0; step < MAPPED_BLOCKS; step++) {
@@ -131,8 +132,8 @@ static bool mapped_is_avoided(const char *start)
 }
 
 /*
- * Returns `start`, the start of a new mapping. Unmaps the mapping and returns NULL if it lies where no block may lie.
- * Returns NULL if `start` is NULL.
+ * Checks the start of a new mapping, and returns it. If the mapping lies where no block may lie, unmaps it and returns
+ * NULL. Returns NULL if `start` is NULL.
  */
 static char *mapped_accept(char *start, size_t size)
 {
@@ -144,8 +145,8 @@ static char *mapped_accept(char *start, size_t size)
 }
 
 /*
- * Maps `size` bytes at a multiple of `alignment`. Maps more bytes first, and then unmaps the bytes before and behind
- * the aligned part. Returns NULL if the kernel refuses, and stores then that it has refused.
+ * Maps `size` bytes at a multiple of `alignment`: maps more bytes first, and then unmaps those before and behind the
+ * aligned part. Returns NULL if the kernel refuses, and then sets *refused to true.
  */
 static char *mapped_map(size_t alignment, size_t size, bool *refused)
 {
@@ -162,7 +163,7 @@ static char *mapped_map(size_t alignment, size_t size, bool *refused)
     return start + before;
 }
 
-/* Returns the bytes of the mapping for a request, or 0 if no mapping can be so large. */
+/* Returns the size in bytes of the mapping for a request, or 0 if there can be no mapping so large. */
 static size_t mapped_size(size_t request)
 {
     return request <= PTRDIFF_MAX ? os_round_to_pages(request) : 0;
@@ -195,7 +196,7 @@ size_t mapped_request(const void *address)
 bool mapped_is_freed(const void *address)
 {
     uintptr_t word = (uintptr_t)address;
-    /* The cast removes const. The function only checks if the page is mapped. */
+    /* const is cast away because os_is_mapped has no const parameter; it only checks if the page is mapped */
     return word % os_page_size() == 0 && mapped_find(word, word | MAPPED_FREED) != NULL && !os_is_mapped((char *)word);
 }
 
@@ -221,8 +222,8 @@ bool mapped_free(void *address)
 }
 
 /*
- * Returns true unless the kernel would move a mapping of that size to where no block may lie. If it does not say,
- * because a limit on addresses has no room for a second mapping, the result is true.
+ * Returns false if the kernel would place a mapping of this size where no block may lie. Maps and unmaps one to find
+ * out. Returns true if the kernel refuses that, because a limit on addresses leaves no space for a second mapping.
  */
 static bool mapped_may_move(size_t size)
 {
@@ -254,7 +255,8 @@ static char *mapped_extend(struct mapped_block *entry, char *start, size_t size,
         mapped_set(entry, start, 0);
         return NULL;
     }
-    /* If the table is full, no entry of it is 0, so each search looks at all entries, and the old one will do. */
+    /* If the table is full, it has no entry of 0, so a search for the address looks at all entries and finds the block
+     * in its old entry too. */
     struct mapped_block *target = mapped_take(place);
     if (target != NULL) {
         mapped_set(entry, start, MAPPED_FREED);

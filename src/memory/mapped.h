@@ -32,7 +32,7 @@ void mapped_open(uintptr_t start, size_t size);
 
 /*
  * Allocates a block of `request` bytes, all zero. `alignment` is a power of two. Returns NULL if the kernel has no
- * memory, if the table is full, or before mapped_open, and stores in `refused` whether it is the kernel that lacks
+ * memory, if the table is full, or before mapped_open, Stores in `refused` whether the reason was that the kernel lacks
  * memory. Price: a call of mmap and an entry of the table.
  */
 INTERNAL void *mapped_alloc(size_t alignment, size_t request, bool *refused);
@@ -54,7 +54,7 @@ INTERNAL bool mapped_free(void *address);
 
 /*
  * Makes a live block longer or shorter. Returns the block's address, which has changed if the block has moved. The
- * block's pages are never copied. Returns NULL, with nothing changed, if the kernel refuses.
+ * kernel moves the block's pages and never copies them. Returns NULL, with nothing changed, if the kernel refuses.
  */
 INTERNAL void *mapped_resize(void *address, size_t request);
 

@@ -13,8 +13,8 @@
 #include "os/os.h"
 
 /*
- * The least bytes that each table grows by at once. A step of the tables of states and of words is enough for 16 MiB of
- * slots, so the tables of a small range never grow.
+ * The smallest number of bytes by which each table grows. One step of the tables of states and of words is enough for
+ * 16 MiB of slots, so the tables of a small range never grow.
  */
 enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
@@ -59,7 +59,8 @@ static bool region_open_table(struct table *table, size_t size, size_t step, con
     if (!table_open(table, reserve_cut(size), size, step)) {
         return false;
     }
-    os_name(table->start, os_page_size(), name); /* the pages that the table grows by inherit the name */
+    /* sets the name of the table's first page, because pages by which the table grows inherit it */
+    os_name(table->start, os_page_size(), name);
     return true;
 }
 
@@ -127,8 +128,8 @@ void region_choose_huge(bool wanted)
 
 /*
  * Makes `size` bytes of the range usable. The tables of metadata grow first, because a free of any address in the range
- * reads the metadata of that address. The range grows exactly to `size`, because with more bytes it might reach beyond
- * the metadata.
+ * reads the metadata of that address. The range grows to exactly `size`, because otherwise it might have pages without
+ * metadata.
  */
 static bool region_grow(size_t size)
 {
@@ -151,8 +152,8 @@ static bool region_reach(uint32_t end)
 }
 
 /*
- * Returns how many slots of `pages` pages can be carved from page `front` on, and makes their pages usable. There are
- * `wanted` slots, or fewer at the end of the range, or one if memory is short, or none if memory has run out.
+ * Returns how many slots of `pages` pages can be carved from page `front` on, and makes their pages usable. Usually
+ * that is `wanted`. It is fewer at the end of the range, one if memory is short, and none if there is no memory.
  */
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
@@ -214,7 +215,7 @@ void region_forget(uint32_t number)
     region_set_meta(number, 0);
 }
 
-/* Clears the state bytes of all slots in these pages. */
+/* Clears the state bytes of all slots that begin in these pages. */
 static void region_forget_run(uint32_t first, uint32_t pages)
 {
     for (uint32_t number = first; number < first + pages; number++) {
@@ -351,10 +352,7 @@ void region_release(void)
 {
     for (unsigned i = 0; i < REGION_TABLES; i++) {
         if (region_held[i]) {
-            /*
-             * this is set before the release, because another thread that forks may hold the table as soon as it is
-             * released
-             */
+            /* set before the release, because another thread that forks may hold the table as soon as it is released */
             region_held[i] = false;
             table_release(tables[i]);
         }

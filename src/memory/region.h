@@ -25,14 +25,14 @@
  */
 enum {
     REGION_SHIFT = BUCKET_GRANULE_SHIFT,
-    REGION_NUMBERS = STACK_NUMBERS /* the number of pages of the longest range; 2^24 pages are 64 GiB */
+    REGION_NUMBERS = STACK_NUMBERS /* the number of pages of the longest range, which has 64 GiB */
 };
 
 /* The sizes of each bucket's slots. Start-up writes them, and nothing changes them afterwards. */
 struct bucket_geometry {
     size_t stride;   /* bytes from the start of one slot to the start of the next of its run */
     size_t capacity; /* bytes of the largest request that a slot can hold */
-    uint32_t pages;  /* the stride in granules of 4 KiB */
+    uint32_t pages;  /* the stride in pages of 4 KiB */
 };
 
 /*
@@ -60,16 +60,16 @@ struct region {
  */
 struct region_growth {
     _Alignas(CACHE_LINE) struct table slots;
-    _Alignas(CACHE_LINE) _Atomic uint32_t front; /* the first page that was never carved */
-    _Atomic uint32_t carved[BUCKET_LIMIT];       /* the number of slots that each bucket has, in use or free */
+    _Alignas(CACHE_LINE) _Atomic uint32_t front; /* the first page that was never carved into a slot */
+    _Atomic uint32_t carved[BUCKET_LIMIT];       /* how many slots each bucket has, live or free */
 };
 
 extern INTERNAL struct region region;
 extern INTERNAL struct region_growth region_growth;
 
 /*
- * Returns the distance in bytes of an address from the start of the range. For an address before the start the distance
- * wraps around and is larger than any range.
+ * Returns the distance in bytes of an address from the start of the range. For an address in front of the range, the
+ * subtraction wraps around, and the result is larger than any range.
  */
 FAST_PATH size_t region_offset(const void *address)
 {
@@ -90,7 +90,7 @@ FAST_PATH bool region_owns(const void *address)
 }
 
 /* Returns the number of the page that an address of the range lies in; for a slot's address, the number of the slot.
- * The result is a whole word, because narrowing it would cost a fast path an instruction. */
+ * The result is a 64-bit number, because a conversion to 32 bits would cost a fast path one instruction. */
 FAST_PATH size_t region_page(const void *address)
 {
     return region_offset(address) >> REGION_SHIFT;
@@ -105,7 +105,7 @@ static inline uint32_t region_number(const void *address)
     return (uint32_t)region_page(address);
 }
 
-/* Returns true if an offset is a multiple of the page size, 4 KiB. */
+/* Returns true if an offset is a multiple of a page of 4 KiB. */
 FAST_PATH bool region_is_exact(size_t offset)
 {
     return (offset & (((size_t)1 << REGION_SHIFT) - 1)) == 0;
@@ -117,7 +117,7 @@ FAST_PATH void *region_slot(size_t number)
     return region.start + (number << REGION_SHIFT);
 }
 
-/* Return and set the state byte of a page. */
+/* region_meta returns the state byte of a page, and region_set_meta sets it. */
 FAST_PATH uint8_t region_meta(size_t number)
 {
     return atomic_load_explicit(&region.states[number], memory_order_relaxed);
@@ -128,7 +128,7 @@ FAST_PATH void region_set_meta(size_t number, uint8_t meta)
     atomic_store_explicit(&region.states[number], meta, memory_order_relaxed);
 }
 
-/* Return and set the request word of a slot. */
+/* region_request_word returns the request word of a slot, and region_set_request_word sets it. */
 static inline uint32_t region_request_word(size_t number)
 {
     return atomic_load_explicit(&region.requests[number], memory_order_relaxed);
@@ -151,7 +151,7 @@ static inline unsigned region_bucket(uint32_t number)
     return slot_meta_bucket(region_meta(number));
 }
 
-/* The slot that an address of the range lies in. */
+/* The slot in which an address of the range lies. */
 struct place {
     bool found; /* false if no slot was carved at the address */
     bool exact; /* true if the address is the first byte of the slot */
@@ -161,7 +161,7 @@ struct place {
 
 /*
  * Finds the slot that an address of the range lies in: reads the state bytes backwards from the address to the start of
- * a slot. The function is only for messages, because its time grows with the pages of the slot.
+ * a slot. Only messages and other slow code may call it, because its time grows with the number of pages of the slot.
  */
 INTERNAL struct place region_find(const void *address);
 
@@ -206,13 +206,14 @@ static inline bool region_is_laid(void)
  */
 unsigned region_carve(unsigned bucket, unsigned wanted, void **slots);
 
-/* Carves a run like region_carve and returns how many slots it has, but stores only the number of the lowest slot. */
+/* Carves a run of slots as region_carve does. Returns how many slots it has carved, and stores the number of the lowest
+ * one. */
 unsigned region_carve_run(unsigned bucket, unsigned wanted, uint32_t *first);
 
 /*
  * Unmaps the `pages` pages from page `first` on, all of them pages of free slots that the caller has popped from their
- * stacks. Returns false, with nothing changed, if another thread makes the range grow or returns addresses, if there
- * are too many holes, or if the kernel refuses.
+ * stacks. Returns false, with nothing changed, if another thread is making the range grow or is unmapping addresses, if
+ * there are too many holes, or if the kernel refuses.
  */
 bool region_return(uint32_t first, uint32_t pages);
 
@@ -222,7 +223,7 @@ bool region_return(uint32_t first, uint32_t pages);
  */
 void region_forget(uint32_t number);
 
-/* Returns how many slots the bucket has, in use or free. */
+/* Returns how many slots the bucket has, live or free. */
 uint32_t region_carved(unsigned bucket);
 
 /*
@@ -231,17 +232,17 @@ uint32_t region_carved(unsigned bucket);
  */
 void region_count_live(uint32_t live[BUCKET_LIMIT]);
 
-/* Returns how many pages of the range were ever carved into slots. No slot lies behind these pages. */
+/* Returns how many pages of the range were ever carved into slots. Behind these pages there is no slot. */
 uint32_t region_front(void);
 
 /*
- * Returns true if the range has no room left for a slot of the largest bucket, or if another mapping is in its way. A
- * lack of memory is then not the reason why no slot could be carved.
+ * Returns true if the range has no space for another slot of the largest bucket, or if something else is mapped in its
+ * way. If so, a slot could not be carved for this reason and not for lack of memory.
  */
 bool region_is_full(void);
 
 /*
- * Returns true if less than half of the range, at the greatest length that it may reach, is carved. When more is
+ * Returns true if less than half of the addresses that the range may ever have are carved into slots. If more are
  * carved, the library uses addresses sparingly.
  */
 bool region_has_room(void);
@@ -258,8 +259,8 @@ void region_hold(void);
 void region_release(void);
 
 /*
- * Mends the counts and tables of the region. This function runs in the child of a fork of a process with several
- * threads, because one of them may have been carving slots or returning addresses at the fork.
+ * Corrects the counts and tables of the region. It runs in the child of a fork of a process with several threads,
+ * because one of them may have been carving slots or unmapping addresses at the fork.
  */
 void region_after_fork(void);
 

@@ -1,4 +1,4 @@
-/* Chooses a window of addresses in which nothing is mapped, which start-up divides among the tables. */
+/* Chooses a window of free addresses for the range of slots and all tables. Start-up divides the window among them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RESERVE_H
 #define SOCKMALLOC_RESERVE_H
@@ -9,15 +9,15 @@
 /*
  * Chooses a window of `size` bytes. It ends just below `wished_end`, if that is not NULL and nothing is mapped there;
  * else it lies elsewhere. The function maps nothing, so the program may later map memory in the window, and each table
- * is prepared to find another mapping in its way. One thread calls this function at start-up. Returns false if the
- * kernel has no such range of addresses.
+ * has to expect something else in its way. One thread calls this function at start-up. Returns false if the kernel has
+ * no such range of addresses.
  */
 bool reserve_open(size_t size, char *wished_end);
 
 /*
  * Returns the start of the next `size` bytes of the window, which must be whole pages. The page behind them stays
- * unmapped. One thread calls this function at start-up. The function cannot fail, because the size that was passed to
- * reserve_open is the sum of reserve_space over all parts.
+ * unmapped. One thread calls this function at start-up. The function cannot fail, because the caller has passed the sum
+ * of reserve_space over all parts to reserve_open.
  */
 char *reserve_cut(size_t size);
 

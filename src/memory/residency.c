@@ -9,7 +9,7 @@
 #include "memory/slot_meta.h"
 #include "os/os.h"
 
-/* Returns the figure of `residency` in which the pages of a slot with this state byte are counted. */
+/* Returns the member of `residency` that counts the pages of a slot with this state byte. */
 static size_t *residency_of(struct residency *residency, uint8_t meta)
 {
     switch (slot_meta_state(meta)) {
@@ -24,7 +24,7 @@ static size_t *residency_of(struct residency *residency, uint8_t meta)
 
 /* The state of a walk, page by page, over slots that lie side by side. */
 struct walk {
-    uint32_t slot; /* the number of the slot that the walk is in */
+    uint32_t slot; /* the number of the slot in which the walk is */
     struct residency *residency;
 };
 
@@ -44,8 +44,8 @@ static void residency_add(struct walk *walk, uint32_t number)
 }
 
 /*
- * Adds those pages from `first` up to `end` that are in memory to the figures. Returns false if the kernel does not
- * tell which pages these are.
+ * Adds the resident pages from `first` up to the one before `end` to the figures. Returns false if the kernel does not
+ * say which pages these are.
  */
 static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 {
@@ -64,8 +64,8 @@ static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 }
 
 /*
- * Adds the pages in memory of slots that lie side by side, OS_RESIDENCY_PAGES pages at a time. Returns false if the
- * kernel does not tell which pages these are.
+ * Adds the resident pages of slots that lie side by side, in steps of OS_RESIDENCY_PAGES pages. Returns false if the
+ * kernel does not say which pages are resident.
  */
 static bool residency_add_stretch(struct residency *residency, uint32_t first, uint32_t end)
 {
@@ -81,9 +81,9 @@ static bool residency_add_stretch(struct residency *residency, uint32_t first, u
 }
 
 /*
- * Adds the pages of all slots, one stretch of slots that lie side by side after the other. Between two stretches may
- * lie unmapped addresses, for which the system call would fail. Returns false if the kernel does not tell which pages
- * are in memory.
+ * Adds the resident pages of all slots. Goes from one stretch of slots that lie side by side to the next, because the
+ * addresses between them may be unmapped, and mincore would fail for these. Returns false if the kernel does not say
+ * which pages are resident.
  */
 static bool residency_add_all(struct residency *residency)
 {

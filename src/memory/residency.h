@@ -13,8 +13,9 @@
 struct residency {
     size_t live;
     size_t free;
-    size_t purged; /* pages that were touched after the purge, or that the kernel has kept */
-    bool known;    /* false if the kernel did not tell or may not be called; the other figures are then 0 */
+    size_t purged; /* bytes on pages that were touched after the purge, or that the kernel has not given up */
+    /* false if the kernel did not say which pages are resident, or may not be asked; all figures are 0 then */
+    bool known;
 };
 
 /*
@@ -26,9 +27,9 @@ struct residency {
 INTERNAL void residency_measure(struct residency residency[BUCKET_LIMIT]);
 
 /*
- * Stores which pages of the range are in memory, as os_residency does. Returns false if the kernel does not tell. There
- * are two functions of this name. The library's lies in residency_source.c. The command `sockmalloc`, which measures
- * another process, has one that reads that process's /proc/PID/pagemap.
+ * Stores which pages of the range are in memory, as os_residency does. Returns false if the kernel does not say. The
+ * library and the command have different functions of this name: the library's is in residency_source.c, and the
+ * command's reads /proc/PID/pagemap of the process that it measures.
  */
 INTERNAL bool residency_ask(const char *start, size_t size, unsigned char *pages);
 

@@ -1,6 +1,6 @@
 /*
  * Asks the kernel which pages of this process are in memory, for residency_measure. The command `sockmalloc` has
- * another file in place of this one, which finds out the pages of another process.
+ * another file in place of this one, which asks about the process that it measures.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"

@@ -14,7 +14,7 @@
 /*
  * Two tables have an element for each page of the range: a byte with the state, which malloc and free write, and a word
  * with the request, which malloc alone writes. They are separate tables because the kernel copies each page that a
- * process writes to after a fork, and frees then write to the smaller table alone.
+ * process writes to after a fork, and so frees write to the smaller table only.
  *
  * The byte of a page at which no slot begins is 0. The byte of a slot's first page is the sum of SLOT_BEGINS, the
  * bucket's number and one of four states. Both are relaxed atomics, because only the thread that holds a slot writes
@@ -29,9 +29,11 @@ enum {
     SLOT_NEVER_USED = 0x00,
     SLOT_LIVE = 0x40,
     SLOT_FREE = 0x80,
-    SLOT_PURGED = 0xc0,  /* the kernel has confirmed that it took the pages */
-    SLOT_LEAVING = 0x20, /* added to SLOT_PURGED while the addresses of the slot are being returned to the kernel */
-    SLOT_SLACK = 0x20,  /* added to SLOT_LIVE if the program keeps bookkeeping in the slot; may stay when it is freed */
+    SLOT_PURGED = 0xc0,  /* the slot was purged, and the kernel has confirmed that it has the pages */
+    SLOT_LEAVING = 0x20, /* added to SLOT_PURGED while the addresses of the slot are being unmapped */
+    /* added to SLOT_LIVE if the program keeps bookkeeping at the end of the slot; may be left set when the slot is
+     * freed */
+    SLOT_SLACK = 0x20,
     SLOT_BEGINS = 0x10, /* a slot begins at this page */
     SLOT_BUCKET_MASK = 0x0f,
 };
@@ -46,7 +48,8 @@ enum {
 #define SLOT_PACKED       UINT32_C(0x10000000)
 #define SLOT_REQUEST_MASK UINT32_C(0x0fffffff)
 
-/* The number of different marks of threads, and the place of a mark in the word. */
+/* SLOT_OWNERS is how many different marks of threads there are, and SLOT_OWNER_SHIFT is where the mark begins in the
+ * request word. */
 enum { SLOT_OWNERS = 4, SLOT_OWNER_SHIFT = 29 };
 
 /* Returns the state byte of a slot of this bucket in this state. */
@@ -93,7 +96,7 @@ static inline bool slot_meta_is_zero(uint8_t meta)
     return slot_meta_state(meta) == SLOT_NEVER_USED || slot_meta_state(meta) == SLOT_PURGED;
 }
 
-/* Returns true if the addresses of the slot are being returned to the kernel. */
+/* Returns true if the addresses of the slot are being unmapped. */
 static inline bool slot_meta_is_leaving(uint8_t meta)
 {
     return (meta & (SLOT_STATE_MASK | SLOT_LEAVING)) == (SLOT_PURGED | SLOT_LEAVING);
@@ -112,7 +115,7 @@ static inline size_t slot_usable(size_t request)
     return (request + UNIT - 1) / UNIT * UNIT;
 }
 
-/* Returns the bytes of the request that a request word contains. */
+/* Returns the request in bytes that a request word contains. */
 static inline size_t slot_meta_request(uint32_t word)
 {
     return word & SLOT_REQUEST_MASK;

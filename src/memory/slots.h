@@ -47,20 +47,20 @@ static inline uint32_t slots_pop_free(size_t bucket)
 }
 
 /*
- * Returns the number of the slot that was freed last, or STACK_EMPTY. Another thread may have popped this slot already.
+ * Returns the number of the slot that was freed last, or STACK_EMPTY. Another thread may have popped the slot by then.
  */
 static inline uint32_t slots_peek_free(unsigned bucket)
 {
     return stack_peek(&slots.free[decay_young()][bucket]);
 }
 
-/* Returns true if the bucket had a free slot a moment ago. */
+/* Returns true if the bucket had a free slot when its stacks were read. */
 static inline bool slots_have_free(unsigned bucket)
 {
     return !stack_is_empty(&slots.free[0][bucket]) || !stack_is_empty(&slots.free[1][bucket]);
 }
 
-/* Returns true if the bucket had a purged slot a moment ago. */
+/* Returns true if the bucket had a purged slot when its stack was read. */
 static inline bool slots_have_purged(unsigned bucket)
 {
     return !stack_is_empty(&slots.purged[bucket]);
@@ -73,8 +73,9 @@ static inline uint32_t slots_pop_purged(unsigned bucket)
 }
 
 /*
- * Returns a free slot; else a purged slot; else a new slot, which is carved. Stores in `source` which of these the slot
- * is. Returns NULL if the range is full or memory has run out. Any thread may call this function, which takes no lock.
+ * Returns a slot of the bucket: a free one, or else a purged one, or else a new one, which it carves. Stores in
+ * `source` which of these it is. Returns NULL if the range is full or there is no memory. Any thread may call this
+ * function, which takes no lock.
  */
 static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 {
@@ -93,7 +94,9 @@ static inline void *slots_pop(unsigned bucket, enum slots_source *source)
     return region_slot(number);
 }
 
-/* Pushes a slot to the free slots of one generation. The state in the slot's metadata must be SLOT_FREE. */
+/*
+ * Pushes a slot onto the stack of the free slots of one generation. The state in the slot's metadata must be SLOT_FREE.
+ */
 static inline void slots_push_generation(size_t bucket, uint32_t number, unsigned generation)
 {
     stack_push(&slots.free[generation][bucket], region.links, region.link_shift, number);

@@ -1,4 +1,4 @@
-/* A table that begins as one page at a chosen address and grows in place by mremap. It never shrinks. */
+/* A table that begins as one page at a chosen address, and grows in place by mremap. It never becomes smaller. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/table.h"
 
@@ -9,8 +9,8 @@
 #include "os/os_process.h"
 
 /*
- * The most bytes that a table grows by at once. A large table grows by an eighth of its size, so that few system calls
- * are needed if many slots are carved quickly.
+ * The largest number of bytes by which a table grows at once. A large table grows by an eighth of its size, so that it
+ * needs few system calls if many slots are carved quickly.
  */
 enum { TABLE_STEP_MAX = 32 << 20 };
 
@@ -63,8 +63,8 @@ void table_grow_sparingly(void)
 }
 
 /*
- * Returns how many bytes are usable. As many bytes are mapped, because table_publish writes to `ready` only after the
- * kernel has extended the mapping.
+ * Returns how many bytes are usable. At least as many are mapped, because table_publish writes to `ready` only after
+ * the kernel has extended the mapping.
  */
 static size_t table_ready(const struct table *table)
 {
@@ -253,7 +253,7 @@ bool table_grow_to(struct table *table, size_t size)
     }
 }
 
-/* If memory is too short for the goal, the kernel may still grant the bytes that are needed. */
+/* If memory is too short for the larger goal, the kernel may still grant as much as is needed now. */
 bool table_grow(struct table *table, size_t size)
 {
     size_t goal = table_goal(table, size);

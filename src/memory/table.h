@@ -1,4 +1,4 @@
-/* A table that begins as one page at a chosen address and grows in place by mremap. It never shrinks. */
+/* A table that begins as one page at a chosen address, and grows in place by mremap. It never becomes smaller. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TABLE_H
 #define SOCKMALLOC_TABLE_H
@@ -19,24 +19,25 @@
  */
 struct table {
     char *start;
-    size_t limit;         /* the most bytes that the table may grow to */
-    size_t step;          /* the least bytes that the table grows by at once */
-    _Atomic size_t ready; /* the number of bytes that are usable so far; it never falls */
+    size_t limit;         /* how many bytes the table may have at most */
+    size_t step;          /* the smallest number of bytes by which the table grows */
+    _Atomic size_t ready; /* how many bytes are usable so far; this number never falls */
     /*
-     * the number of threads between their mremap and the store to `ready`; TABLE_HELD is added while a thread holds the
-     * table
+     * the number of threads that are between their mremap and the store to `ready`; TABLE_HELD is added while a thread
+     * holds the table
      */
     _Atomic uint32_t growing;
-    _Atomic size_t blocked; /* `ready` at the time when another mapping was in the table's way; 0 if none ever was */
+    /* the value of `ready` when something else was found mapped behind the table; 0 if that has not happened */
+    _Atomic size_t blocked;
 };
 
 /*
- * Maps the first page at `start`. One thread calls it at start-up. Returns false if the kernel refuses or something is
- * mapped there already.
+ * Maps the first page of the table at `start`. Returns false if the kernel refuses, or if something is mapped there
+ * already. Start-up calls it while there is one thread.
  */
 bool table_open(struct table *table, char *start, size_t limit, size_t step);
 
-/* Unmaps a table that will not be used. One thread calls it at start-up. */
+/* Unmaps a table that will not be used. Start-up calls it while there is one thread. */
 void table_close(struct table *table);
 
 /*
@@ -47,15 +48,15 @@ void table_close(struct table *table);
 bool table_grow(struct table *table, size_t size);
 
 /*
- * The two halves of table_grow, for a table that must not grow further than the other tables. table_goal returns how
- * many bytes would be usable after table_grow(size). table_grow_to makes `size` bytes usable and no more.
+ * The two halves of table_grow, for tables that must grow together. table_goal returns how many bytes would be usable
+ * after table_grow(size). table_grow_to makes exactly `size` bytes usable.
  */
 size_t table_goal(const struct table *table, size_t size);
 bool table_grow_to(struct table *table, size_t size);
 
 /*
- * Makes all tables grow by no more than is needed from now on. The library calls this function when memory is tight,
- * because limits on memory count mapped memory even if it is not used.
+ * From now on all tables grow by no more than is needed. The library calls this function when memory is tight, because
+ * limits on memory also count memory that is mapped and not used.
  */
 void table_grow_sparingly(void);
 
@@ -78,7 +79,8 @@ void table_release(struct table *table);
  */
 void table_after_fork(struct table *table);
 
-/* Returns true if another mapping was in the way when the table last had to grow, and the table has not grown since. */
+/* Returns true if something else was mapped behind the table when it last had to grow, and the table has not grown
+ * since. */
 static inline bool table_is_blocked(const struct table *table)
 {
     size_t blocked = atomic_load_explicit(&table->blocked, memory_order_relaxed);
@@ -86,8 +88,8 @@ static inline bool table_is_blocked(const struct table *table)
 }
 
 /*
- * Returns true if the first `size` bytes are usable, and makes them usable first if they are not. Returns false if they
- * cannot be made usable, as table_grow does.
+ * Returns true if the first `size` bytes are usable. If they are not yet, makes the table grow first. Returns false if
+ * it cannot grow so far, as table_grow does.
  */
 static inline bool table_reach(struct table *table, size_t size)
 {

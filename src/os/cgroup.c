@@ -10,11 +10,12 @@
 #include "os/os_file.h"
 
 /*
- * The names of files and lines that a version of control groups uses. `file_pages` are the beginnings of lines in the
- * file memory.stat.
+ * The names of files and lines in one version of control groups. `file_pages` are the beginnings of those lines of
+ * memory.stat that count pages of files.
  */
 struct cgroup_version {
-    const char *line; /* the beginning of the group's line in /proc/self/cgroup, which the path follows */
+    /* the beginning of the line in /proc/self/cgroup that names the process's group; the path follows it */
+    const char *line;
     const char *mount;
     const char *limit;
     const char *usage;
@@ -83,8 +84,9 @@ static uint64_t cgroup_file_pages(const struct cgroup_search *search)
 }
 
 /*
- * Reads limit and usage at the current level of the hierarchy. Returns false if this level has no limit. Reading how
- * many pages of files the group has is most of the price, so this is done only if more than half of the limit is used.
+ * Reads limit and usage at the current level of the hierarchy. Returns false if this level has no limit. Finding out
+ * how many pages of files the group has takes most of the time, so this is done only if more than half of the limit is
+ * used.
  */
 static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
 {
@@ -101,7 +103,7 @@ static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_roo
     return true;
 }
 
-/* Moves the search one level up in the hierarchy of groups. Returns false at the top. */
+/* Moves the search to the next higher group of the hierarchy. Returns false at the top. */
 static bool cgroup_rise(struct cgroup_search *search)
 {
     char *slash = strrchr(search->path, '/');
@@ -112,7 +114,7 @@ static bool cgroup_rise(struct cgroup_search *search)
     return true;
 }
 
-/* Stores the group's path, which ends at the end of its line, without slashes at its end. */
+/* Stores the path of the group: the rest of its line in /proc/self/cgroup, without slashes at the end. */
 static void cgroup_set_path(struct cgroup_search *search, const char *path)
 {
     size_t length = strcspn(path, "\n");

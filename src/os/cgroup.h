@@ -12,7 +12,7 @@
  */
 struct cgroup_room {
     uint64_t limit;
-    uint64_t left; /* how much of `limit` is not used */
+    uint64_t left; /* how many bytes of `limit` are not used */
 };
 
 enum { CGROUP_PATH_SIZE = 512 };
@@ -26,14 +26,15 @@ struct cgroup_search {
     struct cgroup_room room;
     const char *root;
     const struct cgroup_version *version; /* NULL until the group of the process is known */
-    char path[CGROUP_PATH_SIZE];          /* the path of the group below the mount; "" for the mount itself */
+    /* the path of the group, counted from where the hierarchy is mounted; "" for the top */
+    char path[CGROUP_PATH_SIZE];
 };
 
 /*
  * Begins a search for the tightest memory limit on the control group of the process and on the groups above it. The
  * search finds nothing if there is no limit, or if no limit can be read because no control group file system is
- * mounted, a chroot hides that file system, or permission is missing. `root` is put before the paths in /proc and /sys.
- * It is "" except in tests, and the string must stay valid during the search.
+ * mounted, a chroot hides that file system, or permission is missing. `root` is put in front of the paths in /proc and
+ * /sys; it is "" except in tests. The string must stay valid during the search.
  */
 void cgroup_begin(struct cgroup_search *search, const char *root);
 
@@ -57,9 +58,9 @@ static inline bool cgroup_look(struct cgroup_search *search, const char *root)
 }
 
 /*
- * Returns during how much of the last ten seconds at least one process of the machine waited for memory, in hundredths
- * of a percent (/proc/pressure/memory, Linux 4.20). Returns 0 if the kernel does not report this figure. `root` is put
- * before the path, as in cgroup_begin.
+ * Returns for how much of the last ten seconds at least one process of the machine has waited for memory, in hundredths
+ * of a percent (from /proc/pressure/memory, Linux 4.20). Returns 0 if the kernel does not report this figure. `root` is
+ * put in front of the path, as in cgroup_begin.
  */
 uint32_t cgroup_stall(const char *root);
 

@@ -1,4 +1,4 @@
-/* Reads an executable or shared library as it lies in memory: its address range and its exported functions. */
+/* Reads an executable or a shared library as it lies in memory: its address range and its exported functions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/image.h"
 
@@ -9,14 +9,14 @@
 #include "os/os.h"
 
 /*
- * The first two numbers say how many items one system call reads, which is few, so that little stack is used. The
- * others are limits that no real object reaches.
+ * WORDS_A_CALL and SYMBOLS_A_CALL are how many items one system call reads; they are few, so that little stack is used.
+ * The others are limits that no real object reaches.
  */
 enum { WORDS_A_CALL = 64, SYMBOLS_A_CALL = 40, SEGMENTS_LIMIT = 64, DYNAMIC_LIMIT = 512, SYMBOLS_LIMIT = 1 << 24 };
 
 /*
- * The entries of the dynamic section that are needed here, as they stand in the section; image_pointer makes addresses
- * in the process of them.
+ * The entries of the dynamic section that are needed here, with their values as they stand in the section.
+ * image_pointer turns these into addresses of the process.
  */
 struct dynamic {
     uintptr_t symbols;
@@ -32,8 +32,8 @@ static bool image_read_at(void *target, uintptr_t address, size_t size)
 }
 
 /*
- * Adds a segment to the range of the object. The first segment that is loaded contains the start of the file, and so
- * the program headers.
+ * Adds a loaded segment to the address range of the object. The first loaded segment contains the start of the file,
+ * and so the program headers.
  */
 static void image_add_segment(struct image *image, const ElfW(Phdr) * segment, uintptr_t start)
 {
@@ -103,22 +103,22 @@ static bool dynamic_read(struct dynamic *dynamic, uintptr_t address)
 }
 
 /*
- * Returns the address in the process for a pointer of the dynamic section. glibc has replaced the pointer by the
- * address in the process; musl leaves the address that the file has.
+ * Returns the address in the process that a pointer of the dynamic section means. glibc has replaced such pointers by
+ * addresses of the process; musl leaves the addresses of the file.
  */
 static uintptr_t image_pointer(const struct image *image, uintptr_t pointer)
 {
     return pointer - image->start < image->end - image->start ? pointer : image->bias + pointer;
 }
 
-/* Returns the number of symbols, which is the second word of the table that DT_HASH points at. */
+/* Returns the number of symbols, which is the second word of the table of DT_HASH. */
 static size_t hash_count(uintptr_t table)
 {
     uint32_t header[2];
     return image_read_at(header, table, sizeof header) ? header[1] : 0;
 }
 
-/* Returns the highest symbol number that a chain of the hash table begins with. */
+/* Returns the highest symbol number at which a chain of the hash table begins. */
 static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
 {
     uint32_t last = 0;
@@ -136,12 +136,15 @@ static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
 }
 
 /*
- * Returns the number of symbols by the table that DT_GNU_HASH points at. The table does not contain that number. The
- * last symbol is at the end of the chain that begins at the highest symbol number, and the last word of a chain is odd.
+ * Returns the number of symbols, computed from the table of DT_GNU_HASH, which does not contain it. The last symbol is
+ * at the end of the chain that begins at the highest symbol number. The last word of a chain is odd.
  */
 static size_t gnu_hash_count(uintptr_t table)
 {
-    uint32_t header[4]; /* number of buckets, first symbol in the table, words of the filter, shift of the filter */
+    /*
+     * the number of buckets, the first symbol in the table, the number of words of the filter, and the filter's shift
+     */
+    uint32_t header[4];
     if (!image_read_at(header, table, sizeof header) || header[0] > SYMBOLS_LIMIT) {
         return 0;
     }
@@ -194,9 +197,9 @@ static bool symbol_is_function(const ElfW(Sym) * symbol)
 }
 
 /*
- * Returns true if a symbol is a function that contains the address `wanted` and is a better answer than the function
- * that begins at `best`. Of functions that overlap, the one that begins last is best. Of several names for one
- * function, the first is best.
+ * Returns true if a symbol is a function that contains the address `wanted` and fits better than the function that
+ * begins at `best`. Of functions that overlap, the one that begins last fits best. Of several names of one function,
+ * the first is used.
  */
 static bool symbol_is_better(const ElfW(Sym) * symbol, uintptr_t wanted, uintptr_t best)
 {
@@ -234,7 +237,7 @@ bool image_name(const struct image *image, const struct image_symbol *symbol, ch
     }
     if (memchr(name, '\0', length) == NULL) {
         if (length < size) {
-            return false; /* the table ended within this name, so the table is not valid */
+            return false; /* the table of strings ends within this name, so the object is damaged */
         }
         memcpy(name + size - sizeof dots, dots, sizeof dots);
     }

@@ -1,4 +1,4 @@
-/* Reads an executable or shared library as it lies in memory: its address range and its exported functions. */
+/* Reads an executable or a shared library as it lies in memory: its address range and its exported functions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IMAGE_H
 #define SOCKMALLOC_IMAGE_H
@@ -10,15 +10,15 @@
 #include "base/attributes.h"
 
 /*
- * Everything is read by os_copy, so an object that another thread unmaps meanwhile is an error and never a fault.
- * Numbers that were read are checked against bounds before they are used. The lock of the dynamic linker is not taken.
- * A process behind a seccomp filter must not call these functions. Any thread and any signal handler may call these
- * functions. They keep errno and use about 1.5 KiB of stack.
+ * All memory is read by os_copy, so if another thread unmaps the object meanwhile, a function fails and does not crash.
+ * Numbers that were read are checked before they are used. The functions do not take the lock of the dynamic linker.
+ * Any thread and any signal handler may call them, but not in a process behind a seccomp filter. They keep errno and
+ * use about 1.5 KiB of stack.
  */
 
 /* An ELF object in memory. All addresses below are addresses in the process. */
 struct image {
-    uintptr_t bias; /* what to add to an address in the object's file to get the address in the process */
+    uintptr_t bias; /* added to an address in the object's file, it gives the address in the process */
     uintptr_t start;
     uintptr_t end;
     uintptr_t symbols; /* address of the dynamic symbol table */
@@ -29,7 +29,7 @@ struct image {
 
 struct image_symbol {
     uintptr_t address;
-    size_t name; /* where the name begins in the object's table of strings, for image_name */
+    size_t name; /* where the symbol's name begins in the object's table of strings; image_name uses it */
 };
 
 /*
@@ -39,8 +39,8 @@ struct image_symbol {
 INTERNAL bool image_read(uintptr_t start, struct image *image);
 
 /*
- * Finds the exported function that contains an address. Returns false if there is none. For an address in a function
- * that is not exported, nothing is found, and no neighbouring function is named in its place. Price: a system call for
+ * Finds the exported function that contains an address. Returns false if there is none. If the address lies in a
+ * function that is not exported, returns false, and does not name a neighbouring function. Price: a system call for
  * every 40 symbols of the object.
  */
 INTERNAL bool image_find(const struct image *image, uintptr_t address, struct image_symbol *symbol);

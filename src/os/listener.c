@@ -1,4 +1,4 @@
-/* Tells what accept would do with a descriptor: return at once, or wait for a connection. */
+/* Finds out what accept would do with a descriptor: return at once, or wait for a connection. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/listener.h"
 
@@ -12,7 +12,7 @@
 
 #include "os/system_call.h"
 
-/* Returns true for a descriptor that does not block, and for one that is not open. */
+/* Returns true if accept on this descriptor never waits, because the descriptor does not block or is not open. */
 static bool listener_never_blocks(int file)
 {
     long flags = system_call(SYS_fcntl, file, F_GETFL);
@@ -28,8 +28,8 @@ static bool listener_is_ready(int file)
 }
 
 /*
- * Returns false for descriptors on which accept never waits for a connection, because accept fails or, as for AF_ALG,
- * the socket has no queue of connections.
+ * Returns false if accept never waits for a connection on this descriptor, because accept fails or, as with AF_ALG,
+ * because the socket has no queue of connections.
  */
 static bool listener_listens(int file)
 {
@@ -38,7 +38,7 @@ static bool listener_listens(int file)
     return system_call(SYS_getsockopt, file, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
 }
 
-/* Returns true if SO_RCVTIMEO limits the wait for a connection, or if the kernel does not return this limit. */
+/* Returns true if SO_RCVTIMEO limits the wait for a connection, or if the kernel does not say so. */
 static bool listener_has_limit(int file)
 {
     struct timeval limit = {0, 0};

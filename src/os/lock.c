@@ -1,4 +1,5 @@
-/* A mutex for use inside malloc. A signal handler never waits for a lock that the interrupted thread holds. */
+/* A mutex that may be used inside malloc. A signal handler never waits for a lock that the thread which it has
+ * interrupted holds. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/lock.h"
 
@@ -12,7 +13,8 @@ enum { LOCK_FREE, LOCK_TAKEN, LOCK_AWAITED };
  * The number of locks that the thread is inside of. A lock counts from before the thread takes it until after the
  * thread has released it. It would not be enough to store in each lock which thread holds it: if two threads hold a
  * lock each, and a signal handler in each thread needs the other thread's lock, the two holders would not show that one
- * handler must go on without a lock. Plain loads and stores suffice, because a handler leaves the count as it found it.
+ * handler must go on without a lock. Plain loads and stores are enough, because a handler leaves the count as it has
+ * found it.
  */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
@@ -33,9 +35,9 @@ static void lock_leave(void)
 }
 
 /*
- * Sleeps until the lock is free, and takes it. The lock is then marked as awaited even if no other thread waits,
- * because a thread that slept cannot know if other threads still sleep. A needless wake costs a system call, and a
- * missing one would leave a thread asleep forever.
+ * Sleeps until the lock is free, and takes it. Marks the lock as one for which threads wait, even if none does, because
+ * a thread that has slept cannot know if others still sleep. A wake that is not needed costs a system call; without one
+ * that is needed, a thread would sleep for ever.
  */
 static COLD void lock_wait(struct lock *lock)
 {

@@ -1,4 +1,5 @@
-/* A mutex for use inside malloc. A signal handler never waits for a lock that the interrupted thread holds. */
+/* A mutex that may be used inside malloc. A signal handler never waits for a lock that the thread which it has
+ * interrupted holds. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LOCK_H
 #define SOCKMALLOC_LOCK_H

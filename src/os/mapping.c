@@ -8,7 +8,7 @@
 #include "os/os_file.h"
 
 /*
- * The state of reading /proc/self/maps. The file is read one character at a time, because a path may be longer than any
+ * The state of reading /proc/self/maps. The file is read character by character, because a path may be longer than any
  * buffer here.
  */
 struct reader {
@@ -47,7 +47,7 @@ static char reader_next(struct reader *reader)
     return reader->last;
 }
 
-/* Reads a number and the one character behind the number. Returns the number. */
+/* Reads a number, and the character behind it. Returns the number. */
 static uint64_t reader_number(struct reader *reader, unsigned base)
 {
     uint64_t number = 0;
@@ -105,8 +105,8 @@ static bool reader_line(struct reader *reader, struct line *line)
 
 /*
  * Returns true if a line describes a further segment of the object that the line `former` belongs to. The segments of
- * an object are lines of one file, and their offsets do not fall from line to line. Where an offset falls, the file was
- * mapped a second time.
+ * an object are consecutive lines of one file whose offsets rise or stay equal. If an offset falls, the file was mapped
+ * a second time.
  */
 static bool line_continues(const struct line *line, const struct line *former)
 {
@@ -117,7 +117,7 @@ static bool line_continues(const struct line *line, const struct line *former)
 static bool reader_find(struct reader *reader, uintptr_t address, struct mapping *mapping)
 {
     struct line line;
-    struct line former = {.has_file = false}; /* the last line so far that names a file */
+    struct line former = {.has_file = false}; /* the last line so far that has named a file */
     while (reader_line(reader, &line)) {
         if (line.has_file) {
             if (!line_continues(&line, &former)) {

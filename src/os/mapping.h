@@ -11,9 +11,9 @@
 enum { MAPPING_NAME_SIZE = 64 };
 
 struct mapping {
-    /* where the first byte of the file is mapped, or would be mapped if the mapping began there */
+    /* the address at which the first byte of the file is mapped, or would be if the mapping began with that byte */
     uintptr_t start;
-    char name[MAPPING_NAME_SIZE]; /* the last part of the file's path, cut if it is longer */
+    char name[MAPPING_NAME_SIZE]; /* the last component of the file's path, cut if it is too long */
 };
 
 /*

@@ -36,7 +36,8 @@
 #endif
 
 /*
- * The number of known seccomp filters. If there is one, the library makes no system call that the filter might forbid.
+ * How many seccomp filters the library knows of. If there is one, the library makes no system call that the filter
+ * might forbid.
  */
 static _Atomic unsigned filters;
 
@@ -55,7 +56,8 @@ bool os_is_filtered(void)
     return atomic_load_explicit(&filters, memory_order_relaxed) > 0;
 }
 
-/* Returns true if the result of a system call is an error: a number from -4095 to -1, where no mapping can begin. */
+/* Returns true if the result of a system call is an error: a number from -4095 to -1. No mapping begins at such an
+ * address. */
 static bool os_is_error(long result)
 {
     enum { ERROR_LAST = 4095 };
@@ -98,8 +100,8 @@ static char *os_mmap(char *start, size_t size, int protection, int flags)
 }
 
 /*
- * Maps a range at exactly the address `start`. Linux before 4.17 does not know MAP_FIXED_NOREPLACE and takes the
- * address for a hint, so a mapping that came to lie elsewhere is removed again.
+ * Maps a range at exactly the address `start`. Linux before 4.17 does not know MAP_FIXED_NOREPLACE and may map
+ * elsewhere; such a mapping is unmapped again.
  */
 static bool os_map_at(char *start, size_t size, int protection)
 {
@@ -116,8 +118,8 @@ bool os_claim(char *start, size_t size)
 }
 
 /*
- * valgrind and some sandboxes cannot grow a mapping in place. A new mapping is then put behind the old one; it does not
- * have the name and the advice (madvise) of the old mapping.
+ * First tries to grow the mapping in place. valgrind and some sandboxes cannot do that. A new mapping is then put
+ * behind the old one; it does not have the old one's name and advice (madvise).
  */
 bool os_extend(char *end, size_t size)
 {
@@ -126,15 +128,15 @@ bool os_extend(char *end, size_t size)
 }
 
 /*
- * The advice MADV_NORMAL is what a mapping has anyway, so the call changes nothing. The kernel refuses the call with
- * ENOMEM where nothing is mapped.
+ * Gives the kernel the advice MADV_NORMAL for the page. Mappings have that anyway, so it changes nothing. The kernel
+ * returns ENOMEM if nothing is mapped there.
  */
 bool os_is_mapped(char *page)
 {
     return system_call(SYS_madvise, page, os_page_size(), MADV_NORMAL) != -ENOMEM;
 }
 
-/* Returns 0 if the range can be mapped, or the number of the error. */
+/* Returns 0 if memory can be mapped at this range, or else the number of the error. Unmaps it again. */
 static int os_try(char *start, size_t size)
 {
     long place = os_call_mmap(start, size, PROT_NONE, MAP_FIXED_NOREPLACE);
@@ -178,7 +180,7 @@ bool os_grow(char *start, size_t size, size_t wanted)
     return !os_is_error(system_call(SYS_mremap, start, size, wanted, 0));
 }
 
-/* Returns the place to which a call of mremap has moved a mapping, or NULL if the kernel has refused. */
+/* Returns the address to which mremap has moved a mapping, or NULL if the kernel has refused. */
 static char *os_moved(long place)
 {
     return os_is_error(place) ? NULL : (char *)place;
@@ -194,7 +196,8 @@ static char *os_call_take(char *start, size_t size)
     return os_moved(system_call(SYS_mremap, start, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP));
 }
 
-/* Tests on a page whether the kernel takes its content and leaves it mapped. An emulator may ignore the flag. */
+/* Tests on a page of its own whether the kernel can move the page's content and leave the page mapped. An emulator may
+ * ignore the flag for that. */
 static bool os_try_take(void)
 {
     size_t size = os_page_size();
@@ -215,12 +218,13 @@ static bool os_try_take(void)
     return able;
 }
 
-/* The kernel refuses MADV_COLD for locked memory. Otherwise MADV_COLD only has the effect that the kernel reclaims the
- * page sooner when memory is short. */
+/* Returns NULL for locked memory, which the function recognizes because the kernel refuses MADV_COLD for it. For other
+ * memory MADV_COLD only makes the kernel reclaim the pages sooner when memory is short. */
 char *os_take_pages(char *start, size_t size)
 {
     enum { UNKNOWN, ABLE, UNABLE };
-    static _Atomic uint32_t takes = UNKNOWN; /* threads that test the kernel at once come to one result */
+    /* several threads may test the kernel at once, and all get the same result */
+    static _Atomic uint32_t takes = UNKNOWN;
     if (atomic_load_explicit(&takes, memory_order_relaxed) == UNKNOWN) {
         atomic_store_explicit(&takes, os_try_take() ? ABLE : UNABLE, memory_order_relaxed);
     }
@@ -247,7 +251,7 @@ bool os_freeze(void *object, size_t size)
     return (((uintptr_t)object | size) & within) == 0 && os_protect(object, size, PROT_READ);
 }
 
-static atomic_bool discard_is_void; /* true if the kernel reports that it has discarded pages but has done nothing */
+static atomic_bool discard_is_void; /* true if the kernel reports that it has discarded pages although it has not */
 
 bool os_discard(char *start, size_t size)
 {
@@ -267,9 +271,9 @@ bool os_discard_clears(void)
 }
 
 /*
- * Writes to a page that reads as zero, and discards it. Returns true if the page keeps its content although os_discard
- * reported success. An atomic addition reads the page again, because a plain load and a later store would cost a page
- * fault each.
+ * Writes to a page that reads as zero, and discards it. Returns true if the page has kept its content although
+ * os_discard has reported success. The page is read by an atomic addition, which causes one page fault; a load and a
+ * later store would cause two.
  */
 static bool os_discard_left(atomic_char *page)
 {
@@ -286,10 +290,7 @@ void os_try_discard(void *page)
     atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
 }
 
-/*
- * process_madvise takes an array of struct iovec. The library passes an array of struct span, so the two must have one
- * layout.
- */
+/* process_madvise gets an array of struct span in place of one of struct iovec, so both must have the same layout. */
 _Static_assert(sizeof(struct span) == sizeof(struct iovec) &&
                    offsetof(struct span, start) == offsetof(struct iovec, iov_base) &&
                    offsetof(struct span, size) == offsetof(struct iovec, iov_len),
@@ -302,7 +303,7 @@ _Static_assert(sizeof(struct span) == sizeof(struct iovec) &&
 static long os_call_process_madvise(const struct span *ranges, size_t count)
 {
 #ifdef SYS_process_madvise
-    enum { SELF = -10000 }; /* PIDFD_SELF: the process itself, without a file descriptor */
+    enum { SELF = -10000 }; /* PIDFD_SELF: stands for the process itself, so that no file descriptor is needed */
     return system_call(SYS_process_madvise, SELF, ranges, count, MADV_DONTNEED, 0);
 #else
     (void)ranges;
@@ -311,8 +312,8 @@ static long os_call_process_madvise(const struct span *ranges, size_t count)
 #endif
 }
 
-/* Returns true if one call has discarded the first and the last of three pages. The pointer is volatile, because
- * otherwise the compiler would not read the pages again. */
+/* Discards the first and the last of three pages by one call. Returns true if that has worked. The pointer is volatile,
+ * because otherwise the compiler would not read the pages again. */
 static IN_FRESH_PAGES bool os_discards_two(char *pages)
 {
     size_t page = os_page_size();
@@ -363,7 +364,8 @@ size_t os_discard_together(const struct span *ranges, size_t count)
 
 bool os_populate(char *start, size_t size)
 {
-    static atomic_bool unknown; /* true if this kernel lacks this advice, so that the system call is made only once */
+    /* true if the kernel has refused this advice because it does not know it; the call is then not made again */
+    static atomic_bool unknown;
     if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return false;
     }
@@ -389,7 +391,7 @@ bool os_residency(const char *start, size_t size, unsigned char *pages)
 
 void os_name(char *start, size_t size, const char *name)
 {
-    static atomic_bool unknown; /* true if this kernel cannot name mappings, which the first call shows */
+    static atomic_bool unknown; /* true if the kernel cannot name mappings, which the first call shows */
     if (os_is_filtered() || atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return;
     }
@@ -399,8 +401,8 @@ void os_name(char *start, size_t size, const char *name)
 }
 
 /*
- * process_vm_readv reads the process's own memory as if it were that of another process, so an address that is not
- * mapped gives an error and not a fault.
+ * process_vm_readv reads the process's own memory as if it were that of another process. So for an address that is not
+ * mapped it returns an error, and does not crash.
  */
 bool os_copy(void *target, const void *source, size_t size)
 {

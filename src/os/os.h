@@ -12,8 +12,8 @@
 /*
  * All sizes are bytes and all ranges are whole pages, unless a comment says otherwise. Any thread and any signal
  * handler may call these functions. They keep errno, because the caller decides which error the program sees. They
- * report a failure by the return value and never end the process. Where a comment says that the library calls a
- * function at start-up, nothing else may call that function.
+ * report a failure by the return value and never end the process. If a comment says that the library calls a function
+ * at start-up, no other code may call it.
  */
 
 /* Returns the page size. It is read once, at the first call. */
@@ -30,7 +30,7 @@ bool os_claim(char *start, size_t size);
 
 /*
  * Extends the mapping that ends at `end` by `size` bytes in place. The new pages have the protection, the name and the
- * advice of the mapping. Returns false, with nothing changed, if another mapping is in the way, if another thread has
+ * advice of the mapping. Returns false, and changes nothing, if another mapping is in the way, if another thread has
  * extended the mapping meanwhile, or if memory is short.
  */
 bool os_extend(char *end, size_t size);
@@ -69,10 +69,10 @@ bool os_grow(char *start, size_t size, size_t wanted);
 char *os_move(char *start, size_t size, size_t wanted);
 
 /*
- * Moves the pages of a range to a new mapping, and returns its start. The range stays mapped, and reads as zero.
- * Returns NULL, with nothing changed, if the kernel cannot do that (before Linux 5.7) or refuses, or if the range is
- * locked in memory, because the kernel would unlock the whole mapping that the range is a part of. The first call tests
- * the kernel on a page of its own.
+ * Moves the pages of a range to a new mapping, and returns the start of that. The range stays mapped, and reads as
+ * zero. Returns NULL, and changes nothing, if the kernel cannot do that (before Linux 5.7) or refuses. Also returns
+ * NULL if the range is locked in memory, because the kernel would then unlock the whole mapping to which the range
+ * belongs. The first call tests the kernel on a page of its own.
  */
 char *os_take_pages(char *start, size_t size);
 
@@ -146,7 +146,7 @@ enum { OS_RESIDENCY_PAGES = 1024 };
 /*
  * Stores which pages of the range are in memory: a byte for each page, whose lowest bit is 1 if the page is in memory.
  * A page that was only ever read counts as in memory too, although all such pages share one page of the kernel. Returns
- * false if the kernel does not tell. Returns false without a system call if the process has a seccomp filter.
+ * false if the kernel does not say so. Returns false without a system call if the process has a seccomp filter.
  */
 bool os_residency(const char *start, size_t size, unsigned char *pages);
 

@@ -23,9 +23,9 @@ void os_read_file(const char *path, char *text, size_t size);
 /*
  * These functions open, close, read and write files. Unlike those of libc they are no cancellation points, because a
  * thread that was cancelled in one of them would leave a file open or a flag set, and would end inside a function, such
- * as malloc, that the program does not know as a cancellation point. A failed call returns the number of the error with
- * a minus. os_read tries again after a signal handler has interrupted it. os_write returns the error -EINTR instead,
- * because the descriptor may accept nothing for a while.
+ * as malloc, that the program does not know as a cancellation point. A failed call returns the negative error number.
+ * os_read tries again after a signal handler has interrupted it. os_write returns the error -EINTR instead, because the
+ * descriptor may accept nothing for a while.
  */
 int os_open(const char *path, int flags, unsigned mode);
 void os_close(int file);
@@ -39,8 +39,9 @@ ssize_t os_write(int file, const void *bytes, size_t size);
 bool os_await_writable(int file, int milliseconds);
 
 /*
- * Store what the kernel knows of an open file, or of the file at `path`. If `follow` is true and `path` names a
- * symbolic link, the link's target is described. Returns 0, or the number of the error with a minus.
+ * os_status stores what the kernel knows of an open file, and os_status_at of the file at `path`. If `follow` is true
+ * and `path` names a symbolic link, os_status_at describes the file to which the link leads. Both return 0, or the
+ * negative error number.
  */
 int os_status(int file, struct stat *status);
 int os_status_at(const char *path, struct stat *status, bool follow);

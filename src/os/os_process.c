@@ -101,7 +101,8 @@ void os_name_thread(const char *name)
     system_call(SYS_prctl, PR_SET_NAME, name);
 }
 
-/* An error-checking mutex has a field into which libc writes the number of the thread that locks the mutex. */
+/* libc writes the number of the thread that locks an error-checking mutex into a field of it, so no system call is
+ * needed to get that number. */
 pid_t os_thread(void)
 {
     pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
@@ -119,8 +120,8 @@ size_t os_limit(int resource)
 }
 
 /*
- * Returns the limit for the memory of all processes together under strict overcommit, which only /proc/meminfo shows.
- * Returns SIZE_MAX without strict overcommit.
+ * Returns how many bytes of memory all processes together may map under strict overcommit, as /proc/meminfo shows it.
+ * Returns SIZE_MAX if there is no strict overcommit.
  */
 static size_t os_commit_limit(void)
 {
@@ -138,7 +139,7 @@ static size_t os_commit_limit(void)
 
 size_t os_charge_limit(void)
 {
-    int kept = errno; /* errno is kept, because strtoul may change it */
+    int kept = errno; /* keeps errno, because strtoul may change it */
     size_t least = os_commit_limit();
     size_t data = os_limit(RLIMIT_DATA);
     size_t space = os_limit(RLIMIT_AS);
@@ -149,7 +150,7 @@ size_t os_charge_limit(void)
 
 unsigned os_processors(void)
 {
-    static _Atomic unsigned known; /* the number of processors; zero until the first call, which reads a file */
+    static _Atomic unsigned known; /* the number of processors; zero until the first call has read it from a file */
     unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
     if (count == 0) {
         long said = sysconf(_SC_NPROCESSORS_CONF);
@@ -161,7 +162,8 @@ unsigned os_processors(void)
 
 unsigned os_usable_processors(void)
 {
-    enum { WORDS = 128 }; /* one bit for each of 8192 processors, the most that a kernel can be built for */
+    /* one bit for each of 8192 processors, which is the largest number that a kernel can be built for */
+    enum { WORDS = 128 };
     uint64_t usable[WORDS];
     unsigned count = 0;
     long bytes = os_is_filtered() ? -EPERM : system_call(SYS_sched_getaffinity, 0, sizeof usable, usable);

@@ -15,7 +15,7 @@
  * the program sees. A failure is reported by the return value; no function ends the process.
  */
 
-/* Return the id of the process, the id of its parent, and the id of the effective user. */
+/* os_process returns the id of the process, os_parent that of its parent, and os_user the id of the effective user. */
 pid_t os_process(void);
 pid_t os_parent(void);
 uid_t os_user(void);
@@ -83,7 +83,7 @@ size_t os_limit(int resource);
 unsigned os_processors(void);
 
 /*
- * Returns how many processors the process may use at the moment (sched_setaffinity); at least 1. Costs one system call
+ * Returns how many processors the process may use at the moment (sched_setaffinity); at least 1. Makes one system call
  * and reads no file. Behind a seccomp filter it returns what os_processors returns. The library calls it at start-up.
  */
 unsigned os_usable_processors(void);

@@ -1,4 +1,5 @@
-/* Names the function that an address lies in, without calling the dynamic linker, whose lock may be held. */
+/* Names the function in which an address lies. It does not call the dynamic linker, because another thread may hold
+ * that one's lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/symbol.h"
 
@@ -12,7 +13,7 @@ void symbol_begin(struct symbol_finder *finder)
     finder->blind = os_is_filtered();
 }
 
-/* Returns the remembered object that contains an address, or NULL. */
+/* Returns the stored object that contains the address, or NULL. */
 static const struct symbol_object *symbol_recall(const struct symbol_finder *finder, uintptr_t address)
 {
     for (unsigned i = 0; i < SYMBOL_OBJECTS; i++) {
@@ -25,8 +26,8 @@ static const struct symbol_object *symbol_recall(const struct symbol_finder *fin
 }
 
 /*
- * Reads the object that contains an address, and remembers this object in place of the one that was remembered first.
- * If the file mapped there is no ELF object, only its name is known. Returns NULL if no file is mapped there.
+ * Reads the object that contains the address, and stores it in place of the one that was stored first. If the file
+ * mapped there is no ELF object, only its name is stored. Returns NULL if no file is mapped there.
  */
 static const struct symbol_object *symbol_meet(struct symbol_finder *finder, uintptr_t address)
 {

@@ -1,4 +1,5 @@
-/* Names the function that an address lies in, without calling the dynamic linker, whose lock may be held. */
+/* Names the function in which an address lies. It does not call the dynamic linker, because another thread may hold
+ * that one's lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SYMBOL_H
 #define SOCKMALLOC_SYMBOL_H
@@ -25,8 +26,8 @@
 enum { SYMBOL_OBJECTS = 8, SYMBOL_NAME_SIZE = 256 };
 
 /*
- * The libraries in which addresses were found before, so that /proc/self/maps is read once for each library. The caller
- * owns the structure, and one thread at a time may use it.
+ * The objects (programs and libraries) in which addresses were found before. They are stored so that /proc/self/maps is
+ * read once for each object. The caller owns the structure, and only one thread at a time may use it.
  */
 struct symbol_finder {
     bool blind; /* true if there is a seccomp filter, so that no system call may be made */
