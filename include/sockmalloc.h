@@ -21,9 +21,14 @@ extern "C" {
 #define SOCKMALLOC_DUMP_ONLY 1355006224
 
 /*
+ * Reports on the malloc
+ * ---------------------
+ *
  * A program linked with -lsockmalloc can call these functions at any time. A program that also runs without the library
  * declares them weak, or looks them up by dlsym(3). Unless the comment of a function says otherwise, the function may
- * be called by any thread and in a signal handler, takes no lock, allocates nothing and keeps errno.
+ * be called by any thread and in a signal handler, takes no lock, allocates nothing and keeps errno. The functions own
+ * nothing: buffers and names stay the caller's. Only libsockmalloc.so has this group, but for sockmalloc_version.
+ * Source: none of the texts in doc/design/pools.md; sockmalloc_trim does what malloc_trim(3) does, with a limit.
  */
 
 /* Returns the version of the library, for example "0.1.0", as a static string. */
@@ -122,7 +127,7 @@ int sockmalloc_dump_as(int descriptor, const char *format);
  * buffer moves alone, and sockmalloc_slack returns NULL from then on.
  *
  * Slack belongs to the thread that the buffer belongs to at the time. All of these functions may be called in signal
- * handlers and take no lock. An address in the range of the pools at which no live buffer begins ends the process with
+ * handlers and take no lock. They keep errno, except where sockmalloc_slack_alloc sets it. An address in the range of the pools at which no live buffer begins ends the process with
  * a line of text, as free does. Only libsockmalloc.so has this group. Source: the text on pooling in 6.4 of
  * doc/design/pools.md.
  */
@@ -152,7 +157,9 @@ void sockmalloc_slack_free(void *buffer);
  *
  * Messages of any size are allocated one behind the other in a page, and the page is recycled as a whole when none of
  * its messages is live. Each thread fills a page of its own, and any thread may free any message. Each message has
- * eight bytes in front of it, where free finds its size. libsockmalloc-buffers.so has this group too.
+ * eight bytes in front of it, where free finds its size. A message belongs to the program until the program frees it,
+ * and its memory always to the object. Any thread may call the functions, unless the comment of a function says
+ * otherwise. They keep errno unless they fail. libsockmalloc-buffers.so has this group too.
  * sockmalloc_message(3) describes it with an example. Source: text 001 of doc/design/pools.md.
  */
 struct sockmalloc_message;
@@ -201,7 +208,7 @@ void *sockmalloc_message_alloc(struct sockmalloc_message *messages, size_t size,
 /*
  * Allocates up to `count` messages of one size, and stores them in `allocated`: for a call such as recvmmsg(2). Returns
  * how many there are. If there are fewer than `count`, errno is set as by sockmalloc_message_alloc. One call for 32
- * messages takes a fraction of the time of 32 calls.
+ * messages takes a fraction of the time of 32 calls. May be called in a signal handler, as sockmalloc_message_alloc.
  */
 size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t size, unsigned type, size_t count,
                                      void **allocated);
@@ -218,11 +225,11 @@ size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t
  */
 void sockmalloc_message_free(struct sockmalloc_message *messages, void *message);
 
-/* Frees `count` messages, as sockmalloc_message_free frees each of them. */
+/* Frees `count` messages, as sockmalloc_message_free frees each of them, also in a signal handler. */
 void sockmalloc_message_free_many(struct sockmalloc_message *messages, size_t count, void *const *freed);
 
-/* Returns the size that a live message was allocated with. The process ends as in sockmalloc_message_free if `message`
- * is no live message. May be called in a signal handler. */
+/* Returns the size in bytes that a live message was allocated with. The process ends as in sockmalloc_message_free if
+ * `message` is no live message. May be called in a signal handler. */
 size_t sockmalloc_message_size(const struct sockmalloc_message *messages, const void *message);
 
 /*
@@ -234,7 +241,8 @@ void sockmalloc_message_flush(struct sockmalloc_message *messages);
 
 /*
  * Gives the memory of empty pages back to the kernel until at most `keep` bytes of empty pages have memory. Returns how
- * many bytes of pages went back: 0 with errno EINVAL if the object is closed. Takes as long as the kernel needs.
+ * many bytes of pages went back: 0 with errno EINVAL if the object is closed. Takes as long as the kernel needs, so it
+ * should not be called in a signal handler.
  */
 size_t sockmalloc_message_trim(struct sockmalloc_message *messages, size_t keep);
 
@@ -265,7 +273,8 @@ typedef int sockmalloc_message_hook(void *context, void *message, size_t size, u
  * Calls the hook for each live message in the pages that nobody fills and at most `most` bytes of messages hold.
  * Returns how many messages it was called for: 0 with errno EINVAL if the object is closed. The hook may copy a message
  * to elsewhere, tell the program so, and free it; then the page is recycled. The hook may call any function for this
- * object but sockmalloc_message_close. Another thread must not free a message while the hook uses it.
+ * object but sockmalloc_message_close. Another thread must not free a message while the hook uses it. May be called in
+ * a signal handler if the hook may.
  */
 size_t sockmalloc_message_stragglers(struct sockmalloc_message *messages, size_t most, sockmalloc_message_hook *hook,
                                      void *context);
@@ -286,14 +295,15 @@ struct sockmalloc_message_statistics {
 int sockmalloc_message_statistics(const struct sockmalloc_message *messages, unsigned type,
                                   struct sockmalloc_message_statistics *statistics);
 
-/* Returns the largest size in bytes that a step of the histogram counts. The last step also counts all larger sizes. */
+/* Returns the largest size in bytes that a step of the histogram counts. The last step also counts all larger sizes.
+ * Cannot fail. May be called in a signal handler. */
 size_t sockmalloc_message_step_end(unsigned step);
 
 /*
  * Proposes the size of a page for messages of a type, from its statistics: the smallest that has room for 16 messages
  * of the 99th percentile, so that about a 32nd of a page is left unused at its end, and for the largest message so far.
  * Returns the size in bytes, 4 KiB if there was no message yet, or 0 with errno EINVAL if the object is closed or the
- * type not counted. The object keeps its size; the proposal is for the next one.
+ * type not counted. The object keeps its size; the proposal is for the next one. May be called in a signal handler.
  */
 size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, unsigned type);
 
@@ -376,10 +386,10 @@ int sockmalloc_ring_close(struct sockmalloc_ring *ring);
 void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, unsigned type);
 
 /*
- * Allocates as sockmalloc_ring_alloc does, but waits if the ring is full, until an absolute time of CLOCK_MONOTONIC, or
- * without limit if `deadline` is NULL. Returns NULL also with errno ETIMEDOUT, or EINTR if a signal handler ran.
- * Without a deadline, handlers that were installed with SA_RESTART do not end the wait. A message that a dead process
- * holds ends the wait only when another process reclaims it. Not a cancellation point.
+ * Allocates `size` bytes as sockmalloc_ring_alloc does, but waits while the ring is full, until an absolute time of
+ * CLOCK_MONOTONIC, or without limit if `deadline` is NULL. Returns NULL also with errno ETIMEDOUT, or EINTR if a signal
+ * handler ran. Without a deadline, handlers that were installed with SA_RESTART do not end the wait. A message that a
+ * dead process holds ends the wait only when another process reclaims it. Not a cancellation point.
  */
 void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
                                  const struct timespec *deadline);
@@ -387,7 +397,8 @@ void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsi
 /* Frees a message, and keeps errno. Does nothing if `message` is NULL. */
 void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message);
 
-/* Returns the number by which another process finds the message. Valid until the message is freed. */
+/* Returns the number by which another process finds the message, or 0 with errno EINVAL if `ring` or `message` is NULL.
+ * Valid until the message is freed. */
 uint64_t sockmalloc_ring_handle(struct sockmalloc_ring *ring, const void *message);
 
 /*
@@ -428,10 +439,11 @@ struct sockmalloc_ring_status {
 int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc_ring_status *status);
 
 /*
- * Fixed-size pools: blocks of one size, for buffers of a server that knows what size it needs (texts 000 and 002 of
- * doc/design/pools.md).
+ * Fixed-size pools: blocks of one size
+ * ------------------------------------
  *
- * A pool gets its memory in chunks of many blocks. Nothing is written into a free block. Any thread may call the
+ * For buffers of a server that knows what size it needs. A pool gets its memory in chunks of many blocks. A block
+ * belongs to the program until the program frees it. Nothing is written into a free block. Any thread may call the
  * functions on any pool, at the same time as others, except for sockmalloc_pool_create and sockmalloc_pool_destroy: no
  * thread may use a pool before the first has returned, or when the second is called. sockmalloc_pool_alloc,
  * sockmalloc_pool_free and sockmalloc_pool_statistic may be called in signal handlers, even if the handler interrupted
@@ -448,7 +460,8 @@ int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc
  * held the pool's lock, as in growing, the pool cannot grow any more.
  *
  * A block that is freed twice, an address at which no block of the pool begins, and the free of a block of a pool that
- * was destroyed end the process, after one line on stderr, by abort().
+ * was destroyed end the process, after one line on stderr, by abort(). libsockmalloc-buffers.so has this group too.
+ * Source: texts 000 and 002 of doc/design/pools.md.
  */
 struct sockmalloc_pool;
 
@@ -617,7 +630,10 @@ typedef int sockmalloc_pool_visit(void *context, const struct sockmalloc_pool_us
  */
 int sockmalloc_pool_each(struct sockmalloc_pool *pool, sockmalloc_pool_visit *visit, void *context);
 
-/* Writes the list of blocks in use to a descriptor. Returns 0, or -1 if not all of it could be written. */
+/*
+ * Writes the list of blocks in use to a descriptor, one line for each. Returns 0, or -1 if not all of it could be
+ * written, with errno EINVAL if the pool was destroyed.
+ */
 int sockmalloc_pool_report(struct sockmalloc_pool *pool, int descriptor);
 
 /*
