@@ -14,7 +14,7 @@
 #define OPTIONAL     __attribute__((weak))
 
 /* Not every process has these functions: those of the BSDs, of C23, and of C++ by the names that its compilers use. */
-OPTIONAL const char *sockmalloc_version(void);
+OPTIONAL int sockmalloc_active(void);
 OPTIONAL void *reallocf(void *address, size_t request);
 OPTIONAL int reallocarr(void *pointer, size_t count, size_t size);
 OPTIONAL void cfree(void *address);
@@ -160,5 +160,5 @@ const struct operation *calls_draw(struct draw *draw, enum role role, unsigned o
 
 bool calls_are_sockmalloc(void)
 {
-    return sockmalloc_version != NULL;
+    return sockmalloc_active != NULL;
 }

@@ -57,7 +57,7 @@ struct operation {
 /* Returns a random row with this role that accepts a block of this origin, or NULL if there is none. */
 const struct operation *calls_draw(struct draw *draw, enum role role, unsigned origin);
 
-/* Returns true if the process runs under sockmalloc. */
+/* Returns true if malloc is that of sockmalloc. */
 bool calls_are_sockmalloc(void);
 
 #endif

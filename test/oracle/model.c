@@ -163,12 +163,34 @@ static void model_demand_zeros(const struct block *block)
     }
 }
 
-void model_take(struct block *block, bool zeroed)
+static void model_demand_aligned(const struct block *block)
 {
     if ((uintptr_t)block->address % block->alignment != 0) {
         fault_die("the block of %zu bytes at %p is not aligned to %zu", block->request, (void *)block->address,
                   block->alignment);
     }
+}
+
+void model_claim(const struct block *block)
+{
+    model_demand_aligned(block);
+    extent_add(block);
+}
+
+void model_release(const struct block *block)
+{
+    model_compare(block, block->address, block->filled);
+    extent_remove(block);
+}
+
+void model_forget(const struct block *block)
+{
+    extent_remove(block);
+}
+
+void model_take(struct block *block, bool zeroed)
+{
+    model_demand_aligned(block);
     block->usable = malloc_usable_size(block->address);
     if (block->usable < block->request) {
         fault_die("malloc_usable_size is %zu for a block of %zu at %p", block->usable, block->request,

@@ -33,8 +33,8 @@ struct block {
     size_t slack;      /* bytes of bookkeeping at the end of the block's slot; only sockmalloc has them */
 };
 
-/* the most blocks that may be live at a time */
-enum { MODEL_BLOCKS = 1024 };
+/* The most blocks that may be live at a time, and how many of them those of buffers.c may be. */
+enum { MODEL_BLOCKS = 1024, MODEL_BUFFERS = 512 };
 
 /* Returns the alignment that malloc must give: 16 bytes. For a request that is too small for an object of this
  * alignment, less is enough (C23). */
@@ -59,6 +59,14 @@ void model_check(const struct block *block);
  * did not free the block, model_keep adds it again. */
 void model_give(const struct block *block);
 void model_keep(const struct block *block);
+
+/*
+ * The same for a block that is not malloc's. The caller of model_claim has set `usable` too, and model_fill must
+ * follow. model_release checks the block before it is freed. model_forget is for a block whose memory is gone.
+ */
+void model_claim(const struct block *block);
+void model_release(const struct block *block);
+void model_forget(const struct block *block);
 
 /* model_stop blocks all threads that add or remove a block, until model_go_on is called. So a fork in between copies a
  * consistent model. */

@@ -1,9 +1,10 @@
 /* Draws random sequences of calls over the whole interface of malloc, and compares each result with a model that is
- * made of the standards and the man pages only.
+ * made of the standards and the man pages only. Between them it draws calls on fixed-size pools, message pages and
+ * rings, which all threads share, with a model made of include/sockmalloc.h.
  *
  * usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]
  *   --seconds N   the time after which the run counts as hung (120)
- *   --control     the process must not run under sockmalloc; without this option it must
+ *   --control     malloc must not be that of sockmalloc; without this option it must
  * The seed decides the number of threads, and what each thread does in each round. In a round every thread works on
  * a shelf of blocks of its own. Then the thread ends, and the shelf goes to another thread; only the first thread
  * stays. Children of forks go on with the blocks that they inherited, as their parents do: some are forked between
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffers.h"
 #include "calls.h"
 #include "draw.h"
 #include "fault.h"
@@ -27,7 +29,7 @@
 
 enum { THREADS = 4, FORK_STEPS = 500, CHILD_STEPS = 100, NOBODY = -1 };
 
-_Static_assert(THREADS *STEP_SLOTS <= MODEL_BLOCKS, "the model has room for all blocks");
+_Static_assert(THREADS *STEP_SLOTS + MODEL_BUFFERS <= MODEL_BLOCKS, "the model has room for all blocks");
 
 static struct {
     unsigned long seed;
@@ -62,9 +64,11 @@ static struct shelf *shelf_of(unsigned worker)
 static pid_t fork_here(void)
 {
     pid_t parent = getpid();
+    buffers_stop();
     model_stop();
     pid_t child = fork();
     model_go_on();
+    buffers_go_on(child == 0);
     if (child < 0) {
         fault_die("fork failed");
     }
@@ -165,12 +169,14 @@ static void run_all(void)
         reap(child);
         forks += child != NOBODY;
     }
+    buffers_close(&draw);
     for (unsigned i = 0; i < threads; i++) {
         step_give_all(&shelves[i], &draw);
         steps += worker[i].steps;
         forks += worker[i].forks;
     }
-    printf("oracle: seed %lu: %lu steps, %u threads, %lu forks\n", command.seed, steps, threads, forks);
+    printf("oracle: seed %lu: %lu steps, %u threads, %lu forks, %u misuses\n", command.seed, steps, threads, forks,
+           buffers_misuses());
 }
 
 static unsigned long *command_number(const char *word)
@@ -196,12 +202,13 @@ int main(int count, char **words)
         }
     }
     if (calls_are_sockmalloc() == command.is_control) {
-        fprintf(stderr, "oracle: the process %s under sockmalloc\n", command.is_control ? "runs" : "does not run");
+        fprintf(stderr, "oracle: malloc is %ssockmalloc's\n", command.is_control ? "" : "not ");
         return 2;
     }
     fault_open(command.seed);
     fault_watch((unsigned)command.seconds);
     step_open();
+    buffers_open();
     run_all();
     return 0;
 }

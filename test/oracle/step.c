@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "buffers.h"
 #include "calls.h"
 #include "fault.h"
 #include "slack.h"
@@ -269,11 +270,13 @@ void step_run(struct shelf *shelf, struct draw *draw)
     } else if (choice == 1) {
         struct call call = {0};
         step_perform(calls_draw(draw, ROLE_LEAVE, 0), &call, 0);
+    } else if (choice < 12) {
+        buffers_step(draw);
     } else if (block->address == NULL) {
         step_take(calls_draw(draw, ROLE_TAKE, 0), shelf, block, draw);
-    } else if (choice < 10) {
+    } else if (choice < 20) {
         step_look(block, draw);
-    } else if (choice < 34 && (operation = calls_draw(draw, ROLE_RESIZE, block->origin)) != NULL) {
+    } else if (choice < 40 && (operation = calls_draw(draw, ROLE_RESIZE, block->origin)) != NULL) {
         step_resize(operation, shelf, block, draw);
     } else {
         step_give(calls_draw(draw, ROLE_GIVE, block->origin), shelf, block);
