@@ -127,9 +127,9 @@ int sockmalloc_dump_as(int descriptor, const char *format);
  * buffer moves alone, and sockmalloc_slack returns NULL from then on.
  *
  * Slack belongs to the thread that the buffer belongs to at the time. All of these functions may be called in signal
- * handlers and take no lock. They keep errno, except where sockmalloc_slack_alloc sets it. An address in the range of the pools at which no live buffer begins ends the process with
- * a line of text, as free does. Only libsockmalloc.so has this group. Source: the text on pooling in 6.4 of
- * doc/design/pools.md.
+ * handlers and take no lock. They keep errno, except where sockmalloc_slack_alloc sets it. An address in the range of
+ * the pools at which no live buffer begins ends the process with a line of text, as free does. Only libsockmalloc.so
+ * has this group. Source: the text on pooling in 6.4 of doc/design/pools.md.
  */
 
 /* Returns how many bytes of slack the buffer could still have: 0 for a block that is no slot of the pools. */
