@@ -4,11 +4,7 @@
 
 #include "memory/bucket.h"
 
-/* The depots of all buckets. Each stack has a cache line of its own. */
-static struct depot {
-    struct stack full[DECAY_GENERATIONS];
-    struct stack empty;
-} depots[BUCKET_LIMIT];
+static struct depot depots[BUCKET_LIMIT];
 
 struct magazine *depot_pop_full(unsigned bucket)
 {
@@ -58,4 +54,9 @@ void depot_reset(void)
         stack_reset(&depots[bucket].full[1]);
         stack_reset(&depots[bucket].empty);
     }
+}
+
+struct span depot_span(void)
+{
+    return (struct span){depots, sizeof depots};
 }

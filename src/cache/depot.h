@@ -6,6 +6,12 @@
 #include "cache/magazine.h"
 #include "memory/decay.h"
 
+/* The depot of a bucket. Each stack has a cache line of its own. */
+struct depot {
+    struct stack full[DECAY_GENERATIONS];
+    struct stack empty;
+};
+
 /* Any thread may call these functions, which take no lock. A magazine counts as full if it holds at least one slot. */
 
 /*
@@ -41,5 +47,8 @@ void depot_push(unsigned bucket, struct magazine *magazine);
  * again by their metadata.
  */
 void depot_reset(void);
+
+/* Returns where the depots of all buckets lie, for a debugger. */
+struct span depot_span(void);
 
 #endif

@@ -118,6 +118,11 @@ struct span magazine_table_span(void)
     return (struct span){&magazines, sizeof magazines};
 }
 
+struct span magazine_links_span(void)
+{
+    return (struct span){&links, sizeof links};
+}
+
 size_t magazine_capacity(void)
 {
     size_t most = os_round_to_pages(magazine_end(MAGAZINES_MAX));

@@ -91,6 +91,10 @@ static inline uint32_t magazine_depth(void **top)
  * returns where the magazines lie. `sockmalloc stat` copies both from another process over its own.
  */
 struct span magazine_table_span(void);
+
+/* Returns where the object lies that describes the table of links, by which magazines of a depot are chained. A
+ * debugger reads it. */
+struct span magazine_links_span(void);
 struct span magazine_records_span(void);
 
 /* Returns how many bytes the table of magazines can grow to. */

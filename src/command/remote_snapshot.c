@@ -138,7 +138,7 @@ static enum remote_process_state remote_snapshot_bring_objects(const struct remo
                                                                const struct span own[INSPECT_OBJECTS])
 {
     enum remote_process_state state = REMOTE_READ;
-    for (unsigned which = 0; state == REMOTE_READ && which < INSPECT_OBJECTS; which++) {
+    for (unsigned which = 0; state == REMOTE_READ && which < INSPECT_COPIED; which++) {
         state = remote_snapshot_copy(target, (enum inspect_export_object)which, &own[which]);
     }
     return state == REMOTE_READ && !remote_snapshot_makes_sense() ? REMOTE_SENSELESS : state;

@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "base/colour.h"
 #include "memory/bucket.h"
 #include "memory/reserve.h"
 #include "memory/table.h"
@@ -14,11 +13,6 @@
 /* The table of records grows by this many bytes at a time, which are the records of 4 MiB of slots. */
 enum { RECORDS_STEP = 16 << 10 };
 
-struct in_use_record {
-    _Atomic uint64_t taken_at;
-    _Atomic(const void *) caller;
-};
-
 static struct table records;
 
 bool in_use_laid;
@@ -26,12 +20,12 @@ bool in_use_laid;
 /* Returns the offset in the table at which the record of slot `number` ends. */
 static size_t in_use_end(size_t number)
 {
-    return COLOUR_REQUESTS + (number + 1) * sizeof(struct in_use_record);
+    return IN_USE_FIRST + (number + 1) * sizeof(struct in_use_record);
 }
 
 static struct in_use_record *in_use_record(uint32_t number)
 {
-    return (struct in_use_record *)(void *)(records.start + COLOUR_REQUESTS) + number;
+    return (struct in_use_record *)(void *)(records.start + IN_USE_FIRST) + number;
 }
 
 static size_t in_use_table_size(size_t size)
@@ -94,4 +88,9 @@ struct in_use in_use_find(uint32_t number)
         .taken_at = atomic_load_explicit(&record->taken_at, memory_order_relaxed),
         .caller = atomic_load_explicit(&record->caller, memory_order_relaxed),
     };
+}
+
+struct span in_use_span(void)
+{
+    return (struct span){&records, sizeof records};
 }

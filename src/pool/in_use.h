@@ -3,11 +3,14 @@
 #ifndef SOCKMALLOC_IN_USE_H
 #define SOCKMALLOC_IN_USE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/colour.h"
+#include "base/span.h"
 
 /*
  * The table has one record for each page of the pools' range; a slot's record is that of its first page. A record is
@@ -26,6 +29,13 @@ struct in_use {
     uint64_t taken_at;  /* nanoseconds, by in_use_now; 0 if unknown */
     const void *caller; /* the return address of the call; NULL if unknown */
 };
+
+/* A record as it lies in the table, and the offset of the first record in the table. */
+struct in_use_record {
+    _Atomic uint64_t taken_at;
+    _Atomic(const void *) caller;
+};
+enum { IN_USE_FIRST = COLOUR_REQUESTS };
 
 /*
  * in_use_space returns how many bytes of addresses the table needs for a range of `size` bytes. in_use_lay creates the
@@ -62,5 +72,8 @@ INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken
 
 /* Returns the last record of a slot, or an empty one if there is none. */
 INTERNAL struct in_use in_use_find(uint32_t number);
+
+/* Returns where the object lies that describes the table of records. A debugger reads it. */
+INTERNAL struct span in_use_span(void);
 
 #endif

@@ -5,35 +5,37 @@
 #include "buffers/fixed_table.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
+#include "cache/depot.h"
 #include "cache/magazine.h"
 #include "config/message.h"
 #include "memory/region.h"
+#include "memory/slots.h"
 #include "percpu/percpu.h"
 #include "pool/histogram.h"
+#include "pool/in_use.h"
 #include "pool/pool.h"
 #include "pool/pressure.h"
 
 _Static_assert(sizeof PACKAGE_VERSION <= INSPECT_LIBRARY_SIZE, "the version fits");
+_Static_assert(offsetof(struct inspect_export, version) == 16 && offsetof(struct inspect_export, library) == 20 &&
+                   offsetof(struct inspect_export, born) == 44 && offsetof(struct inspect_export, self) == 48 &&
+                   offsetof(struct inspect_export, layout) == 56,
+               "HEAD in command/debugger.py");
 
 struct inspect_export sockmalloc_view = {
     .magic = "sockmalloc view",
     .version = INSPECT_VERSION,
     .library = PACKAGE_VERSION,
-    .layout = {.names = INSPECT_NAMES,
-               .place = {sizeof(struct inspect_export), sizeof(struct cache), offsetof(struct cache, bin),
-                         sizeof(struct cache_bin), offsetof(struct cache_bin, public_magazine),
-                         offsetof(struct cache_bin, requests), sizeof(struct cache_tally),
-                         offsetof(struct cache_tally, armed), offsetof(struct cache_tally, quota),
-                         offsetof(struct cache_tally, fresh_left), sizeof(struct bucket_geometry),
-                         offsetof(struct region_growth, front), sizeof(struct magazine),
-                         offsetof(struct pool, inherited_depot), sizeof(struct bucket_plan), sizeof(void *),
-                         sizeof(struct fixed_pool)}},
+#define INSPECT_PLACE(name, value) (value),
+    .layout = {.names = INSPECT_NAMES, .place = {INSPECT_PLACE_ROWS(INSPECT_PLACE)}},
+#undef INSPECT_PLACE
 };
 
 void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan)
 {
 #define INSPECT_SET(name, span) object[INSPECT_##name] = span;
     INSPECT_ROWS(INSPECT_SET)
+    INSPECT_MORE_ROWS(INSPECT_SET)
 #undef INSPECT_SET
 }
 

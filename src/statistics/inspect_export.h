@@ -13,15 +13,19 @@
 #include "memory/bucket.h"
 
 /*
- * The library exports one struct inspect_export. It lists the objects that snapshot_take and the formats read. The
- * reader is a program of the same version that is built from the same files. It copies each object over its own object
- * of that name, maps copies of the memory that the objects point to, and calls snapshot_take. The process that is read
- * pays nothing for that: it makes no call, gets no signal and takes no lock.
+ * The library exports one struct inspect_export. It lists the objects that snapshot_take and the formats read. There
+ * are two readers. The process that is read pays nothing: it makes no call, gets no signal and takes no lock.
  *
- * The first three fields stay where they are in every version. The fields after them are for a reader whose layout is
- * the same, byte by byte.
+ * The command is a program of the same version that is built from the same files. It copies each object over its own
+ * object of that name, maps copies of the memory that the objects point to, and calls snapshot_take. It compares the
+ * layout of the structure with its own, byte by byte.
+ *
+ * A debugger runs command/debugger.py, which knows nothing of the library's files but the beginning of this structure,
+ * up to `layout`, and finds all else by the names in it. So it can read a core file of a library without symbols.
+ *
+ * The first three fields stay where they are in every version.
  */
-enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 1, INSPECT_LIBRARY_SIZE = 24 };
+enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 2, INSPECT_LIBRARY_SIZE = 24 };
 
 /* Columns: the name of an object, and a span with its address and size. The order is a part of the layout. */
 #define INSPECT_ROWS(ROW)                                                                                              \
@@ -43,22 +47,106 @@ enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 1, INS
     ROW(KIND, pool_kind_span())                                                                                        \
     ROW(FIXED, fixed_table_span())
 
+/* The same columns for objects that no statistic needs. The command does not copy them with the objects above. */
+#define INSPECT_MORE_ROWS(ROW)                                                                                         \
+    ROW(SLOTS, ((struct span){&slots, sizeof slots}))                                                                  \
+    ROW(DEPOTS, depot_span())                                                                                          \
+    ROW(MAGAZINE_LINKS, magazine_links_span())                                                                         \
+    ROW(IN_USE, in_use_span())
+
 enum inspect_export_object {
 #define INSPECT_OBJECT(name, span) INSPECT_##name,
     INSPECT_ROWS(INSPECT_OBJECT)
 #undef INSPECT_OBJECT
+        INSPECT_COPIED, /* the number of objects that the command copies */
+    INSPECT_BEFORE_MORE = INSPECT_COPIED - 1,
+#define INSPECT_OBJECT(name, span) INSPECT_##name,
+    INSPECT_MORE_ROWS(INSPECT_OBJECT)
+#undef INSPECT_OBJECT
         INSPECT_OBJECTS
 };
 
-/* The names of all counters and settings. If they are the same in two programs, their tables mean the same in both. */
-#define INSPECT_ROW_NAME(name, ...) #name " "
-#define INSPECT_NAMES               COUNTER_ROWS(INSPECT_ROW_NAME) OPTION_ROWS(INSPECT_ROW_NAME)
+/* Columns: a name, and a size, an offset in bytes or a constant that a reader has to know. */
+#define INSPECT_PLACE_ROWS(ROW)                                                                                        \
+    ROW(view_size, sizeof(struct inspect_export))                                                                      \
+    ROW(pointer_size, sizeof(void *))                                                                                  \
+    ROW(bucket_limit, BUCKET_LIMIT)                                                                                    \
+    ROW(page_shift, REGION_SHIFT)                                                                                      \
+    ROW(plan_size, sizeof(struct bucket_plan))                                                                         \
+    ROW(plan_label, offsetof(struct bucket_plan, label))                                                               \
+    ROW(label_size, BUCKET_LABEL_SIZE)                                                                                 \
+    ROW(table_start, offsetof(struct table, start))                                                                    \
+    ROW(table_ready, offsetof(struct table, ready))                                                                    \
+    ROW(region_start, offsetof(struct region, start))                                                                  \
+    ROW(region_states, offsetof(struct region, states))                                                                \
+    ROW(region_requests, offsetof(struct region, requests))                                                            \
+    ROW(region_links, offsetof(struct region, links))                                                                  \
+    ROW(region_link_shift, offsetof(struct region, link_shift))                                                        \
+    ROW(region_buckets, offsetof(struct region, buckets))                                                              \
+    ROW(region_geometry, offsetof(struct region, geometry))                                                            \
+    ROW(geometry_size, sizeof(struct bucket_geometry))                                                                 \
+    ROW(geometry_stride, offsetof(struct bucket_geometry, stride))                                                     \
+    ROW(growth_slots, offsetof(struct region_growth, slots))                                                           \
+    ROW(growth_front, offsetof(struct region_growth, front))                                                           \
+    ROW(growth_carved, offsetof(struct region_growth, carved))                                                         \
+    ROW(slot_state_mask, SLOT_STATE_MASK)                                                                              \
+    ROW(slot_never_used, SLOT_NEVER_USED)                                                                              \
+    ROW(slot_live, SLOT_LIVE)                                                                                          \
+    ROW(slot_free, SLOT_FREE)                                                                                          \
+    ROW(slot_purged, SLOT_PURGED)                                                                                      \
+    ROW(slot_begins, SLOT_BEGINS)                                                                                      \
+    ROW(slot_bucket_mask, SLOT_BUCKET_MASK)                                                                            \
+    ROW(slot_request_mask, SLOT_REQUEST_MASK)                                                                          \
+    ROW(slot_packed, SLOT_PACKED)                                                                                      \
+    ROW(cache_size, sizeof(struct cache))                                                                              \
+    ROW(cache_ticked, offsetof(struct cache, state) + offsetof(struct cache_state, ticked))                            \
+    ROW(cache_bin, offsetof(struct cache, bin))                                                                        \
+    ROW(bin_size, sizeof(struct cache_bin))                                                                            \
+    ROW(bin_top, offsetof(struct cache_bin, top))                                                                      \
+    ROW(bin_public, offsetof(struct cache_bin, public_magazine))                                                       \
+    ROW(bin_requests, offsetof(struct cache_bin, requests))                                                            \
+    ROW(tally_size, sizeof(struct cache_tally))                                                                        \
+    ROW(tally_armed, offsetof(struct cache_tally, armed))                                                              \
+    ROW(tally_quota, offsetof(struct cache_tally, quota))                                                              \
+    ROW(tally_fresh, offsetof(struct cache_tally, fresh))                                                              \
+    ROW(tally_fresh_left, offsetof(struct cache_tally, fresh_left))                                                    \
+    ROW(processors_records, offsetof(struct processors, table.records))                                                \
+    ROW(processors_count, offsetof(struct processors, table.count))                                                    \
+    ROW(magazine_size, sizeof(struct magazine))                                                                        \
+    ROW(magazine_slot, offsetof(struct magazine, slot))                                                                \
+    ROW(magazine_page, COLOUR_PAGE)                                                                                    \
+    ROW(magazine_page_first, COLOUR_MAGAZINES)                                                                         \
+    ROW(magazine_page_end, COLOUR_MAGAZINES_END)                                                                       \
+    ROW(stack_size, sizeof(struct stack))                                                                              \
+    ROW(stack_numbers, STACK_NUMBERS)                                                                                  \
+    ROW(generations, DECAY_GENERATIONS)                                                                                \
+    ROW(slots_free, offsetof(struct slots, free))                                                                      \
+    ROW(slots_purged, offsetof(struct slots, purged))                                                                  \
+    ROW(depot_size, sizeof(struct depot))                                                                              \
+    ROW(depot_full, offsetof(struct depot, full))                                                                      \
+    ROW(in_use_first, IN_USE_FIRST)                                                                                    \
+    ROW(in_use_size, sizeof(struct in_use_record))                                                                     \
+    ROW(in_use_taken_at, offsetof(struct in_use_record, taken_at))                                                     \
+    ROW(in_use_caller, offsetof(struct in_use_record, caller))                                                         \
+    ROW(pool_inherited_depot, offsetof(struct pool, inherited_depot))                                                  \
+    ROW(fixed_pool_size, sizeof(struct fixed_pool))
 
-enum { INSPECT_PLACES = 17 };
+#define INSPECT_COUNT_ROW(...) +1
+enum { INSPECT_PLACES = 0 INSPECT_PLACE_ROWS(INSPECT_COUNT_ROW) };
+
+/*
+ * The names of all counters, settings, objects and places, in four lists that end with a full stop each. If the names
+ * are the same in two programs, their tables mean the same in both.
+ */
+#define INSPECT_ROW_NAME(name, ...) #name " "
+#define INSPECT_NAMES                                                                                                  \
+    COUNTER_ROWS(INSPECT_ROW_NAME)                                                                                     \
+    ". " OPTION_ROWS(INSPECT_ROW_NAME) ". " INSPECT_ROWS(INSPECT_ROW_NAME)                                             \
+        INSPECT_MORE_ROWS(INSPECT_ROW_NAME) ". " INSPECT_PLACE_ROWS(INSPECT_ROW_NAME) "."
 
 struct inspect_export_layout {
     char names[sizeof INSPECT_NAMES];
-    uint32_t place[INSPECT_PLACES]; /* sizes and offsets of structures, which must be the same in the reader */
+    uint32_t place[INSPECT_PLACES]; /* the values of INSPECT_PLACE_ROWS, which must be the same in the command */
 };
 
 struct inspect_export {

@@ -93,6 +93,21 @@ static void take_small(const char *size)
     answer("done");
 }
 
+/* Allocates a block that the process keeps, and prints its address. */
+static void hold(const char *size)
+{
+    char *block = malloc(strtoul(size, NULL, 10));
+    CHECK(block != NULL);
+    answer_number((uint64_t)(uintptr_t)block);
+}
+
+/* Frees the block at an address that hold has printed. */
+static void drop(const char *address)
+{
+    free((void *)(uintptr_t)strtoul(address, NULL, 10));
+    answer("done");
+}
+
 /* Allocates one block and frees it. */
 static void pair(const char *size)
 {
@@ -202,6 +217,10 @@ static void obey(const char *word, const char *rest)
         churn(rest);
     } else if (strcmp(word, "small") == 0) {
         take_small(rest);
+    } else if (strcmp(word, "hold") == 0) {
+        hold(rest);
+    } else if (strcmp(word, "drop") == 0) {
+        drop(rest);
     } else if (strcmp(word, "pair") == 0) {
         pair(rest);
     } else if (strcmp(word, "make-pool") == 0) {
