@@ -320,27 +320,9 @@ static enum command_exit take_turns(struct compare_result *result)
 
 /* --- output --- */
 
-/* Writes the page to a new file, which then takes the place of an older page. */
-static enum command_exit write_page(const struct compare_result *result, const char *path)
-{
-    char made[PATH_MAX];
-    snprintf(made, sizeof made, "%.*s.new", PATH_MAX - 8, path);
-    FILE *file = fopen(made, "we");
-    if (file == NULL) {
-        return error_report(EXIT_UNWRITTEN, "%s can't be written: %s", made, strerror(errno));
-    }
-    compare_print_html(result, file);
-    bool is_written = fflush(file) == 0 && ferror(file) == 0;
-    is_written = fclose(file) == 0 && is_written && rename(made, path) == 0;
-    if (!is_written) {
-        int error = errno;
-        unlink(made);
-        return error_report(EXIT_UNWRITTEN, "%s can't be written: %s", path, strerror(error));
-    }
-    return EXIT_DONE;
-}
-
-static enum command_exit print_result(const struct compare_wish *wish)
+/* Writes what `print` prints of the comparison to the file at `path`, or to stdout if it is NULL. */
+static enum command_exit print_by(const struct compare_result *result,
+                                  void (*print)(const struct compare_result *result, FILE *file), const char *path)
 {
     char *buffer = NULL;
     size_t size = 0;
@@ -348,15 +330,17 @@ static enum command_exit print_result(const struct compare_wish *wish)
     if (file == NULL) {
         return error_report(EXIT_UNWRITTEN, "no memory for the output");
     }
-    if (wish->is_json) {
-        compare_print_json(&wish->result, file);
-    } else {
-        compare_print(&wish->result, file);
-    }
+    print(result, file);
     fclose(file);
-    enum command_exit code = command_write(buffer, size);
+    enum command_exit code = path != NULL ? command_write_file(path, buffer, size) : command_write(buffer, size);
     free(buffer);
-    enum command_exit page = wish->html != NULL ? write_page(&wish->result, wish->html) : EXIT_DONE;
+    return code;
+}
+
+static enum command_exit print_result(const struct compare_wish *wish)
+{
+    enum command_exit code = print_by(&wish->result, wish->is_json ? compare_print_json : compare_print, NULL);
+    enum command_exit page = wish->html != NULL ? print_by(&wish->result, compare_print_html, wish->html) : EXIT_DONE;
     return code != EXIT_DONE ? code : page;
 }
 

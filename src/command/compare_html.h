@@ -8,8 +8,8 @@
 #include "command/compare_result.h"
 
 /*
- * Prints the page: the verdict, the curves as SVG, and both tables with the ranges of the rounds. The page has no
- * script, and has colours for light and for dark screens.
+ * Prints the page: the verdict, the curves with their table, and the tables of memory and speed with the ranges of the
+ * rounds. It is made of the parts in page.h.
  */
 void compare_print_html(const struct compare_result *result, FILE *file);
 

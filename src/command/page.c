@@ -186,6 +186,22 @@ void page_cell_text(const char *text, FILE *file)
     fputs("</td>", file);
 }
 
+void page_cell_number(double number, const char *shown, const char *more, FILE *file)
+{
+    if (isnan(number)) {
+        page_cell_unknown(file);
+        return;
+    }
+    fprintf(file, "<td data-v=\"%.6g\">", number);
+    page_text(shown, file);
+    if (more != NULL) {
+        fputs("<small>", file);
+        page_text(more, file);
+        fputs("</small>", file);
+    }
+    fputs("</td>", file);
+}
+
 /* --- charts --- */
 
 static void page_attribute(const char *name, const char *value, FILE *file)

@@ -52,6 +52,9 @@ void page_cell_count(uint64_t count, FILE *file);
 void page_cell_share(double share, FILE *file);
 void page_cell_text(const char *text, FILE *file);
 
+/* A number that is shown as `shown` says, and `more` below it in smaller letters unless it is NULL. */
+void page_cell_number(double number, const char *shown, const char *more, FILE *file);
+
 /* A chart with its table. */
 struct page_chart {
     const char *id;     /* of the heading that names the chart */

@@ -252,7 +252,7 @@ class Refusals(ReportCase):
                          ["other.html", "page.html", "recording", "stderr"])  # fmt: skip
 
 
-@unittest.skipIf(browser.find() is None, "there is no Chromium: scripts/install-packages browser installs it")
+@unittest.skipIf(browser.find() is None, browser.MISSING)
 class InABrowser(ReportCase):
     def setUp(self) -> None:
         super().setUp()

@@ -255,6 +255,7 @@
             ctx.save();
             ctx.strokeStyle = ctx.fillStyle = colour(this.figure.querySelector("figcaption"), "color");
             ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+            ctx.lineWidth = devicePixelRatio;
             ctx.textAlign = "center";
             ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
             for (const mark of (this.figure.dataset.marks ?? "").split(";").filter((text) => text !== "")) {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ANSWER_SECONDS = 120.0
+MISSING = "there is no Chromium: scripts/install-packages browser installs it"
 
 
 def find() -> str | None:
