@@ -8,13 +8,13 @@ struct pool pools[BUCKET_LIMIT];
 unsigned pool_first_large;
 bool pool_is_child_of_threads;
 
-static atomic_bool tight;
+atomic_bool pool_tight;
 /* The most bytes of mapped memory, used or not, that the process may be charged for; 0 or SIZE_MAX for no limit. */
 static _Atomic uint64_t charge_limit;
 
 void pool_make_tight(void)
 {
-    if (!atomic_exchange_explicit(&tight, true, memory_order_relaxed)) {
+    if (!atomic_exchange_explicit(&pool_tight, true, memory_order_relaxed)) {
         table_grow_sparingly();
         /* Closes the short path of the large pool, because while memory is tight route_wastes has to check each
          * allocation. */
@@ -34,7 +34,7 @@ bool pool_is_tight(void)
     if (limit != 0 && region_ready() > limit / CHARGE_SHARE) {
         pool_make_tight();
     }
-    return atomic_load_explicit(&tight, memory_order_relaxed);
+    return atomic_load_explicit(&pool_tight, memory_order_relaxed);
 }
 
 void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source source)

@@ -145,6 +145,15 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
 void pool_make_tight(void);
 bool pool_is_tight(void);
 
+/* True after pool_make_tight. pool_is_known_tight reads it and checks nothing else, so a request that has another way
+ * to memory pays one load. */
+extern INTERNAL atomic_bool pool_tight;
+
+FAST_PATH bool pool_is_known_tight(void)
+{
+    return atomic_load_explicit(&pool_tight, memory_order_relaxed);
+}
+
 /* Sets the limit on the bytes that may be charged to the process; 0 or SIZE_MAX for none. Any thread may call it. */
 void pool_limit_charge(uint64_t bytes);
 

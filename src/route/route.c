@@ -222,15 +222,34 @@ static void *route_see(void *address, size_t request)
     return address;
 }
 
+/* Returns true if another part than mimalloc may have to serve a request outside the pools' sizes. */
+FAST_PATH bool route_is_special(size_t request)
+{
+    return message_route_suits(request) || route_is_mapped(request) || pool_is_known_tight();
+}
+
+/* Allocates a request for which route_is_special returned true from a message page, as a mapped block or, while memory
+ * is tight, as a part of a packed slot. Returns NULL if mimalloc has to serve the request, or there is no memory. */
+static OUT_OF_LINE void *route_alloc_special(size_t request)
+{
+    if (message_route_suits(request)) {
+        return message_route_alloc(request);
+    }
+    if (route_is_mapped(request)) {
+        return route_alloc_mapped(1, request);
+    }
+    return packed_suits(request) ? route_alloc_packed(request, NULL) : NULL;
+}
+
 OUT_OF_LINE void *route_alloc_outside(size_t request)
 {
-    void *block = NULL;
-    if (message_route_suits(request)) {
-        block = message_route_alloc(request);
-    } else if (UNLIKELY(route_is_mapped(request))) {
-        block = route_alloc_mapped(1, request);
+    if (UNLIKELY(route_is_special(request))) {
+        void *block = route_alloc_special(request);
+        if (block != NULL) {
+            return route_see(block, request);
+        }
     }
-    return route_see(block != NULL ? block : fallback_alloc(request), request);
+    return route_see(fallback_alloc(request), request);
 }
 
 /* Returns true if the address lies where mimalloc has nearly all its memory. Only blocks of mimalloc lie there. */
@@ -317,11 +336,10 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
         return fallback_alloc_zeroed(count, size); /* this call fails, because the product overflows */
     }
     if (!route_is_pooled(request)) {
-        void *message = message_route_suits(request) ? message_route_alloc(request) : NULL;
-        if (message != NULL) {
-            return route_see(memset(message, 0, message_route_good_size(request)), request);
+        void *block = route_is_special(request) ? route_alloc_special(request) : NULL;
+        if (block != NULL && !route_is_mapped(request)) {
+            memset(block, 0, route_usable_size("calloc", block));
         }
-        void *block = route_is_mapped(request) ? route_alloc_mapped(1, request) : NULL;
         return route_see(block != NULL ? block : fallback_alloc_zeroed(count, size), request);
     }
     unsigned bucket = route_bucket(request);

@@ -101,7 +101,7 @@ BURSTS = (
     (4096, 60000, 85),
 )
 # Sizes that would waste much of their page or slot, so that under a limit several blocks share one slot.
-AWKWARD = (4104, 5000, 9000, 16390, 16400, 40000)
+AWKWARD = (2100, 3100, 4104, 5000, 9000, 16390, 16400, 40000)
 FIRST = (4096, 16390, 1048576)
 GROWN = ((4104, 85), (5120, 85), (9000, 85), (16390, 85), (40000, 85), (65536, 85), (4194304, 85))
 

@@ -191,6 +191,27 @@ Test(packed, zeroed_blocks_are_zero)
     cr_assert_eq(taken[4][BLOCK - 1], 'x');
 }
 
+Test(packed, requests_below_the_pools_sizes_share_slots)
+{
+    enum { SMALL = BUCKET_REQUEST_FLOOR + 52 };
+    house_lay_default();
+    char *before = route_alloc(SMALL, NULL);
+    cr_assert_not(region_owns(before));
+    pool_make_tight();
+    char *first = take(SMALL);
+    char *second = take(SMALL);
+    cr_assert_eq(slot_of(first), slot_of(second));
+    give(second);
+    cr_assert_eq(route_alloc_zeroed(1, SMALL, NULL), second);
+    for (unsigned i = 0; i < SMALL; i++) {
+        cr_assert_eq(second[i], 0, "byte %u", i);
+    }
+    give(first);
+    give(second);
+    route_free("free", before);
+    house_assert();
+}
+
 Test(packed, aligned_blocks_are_aligned)
 {
     lay();
