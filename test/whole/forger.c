@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "buffers/fixed_pool.h"
 #include "check.h"
 #include "memory/region.h"
 #include "statistics/inspect_export.h"
@@ -60,11 +61,85 @@ static void fill_the_pools(void)
     pthread_barrier_wait(&barrier);
 }
 
+/* --- the fixed-size pools --- */
+
+#pragma weak sockmalloc_pool_create
+#pragma weak sockmalloc_pool_alloc
+#pragma weak sockmalloc_pool_free
+
+enum { POOLS = SOCKMALLOC_POOL_CPU + 1, POOL_WORDS = sizeof(struct fixed_pool) / sizeof(uint64_t), TABLE_WORDS = 512 };
+
+/* The records of the pools lie in the library's memory, and so do their tables. A pool that was made is never used
+ * again, so both are forged in place. `undone` has each word as it was. */
+static struct fixed_pool *pool_records;
+static struct {
+    uint64_t *at;
+    uint64_t was;
+} undone[POOLS * POOL_WORDS];
+static unsigned undo_count;
+
+static void make_pools(void)
+{
+    for (int kind = 0; kind < POOLS; kind++) {
+        struct sockmalloc_pool_options made = SOCKMALLOC_POOL_OPTIONS;
+        void *block[100];
+        made.block = 5000;
+        made.name = "forged";
+        made.kind = kind;
+        struct sockmalloc_pool *pool = sockmalloc_pool_create(&made);
+        for (unsigned i = 0; i < 100; i++) {
+            block[i] = sockmalloc_pool_alloc(pool);
+        }
+        for (unsigned i = 0; i < 50; i++) {
+            sockmalloc_pool_free(pool, block[i]);
+        }
+    }
+}
+
+static void forge_in_place(uint64_t *at, uint64_t value)
+{
+    if (undo_count < sizeof undone / sizeof *undone) {
+        undone[undo_count].at = at;
+        undone[undo_count++].was = *at;
+        *at = value;
+    }
+}
+
+static void restore_pools(void)
+{
+    while (undo_count > 0) {
+        undo_count--;
+        *undone[undo_count].at = undone[undo_count].was;
+    }
+}
+
+/* Sets all words of all records, but for the first one, without which a record is no pool. */
+static void forge_pools(uint64_t value)
+{
+    for (unsigned i = 0; i < POOLS; i++) {
+        for (unsigned word = 1; word < POOL_WORDS; word++) {
+            forge_in_place((uint64_t *)(void *)&pool_records[i] + word, value);
+        }
+    }
+}
+
+static void forge_pool_name(void)
+{
+    static const char name[] = "\033]0;title\007\n\xc2\x9b\"\\X";
+    uint64_t words[sizeof pool_records->name / sizeof(uint64_t)] = {0};
+    memcpy(words, name, sizeof name);
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+        forge_in_place((uint64_t *)(void *)pool_records->name + i, words[i]);
+    }
+}
+
 static void prepare(void)
 {
+    make_pools();
     view = dlsym(RTLD_DEFAULT, "sockmalloc_view");
     CHECK(view != NULL);
     honest = *view;
+    pool_records = *(struct fixed_pool *const *)honest.object[INSPECT_FIXED].start;
     for (int i = 0; i < INSPECT_OBJECTS; i++) {
         CHECK(honest.object[i].size <= SHADOW_SIZE);
         char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -84,6 +159,7 @@ static struct link_map unchanged;
 static void restore(void)
 {
     *view = honest;
+    restore_pools();
     if (changed != NULL) {
         *changed = unchanged;
         changed = NULL;
@@ -273,12 +349,36 @@ static void draw_name(void)
     prctl(PR_SET_NAME, name);
 }
 
+/* Changes a word of a pool's record, or of one of its tables. */
+static void draw_pool(void)
+{
+    struct fixed_pool *pool = &pool_records[draw(POOLS)];
+    void *tables[] = {pool->place, pool->chunk, pool->cache, pool->magazine, pool->processor};
+    uint64_t *words = (uint64_t *)(void *)pool;
+    size_t count = POOL_WORDS;
+    void *table = tables[draw(sizeof tables / sizeof *tables)];
+    if (undo_count == 0 && draw(2) == 0 && table != NULL) { /* after a change of the record the table may be anywhere */
+        words = table;
+        count = TABLE_WORDS;
+    }
+    uint64_t *word = words + draw(count);
+    forge_in_place(word, draw_number(*word));
+}
+
 static void draw_one(void)
 {
     unsigned which = (unsigned)draw(INSPECT_OBJECTS);
     switch (draw(40)) {
     case 0:
         draw_head();
+        break;
+    case 11:
+    case 12:
+    case 13:
+    case 14:
+    case 15:
+    case 16:
+        draw_pool();
         break;
     case 1:
     case 2:
@@ -365,7 +465,7 @@ static void obey(const char *order, unsigned which, uint64_t value)
         void (*forge)(void);
     } forgeries[] = {{"name", forge_name},     {"escape", forge_escapes},  {"path", forge_path},
                      {"labels", forge_labels}, {"endless", forge_endless}, {"flat", forge_flat},
-                     {"throng", forge_throng}, {"crowd", forge_crowd}};
+                     {"throng", forge_throng}, {"crowd", forge_crowd},     {"pool", forge_pool_name}};
     restore();
     for (unsigned i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++) {
         if (strcmp(order, forgeries[i].order) == 0) {
@@ -377,6 +477,8 @@ static void obey(const char *order, unsigned which, uint64_t value)
         forge_bytes(which % INSPECT_OBJECTS, (int)value);
     } else if (strcmp(order, "words") == 0) {
         forge_all_words(which % INSPECT_OBJECTS, value);
+    } else if (strcmp(order, "pools") == 0) {
+        forge_pools(value);
     } else if (strcmp(order, "signal") == 0) {
         forge_option(OPTION_SIGNAL, value);
     } else if (strcmp(order, "draw") == 0) {

@@ -2,6 +2,7 @@
 command must end in time, print nothing dangerous, and believe no forged number without a check."""
 # SPDX-License-Identifier: BSD-2-Clause
 import ctypes
+import json
 import os
 import re
 import selectors
@@ -95,7 +96,8 @@ class Views(ForgedCase):
             forger = self.forger(POOL=kind)
             result = self.run_command("stat", "--wide", forger.pid)
             self.assertEqual((result.returncode, result.stderr), (command.DONE, b""))
-            self.assertGreaterEqual(statistics.tables(result.stdout.decode(), 1)[0].rows["4k"]["live"], HELD)
+            table = result.stdout.decode().partition("\npools of process")[0]
+            self.assertGreaterEqual(statistics.tables(table, 1)[0].rows["4k"]["live"], HELD)
 
     def test_objects_of_one_value(self) -> None:
         """Forges each count, pointer and text to one value: 0, all bits set, one repeated byte, or a number that could
@@ -107,6 +109,24 @@ class Views(ForgedCase):
                     forger.forge(order.format(number))
                     for options in ((), ("--wide",)):
                         self.assert_bounded(self.run_command("stat", forger.pid, *options))
+
+    def test_pools_of_one_value(self) -> None:
+        forger = self.forger()
+        self.assertEqual(self.run_command("stat", forger.pid).stdout.count(b" forged\n"), 4)
+        for value in ("0", "ffffffffffffffff", "4141414141414141", "7f0000000000", "1"):
+            forger.forge("pools", 0, value)
+            for options in ((), ("--wide", "--json"), ("--wide", "--prometheus")):
+                with self.subTest(value=value, options=options):
+                    self.assert_bounded(self.run_command("stat", forger.pid, *options))
+
+    def test_a_name_of_a_pool_that_a_terminal_would_obey(self) -> None:
+        forger = self.forger()
+        forger.forge("pool")
+        result = self.run_command("stat", forger.pid)
+        self.assert_bounded(result)
+        self.assertIn(rb"\x1b]0;title\x07\x0a\xc2\x9b", result.stdout)
+        pools = json.loads(self.run_command("stat", forger.pid, "--json").stdout)["pools"]
+        self.assertEqual(sorted(pool["pool"][:6] for pool in pools), ["\x1b]0;ti", "forged"])
 
     def test_a_name_without_an_end(self) -> None:
         forger = self.forger()
@@ -319,3 +339,4 @@ class Drawn(ForgedCase):
         outcomes = {name: int(count) for name, count in re.findall(r"([a-z][a-z ]*) (\d+)", first)}
         self.assertGreater(outcomes["read"], VIEWS // 10, "few views come as far as a report")
         self.assertGreater(outcomes["senseless"], 0)
+        self.assertGreater(outcomes["pools"], VIEWS // 10, "few pools are read")

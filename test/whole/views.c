@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command/look.h"
+#include "command/pool_format.h"
 #include "command/recording.h"
 #include "statistics/format.h"
 
@@ -30,6 +31,7 @@ enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
 static unsigned faults;
+static unsigned long pools_read;
 static unsigned outcomes[REMOTE_IN_THE_WAY + 1];
 
 static void fault(const char *words)
@@ -75,6 +77,16 @@ static void check_formats(const struct snapshot *snapshot, const struct bucket_p
         format_print_end((enum format)format, snapshot, &text);
         check_printed((enum format)format, &text);
     }
+}
+
+/* Prints pools as JSON, which is one line without its end. */
+static void check_pools(const struct remote_pools *pools)
+{
+    static char buffer[POOL_FORMAT_SIZE];
+    struct text text = text_begin(buffer, sizeof buffer);
+    pool_format_json(pools, &text);
+    text_add(&text, "\n");
+    check_printed(FORMAT_JSON, &text);
 }
 
 /* --- views --- */
@@ -175,6 +187,14 @@ static void look_at(const struct forger *forger)
     count(found);
     if (found == REMOTE_READ) {
         check_formats(&snapshot, &remote_snapshot_plan);
+    }
+    static struct remote_pools pools;
+    enum remote_process_state shown = found == REMOTE_READ ? look_at_pools(&target, &pools) : found;
+    if (shown == REMOTE_BROKEN) {
+        fault("what looks at the pools was ended by it");
+    } else if (shown == REMOTE_READ) {
+        pools_read += pools.count;
+        check_pools(&pools);
     }
     if (look_find_loaded(&target, &loaded) == REMOTE_BROKEN) {
         fault("what looks at the list of objects was ended by it");
@@ -298,9 +318,10 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    printf("read %u, senseless %u, too large %u, late %u, without %u, other %u, in the way %u\n", outcomes[REMOTE_READ],
-           outcomes[REMOTE_SENSELESS], outcomes[REMOTE_TOO_LARGE], outcomes[REMOTE_LATE], outcomes[REMOTE_WITHOUT],
-           outcomes[REMOTE_OTHER] + outcomes[REMOTE_UNINITIALISED], outcomes[REMOTE_IN_THE_WAY]);
+    printf("read %u, senseless %u, too large %u, late %u, without %u, other %u, in the way %u, pools %lu\n",
+           outcomes[REMOTE_READ], outcomes[REMOTE_SENSELESS], outcomes[REMOTE_TOO_LARGE], outcomes[REMOTE_LATE],
+           outcomes[REMOTE_WITHOUT], outcomes[REMOTE_OTHER] + outcomes[REMOTE_UNINITIALISED],
+           outcomes[REMOTE_IN_THE_WAY], pools_read);
     printf("%lu views and recordings, %u faults\n", seeds, faults);
     return faults > 0 ? 1 : 0;
 }

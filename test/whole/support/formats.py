@@ -9,7 +9,7 @@ from . import statistics
 
 Figures = dict[str, dict[str, int]]
 
-SAMPLE = re.compile(r'sockmalloc_(\w+)\{bucket="(\w+)",program="servant",pid="\d+"\} (\d+(?:\.\d+)?)')
+SAMPLE = re.compile(r'sockmalloc_(\w+)\{bucket="(\w+)",program="[^"]*",pid="\d+"\} (\d+(?:\.\d+)?)')
 SIZE = re.compile(r'sockmalloc_request_size_bytes_bucket\{le="(\d+)",[^}]*\} (\d+)')
 SUFFIXES = re.compile(r"(_slots|_bytes|_requests|_ratio)?(_total)?$")
 NOT_OF_THE_TABLE = {"bucket", "capacity"}
