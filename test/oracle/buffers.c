@@ -16,7 +16,7 @@
 
 #pragma weak sockmalloc_pool_create
 
-enum { CALLS = 12, CHILD_SECONDS = 60 };
+enum { CALLS = 12, RUSH_BLOCKS = 10, RUSH_TURNS = 30, RUSH_ONE_IN = 12, CHILD_SECONDS = 60 };
 
 static struct object objects[] = {{.kind = &buffer_pool},    {.kind = &buffer_pool}, {.kind = &buffer_message},
                                   {.kind = &buffer_message}, {.kind = &buffer_ring}, {.kind = &buffer_ring}};
@@ -143,9 +143,34 @@ static void call_at(struct object *object, struct draw *draw, struct place_of_bl
     }
 }
 
+/* Allocates and frees as fast as possible, so that threads meet inside the object. Each block gets a mark of the
+ * thread: if two threads get the same block, one of them finds the mark of the other one. */
+static void rush(struct object *object, struct draw *draw)
+{
+    struct place_of_block own[RUSH_BLOCKS];
+    unsigned char mark = (unsigned char)draw_bits(draw);
+    for (unsigned turn = 0; turn < RUSH_TURNS; turn++) {
+        size_t count = 0;
+        for (unsigned i = 0; i < RUSH_BLOCKS; i++) {
+            if (object->kind->alloc(object, draw, &own[count])) {
+                memset(own[count].block.address, mark, own[count].block.request > 0);
+                count++;
+            }
+        }
+        for (size_t i = 0; i < count; i++) {
+            const struct block *block = &own[i].block;
+            buffer_demand(block->request == 0 || *block->address == mark, "two threads have two blocks");
+            object->kind->free(object, block->address);
+        }
+    }
+}
+
 static void call_among_others(struct object *object, struct draw *draw)
 {
     pthread_rwlock_rdlock(&object->lock);
+    if (object->handle != NULL && draw_one_in(draw, RUSH_ONE_IN)) {
+        rush(object, draw);
+    }
     for (unsigned i = 0; i < CALLS && object->handle != NULL; i++) {
         struct place_of_block *at = &object->place[draw_below(draw, BUFFER_PLACES)];
         if (!atomic_exchange(&at->busy, true)) {

@@ -27,13 +27,23 @@ static inline void victim_require(bool condition, const char *what)
     }
 }
 
-/* Prints the process id and the address that the library's message must name. Writes to no stream of stdio, because the
- * buffer of the stream would be a request of a pool's size and would get the slot whose number the runner expects. */
-static inline void victim_announce(const void *address)
+/* Prints the process id, the address that the library's message must name, and a second address, unless that is NULL.
+ * Writes to no stream of stdio, because the buffer of the stream would be a request of a pool's size and would get the
+ * slot whose number the runner expects. */
+static inline void victim_announce_two(const void *address, const void *second)
 {
     char line[64];
-    int length = snprintf(line, sizeof line, "%d %p\n", (int)getpid(), address);
+    char more[24] = "";
+    if (second != NULL) {
+        snprintf(more, sizeof more, " %p", second);
+    }
+    int length = snprintf(line, sizeof line, "%d %p%s\n", (int)getpid(), address, more);
     victim_require(write(STDOUT_FILENO, line, (size_t)length) == length, "stdout");
+}
+
+static inline void victim_announce(const void *address)
+{
+    victim_announce_two(address, NULL);
 }
 
 static inline const char *victim_word(int argc, char **argv, int index)

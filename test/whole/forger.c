@@ -361,7 +361,11 @@ static void draw_pool(void)
         words = table;
         count = TABLE_WORDS;
     }
-    uint64_t *word = words + draw(count);
+    /* half of the changes of a record hit a word with a count, of which the reader makes the size of a copy */
+    static const size_t counts[] = {offsetof(struct fixed_pool, chunks), offsetof(struct fixed_pool, caches),
+                                    offsetof(struct fixed_pool, magazines), offsetof(struct fixed_pool, processors)};
+    bool is_record = count == POOL_WORDS && draw(2) == 0;
+    uint64_t *word = words + (is_record ? counts[draw(4)] / sizeof *words : draw(count));
     forge_in_place(word, draw_number(*word));
 }
 
