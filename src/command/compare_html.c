@@ -50,16 +50,17 @@ static void print_curves(const struct compare_result *result, FILE *file)
     char mark[COMPARE_NUMBER_SIZE];
     snprintf(mark, sizeof mark, "0=%s", result->load != NULL ? "the load ends" : "the slow clients leave");
     page_heading(2, id, "Memory over time", file);
-    page_chart_begin(&(struct page_chart){.id = id,
-                                          .kind = "lines",
-                                          .unit = "mib",
-                                          .places = "seconds",
-                                          .words = "PSS of all processes of the server, the median of the rounds.",
-                                          .ours = result->allocators[result->count - 1].peer.name,
-                                          .marks = mark,
-                                          .is_drawn = true,
-                                          .table = {.caption = "MiB over time", .first = "seconds", .classes = ""}},
-                     file);
+    page_chart_begin(
+        &(struct page_chart){.id = id,
+                             .kind = "lines",
+                             .unit = "mib",
+                             .places = "seconds",
+                             .words = "PSS of all processes of the server, the median of the rounds.",
+                             .ours = result->allocators[result->count - 1].peer.name,
+                             .marks = mark,
+                             .is_drawn = true,
+                             .table = {.caption = "MiB over time", .first = "seconds", .classes = "", .names = id}},
+        file);
     for (int i = 0; i < result->count; i++) {
         if (!result->allocators[i].is_dropped) {
             page_column(result->allocators[i].peer.name, file);
@@ -95,7 +96,7 @@ static void print_table(const struct compare_result *result, const char *id, con
                         const struct compare_table *table, FILE *file)
 {
     page_heading(2, id, name, file);
-    page_table_begin(&(struct page_table){.caption = name, .first = "allocator", .classes = ""}, file);
+    page_table_begin(&(struct page_table){.caption = name, .first = "allocator", .classes = "", .names = id}, file);
     for (int i = 0; i < table->count; i++) {
         page_column(table->title[i], file);
     }

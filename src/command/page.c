@@ -103,9 +103,8 @@ void page_heading(int level, const char *id, const char *text, FILE *file)
 void page_table_begin(const struct page_table *table, FILE *file)
 {
     /* the area scrolls, so it has a place in the order of the tabulator key, and a name */
-    fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"", file);
-    page_text(table->caption, file);
-    fprintf(file, "\">\n<table class=\"%s\"><caption>", table->classes);
+    fprintf(file, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"%s\">\n", table->names);
+    fprintf(file, "<table class=\"%s\"><caption>", table->classes);
     page_text(table->caption, file);
     fputs("</caption>\n<thead><tr>", file);
     page_column(table->first, file);

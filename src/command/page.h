@@ -31,6 +31,7 @@ struct page_table {
     const char *caption;
     const char *first;   /* heading of the first column, which has the names of the rows */
     const char *classes; /* "words" for a table whose cells are words; or "" */
+    const char *names;   /* ids of the headings that together name the table, and no other one, with blanks between */
 };
 
 /*

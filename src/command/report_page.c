@@ -18,6 +18,7 @@ enum { WORDS_SIZE = 1024, ID_SIZE = 48 };
 struct report_part {
     const struct report_source *source;
     unsigned number;
+    bool is_alone; /* true if there is no other server */
     FILE *file;
 };
 
@@ -46,20 +47,29 @@ static void report_page_say_time(uint64_t nanoseconds, bool has_date, char words
     snprintf(words, WORDS_SIZE, "%s.%03u", date, (unsigned)(nanoseconds / 1000000 % 1000));
 }
 
-static void report_page_name(const struct report_source *source, char words[WORDS_SIZE])
+/* Writes the name of a server. Where there are several, the name of its file makes it different from others. */
+static void report_page_name(const struct report_source *source, bool has_file, char words[WORDS_SIZE])
 {
     const struct snapshot *snapshot = &source->last.snapshot;
+    char more[32] = "";
     if (snapshot->processes > 1) {
-        snprintf(words, WORDS_SIZE, "%s, process %d and %" PRIu64 " more", source->program, source->process,
-                 snapshot->processes - 1);
-    } else {
-        snprintf(words, WORDS_SIZE, "%s, process %d", source->program, source->process);
+        snprintf(more, sizeof more, " and %" PRIu64 " more", snapshot->processes - 1);
     }
+    snprintf(words, WORDS_SIZE, has_file ? "%s, process %d%s, in %s" : "%s, process %d%s", source->program,
+             source->process, more, source->path);
 }
 
 static void report_page_id(const struct report_part *part, const char *name, char id[ID_SIZE])
 {
     snprintf(id, ID_SIZE, "server%u-%s", part->number, name);
+}
+
+/* Writes the ids that name the tables of a part: that of its own heading, and that of the server's. */
+static void report_page_names(const struct report_part *part, const char *id, char names[2 * ID_SIZE])
+{
+    char server[ID_SIZE];
+    report_page_id(part, "name", server);
+    snprintf(names, 2 * ID_SIZE, "%s %s", id, server);
 }
 
 /* Returns true if requests below the smallest bucket were counted in the histogram. */
@@ -102,6 +112,9 @@ static void report_page_over_time(const struct report_part *part, struct page_ch
                                   const struct report_column *columns, unsigned count)
 {
     bool has_times = part->source->first_time != 0;
+    char names[2 * ID_SIZE];
+    report_page_names(part, chart.id, names);
+    chart.table.names = names;
     chart.places = has_times ? "time" : "number";
     chart.is_drawn = part->source->points > 1;
     chart.table.first = has_times ? "time (UTC)" : "sample";
@@ -207,6 +220,8 @@ static void report_page_sizes(const struct report_part *part, const char *id)
         fputs("<p>No request was sampled.</p>\n", part->file);
         return;
     }
+    char names[2 * ID_SIZE];
+    report_page_names(part, id, names);
     report_page_say_edges(&part->source->plan, &text);
     const struct page_chart chart = {
         .id = id,
@@ -220,7 +235,7 @@ static void report_page_sizes(const struct report_part *part, const char *id)
                        "bytes. A broken line is the largest request of a bucket's slots.",
         .marks = marks,
         .is_drawn = true,
-        .table = {.caption = "requests by size in bytes", .first = "up to", .classes = ""}};
+        .table = {.caption = "requests by size in bytes", .first = "up to", .classes = "", .names = names}};
     page_chart_begin(&chart, part->file);
     page_column("more than", part->file);
     page_column("requests", part->file);
@@ -388,9 +403,11 @@ static void report_page_table(const struct report_part *part, const char *id)
     static const char *const names[] = {"capacity",          "live",        "requests", "filled", "resident_live MiB",
                                         "resident_free MiB", "fell_through"};
     const struct snapshot *snapshot = &part->source->last.snapshot;
-    (void)id;
-    page_table_begin(&(struct page_table){.caption = "buckets that were used", .first = "bucket", .classes = ""},
-                     part->file);
+    char ids[2 * ID_SIZE];
+    report_page_names(part, id, ids);
+    page_table_begin(
+        &(struct page_table){.caption = "buckets that were used", .first = "bucket", .classes = "", .names = ids},
+        part->file);
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
         page_column(names[i], part->file);
     }
@@ -413,10 +430,12 @@ static char *report_page_no_variable(const char *name)
 static void report_page_settings(const struct report_part *part, const char *id)
 {
     static struct option_set defaults;
-    (void)id;
+    char names[2 * ID_SIZE];
+    report_page_names(part, id, names);
     option_read(&defaults, report_page_no_variable, NULL);
-    page_table_begin(&(struct page_table){.caption = "settings in force", .first = "setting", .classes = "words"},
-                     part->file);
+    page_table_begin(
+        &(struct page_table){.caption = "settings in force", .first = "setting", .classes = "words", .names = names},
+        part->file);
     page_column("value", part->file);
     page_column("default", part->file);
     page_column("what it does", part->file);
@@ -484,7 +503,7 @@ static void report_page_server(const struct report_part *part)
     char id[ID_SIZE];
     char name[WORDS_SIZE];
     report_page_id(part, "name", id);
-    report_page_name(part->source, name);
+    report_page_name(part->source, !part->is_alone, name);
     fprintf(part->file, "<section aria-labelledby=\"%s\">\n", id);
     page_heading(2, id, name, part->file);
     report_page_describe(part);
@@ -506,7 +525,7 @@ static void report_page_contents(const struct report_sources *sources, FILE *fil
     fputs("<nav aria-label=\"Contents\">\n<ul>\n", file);
     for (unsigned i = 0; i < sources->count; i++) {
         char name[WORDS_SIZE];
-        report_page_name(&sources->source[i], name);
+        report_page_name(&sources->source[i], sources->count > 1, name);
         fprintf(file, "<li><a href=\"#server%u-name\">", i + 1);
         page_text(name, file);
         fputs("</a>\n<ul>", file);
@@ -534,7 +553,7 @@ static void report_page_overview_row(const struct report_source *source, FILE *f
     const struct snapshot_figures *total = &last->snapshot.total;
     char name[WORDS_SIZE];
     double calls = (double)total->requests + (double)total->fell_through;
-    report_page_name(source, name);
+    report_page_name(source, true, name);
     page_row(name, file);
     page_cell_count(source->samples, file);
     page_cell_bytes(report_page_peak(source), file);
@@ -543,22 +562,17 @@ static void report_page_overview_row(const struct report_source *source, FILE *f
     page_cell_count(total->requests, file);
     page_cell_share(calls > 0 ? (double)total->requests / calls : (double)NAN, file);
     page_cell_share(total->requests > 0 ? (double)total->cache_hits / (double)total->requests : (double)NAN, file);
-    page_cell_text(source->path, file);
 }
 
 /* Writes a table with a row for each server. */
 static void report_page_overview(const struct report_sources *sources, FILE *file)
 {
-    static const char *const names[] = {"samples",
-                                        "most resident MiB",
-                                        "resident MiB at the end",
-                                        "RSS MiB at the end",
-                                        "requests",
-                                        "served",
-                                        "cache_hits",
-                                        "file"};
+    static const char *const names[] = {
+        "samples", "most resident MiB", "resident MiB at the end", "RSS MiB at the end", "requests",
+        "served",  "cache_hits"};
     page_heading(2, "overview", "Overview", file);
-    page_table_begin(&(struct page_table){.caption = "all servers", .first = "server", .classes = ""}, file);
+    page_table_begin(
+        &(struct page_table){.caption = "all servers", .first = "server", .classes = "", .names = "overview"}, file);
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
         page_column(names[i], file);
     }
@@ -583,7 +597,8 @@ void report_page_print(const struct report_sources *sources, FILE *file)
         report_page_overview(sources, file);
     }
     for (unsigned i = 0; i < sources->count; i++) {
-        report_page_server(&(struct report_part){.source = &sources->source[i], .number = i + 1, .file = file});
+        report_page_server(&(struct report_part){
+            .source = &sources->source[i], .number = i + 1, .is_alone = sources->count == 1, .file = file});
     }
     page_end(file);
 }

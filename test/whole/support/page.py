@@ -96,8 +96,11 @@ def check(case: unittest.TestCase, text: str) -> Page:
         allowed.add(" ".join([f"{kind}-src", *(f"'sha256-{base64.b64encode(one).decode()}'" for one in sums)]))
     case.assertEqual(set(page.policy.split("; ")), allowed)
     case.assertEqual(len(page.ids), len(set(page.ids)), "two elements have one id")
-    for link in re.findall(r'(?:href="#|aria-labelledby=")([^"]*)"', text):
-        case.assertIn(link, page.ids)
+    for links in re.findall(r'(?:href="#|aria-labelledby=")([^"]*)"', text):
+        for link in links.split():
+            case.assertIn(link, page.ids)
+    regions = re.findall(r'role="region"[^>]*aria-labelledby="([^"]*)"', text)
+    case.assertEqual(len(regions), len(set(regions)), "two areas have one name")
     levels = [int(level) for level in re.findall(r"<h([1-6])", re.sub(r"(?s)<script>.*?</script>", "", text))]
     case.assertEqual((levels[0], levels.count(1)), (1, 1))
     for above, level in zip(levels, levels[1:]):
