@@ -11,16 +11,17 @@
 #include "config/option.h"
 
 /* For each subcommand: if it has the settings as options, if it takes a process, and if it takes a program. */
-#define TAKES_run      true, false, true
-#define TAKES_check    true, true, true
-#define TAKES_compare  false, false, true
-#define TAKES_list     false, true, false
-#define TAKES_stat     false, true, false
-#define TAKES_record   false, true, false
-#define TAKES_report   false, false, false
-#define TAKES_top      false, true, false
-#define TAKES_exporter false, true, false
-#define TAKES_systemd  false, false, false
+#define TAKES_run       true, false, true
+#define TAKES_check     true, true, true
+#define TAKES_compare   false, false, true
+#define TAKES_list      false, true, false
+#define TAKES_stat      false, true, false
+#define TAKES_record    false, true, false
+#define TAKES_report    false, false, false
+#define TAKES_top       false, true, false
+#define TAKES_exporter  false, true, false
+#define TAKES_bugreport false, true, false
+#define TAKES_systemd   false, false, false
 
 const struct command_offer command_offers[] = {
 #define COMMAND(name, arguments, help) {#name, arguments, help, TAKES_##name},

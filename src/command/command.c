@@ -218,8 +218,7 @@ void command_wait(double seconds)
     nanosleep(&time, NULL);
 }
 
-/* Writes all bytes. Returns false, with errno set, if that is not possible. */
-static bool command_write_all(int file, const char *text, size_t size)
+bool command_write_all(int file, const char *text, size_t size)
 {
     /* SIGPIPE is ignored, so that write reports a closed pipe as an error, and the command does not end without a
      * message */

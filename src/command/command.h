@@ -58,6 +58,9 @@ const char *command_read_interval(const char *text, double *seconds);
 struct timespec command_time(double seconds);
 void command_wait(double seconds);
 
+/* Writes all bytes to a descriptor. Returns false, with errno set, if that is not possible. */
+bool command_write_all(int file, const char *text, size_t size);
+
 /* Writes `size` bytes to stdout. Returns EXIT_DONE, or prints an error and returns EXIT_UNWRITTEN. */
 enum command_exit command_write(const char *text, size_t size);
 

@@ -64,8 +64,8 @@ static enum command_exit print_help(void)
         if (group < GROUPS && strcmp(groups[group].first, commands[i].name) == 0) {
             printf("\n%s\n", groups[group++].heading);
         }
-        printf("  %-8s ", commands[i].name);
-        print_words(commands[i].help, 11);
+        printf("  %-9s ", commands[i].name);
+        print_words(commands[i].help, 12);
     }
     puts("");
     print_words(

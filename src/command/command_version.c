@@ -44,11 +44,15 @@
 #define JANSSON "no"
 #endif
 
+#ifndef BUILD_FLAGS
+#define BUILD_FLAGS "unknown"
+#endif
+
 /* Prints a version number of mimalloc: 209 is 2.0.9, and since mimalloc 2.3 20405 is 2.4.5. */
-static void print_mimalloc(int number)
+static void print_mimalloc(FILE *stream, int number)
 {
     int base = number < 10000 ? 10 : 100;
-    printf("%d.%d.%d\n", number / (base * base), number / base % base, number % base);
+    fprintf(stream, "%d.%d.%d\n", number / (base * base), number / base % base, number % base);
 }
 
 /*
@@ -88,17 +92,18 @@ static void print_library(const char *library)
     }
 }
 
+void command_version_print(FILE *stream)
+{
+    fputs("sockmalloc " PACKAGE_VERSION "\ncompiler: " COMPILER "\ncompiled by: " BUILD_FLAGS "\n", stream);
+    fprintf(stream, "restartable sequences (rseq): %s\n", RSEQ_IS_KNOWN != 0 ? "yes" : "no");
+    fputs("SystemTap probes: " PROBES "\n", stream);
+    fputs("ncurses: " NCURSES "\nlibmicrohttpd: " MICROHTTPD "\njansson: " JANSSON "\nbuilt with mimalloc ", stream);
+    print_mimalloc(stream, MI_MALLOC_VERSION);
+}
+
 enum command_exit command_version(const char *library)
 {
-    puts("sockmalloc " PACKAGE_VERSION);
-    puts("compiler: " COMPILER);
-    printf("restartable sequences (rseq): %s\n", RSEQ_IS_KNOWN != 0 ? "yes" : "no");
-    puts("SystemTap probes: " PROBES);
-    puts("ncurses: " NCURSES);
-    puts("libmicrohttpd: " MICROHTTPD);
-    puts("jansson: " JANSSON);
-    printf("built with mimalloc ");
-    print_mimalloc(MI_MALLOC_VERSION);
+    command_version_print(stdout);
     print_library(library != NULL ? library_path_named(library) : library_path_own());
     return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
 }
@@ -111,6 +116,6 @@ enum command_exit command_version_preloaded(void)
         return EXIT_NO;
     }
     printf("version %s, linked with mimalloc ", library());
-    print_mimalloc(mimalloc());
+    print_mimalloc(stdout, mimalloc());
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_UNWRITTEN;
 }

@@ -4,10 +4,15 @@
 #ifndef SOCKMALLOC_COMMAND_VERSION_H
 #define SOCKMALLOC_COMMAND_VERSION_H
 
+#include <stdio.h>
+
 #include "command/command_rows.h"
 
 /* The argument with which `sockmalloc --version` executes this command once more, with the library preloaded. */
 #define COMMAND_VERSION_PRELOADED "--version-of-preloaded"
+
+/* Prints the version of the command, and how it was built. */
+void command_version_print(FILE *stream);
 
 /*
  * Prints to stdout the version of the command, how it was built, and the versions of `library` and of the mimalloc that

@@ -1,4 +1,4 @@
-# The commands `sockmalloc slot`, `sockmalloc leaks` and `sockmalloc ledger` of gdb, for live processes and core files.
+# The commands `sockmalloc slot`, `leaks`, `ledger` and `messages` of gdb, for live processes and core files.
 # SPDX-License-Identifier: BSD-2-Clause
 """gdb loads this file with the library, if the file is installed as libsockmalloc.so-gdb.py and gdb's auto-load
 safe-path allows that; sockmalloc(7) says how. The file reads memory and changes nothing.
@@ -304,7 +304,7 @@ def no_argument(argument, word):
 
 
 class Group(gdb.Command):
-    """Look into the pools of sockmalloc: `sockmalloc slot ADDRESS`, `sockmalloc leaks`, `sockmalloc ledger`."""
+    """Look into the pools of sockmalloc: `sockmalloc slot ADDRESS`, `leaks`, `ledger` and `messages`."""
 
     def __init__(self):
         super().__init__("sockmalloc", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
@@ -428,5 +428,25 @@ carved: all. The columns are those of `sockmalloc stat`."""
                 sum(content.fresh_left for content in bins) + stacked.count("purged"))
 
 
-for command in (Group, SlotCommand, LeaksCommand, LedgerCommand):
+class MessagesCommand(gdb.Command):
+    """Show the last messages of the library: sockmalloc messages
+
+The last one says why the library has ended the program, if it has."""
+
+    def __init__(self):
+        super().__init__("sockmalloc messages", gdb.COMMAND_DATA, gdb.COMPLETE_NONE)
+
+    def invoke(self, argument, from_tty):
+        no_argument(argument, "messages")
+        view = View()
+        size, kept = view.place["kept_size"], view.object["MESSAGES"]
+        end = view.number(kept, 4)
+        ring = view.read(kept + view.place["kept_text"], size)
+        text = (ring[end % size:] + ring[:end % size] if end > size else ring[:end]).decode("utf-8", "replace")
+        # the oldest message may be half overwritten
+        lines = text.splitlines()[1 if end > size else 0:]
+        print("\n".join(repr(line)[1:-1] for line in lines) or "the library has written no message")
+
+
+for command in (Group, SlotCommand, LeaksCommand, LedgerCommand, MessagesCommand):
     command()

@@ -3,8 +3,10 @@
 #include "command/look.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,7 +20,16 @@
 #include "base/bounds.h"
 #include "config/option.h"
 
-enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED, LOOK_MEMORY, LOOK_POOLS };
+enum look_kind {
+    LOOK_FIND,
+    LOOK_FIND_NAMED,
+    LOOK_TAKE,
+    LOOK_LOADED,
+    LOOK_MEMORY,
+    LOOK_POOLS,
+    LOOK_FILE,
+    LOOK_MESSAGES
+};
 
 /*
  * A request to the child process that reads other processes, and its result. It lies in memory that the child shares.
@@ -34,6 +45,8 @@ struct look {
     struct remote_linkmap loaded;
     struct remote_memory memory;
     struct remote_pools pools;
+    struct look_file file;
+    struct message_kept messages;
 };
 
 static bool by_child;       /* true after look_open */
@@ -41,6 +54,33 @@ static struct look *shared; /* memory that is shared with the child; NULL before
 static unsigned patience;   /* milliseconds that one request may take */
 static pid_t child;         /* process id of the child; 0 if there is no child */
 static int channel;         /* a socket to the child; one byte to the child begins a request, one byte back ends it */
+
+/* Reads the part of a file of /proc/PID. */
+static enum remote_process_state look_fill(const struct remote_process *target, struct look_file *part)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", target->process, part->name);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t size = file >= 0 ? pread(file, part->text, sizeof part->text, (off_t)part->offset) : -1;
+    if (file >= 0) {
+        close(file);
+    }
+    part->size = size > 0 ? (size_t)size : 0;
+    if (!remote_process_is_same(target)) {
+        return REMOTE_GONE;
+    }
+    return size >= 0 ? REMOTE_READ : REMOTE_FORBIDDEN;
+}
+
+static enum remote_process_state look_copy_messages(struct remote_process *target, struct message_kept *messages)
+{
+    enum remote_process_state state = remote_process_renew(target);
+    const struct span *theirs = &target->view.object[INSPECT_MESSAGES];
+    if (state != REMOTE_READ || theirs->size != sizeof *messages) {
+        return state != REMOTE_READ ? state : REMOTE_OTHER;
+    }
+    return remote_process_copy(target, messages, theirs->start, sizeof *messages);
+}
 
 static void look_do(struct look *look)
 {
@@ -65,6 +105,12 @@ static void look_do(struct look *look)
         break;
     case LOOK_POOLS:
         look->state = remote_pools_read(&look->target, &look->pools);
+        break;
+    case LOOK_FILE:
+        look->state = look_fill(&look->target, &look->file);
+        break;
+    case LOOK_MESSAGES:
+        look->state = look_copy_messages(&look->target, &look->messages);
         break;
     }
     if (look->kind == LOOK_TAKE && look->state == REMOTE_READ) {
@@ -285,6 +331,28 @@ enum remote_process_state look_at_pools(struct remote_process *target, struct re
     enum remote_process_state state = look_end(look, target);
     if (state == REMOTE_READ) {
         *pools = look->pools;
+    }
+    return state;
+}
+
+enum remote_process_state look_read_file(struct remote_process *target, const char *name, struct look_file *part)
+{
+    struct look *look = look_begin(LOOK_FILE, target);
+    look->file.name = name;
+    look->file.offset = part->offset;
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
+        *part = look->file;
+    }
+    return state;
+}
+
+enum remote_process_state look_at_messages(struct remote_process *target, struct message_kept *messages)
+{
+    struct look *look = look_begin(LOOK_MESSAGES, target);
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
+        memcpy(messages, &look->messages, sizeof *messages);
     }
     return state;
 }

@@ -8,6 +8,7 @@
 #include "command/remote_pools.h"
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
+#include "config/message.h"
 #include "statistics/snapshot.h"
 
 /*
@@ -44,5 +45,24 @@ enum remote_process_state look_at_memory(struct remote_process *target, struct r
 
 /* Does what remote_pools_read does, within the time limit of look_open. */
 enum remote_process_state look_at_pools(struct remote_process *target, struct remote_pools *pools);
+
+/* A part of a file. Its last part is the first one that is shorter than LOOK_FILE_SIZE or empty. */
+enum { LOOK_FILE_SIZE = 64 << 10 };
+struct look_file {
+    const char *name; /* below /proc/PID; a string that never changes, because the child has a copy of it */
+    size_t offset;
+    size_t size;
+    char text[LOOK_FILE_SIZE];
+};
+
+/*
+ * Reads the part of a file of /proc/PID that begins at part->offset, within the time limit of look_open. A process can
+ * make a reader of its cmdline or environ wait, because these lie in its memory.
+ */
+enum remote_process_state look_read_file(struct remote_process *target, const char *name, struct look_file *part);
+
+/* Copies the messages that the library in a process has kept, within the time limit of look_open. The process may have
+ * written anything there. */
+enum remote_process_state look_at_messages(struct remote_process *target, struct message_kept *messages);
 
 #endif

@@ -317,9 +317,8 @@ static enum command_exit remote_process_code(enum remote_process_state state)
     }
 }
 
-/* Writes why a process was not read: a sentence that begins behind "process 12 (name)". */
-static void remote_process_explain(const struct remote_process *target, enum remote_process_state state, char *text,
-                                   size_t size)
+void remote_process_explain(const struct remote_process *target, enum remote_process_state state, char *text,
+                            size_t size)
 {
     const char *words = " does not carry the library";
     switch (state) {
@@ -356,8 +355,6 @@ static void remote_process_explain(const struct remote_process *target, enum rem
     }
     snprintf(text, size, "%s", words);
 }
-
-enum { REMOTE_WORDS = 320 };
 
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state)
 {

@@ -101,6 +101,11 @@ enum remote_process_state remote_process_copy(const struct remote_process *targe
  * REMOTE_READ. */
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state);
 
+/* Writes why a process was not read: a sentence that begins behind "process 12 (name)". */
+enum { REMOTE_WORDS = 320 };
+void remote_process_explain(const struct remote_process *target, enum remote_process_state state, char *text,
+                            size_t size);
+
 /* Prints one line that explains why a process of several is left out, to stderr, and returns the exit code of
  * remote_process_report. */
 enum command_exit remote_process_leave_out(const struct remote_process *target, enum remote_process_state state);

@@ -32,6 +32,8 @@ static struct {
     ino_t inode;
 } process;
 
+static struct message_kept kept;
+
 void message_open(void)
 {
     struct stat status;
@@ -49,6 +51,11 @@ const char *message_process_name(void)
 struct span message_process_span(void)
 {
     return (struct span){&process, sizeof process};
+}
+
+struct span message_kept_span(void)
+{
+    return (struct span){&kept, sizeof kept};
 }
 
 void message_end_name(void)
@@ -125,6 +132,15 @@ bool message_write(int descriptor, const char *bytes, unsigned long size)
     return left == 0;
 }
 
+/* Keeps a line, over the oldest ones. Two threads that do so at once get places of their own. */
+static void message_keep(const char *line, size_t size)
+{
+    uint32_t place = atomic_fetch_add_explicit(&kept.end, (uint32_t)size, memory_order_relaxed);
+    for (size_t i = 0; i < size; i++) {
+        kept.text[(place + i) % MESSAGE_KEPT] = line[i];
+    }
+}
+
 static void message_say_list(enum message message, va_list list)
 {
     char buffer[LINE_SIZE];
@@ -133,6 +149,7 @@ static void message_say_list(enum message message, va_list list)
     text_add_list(&line, formats[message], list);
     /* message_say_list has kept one byte free for this newline, so that a line that was cut ends with one too */
     buffer[line.used] = '\n';
+    message_keep(buffer, line.used + 1);
     if (message_stderr_is_ours()) {
         message_write(STDERR_FILENO, buffer, line.used + 1);
     }

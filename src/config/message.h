@@ -3,7 +3,9 @@
 #ifndef SOCKMALLOC_MESSAGE_H
 #define SOCKMALLOC_MESSAGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/span.h"
 
@@ -91,6 +93,16 @@ enum message {
         MESSAGE_COUNT
 };
 
+/*
+ * The last messages, each with its line end, for `sockmalloc bugreport` and for a debugger: a server that has closed
+ * its stderr has printed none of them. The byte after the last one lies at `end` modulo MESSAGE_KEPT.
+ */
+enum { MESSAGE_KEPT = 2048 };
+struct message_kept {
+    _Atomic uint32_t end; /* the number of bytes that were ever kept, modulo 2^32 */
+    char text[MESSAGE_KEPT];
+};
+
 /* Stores which file descriptor 2 is and the name of the program, before the program can change either. Start-up calls
  * it. */
 void message_open(void);
@@ -103,6 +115,9 @@ const char *message_process_name(void);
  * another one copies that object of the other process over its own.
  */
 struct span message_process_span(void);
+
+/* Returns where the last messages lie, a struct message_kept. */
+struct span message_kept_span(void);
 
 /* Puts a NUL at the end of the stored name. A process that has copied another process's object over its own
  * (message_process_span) calls this function. */

@@ -211,7 +211,12 @@ void option_read(struct option_set *set, option_lookup *lookup, char *const *env
         enum option option = (enum option)i;
         option_accept(set, option, rows[i].initial);
         const char *value = lookup(rows[i].variable);
-        if (value != NULL && !option_accept(set, option, value) && !option_refuse_removed_word(set, option, value)) {
+        if (value == NULL) {
+            continue;
+        }
+        if (option_accept(set, option, value)) {
+            set->source[option] = OPTION_GIVEN;
+        } else if (!option_refuse_removed_word(set, option, value)) {
             option_refuse(set, option, value);
         }
     }

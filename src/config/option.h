@@ -90,6 +90,9 @@ enum option {
  * four characters, such as \x1b. */
 enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
 
+/* Where the value of a setting comes from. option_read notes OPTION_GIVEN for each value that is not the default. */
+enum option_source { OPTION_DEFAULT, OPTION_GIVEN, OPTION_FROM_CONF, OPTION_FROM_FILE, OPTION_SOURCES };
+
 /* The settings in force. One thread fills them at start-up; afterwards they are only read. */
 struct option_set {
     _Alignas(
@@ -99,6 +102,8 @@ struct option_set {
     char path[1 + OPTION_PATHS * SETTING_PATH_SIZE];
     uint64_t path_end;
     bool faulty; /* true if a value or a name was wrong, so that there was a warning */
+    /* where each value comes from, an enum option_source; sources_note tells the last three apart */
+    uint8_t source[OPTION_COUNT];
 };
 
 extern INTERNAL struct option_set options;

@@ -162,3 +162,24 @@ char *sources_lookup(const char *variable)
     char *value = sources.environment != NULL ? sources.environment(variable) : NULL;
     return value == NULL && sources.has_values ? sources_find_value(variable) : value;
 }
+
+void sources_note(struct option_set *set)
+{
+    for (unsigned option = 0; option < OPTION_COUNT; option++) {
+        if (set->source[option] == OPTION_GIVEN && sources.environment(option_variable((enum option)option)) == NULL) {
+            uintptr_t within = (uintptr_t)sources.value[option] - (uintptr_t)sources.text[1];
+            set->source[option] = within < sizeof sources.text[1] ? OPTION_FROM_CONF : OPTION_FROM_FILE;
+        }
+    }
+}
+
+const char *sources_name(const struct option_set *set, enum option option)
+{
+    static const char *const names[OPTION_SOURCES] = {
+        [OPTION_DEFAULT] = "default",
+        [OPTION_GIVEN] = "environment",
+        [OPTION_FROM_CONF] = OPTION_CONF,
+        [OPTION_FROM_FILE] = SOURCES_FILE,
+    };
+    return set->source[option] < OPTION_SOURCES ? names[set->source[option]] : "unknown";
+}

@@ -33,4 +33,10 @@ bool sources_open_own(void);
  */
 char *sources_lookup(const char *variable);
 
+/* Notes in a set that option_read has read by sources_lookup which values come from SOCKMALLOC_CONF or the file. */
+void sources_note(struct option_set *set);
+
+/* Returns in words where the value of a setting comes from. The set may come from another process. */
+const char *sources_name(const struct option_set *set, enum option option);
+
 #endif

@@ -129,6 +129,7 @@ static void init_read_options(void)
     bool trusted = getauxval(AT_SECURE) == 0;
     bool sound = sources_open_own();
     option_read(&options, sources_lookup, trusted ? environ : NULL);
+    sources_note(&options);
     if (!sound || options.faulty) {
         init_go_on();
     }

@@ -52,7 +52,8 @@ enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 2, INS
     ROW(SLOTS, ((struct span){&slots, sizeof slots}))                                                                  \
     ROW(DEPOTS, depot_span())                                                                                          \
     ROW(MAGAZINE_LINKS, magazine_links_span())                                                                         \
-    ROW(IN_USE, in_use_span())
+    ROW(IN_USE, in_use_span())                                                                                         \
+    ROW(MESSAGES, message_kept_span())
 
 enum inspect_export_object {
 #define INSPECT_OBJECT(name, span) INSPECT_##name,
@@ -129,6 +130,8 @@ enum inspect_export_object {
     ROW(in_use_taken_at, offsetof(struct in_use_record, taken_at))                                                     \
     ROW(in_use_caller, offsetof(struct in_use_record, caller))                                                         \
     ROW(pool_inherited_depot, offsetof(struct pool, inherited_depot))                                                  \
+    ROW(kept_text, offsetof(struct message_kept, text))                                                                \
+    ROW(kept_size, MESSAGE_KEPT)                                                                                       \
     ROW(fixed_pool_size, sizeof(struct fixed_pool))
 
 #define INSPECT_COUNT_ROW(...) +1

@@ -151,6 +151,16 @@ class Leaks(DebuggerCase):
             self.assertRegex(leaks, rf"\ASOCKMALLOC_IN_USE is not set[^\n]*\n{rows}\Z")
 
 
+class Messages(DebuggerCase):
+    def test_are_kept_although_stderr_was_closed(self) -> None:
+        servant = self.start(POOOL="3", BACKROUND="1")
+        servant.ask("close-stderr")
+        for (messages,) in self.ask(servant, "sockmalloc messages"):
+            lines = messages.splitlines()
+            self.assertEqual(len(lines), 2)
+            self.assertRegex(messages, rf"sockmalloc: servant\[{servant.pid}\]: SOCKMALLOC_POOOL: no such setting; .*")
+
+
 class Refusals(DebuggerCase):
     def test_are_one_line(self) -> None:
         source = self.library.with_name(f"{self.library.name}-gdb.py")

@@ -33,11 +33,12 @@ class Version(unittest.TestCase):
 
     def test_lines(self) -> None:
         lines = self.said(settings.library())
-        self.assertEqual(len(lines), 9)
+        self.assertEqual(len(lines), 10)
         number = r"[0-9]+\.[0-9]+\.[0-9]+"
         for line, pattern in zip(lines, (
             rf"sockmalloc {number}",
             r"compiler: .*[0-9]+\.[0-9].*",
+            r"compiled by: .+",
             r"restartable sequences \(rseq\): (yes|no)",
             r"SystemTap probes: (yes|no)",
             r"ncurses: (yes|no)",

@@ -26,6 +26,23 @@ Test(message, is_one_line_with_name_and_process)
     cr_assert_str_eq(words, expected);
 }
 
+Test(message, last_ones_are_kept)
+{
+    struct message_kept *kept = message_kept_span().start;
+    cr_assert_eq(message_kept_span().size, sizeof *kept);
+    capture_begin();
+    for (unsigned i = 0; i < 100; i++) {
+        message_say(MESSAGE_TOO_LONG, "a file", i);
+    }
+    const char *words = capture_end();
+    size_t size = strlen(words);
+    cr_assert_gt(size, sizeof kept->text);
+    cr_assert_eq(atomic_load(&kept->end), size);
+    for (size_t at = size - sizeof kept->text; at < size; at++) {
+        cr_assert_eq(kept->text[at % sizeof kept->text], words[at], "byte %zu", at);
+    }
+}
+
 Test(message, process_name_is_the_programs)
 {
     message_open();

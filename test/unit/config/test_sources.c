@@ -64,6 +64,25 @@ Test(sources, the_environment_comes_first_then_the_string_then_the_file)
     expect("PATH", NULL);
 }
 
+Test(sources, place_of_each_value_is_known)
+{
+    static struct option_set set;
+    minimum = "8k";
+    conf = "min=4k,max=1m,pool=nonsense";
+    cr_expect_str_empty(open_with("max=2m\nthp=always\n"));
+    capture_begin();
+    option_read(&set, sources_lookup, NULL);
+    capture_end();
+    sources_note(&set);
+    cr_expect_str_eq(sources_name(&set, OPTION_MIN), "environment");
+    cr_expect_str_eq(sources_name(&set, OPTION_MAX), OPTION_CONF);
+    cr_expect_str_eq(sources_name(&set, OPTION_THP), SOURCES_FILE);
+    cr_expect_str_eq(sources_name(&set, OPTION_POOL), "default", "its value was refused");
+    cr_expect_str_eq(sources_name(&set, OPTION_DECAY_MS), "default");
+    set.source[OPTION_MIN] = 99;
+    cr_expect_str_eq(sources_name(&set, OPTION_MIN), "unknown");
+}
+
 Test(sources, names_may_be_written_in_several_ways)
 {
     conf = " decay-ms = 250 ,\tFORMAT=json,SOCKMALLOC_POOL=cpu,,stats=/tmp/a b,";
