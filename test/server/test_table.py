@@ -125,7 +125,7 @@ ROWS = (
     ),
     Row(
         name="redis",
-        packages=("redis-server",),
+        packages=("redis-server", "python3-redis"),
         command="redis-server --bind 127.0.0.1 --port @port@ --dir @data@ --save '' --appendonly no",
         traffic=traffic.values(VALUES, Redis),
         requests=2 * VALUES.values(),
@@ -145,7 +145,7 @@ ROWS = (
     ),
     Row(
         name="memcached",
-        packages=("memcached",),
+        packages=("memcached", "python3-pymemcache"),
         command="memcached -l 127.0.0.1 -p @port@ -U 0 -t 2 -u @account@",
         account="memcache",
         traffic=traffic.values(VALUES, Memcached),
@@ -217,7 +217,7 @@ ROWS = (
     ),
     Row(
         name="mosquitto",
-        packages=("mosquitto",),
+        packages=("mosquitto", "python3-paho-mqtt"),
         configuration=("mosquitto.conf",),
         command="mosquitto -c @directory@/mosquitto.conf",
         account="mosquitto",
@@ -288,7 +288,7 @@ ROWS = (
     ),
     Row(
         name="postgres",
-        packages=("postgresql",),
+        packages=("postgresql", "python3-psycopg2"),
         configuration=("postgresql.conf", "pg_hba.conf"),
         prepare=make_cluster,
         command="@postgres@/postgres -D @data@/cluster -c config_file=@directory@/postgresql.conf"

@@ -1,94 +1,56 @@
-"""A client for MQTT 3.1.1, for publishing and subscribing with acknowledgement only."""
+"""A client for MQTT 3.1.1, by Debian's python3-paho-mqtt, for publishing and subscribing with acknowledgement only."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
-import socket
-import struct
+import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from paho.mqtt import client as paho
 
 from . import bodies
 
 TIMEOUT_SECONDS = 30
-
-CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, DISCONNECT = 1, 2, 3, 4, 8, 9, 14
-AT_LEAST_ONCE = 1 << 1  # the quality of service "at least once", as it stands in the flags of PUBLISH
+AT_LEAST_ONCE = 1  # the quality of service
 
 
 class Mqtt:
-    """The session of a client. The server forgets the session when it ends."""
+    """The session of a client. The server forgets the session when it ends. A thread of the client's own receives."""
 
     def __init__(self, port: int, name: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reader = self._socket.makefile("rb")
-        self._number = 0
-        clean, keep_alive = 2, 60
-        body = _text("MQTT") + struct.pack("!BBH", 4, clean, keep_alive) + _text(name)
-        self._send(CONNECT, 0, body)
-        self._expect(CONNACK, b"\0\0")
+        self._messages: queue.Queue[paho.MQTTMessage] = queue.Queue()
+        self._acknowledged: queue.Queue[int] = queue.Queue()
+        self._client = paho.Client(name, protocol=paho.MQTTv311)
+        self._client.on_connect = lambda _client, _data, _flags, code: self._acknowledged.put(code)
+        self._client.on_subscribe = lambda _client, _data, number, _granted: self._acknowledged.put(number)
+        self._client.on_message = lambda _client, _data, message: self._messages.put(message)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        self._expect(0)
 
     def close(self) -> None:
-        self._send(DISCONNECT, 0, b"")
-        self._reader.close()
-        self._socket.close()
+        self._client.disconnect()
+        self._client.loop_stop()
 
     def subscribe(self, topic: str) -> None:
-        self._number += 1
-        number = struct.pack("!H", self._number)
-        self._send(SUBSCRIBE, 2, number + _text(topic) + b"\1")
-        self._expect(SUBACK, number + b"\1")
+        _, number = self._client.subscribe(topic, AT_LEAST_ONCE)
+        self._expect(number)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Sends a message, and returns when the server has acknowledged it."""
-        self._number += 1
-        number = struct.pack("!H", self._number)
-        self._send(PUBLISH, AT_LEAST_ONCE, _text(topic) + number + payload)
-        self._expect(PUBACK, number)
+        sent = self._client.publish(topic, payload, AT_LEAST_ONCE)
+        sent.wait_for_publish(TIMEOUT_SECONDS)
+        if not sent.is_published():
+            raise AssertionError(f"the MQTT server did not acknowledge a message under {topic}")
 
     def receive(self) -> tuple[str, bytes]:
-        """Waits for a message, and acknowledges it."""
-        kind, body = self._receive()
-        if kind >> 4 != PUBLISH:
-            raise AssertionError(f"a packet of kind {kind >> 4} instead of a message")
-        (size,) = struct.unpack_from("!H", body)
-        topic, rest = body[2 : 2 + size].decode(), body[2 + size :]
-        if kind & AT_LEAST_ONCE:
-            self._send(PUBACK, 0, rest[:2])
-            rest = rest[2:]
-        return topic, rest
+        """Waits for a message, which the client has acknowledged."""
+        message = self._messages.get(timeout=TIMEOUT_SECONDS)
+        return message.topic, message.payload
 
-    def _send(self, kind: int, flags: int, body: bytes) -> None:
-        length = bytearray()
-        rest = len(body)
-        while True:
-            rest, low = divmod(rest, 128)
-            length.append(low | (128 if rest else 0))
-            if not rest:
-                break
-        self._socket.sendall(bytes([kind << 4 | flags]) + length + body)
-
-    def _receive(self) -> tuple[int, bytes]:
-        kind = self._reader.read(1)
-        size = shift = 0
-        while kind:
-            (byte,) = self._reader.read(1) or b"\0"
-            size |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        body = self._reader.read(size)
-        if not kind or len(body) != size:
-            raise ConnectionError("the MQTT server closed the connection")
-        return kind[0], body
-
-    def _expect(self, wanted: int, body: bytes) -> None:
-        kind, got = self._receive()
-        if (kind >> 4, got) != (wanted, body):
-            raise AssertionError(f"kind {kind >> 4}, {got[:20]!r} instead of {wanted}, {body!r}")
-
-
-def _text(text: str) -> bytes:
-    return struct.pack("!H", len(text.encode())) + text.encode()
+    def _expect(self, wanted: int) -> None:
+        got = self._acknowledged.get(timeout=TIMEOUT_SECONDS)
+        if got != wanted:
+            raise AssertionError(f"the MQTT server acknowledged {got} instead of {wanted}")
 
 
 @dataclass(frozen=True)
