@@ -1,4 +1,4 @@
-/* Finds out if AppArmor removes LD_PRELOAD from the environment of a program that this process starts. */
+/* Reads from the kernel which profile of AppArmor confines a process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_APPARMOR_H
 #define SOCKMALLOC_APPARMOR_H
@@ -8,11 +8,12 @@
 enum { APPARMOR_NAME_SIZE = 128 };
 
 /*
- * Returns true if a profile confines this process and one of its rules starts `program` with a clean environment: a
- * rule with P, C or U before the x. Then the name of the profile is in `profile`. The kernel does not show the rules in
- * force, so they are read from the text of the profiles in `root`/etc/apparmor.d, and the name of the profile from
- * `root`/proc/self/attr/current. Returns false if either cannot be read. `root` is "", except in tests.
+ * Reads the label of a process from `path`, which is /proc/PID/attr/current, such as "/usr/sbin/starter (enforce)".
+ * Returns true if a profile confines the process, and stores the name of the profile. Such a profile may start a program
+ * with a clean environment, without LD_PRELOAD, or may forbid it to map the library. The kernel does not show the rules
+ * of a profile. Returns false without AppArmor, with the label of another security module, and for a profile that only
+ * complains.
  */
-bool apparmor_scrubs(const char *root, const char *program, char profile[APPARMOR_NAME_SIZE]);
+bool apparmor_read(const char *path, char profile[APPARMOR_NAME_SIZE]);
 
 #endif

@@ -1,9 +1,11 @@
 /* sockmalloc check: says if the library is in effect in the processes of a server, and how much it serves. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "command/apparmor.h"
 #include "command/command.h"
 #include "command/error.h"
 #include "command/launch.h"
@@ -61,6 +63,19 @@ static void check_print_process(const struct remote_process *target, struct text
     text_add(text, "): sockmalloc ");
 }
 
+/* Prints a line if a profile of AppArmor may have kept the library out of the process. */
+static void check_print_confinement(const struct remote_process *target, struct text *text)
+{
+    char path[48];
+    char profile[APPARMOR_NAME_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/attr/current", target->process);
+    if (apparmor_read(path, profile)) {
+        text_add(text, "  AppArmor confines it by the profile ");
+        text_add_shown(text, profile);
+        text_add(text, ", which may forbid the library or remove LD_PRELOAD\n");
+    }
+}
+
 /* Prints that the library is not loaded, which object serves malloc, and what LD_PRELOAD was. */
 static enum command_exit check_print_absence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                              struct text *text)
@@ -75,6 +90,7 @@ static enum command_exit check_print_absence(const struct remote_process *target
         text_add_shown(text, loaded->preload);
         text_add(text, ", but that file does not exist, or the program has privileges\n");
     }
+    check_print_confinement(target, text);
     return EXIT_NO;
 }
 

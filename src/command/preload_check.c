@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "base/bounds.h"
-#include "command/apparmor.h"
 #include "command/elf_file.h"
 #include "command/error.h"
 
@@ -115,7 +114,6 @@ static enum command_exit preload_check_judge_elf(const char *path, const struct 
 {
     struct elf_file preloaded;
     struct stat status;
-    char profile[APPARMOR_NAME_SIZE];
     if (!file->is_64_bit) {
         return error_report(EXIT_REFUSED, "%s is a 32-bit program, and the library is a 64-bit one", path);
     }
@@ -135,12 +133,6 @@ static enum command_exit preload_check_judge_elf(const char *path, const struct 
     if (privilege != NULL && preload_check_gives_privileges(path)) {
         return error_report(EXIT_REFUSED, "%s %s: the dynamic linker ignores LD_PRELOAD for such a program", path,
                             privilege);
-    }
-    if (apparmor_scrubs("", path, profile)) {
-        return error_report(EXIT_REFUSED,
-                            "%s: AppArmor's profile %s lets this program start with a clean environment only, "
-                            "without LD_PRELOAD",
-                            path, profile);
     }
     return EXIT_DONE;
 }

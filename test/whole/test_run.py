@@ -6,6 +6,8 @@ import shutil
 import stat
 import struct
 import subprocess
+import tempfile
+import unittest
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,6 +155,39 @@ class Help(CommandCase):
         text = command.run("run", "--help").stdout
         self.assertIn("\n When memory goes back to the kernel:\n", text)
         self.assertRegex(" ".join(text.split()), r"--decay-ms=VALUE .{,200}, a time such as 2s, or never; default 250 ")
+
+
+class Confined(unittest.TestCase):
+    """A file in the place of /proc/PID/attr/current says that a profile of AppArmor confines a process."""
+
+    def run_confined(self, label: str, process: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to mount a folder over one of /proc")
+        folder = tempfile.TemporaryDirectory(prefix="whole-test-")
+        self.addCleanup(folder.cleanup)
+        (Path(folder.name) / "current").write_text(label)
+        script = f'mount --bind "$0" /proc/{process}/attr && exec "$@"'
+        words = ["unshare", "-m", "sh", "-c", script, folder.name, command.path(), *map(str, arguments)]
+        return subprocess.run(words, env=command.environment(), capture_output=True, text=True, timeout=300)
+
+    def test_run_warns_and_starts_the_program(self) -> None:
+        for label, warning in (
+            ("/usr/sbin/start \033er (enforce)\n", r"\Asockmalloc: AppArmor's profile /usr/sbin/start \\x1ber may "
+             r"start echo without LD_PRELOAD; `sockmalloc check echo` says if the library is in effect\n\Z"),
+            ("starter (complain)\n", r"\A\Z"),
+            ("unconfined\n", r"\A\Z"),
+        ):
+            with self.subTest(label):
+                result = self.run_confined(label, "$$", "run", "-L", settings.library(), "echo", "word")
+                self.assertEqual((result.returncode, result.stdout), (0, "word\n"))
+                self.assertRegex(result.stderr, warning)
+
+    def test_check_names_the_profile(self) -> None:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+            result = self.run_confined("starter (enforce)\n", str(process.pid), "check", process.pid)
+            self.assertEqual((result.returncode, result.stderr), (command.NO, ""))
+            words = "AppArmor confines it by the profile starter, which may forbid the library or remove LD_PRELOAD\n"
+            self.assertIn(f"  {words}", result.stdout)
 
 
 class Refusals(CommandCase):

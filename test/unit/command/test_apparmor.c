@@ -1,61 +1,32 @@
-/* Tests of command/apparmor.c: whether an AppArmor profile removes LD_PRELOAD from the environment of the programs that
- * a process starts. */
+/* Tests of command/apparmor.c: which labels say that a profile of AppArmor confines a process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
+#include <limits.h>
+#include <stdio.h>
 
 #include "command/apparmor.h"
 #include "support/tree.h"
 
-static const char *root;
-static char profile[APPARMOR_NAME_SIZE];
+static const struct {
+    const char *label;
+    const char *profile; /* NULL if no profile confines the process */
+} labels[] = {
+    {"starter (enforce)\n", "starter"},     {"/usr/sbin/a starter (enforce)\n", "/usr/sbin/a starter"},
+    {"starter (complain)\n", NULL},         {"unconfined\n", NULL},
+    {"system_u:system_r:httpd_t:s0", NULL}, {"", NULL},
+};
 
-static void open_tree(void)
+Test(apparmor, profile_in_force_is_named, .fini = tree_close)
 {
-    root = tree_open();
-    tree_write("/etc/apparmor.d/usr.sbin.starter", "# a comment Ux\n"
-                                                   "profile starter /usr/sbin/starter {\n"
-                                                   "  /usr/sbin/kept ix,\n"
-                                                   "  /usr/sbin/plain px -> other,\n"
-                                                   "  /usr/sbin/clean Px -> other,\n"
-                                                   "  /usr/lib/*/inherits rPix,\n"
-                                                   "  /usr/bin/free Ux,\n"
-                                                   "}\n"
-                                                   "profile stranger {\n"
-                                                   "  /usr/sbin/kept Px,\n"
-                                                   "}\n");
-    tree_write("/proc/self/attr/current", "starter (enforce)\n");
-}
-
-TestSuite(apparmor, .init = open_tree, .fini = tree_close);
-
-Test(apparmor, capital_rules_remove_the_preload)
-{
-    cr_assert(apparmor_scrubs(root, "/usr/sbin/clean", profile));
-    cr_assert_str_eq(profile, "starter");
-    cr_assert(apparmor_scrubs(root, "/usr/lib/thing/inherits", profile));
-    cr_assert(apparmor_scrubs(root, "/usr/bin/free", profile));
-}
-
-Test(apparmor, other_rules_do_not)
-{
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/kept", profile), "the rule belongs to another profile");
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/plain", profile));
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/unnamed", profile));
-}
-
-Test(apparmor, complain_mode_does_not_count)
-{
-    tree_write("/proc/self/attr/current", "starter (complain)\n");
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
-    tree_write("/proc/self/attr/current", "unconfined\n");
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
-}
-
-Test(apparmor, nothing_to_read)
-{
-    tree_remove("/proc/self/attr/current");
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
-    tree_write("/proc/self/attr/current", "starter (enforce)\n");
-    tree_remove("/etc/apparmor.d/usr.sbin.starter");
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
+    char path[PATH_MAX];
+    char profile[APPARMOR_NAME_SIZE];
+    snprintf(path, sizeof path, "%s/proc/self/attr/current", tree_open());
+    cr_assert_not(apparmor_read(path, profile), "there is no such file");
+    for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        tree_write("/proc/self/attr/current", labels[i].label);
+        cr_expect_eq(apparmor_read(path, profile), labels[i].profile != NULL, "%s", labels[i].label);
+        if (labels[i].profile != NULL) {
+            cr_expect_str_eq(profile, labels[i].profile);
+        }
+    }
 }
