@@ -20,6 +20,7 @@
 #define TAKES_report    false, false, false
 #define TAKES_top       false, true, false
 #define TAKES_exporter  false, true, false
+#define TAKES_leaks     false, true, false
 #define TAKES_bugreport false, true, false
 #define TAKES_systemd   false, false, false
 

@@ -30,6 +30,7 @@
     ROW(top, "[PROCESS...]", "shows all processes that have loaded the library, live on the full screen")              \
     ROW(exporter, "[PROCESS...]",                                                                                      \
         "serves the statistics of all processes that have loaded the library to Prometheus, summed up by program")     \
+    ROW(leaks, "PROCESS...", "lists the callers that hold slots of a live process, which SOCKMALLOC_IN_USE=1 notes")   \
     ROW(bugreport, "PROCESS [-o FILE]",                                                                                \
         "writes what a report of a fault should have to a file: versions, settings, statistics, mappings, limits")     \
     ROW(systemd, "UNIT", "prints the file that puts the library in front of a unit of systemd, such as nginx.service")
@@ -81,6 +82,7 @@
     ROW(exporter, "owner", 'o', "USER[:GROUP]", "owner of the file of --textfile and of the socket of --unix")         \
     ROW(exporter, "each", 'e', NULL, "has series of each process, with the labels pid and worker, in place of sums")   \
     ROW(exporter, "wide", 'w', NULL, "has all figures by bucket, and the histogram of request sizes")                  \
+    ROW(leaks, "json", 'j', NULL, "prints one JSON object per caller, each on a line, with its age in nanoseconds")    \
     ROW(bugreport, "output", 'o', "FILE",                                                                              \
         "file to write to, which must not exist yet; default sockmalloc-bugreport-PROCESS.txt")                        \
     ROW(bugreport, "with-arguments", 'a', NULL, "adds the arguments of the command lines, which may hold secrets")     \

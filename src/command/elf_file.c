@@ -2,58 +2,50 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/elf_file.h"
 
-#include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <gelf.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/bounds.h"
 
-/* Finds the first segment of the type. It works for 64-bit files only, because the segments of a 32-bit file are never
- * read. */
-static bool elf_file_find_segment(int file, const Elf64_Ehdr *header, uint32_t type, Elf64_Phdr *segment)
+/* Reads the path of the dynamic linker, if the file has a segment with that path. */
+static void elf_file_read_interpreter(Elf *elf, struct elf_file *found)
 {
-    for (unsigned i = 0; i < header->e_phnum; i++) {
-        off_t at = (off_t)(header->e_phoff + i * sizeof *segment);
-        if (pread(file, segment, sizeof *segment, at) != (ssize_t)sizeof *segment) {
-            return false;
-        }
-        if (segment->p_type == type) {
-            return true;
-        }
+    size_t count = 0;
+    GElf_Phdr segment;
+    elf_getphdrnum(elf, &count);
+    for (size_t i = 0; i < count && !found->has_interpreter; i++) {
+        found->has_interpreter = gelf_getphdr(elf, (int)i, &segment) != NULL && segment.p_type == PT_INTERP;
     }
-    return false;
-}
-
-static void elf_file_read_interpreter(int file, const Elf64_Ehdr *header, struct elf_file *found)
-{
-    Elf64_Phdr segment;
-    found->has_interpreter = elf_file_find_segment(file, header, PT_INTERP, &segment);
     if (found->has_interpreter) {
         size_t room = sizeof found->interpreter - 1; /* the last byte stays zero, so that the path ends with a NUL */
         size_t size = LESSER(segment.p_filesz, room);
-        bool read_all = pread(file, found->interpreter, size, (off_t)segment.p_offset) == (ssize_t)size;
-        found->interpreter[read_all ? size : 0] = '\0';
+        const Elf_Data *path = elf_getdata_rawchunk(elf, (int64_t)segment.p_offset, size, ELF_T_BYTE);
+        memcpy(found->interpreter, path != NULL ? path->d_buf : "", path != NULL ? size : 1);
     }
 }
 
 bool elf_file_read(const char *path, struct elf_file *found)
 {
-    Elf64_Ehdr header = {0};
+    GElf_Ehdr header;
     *found = (struct elf_file){0};
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char first;
     if (file < 0) {
         return false;
     }
-    bool read_any = pread(file, &header, sizeof header, 0) >= 0;
-    found->is_elf = memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
-    if (found->is_elf) {
-        found->is_64_bit = header.e_ident[EI_CLASS] == ELFCLASS64;
+    bool is_read = pread(file, &first, 1, 0) >= 0;
+    elf_version(EV_CURRENT);
+    Elf *elf = is_read ? elf_begin(file, ELF_C_READ, NULL) : NULL;
+    if (elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) != NULL) {
+        found->is_elf = true;
+        found->is_64_bit = gelf_getclass(elf) == ELFCLASS64;
         found->machine = header.e_machine;
-        if (found->is_64_bit) {
-            elf_file_read_interpreter(file, &header, found);
-        }
+        elf_file_read_interpreter(elf, found);
     }
+    elf_end(elf);
     close(file);
-    return read_any;
+    return is_read;
 }

@@ -28,7 +28,8 @@ enum look_kind {
     LOOK_MEMORY,
     LOOK_POOLS,
     LOOK_FILE,
-    LOOK_MESSAGES
+    LOOK_MESSAGES,
+    LOOK_IN_USE
 };
 
 /*
@@ -47,6 +48,7 @@ struct look {
     struct remote_pools pools;
     struct look_file file;
     struct message_kept messages;
+    struct remote_in_use in_use;
 };
 
 static bool by_child;       /* true after look_open */
@@ -108,6 +110,9 @@ static void look_do(struct look *look)
         break;
     case LOOK_FILE:
         look->state = look_fill(&look->target, &look->file);
+        break;
+    case LOOK_IN_USE:
+        look->state = remote_in_use_read(&look->target, &look->in_use);
         break;
     case LOOK_MESSAGES:
         look->state = look_copy_messages(&look->target, &look->messages);
@@ -353,6 +358,16 @@ enum remote_process_state look_at_messages(struct remote_process *target, struct
     enum remote_process_state state = look_end(look, target);
     if (state == REMOTE_READ) {
         memcpy(messages, &look->messages, sizeof *messages);
+    }
+    return state;
+}
+
+enum remote_process_state look_at_in_use(struct remote_process *target, struct remote_in_use *in_use)
+{
+    struct look *look = look_begin(LOOK_IN_USE, target);
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
+        *in_use = look->in_use;
     }
     return state;
 }

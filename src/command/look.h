@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_LOOK_H
 #define SOCKMALLOC_LOOK_H
 
+#include "command/remote_in_use.h"
 #include "command/remote_linkmap.h"
 #include "command/remote_memory.h"
 #include "command/remote_pools.h"
@@ -64,5 +65,8 @@ enum remote_process_state look_read_file(struct remote_process *target, const ch
 /* Copies the messages that the library in a process has kept, within the time limit of look_open. The process may have
  * written anything there. */
 enum remote_process_state look_at_messages(struct remote_process *target, struct message_kept *messages);
+
+/* Does what remote_in_use_read does, within the time limit of look_open. */
+enum remote_process_state look_at_in_use(struct remote_process *target, struct remote_in_use *in_use);
 
 #endif

@@ -25,7 +25,6 @@ static void maps_copy_path(struct maps_row *row, const char *text)
 bool maps_next(FILE *maps, struct maps_row *row)
 {
     char line[1024];
-    unsigned long inode;
     int behind = 0;
     if (fgets(line, sizeof line, maps) == NULL) {
         return false;
@@ -33,11 +32,11 @@ bool maps_next(FILE *maps, struct maps_row *row)
     for (int c = 0; strchr(line, '\n') == NULL && c != '\n' && c != EOF;) {
         c = getc(maps); /* skips the rest of a line that is longer than the buffer */
     }
-    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n", &row->start, &row->end, row->permissions, &inode,
-               &behind) < 4) {
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n", &row->start, &row->end, row->permissions,
+               &row->inode, &behind) < 4) {
         return false;
     }
-    row->is_file = inode != 0;
+    row->is_file = row->inode != 0;
     maps_copy_path(row, line + behind);
     return true;
 }

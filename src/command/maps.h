@@ -12,6 +12,7 @@ struct maps_row {
     uintptr_t start;
     uintptr_t end;
     char permissions[5]; /* for example "rw-p" */
+    unsigned long inode; /* of the file; 0 if there is none */
     bool is_file;        /* true if a file is mapped, even if the file has been deleted */
     /* path of the file as the process sees it, cut if it is longer than the array; "" if there is none */
     char path[512];

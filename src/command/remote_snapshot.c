@@ -6,14 +6,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/bounds.h"
 #include "cache/cache.h"
 #include "cache/magazine.h"
 #include "command/remote_snapshot_pages.h"
 #include "config/message.h"
 #include "config/option.h"
 #include "memory/region.h"
+#include "memory/table.h"
 #include "os/os.h"
 #include "percpu/percpu.h"
+#include "pool/in_use.h"
 #include "pool/pool.h"
 
 struct bucket_plan remote_snapshot_plan;
@@ -230,5 +233,50 @@ enum remote_process_state remote_snapshot_take(struct remote_process *target, st
     }
     remote_snapshot_release();
     /* If the process id still belongs to the process, all parts came from that one process. */
+    return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
+}
+
+/*
+ * Copies the requests of all slots, and the records of their callers as far as there are slots. The end of the table of
+ * records is made that of the copy, because the library reads no record behind that end.
+ */
+static enum remote_process_state remote_snapshot_bring_callers(const struct remote_process *target)
+{
+    struct span own = in_use_span();
+    struct table *records = own.start;
+    enum remote_process_state state = remote_snapshot_copy(target, INSPECT_IN_USE, &own);
+    in_use_laid = state == REMOTE_READ && records->start != NULL && region.buckets != 0;
+    if (!in_use_laid) {
+        return state;
+    }
+    size_t most = IN_USE_FIRST + region_front() * sizeof(struct in_use_record);
+    size_t ready = atomic_load_explicit(&records->ready, memory_order_relaxed);
+    size_t size = LESSER(ready, most);
+    atomic_store_explicit(&records->ready, size, memory_order_relaxed);
+    state = (uintptr_t)records->start % _Alignof(struct in_use_record) == 0 ? REMOTE_READ : REMOTE_SENSELESS;
+    if (state == REMOTE_READ) {
+        state = remote_snapshot_bring(target, (void *)region.requests, region_front() * sizeof region.requests[0]);
+    }
+    return state == REMOTE_READ ? remote_snapshot_bring(target, records->start, size) : state;
+}
+
+enum remote_process_state remote_snapshot_list(struct remote_process *target, struct in_use_list *list)
+{
+    struct span own[INSPECT_OBJECTS];
+    inspect_export_list(own, &remote_snapshot_plan);
+    enum remote_process_state state = remote_process_renew(target);
+    if (state == REMOTE_READ) {
+        state = remote_snapshot_bring_objects(target, own);
+    }
+    if (state == REMOTE_READ && region.buckets != 0) {
+        state = remote_snapshot_bring_metadata(target);
+    }
+    if (state == REMOTE_READ) {
+        state = remote_snapshot_bring_callers(target);
+    }
+    if (state == REMOTE_READ && in_use_is_kept()) {
+        in_use_list_make(list);
+    }
+    remote_snapshot_release();
     return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
 }

@@ -5,6 +5,7 @@
 
 #include "command/remote_process.h"
 #include "memory/bucket.h"
+#include "pool/in_use_list.h"
 #include "statistics/snapshot.h"
 
 /*
@@ -27,6 +28,13 @@ extern struct bucket_plan remote_snapshot_plan;
  * arrive: the functions of look.h limit the time.
  */
 enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot);
+
+/*
+ * Makes the list of the live slots of a process, as remote_snapshot_take takes a snapshot. If in_use_is_kept returns
+ * false afterwards, the process makes no records of its callers, and there is no list. Otherwise the caller calls
+ * in_use_list_release.
+ */
+enum remote_process_state remote_snapshot_list(struct remote_process *target, struct in_use_list *list);
 
 /* Makes a plan from another process or a file safe to print: makes its labels anew from its sizes. */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);
