@@ -3,6 +3,7 @@ made from the one row that defines it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -90,6 +91,13 @@ class Documentation(ServantCase):
     def test_nothing_is_left_of_the_templates(self) -> None:
         for name in ("sockmalloc.1", "sockmalloc.3", "sockmalloc.7", "statistics.schema.json"):
             self.assertNotRegex((MADE / name).read_text(), r"@[A-Z-]+@")
+
+
+class Readme(unittest.TestCase):
+    def test_each_command_is_followed(self) -> None:
+        """scripts/follow-readme runs the commands of README, so it must know each of them, and no other."""
+        done = subprocess.run([TOP / "scripts" / "follow-readme", "--list"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
 
 class Settings(unittest.TestCase):
