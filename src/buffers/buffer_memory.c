@@ -16,11 +16,18 @@ static void buffer_cut(char *start, size_t size)
     }
 }
 
-/* Maps `alignment` bytes more than `size`, so that an aligned start lies within the mapping, and unmaps what is left at
- * both ends. */
+/*
+ * Maps `alignment` bytes more than `size`, so that an aligned start lies within the mapping, and unmaps what is left at
+ * both ends. Tries without these bytes first, because the kernel puts mappings of equal size next to each other.
+ */
 static char *buffer_map_aligned(size_t size, size_t alignment)
 {
-    char *start = os_map(size + alignment);
+    char *start = os_map(size);
+    if (start == NULL || (uintptr_t)start % alignment == 0) {
+        return start;
+    }
+    buffer_cut(start, size);
+    start = os_map(size + alignment);
     if (start == NULL) {
         return NULL;
     }

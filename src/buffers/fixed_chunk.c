@@ -330,12 +330,22 @@ static void chunk_unmap(const struct fixed_pool *pool, char *start)
     }
 }
 
+/*
+ * Maps a chunk that lies in one granule of the hash table, so that every free finds the chunk at its first look. A chunk
+ * that lies in two granules shares one with its neighbour. Without addresses for that, any place will do.
+ */
+static char *chunk_map_own(const struct fixed_pool *pool)
+{
+    char *start = buffer_map(pool->chunk_size, (size_t)1 << pool->hash_shift);
+    return start != NULL ? start : buffer_map(pool->chunk_size, os_page_size());
+}
+
 /* Gets the memory of a new chunk from the kernel or from the program's own allocator. Returns NULL if there is none, or
  * if the program's allocator has not aligned it; that memory is given back. */
 static char *chunk_map(const struct fixed_pool *pool)
 {
     if (!pool->has_source) {
-        return buffer_map(pool->chunk_size, chunk_alignment(pool));
+        return chunk_map_own(pool);
     }
     char *start = pool->source.allocate(pool->source.context, pool->chunk_size, chunk_alignment(pool));
     if (start != NULL && (uintptr_t)start % chunk_alignment(pool) != 0) {

@@ -70,3 +70,20 @@ Test(fixed_chunk, hash_table_does_not_fill_with_chunks_that_are_gone)
         cr_assert(fixed_chunk_grow(pool));
     }
 }
+
+/* A chunk that shares a granule with its neighbour is not found at the first look, and then free is slow. */
+Test(fixed_chunk, every_chunk_has_a_granule_to_itself)
+{
+    static const size_t sizes[] = {64, 4096, 5000, 65536, 5 << 20};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, sizes[i]);
+        struct fixed_pool *pool = fixed_pool_of(fixed_make(&options));
+        size_t granule = (size_t)1 << pool->hash_shift;
+        for (uint32_t chunk = 0; chunk < 5; chunk++) {
+            cr_assert(fixed_chunk_grow(pool));
+            cr_assert_eq((uintptr_t)fixed_start(pool, chunk) % granule, 0, "%zu bytes", sizes[i]);
+            uint32_t numbers[FIXED_BLOCKS];
+            fixed_chunk_pop(pool, chunk, FIXED_BLOCKS, numbers);
+        }
+    }
+}
