@@ -100,6 +100,14 @@ static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
     return start;
 }
 
+/* Returns where a table of `size` bytes begins that lies behind `used` at the next page's offset `colour`. */
+static char *create_cut_at(struct fixed_pool *pool, size_t *used, size_t size, size_t colour)
+{
+    const size_t page = 4096;
+    *used = (*used + page - 1) / page * page + colour;
+    return create_cut(pool, used, size);
+}
+
 /*
  * Sets the addresses of all tables of the pool, and returns how many bytes the tables take together. Their pages become
  * resident only when they are used. Stores in `no_states` the address of a table of states for blocks that do not
@@ -107,15 +115,13 @@ static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
  */
 static size_t create_tables(struct fixed_pool *pool, char **no_states)
 {
-    /* the first line of the first page stays unused, because reading data there would be slow after the program writes
-     * to the start of a page-aligned block (see TABLE_COLOUR in fixed_table.c) */
-    size_t used = CACHE_LINE;
+    size_t used = 0;
     size_t caches = pool->kind == SOCKMALLOC_POOL_THREAD && pool->capacity > 0 ? FIXED_CACHES : 0;
     size_t magazines = caches > 0 ? FIXED_MAGAZINES : 0;
-    pool->cache = (void *)create_cut(pool, &used, caches * sizeof *pool->cache);
-    pool->magazine = (void *)create_cut(pool, &used, magazines * sizeof *pool->magazine);
+    pool->cache = (void *)create_cut_at(pool, &used, caches * sizeof *pool->cache, FIXED_COLOUR_CACHES);
+    pool->magazine = (void *)create_cut_at(pool, &used, magazines * sizeof *pool->magazine, FIXED_COLOUR_MAGAZINES);
     pool->chunk = (void *)create_cut(pool, &used, FIXED_CHUNKS * sizeof *pool->chunk);
-    pool->place = (void *)create_cut(pool, &used, (FIXED_CHUNKS + 2) * sizeof *pool->place);
+    pool->place = (void *)create_cut_at(pool, &used, (FIXED_CHUNKS + 2) * sizeof *pool->place, FIXED_COLOUR_PLACES);
     pool->hash = (void *)create_cut(pool, &used, FIXED_HASH * sizeof *pool->hash);
     pool->links = (void *)create_cut(pool, &used, FIXED_CHUNKS * sizeof *pool->links);
     pool->processor = (void *)create_cut(pool, &used, pool->processors * sizeof *pool->processor);
@@ -176,11 +182,11 @@ static void *take_by_thread(struct fixed_pool *pool)
     if (!fixed_cache_enter(cache)) {
         return fixed_shared_take_one(pool);
     }
-    void *block = fixed_magazine_pop(cache->private_magazine);
-    if (block == NULL && fixed_cache_refill(pool, cache)) {
-        block = fixed_magazine_pop(cache->private_magazine);
+    const struct fixed_item *item = fixed_cache_pop(cache);
+    if (item == NULL && fixed_cache_refill(pool, cache)) {
+        item = fixed_cache_pop(cache);
     }
-    counter_add(&cache->requests, block != NULL);
+    void *block = item != NULL ? item->block : NULL;
     fixed_cache_leave(cache);
     return block;
 }
@@ -243,20 +249,27 @@ static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *ca
     return block;
 }
 
+/* Finds the calling thread's cache in the pool, and marks it as busy. Returns false if there is none that may be used.
+ */
+FAST_PATH bool enter(const struct fixed_pool *pool, struct fixed_cache **cache)
+{
+    return LIKELY(pool != NULL) && LIKELY(fixed_cache_enter(*cache = fixed_cache_known(pool)));
+}
+
 /* Allocates a block. The fast path serves a thread whose private magazine has a block, and calls no function. */
 EXPORTED void *sockmalloc_pool_alloc(struct sockmalloc_pool *handle)
 {
     struct fixed_pool *pool = fixed_pool_of(handle);
-    struct fixed_cache *cache = LIKELY(pool != NULL) ? fixed_cache_known(pool) : &fixed_cache_none;
-    if (UNLIKELY(!fixed_cache_enter(cache))) {
+    struct fixed_cache *cache;
+    if (UNLIKELY(!enter(pool, &cache))) {
         return allocate_slowly(pool, CALLER);
     }
-    void *block = fixed_magazine_pop(cache->private_magazine);
-    if (UNLIKELY(block == NULL)) {
+    const struct fixed_item *item = fixed_cache_pop(cache);
+    if (UNLIKELY(item == NULL)) {
         fixed_cache_leave(cache);
         return allocate_slowly(pool, CALLER);
     }
-    counter_add(&cache->requests, 1);
+    void *block = item->block;
     fixed_cache_leave(cache);
     return block;
 }
@@ -292,12 +305,11 @@ static void give_shared(struct fixed_pool *pool, void *block)
     count_shared_free(pool);
 }
 
-/* Runs a tick, which gives old memory back, because FIXED_TICK_FREES frees have gone to the cache. Begins to count the
- * frees anew, and leaves the cache. */
+/* Runs a tick, which gives old memory back, because FIXED_TICK_FREES frees have gone to the cache. Begins the tally
+ * anew, and leaves the cache. */
 static OUT_OF_LINE void tick_by_thread(struct fixed_pool *pool, struct fixed_cache *cache)
 {
-    atomic_store_explicit(&cache->left.count, (uint64_t)-FIXED_TICK_FREES, memory_order_relaxed);
-    counter_add(&cache->ticks, 1);
+    fixed_cache_count(cache);
     tick(pool);
     fixed_cache_leave(cache);
 }
@@ -305,15 +317,16 @@ static OUT_OF_LINE void tick_by_thread(struct fixed_pool *pool, struct fixed_cac
 static void give_by_thread(struct fixed_pool *pool, struct fixed_item item)
 {
     struct fixed_cache *cache = fixed_cache_mine(pool);
+    bool due = false;
     if (!fixed_cache_enter(cache)) {
         give_shared(pool, item.block);
         return;
     }
-    if (!fixed_magazine_push(cache->private_magazine, item, pool->capacity)) {
+    if (!fixed_cache_push(cache, item, pool->capacity, &due)) {
         fixed_cache_flush(pool, cache);
-        fixed_magazine_push(cache->private_magazine, item, pool->capacity);
+        fixed_cache_push(cache, item, pool->capacity, &due);
     }
-    if (counter_step(&cache->left)) {
+    if (due) {
         tick_by_thread(pool, cache);
         return;
     }
@@ -410,35 +423,49 @@ FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atom
     const struct fixed_place *place = fixed_first_place_at(pool, block);
     size_t offset = (uintptr_t)block - (uintptr_t)atomic_load_explicit(&place->start, memory_order_relaxed);
     size_t index;
-    if (UNLIKELY(!fixed_divide(pool, offset, &index) || offset >= pool->bytes)) {
+    if (UNLIKELY(offset >= pool->bytes || !fixed_divide(pool, offset, &index))) {
         return false;
     }
     *state = (_Atomic uint8_t *)(void *)atomic_load_explicit(&place->meta, memory_order_relaxed) + index;
     return LIKELY(atomic_load_explicit(*state, memory_order_relaxed) == FIXED_LIVE);
 }
 
+/* Do what sockmalloc_pool_free does not do itself. They leave the cache for it, so that it need not save a register of
+ * its caller's. */
+static OUT_OF_LINE void free_outside(struct fixed_pool *pool, void *block, struct fixed_cache *cache)
+{
+    fixed_cache_leave(cache);
+    free_slowly(pool, block);
+}
+
+static OUT_OF_LINE void give_outside(struct fixed_pool *pool, void *block, struct fixed_cache *cache,
+                                     _Atomic uint8_t *state)
+{
+    fixed_cache_leave(cache);
+    give(pool, block, state);
+}
+
 /* Frees a block. The fast path serves a thread whose private magazine has space, and calls no function. */
 EXPORTED void sockmalloc_pool_free(struct sockmalloc_pool *handle, void *block)
 {
     struct fixed_pool *pool = fixed_pool_of(handle);
-    struct fixed_cache *cache = LIKELY(pool != NULL) ? fixed_cache_known(pool) : &fixed_cache_none;
-    if (UNLIKELY(!fixed_cache_enter(cache))) {
+    struct fixed_cache *cache;
+    if (UNLIKELY(!enter(pool, &cache))) {
         free_slowly(pool, block);
         return;
     }
     _Atomic uint8_t *state;
     if (UNLIKELY(!find_live(pool, block, &state))) {
-        fixed_cache_leave(cache);
-        free_slowly(pool, block);
+        free_outside(pool, block, cache);
         return;
     }
     atomic_store_explicit(state, FIXED_FREE, memory_order_relaxed);
-    if (UNLIKELY(!fixed_magazine_push(cache->private_magazine, (struct fixed_item){block, state}, pool->capacity))) {
-        fixed_cache_leave(cache);
-        give(pool, block, state);
+    bool due;
+    if (UNLIKELY(!fixed_cache_push(cache, (struct fixed_item){block, state}, pool->capacity, &due))) {
+        give_outside(pool, block, cache, state);
         return;
     }
-    if (UNLIKELY(counter_step(&cache->left))) {
+    if (UNLIKELY(due)) {
         tick_by_thread(pool, cache);
         return;
     }

@@ -34,14 +34,65 @@ static struct fixed_magazine *exchange_public(struct fixed_cache *cache, struct 
     return atomic_exchange_explicit(&cache->public_magazine, magazine, memory_order_acq_rel);
 }
 
+/* --- the private magazine and its tally --- */
+
+static void tally_begin(struct fixed_cache *cache, uint32_t blocks)
+{
+    atomic_store_explicit(&cache->tally_blocks, blocks, memory_order_relaxed);
+    atomic_store_explicit(&cache->tally, FIXED_TALLY_START + blocks, memory_order_relaxed);
+}
+
+void fixed_cache_count(struct fixed_cache *cache)
+{
+    uint64_t tally = fixed_cache_tally(cache);
+    uint32_t before = atomic_load_explicit(&cache->tally_blocks, memory_order_relaxed);
+    tally_begin(cache, fixed_tally_blocks(tally));
+    counter_add(&cache->requests, fixed_tally_requests(tally, before));
+    counter_add(&cache->frees, fixed_tally_frees(tally));
+}
+
+/* Makes the private magazine one that any thread may hold, and returns it. private_set puts one in its place. */
+static struct fixed_magazine *private_remove(struct fixed_cache *cache)
+{
+    fixed_cache_count(cache);
+    atomic_store_explicit(&cache->private_magazine->count, fixed_tally_blocks(fixed_cache_tally(cache)),
+                          memory_order_relaxed);
+    tally_begin(cache, 0);
+    return cache->private_magazine;
+}
+
+/* Makes this magazine the private one. Returns how many blocks it has. */
+static uint32_t private_set(struct fixed_cache *cache, struct fixed_magazine *magazine)
+{
+    uint32_t blocks = count_of(magazine);
+    cache->private_magazine = magazine;
+    tally_begin(cache, blocks);
+    atomic_store_explicit(&magazine->count, 0, memory_order_relaxed);
+    return blocks;
+}
+
+/* Exchanges the private magazine for the public one of any cache. Returns how many blocks the new private one has. */
+static uint32_t private_exchange(struct fixed_cache *cache, struct fixed_cache *other)
+{
+    return private_set(cache, exchange_public(other, private_remove(cache)));
+}
+
+/* Moves all blocks of the private magazine to the shared free list. */
+static void private_flush(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    struct fixed_magazine *magazine = private_remove(cache);
+    fixed_shared_flush(pool, magazine);
+    private_set(cache, magazine);
+}
+
 /* --- threads and their caches --- */
 
 /* Moves all blocks of the cache's two magazines to the shared free list. */
 static void cache_empty(struct fixed_pool *pool, struct fixed_cache *cache)
 {
-    fixed_shared_flush(pool, cache->private_magazine);
-    cache->private_magazine = exchange_public(cache, cache->private_magazine);
-    fixed_shared_flush(pool, cache->private_magazine);
+    private_flush(pool, cache);
+    private_exchange(cache, cache);
+    private_flush(pool, cache);
 }
 
 void fixed_cache_empty_own(struct fixed_pool *pool)
@@ -122,8 +173,7 @@ static void cache_prepare(struct fixed_pool *pool, struct fixed_cache *cache, ui
 {
     cache->number = number;
     cache->pool = pool;
-    atomic_store_explicit(&cache->left.count, (uint64_t)-FIXED_TICK_FREES, memory_order_relaxed);
-    cache->private_magazine = magazine_new(pool);
+    private_set(cache, magazine_new(pool));
     /* release: a thread that finds this magazine sees that it is empty */
     atomic_store_explicit(&cache->public_magazine, magazine_new(pool), memory_order_release);
 }
@@ -190,6 +240,7 @@ void fixed_cache_reset(struct fixed_pool *pool)
     for (uint32_t number = 0; number < caches; number++) {
         struct fixed_cache *cache = &pool->cache[number];
         atomic_store_explicit(&cache->busy, 0, memory_order_relaxed);
+        fixed_cache_count(cache);
         cache_prepare(pool, cache, number);
         if (cache->owner != fixed_thread_mine) {
             cache->owner = NULL;
@@ -215,8 +266,7 @@ static bool steal_public(struct fixed_pool *pool, struct fixed_cache *cache, boo
         if (wants_blocks ? count_of(magazine) == 0 : count_of(magazine) >= pool->capacity / 2) {
             continue;
         }
-        cache->private_magazine = exchange_public(other, cache->private_magazine);
-        uint32_t count = count_of(cache->private_magazine);
+        uint32_t count = private_exchange(cache, other);
         if (wants_blocks ? count > 0 : count < pool->capacity) {
             counter_add(&cache->steals, 1);
             return true;
@@ -254,8 +304,8 @@ static bool depot_put(struct fixed_pool *pool, struct fixed_cache *cache)
     if (empty == NULL) {
         return false;
     }
-    stack_push(&pool->full, pool->magazine_links, 0, magazine_number(pool, cache->private_magazine));
-    cache->private_magazine = empty;
+    stack_push(&pool->full, pool->magazine_links, 0, magazine_number(pool, private_remove(cache)));
+    private_set(cache, empty);
     return true;
 }
 
@@ -266,31 +316,36 @@ static bool depot_take(struct fixed_pool *pool, struct fixed_cache *cache)
     if (number == STACK_EMPTY) {
         return false;
     }
-    stack_push(&pool->empty, pool->magazine_links, 0, magazine_number(pool, cache->private_magazine));
-    cache->private_magazine = &pool->magazine[number];
+    stack_push(&pool->empty, pool->magazine_links, 0, magazine_number(pool, private_remove(cache)));
+    private_set(cache, &pool->magazine[number]);
     return true;
+}
+
+/* Fills the private magazine, which is empty, from the shared free list. Returns false if there is no memory. */
+static bool private_fill(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    struct fixed_magazine *magazine = private_remove(cache);
+    fixed_shared_fill(pool, magazine, GREATER(pool->capacity / 2, 1));
+    return private_set(cache, magazine) > 0;
 }
 
 bool fixed_cache_refill(struct fixed_pool *pool, struct fixed_cache *cache)
 {
-    cache->private_magazine = exchange_public(cache, cache->private_magazine);
-    if (count_of(cache->private_magazine) > 0) {
+    if (private_exchange(cache, cache) > 0) {
         counter_add(&cache->swaps, 1);
         return true;
     }
-    return depot_take(pool, cache) || steal_public(pool, cache, true) ||
-           fixed_shared_fill(pool, cache->private_magazine, GREATER(pool->capacity / 2, 1)) > 0;
+    return depot_take(pool, cache) || steal_public(pool, cache, true) || private_fill(pool, cache);
 }
 
 void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cache)
 {
-    cache->private_magazine = exchange_public(cache, cache->private_magazine);
-    if (count_of(cache->private_magazine) < pool->capacity) {
+    if (private_exchange(cache, cache) < pool->capacity) {
         counter_add(&cache->swaps, 1);
         return;
     }
     if (!steal_public(pool, cache, false) && !depot_put(pool, cache)) {
-        fixed_shared_flush(pool, cache->private_magazine);
+        private_flush(pool, cache);
     }
 }
 

@@ -20,7 +20,7 @@
 
 /* The record of a thread: the address of its cache in each pool, by the pool's number, or of fixed_cache_none. */
 struct fixed_thread {
-    /* moves the rest of the record away from the start of the page; see TABLE_COLOUR in fixed_table.c */
+    /* moves the rest of the record away from the start of the page; see FIXED_COLOUR_POOLS */
     char colour[CACHE_LINE];
     struct fixed_cache *cache[FIXED_POOLS];
 };
@@ -59,6 +59,9 @@ INTERNAL void fixed_cache_reset(struct fixed_pool *pool);
  * public magazines, or from the shared free list. Returns false if there is no memory.
  */
 INTERNAL bool fixed_cache_refill(struct fixed_pool *pool, struct fixed_cache *cache);
+
+/* Adds what the tally counts to the counters of requests and frees, and begins the tally again. The cache is busy. */
+INTERNAL void fixed_cache_count(struct fixed_cache *cache);
 
 /* Makes space in the private magazine, which is full. */
 INTERNAL void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cache);
@@ -106,31 +109,41 @@ FAST_PATH void fixed_cache_leave(struct fixed_cache *cache)
     atomic_store_explicit(&cache->busy, 0, memory_order_relaxed);
 }
 
-/*
- * Pops a block, marks it as live and returns it. Returns NULL if the magazine is empty. Only the thread that owns the
- * magazine may call it.
- */
-FAST_PATH void *fixed_magazine_pop(struct fixed_magazine *magazine)
+FAST_PATH uint64_t fixed_cache_tally(const struct fixed_cache *cache)
 {
-    uint32_t count = atomic_load_explicit(&magazine->count, memory_order_relaxed);
-    if (UNLIKELY(count == 0)) {
-        return NULL;
-    }
-    atomic_store_explicit(&magazine->count, count - 1, memory_order_relaxed);
-    struct fixed_item *item = &magazine->item[count - 1];
-    atomic_store_explicit(item->state, FIXED_LIVE, memory_order_relaxed);
-    return item->block;
+    return atomic_load_explicit(&cache->tally, memory_order_relaxed);
 }
 
-/* Pushes a block. Returns false if the magazine already has `capacity` blocks. */
-FAST_PATH bool fixed_magazine_push(struct fixed_magazine *magazine, struct fixed_item item, uint32_t capacity)
+/*
+ * Pops a block of the private magazine and marks it as live. Returns the item, whose place the next push overwrites, or
+ * NULL if there is none. The cache is busy.
+ */
+FAST_PATH const struct fixed_item *fixed_cache_pop(struct fixed_cache *cache)
 {
-    uint32_t count = atomic_load_explicit(&magazine->count, memory_order_relaxed);
-    if (UNLIKELY(count >= capacity)) {
+    uint64_t tally = fixed_cache_tally(cache);
+    if (UNLIKELY(fixed_tally_blocks(tally) == 0)) {
+        return NULL;
+    }
+    tally--;
+    atomic_store_explicit(&cache->tally, tally, memory_order_relaxed);
+    const struct fixed_item *item = &cache->private_magazine->item[fixed_tally_blocks(tally)];
+    atomic_store_explicit(item->state, FIXED_LIVE, memory_order_relaxed);
+    return item;
+}
+
+/* Pushes a block to the private magazine, or returns false if that has `capacity` blocks. The cache is busy. Sets
+ * *due to true if a tick is due. */
+FAST_PATH bool fixed_cache_push(struct fixed_cache *cache, struct fixed_item item, uint32_t capacity, bool *due)
+{
+    uint64_t tally = fixed_cache_tally(cache);
+    uint32_t blocks = fixed_tally_blocks(tally);
+    if (UNLIKELY(blocks >= capacity)) {
         return false;
     }
-    magazine->item[count] = item;
-    atomic_store_explicit(&magazine->count, count + 1, memory_order_relaxed);
+    cache->private_magazine->item[blocks] = item;
+    tally += FIXED_TALLY_STEP + 1;
+    atomic_store_explicit(&cache->tally, tally, memory_order_relaxed);
+    *due = (int64_t)tally < 0;
     return true;
 }
 

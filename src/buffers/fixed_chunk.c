@@ -12,7 +12,7 @@
 
 /* The metadata of chunks is cut from slabs of SLAB_SIZE bytes. A slab begins with SLAB_HEAD bytes that link it to the
  * slab before. */
-enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = CACHE_LINE };
+enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = FIXED_COLOUR_STATES };
 
 /* --- the stack of a chunk --- */
 
@@ -331,8 +331,8 @@ static void chunk_unmap(const struct fixed_pool *pool, char *start)
 }
 
 /*
- * Maps a chunk that lies in one granule of the hash table, so that every free finds the chunk at its first look. A chunk
- * that lies in two granules shares one with its neighbour. Without addresses for that, any place will do.
+ * Maps a chunk that lies in one granule of the hash table, so that every free finds the chunk at its first look. A
+ * chunk that lies in two granules shares one with its neighbour. Without addresses for that, any place will do.
  */
 static char *chunk_map_own(const struct fixed_pool *pool)
 {

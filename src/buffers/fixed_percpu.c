@@ -7,7 +7,6 @@
 #include <sched.h>
 
 #include "base/bounds.h"
-#include "buffers/fixed_cache.h"
 #include "buffers/fixed_shared.h"
 
 /* Marks the processor's magazine as busy. Returns false if it is busy already. Acquire: this thread sees what the last
@@ -32,6 +31,31 @@ static struct fixed_processor *percpu_here(const struct fixed_pool *pool)
     return &pool->processor[number < 0 ? 0 : (uint32_t)number % pool->processors];
 }
 
+/* Pops a block, marks it as live and returns it, or returns NULL. */
+static void *magazine_pop(struct fixed_magazine *magazine)
+{
+    uint32_t count = atomic_load_explicit(&magazine->count, memory_order_relaxed);
+    if (count == 0) {
+        return NULL;
+    }
+    atomic_store_explicit(&magazine->count, count - 1, memory_order_relaxed);
+    struct fixed_item *item = &magazine->item[count - 1];
+    atomic_store_explicit(item->state, FIXED_LIVE, memory_order_relaxed);
+    return item->block;
+}
+
+/* Pushes a block, or returns false if the magazine has `capacity` blocks. */
+static bool magazine_push(struct fixed_magazine *magazine, struct fixed_item item, uint32_t capacity)
+{
+    uint32_t count = atomic_load_explicit(&magazine->count, memory_order_relaxed);
+    if (count >= capacity) {
+        return false;
+    }
+    magazine->item[count] = item;
+    atomic_store_explicit(&magazine->count, count + 1, memory_order_relaxed);
+    return true;
+}
+
 void *fixed_percpu_take(struct fixed_pool *pool)
 {
     struct fixed_processor *here = percpu_here(pool);
@@ -42,7 +66,7 @@ void *fixed_percpu_take(struct fixed_pool *pool)
     if (atomic_load_explicit(&magazine->count, memory_order_relaxed) == 0) {
         fixed_shared_fill(pool, magazine, GREATER(pool->capacity / 2, 1));
     }
-    void *block = fixed_magazine_pop(magazine);
+    void *block = magazine_pop(magazine);
     counter_add(&here->requests, block != NULL);
     percpu_leave(here);
     return block;
@@ -55,9 +79,9 @@ void fixed_percpu_put(struct fixed_pool *pool, struct fixed_item item)
         fixed_shared_put_one(pool, item.block);
         return;
     }
-    if (!fixed_magazine_push(&here->magazine, item, pool->capacity)) {
+    if (!magazine_push(&here->magazine, item, pool->capacity)) {
         fixed_shared_flush(pool, &here->magazine);
-        fixed_magazine_push(&here->magazine, item, pool->capacity);
+        magazine_push(&here->magazine, item, pool->capacity);
     }
     counter_add(&here->returned, 1);
     percpu_leave(here);

@@ -47,6 +47,20 @@ enum {
 };
 
 /*
+ * Offsets within a page at which the first records of each kind begin, because the processor takes a load for one of
+ * what was stored before at the same offset of another page, and makes it wait (see base/colour.h). Programs write to
+ * the first line of page-aligned blocks. So no kind begins there, and what each call writes shares no offset with what
+ * each call reads, in the usual case of a few pools, chunks and threads.
+ */
+enum {
+    FIXED_COLOUR_POOLS = 0x040,
+    FIXED_COLOUR_PLACES = 0x0c0,
+    FIXED_COLOUR_STATES = 0x240,
+    FIXED_COLOUR_CACHES = 0x340,
+    FIXED_COLOUR_MAGAZINES = 0x400,
+};
+
+/*
  * The states of a block. Live blocks are FIXED_LIVE, and free blocks are FIXED_FREE, those in magazines too.
  * FIXED_PURGED is a free block on its chunk's stack that has no pages, or was never used.
  *
@@ -90,6 +104,7 @@ struct fixed_chunk {
 /*
  * An array of free blocks. Each has the address of its state beside it, so that an allocation need not compute that.
  * Only the thread that owns the magazine writes to it; other threads read the count as a hint.
+ * The count is 0 while the magazine is a cache's private one, because the cache counts its blocks then.
  */
 struct fixed_magazine {
     _Alignas(CACHE_LINE) _Atomic uint32_t count;
@@ -103,25 +118,52 @@ _Static_assert(sizeof(struct fixed_magazine) == (size_t)16 * CACHE_LINE, "16 cac
 struct fixed_thread;
 struct fixed_pool;
 
-/* The cache of a thread in a pool. Only the thread itself writes to the first cache line; other threads also write to
- * the second. */
+/*
+ * The cache of a thread in a pool. Only the thread itself writes to the first cache line; other threads also write to
+ * the second.
+ *
+ * The lower half of `tally` is the number of blocks in the private magazine. The upper half grows by one with each
+ * free. So the fast paths count nothing else: the number of allocations follows from `tally_blocks`, which is what the
+ * lower half was when the tally began. A tick is due when the sign bit is set.
+ */
 struct fixed_cache {
     _Alignas(CACHE_LINE) struct fixed_magazine *private_magazine;
+    _Atomic uint64_t tally;
     /* 1 while the thread is using the cache; its signal handlers then use the shared free list */
     _Atomic uint32_t busy;
     uint32_t number;
-    struct counter requests;
-    struct counter left; /* how many frees remain until the next tick, as a negative number */
-    struct counter ticks;
+    _Atomic uint32_t tally_blocks;
+    struct counter requests; /* those before the tally began; `frees` too */
+    struct counter frees;
     struct counter swaps;
-    struct counter walks;
-    struct counter steals;
     _Alignas(CACHE_LINE) _Atomic(struct fixed_magazine *) public_magazine;
     struct fixed_pool *pool;
+    struct counter walks;
+    struct counter steals;
     uint64_t seen_swaps; /* the value of `swaps` at the last tick; changed under the pool's lock */
     /* the thread that has this cache; NULL if another one may get it; changed under fixed_lock */
     struct fixed_thread *owner;
 };
+
+#define FIXED_TALLY_STEP  (UINT64_C(1) << 32)
+#define FIXED_TALLY_START ((UINT64_C(1) << 63) - FIXED_TICK_FREES * FIXED_TALLY_STEP)
+
+static inline uint32_t fixed_tally_blocks(uint64_t tally)
+{
+    return (uint32_t)tally;
+}
+
+/* Returns how many blocks were freed to a cache since its tally began. */
+static inline uint32_t fixed_tally_frees(uint64_t tally)
+{
+    return (uint32_t)((tally - FIXED_TALLY_START) >> 32);
+}
+
+/* Returns how many blocks were allocated from a cache since its tally began with `before` blocks. */
+static inline uint32_t fixed_tally_requests(uint64_t tally, uint32_t before)
+{
+    return fixed_tally_frees(tally) + before - fixed_tally_blocks(tally);
+}
 
 /* The cache of a processor, in a pool of the kind `cpu`. */
 struct fixed_processor {

@@ -19,8 +19,11 @@ static void add_caches(const struct fixed_pool *pool, struct fixed_figures *figu
     uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_relaxed);
     for (uint32_t number = 0; number < LESSER(caches, FIXED_CACHES); number++) {
         const struct fixed_cache *cache = &pool->cache[number];
-        figures->requests += counter_read(&cache->requests);
-        figures->frees += (counter_read(&cache->ticks) + 1) * FIXED_TICK_FREES + counter_read(&cache->left);
+        uint64_t tally = atomic_load_explicit(&cache->tally, memory_order_relaxed);
+        uint32_t before = atomic_load_explicit(&cache->tally_blocks, memory_order_relaxed);
+        figures->requests += counter_read(&cache->requests) + fixed_tally_requests(tally, before);
+        figures->frees += counter_read(&cache->frees) + fixed_tally_frees(tally);
+        figures->cached += LESSER(fixed_tally_blocks(tally), FIXED_MAGAZINE);
         figures->swaps += counter_read(&cache->swaps);
         figures->walks += counter_read(&cache->walks);
         figures->steals += counter_read(&cache->steals);

@@ -158,11 +158,7 @@ def fixed(size: int, live: int) -> Row:
     """Returns the row of a fixed-size pool. Its figures are the time of a pair, and its ratios to malloc and to GLib's
     and APR's pools, which run in the same process."""
     name = f"fixed.{size}.{live}live"
-    # With more than some hundred blocks there are fewer bounds: the pool's magazines, which need 16 bytes for each
-    # block, then no longer fit into the processor's nearest cache, and those of malloc do.
-    few = live <= 100
-    bounds = {"malloc": Bound(1.10) if few else None, "glib": Bound(1.00), "apr": Bound(1.00) if few else None}
-    others = tuple(Figure(f"{name}.to_{other}", "ratio", bound) for other, bound in bounds.items())
+    others = tuple(Figure(f"{name}.to_{other}", "ratio", Bound(1.00)) for other in ("malloc", "glib", "apr"))
     return Row(("fixed", f"{size}.{live}"), (Figure(name, "ns"), *others))
 
 

@@ -69,6 +69,28 @@ Test(fixed, blocks_of_every_kind_are_aligned_and_apart, .timeout = 60)
     }
 }
 
+/* A thread's cache counts allocations and frees in one word, and begins it again at a tick and with another magazine.
+ */
+Test(fixed, every_request_and_every_free_is_counted)
+{
+    static const struct {
+        size_t live, rounds;
+    } cases[] = {{1, 1000}, {63, 9}, {64, 9}, {200, 3}, {1000, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_THREAD, 64);
+        struct sockmalloc_pool *pool = fixed_make(&options);
+        for (size_t round = 1; round <= cases[i].rounds; round++) {
+            fixed_take(pool, blocks, cases[i].live);
+            fixed_expect(pool, "requests", round * cases[i].live);
+            fixed_expect(pool, "live", cases[i].live);
+            fixed_give(pool, blocks, cases[i].live);
+            fixed_expect(pool, "frees", round * cases[i].live);
+            fixed_expect(pool, "live", 0);
+        }
+        cr_assert_eq(sockmalloc_pool_destroy(pool, 0), 0);
+    }
+}
+
 /* The pool's own data take at most a twentieth of all memory that it has mapped. Tables whose pages were never touched
  * do not count, because they take no memory. */
 Test(fixed, metadata_take_at_most_a_twentieth)
