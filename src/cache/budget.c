@@ -1,4 +1,5 @@
-/* The limits, in bytes, on free memory: how much all caches together may hold, and how much the process may retain. */
+/* The limits, in bytes, on free memory: how much all caches together may hold, and how much free memory of the process
+ * may keep its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/budget.h"
 
@@ -37,7 +38,7 @@ uint64_t budget_left(void)
     return budget.cache_limit - budget_charged();
 }
 
-/* Returns by how many bytes the count `counted` exceeds `room`, or 0 if it does not. */
+/* Returns by how many bytes a count exceeds `room`, or 0 if it does not. */
 static uint64_t budget_beyond(const _Atomic int64_t *counted, uint64_t room)
 {
     int64_t retained = atomic_load_explicit(counted, memory_order_relaxed);

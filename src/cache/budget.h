@@ -1,4 +1,5 @@
-/* The limits, in bytes, on free memory: how much all caches together may hold, and how much the process may retain. */
+/* The limits, in bytes, on free memory: how much all caches together may hold, and how much free memory of the process
+ * may keep its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUDGET_H
 #define SOCKMALLOC_BUDGET_H
@@ -19,16 +20,16 @@
  * and change the counts without a lock.
  */
 struct budget {
-    uint64_t cache_limit; /* the most bytes of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
-    /* the most bytes of charges and retained memory together: SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
+    uint64_t cache_limit; /* the largest sum of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
+    /* the largest sum of charges and retained memory: SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
     uint64_t retain_limit;
-    /* the most bytes of retained memory of the large pool: SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
+    /* the largest amount of retained memory in the large pool: SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
     uint64_t large_limit;
     bool counts_retained; /* true if retain_limit or large_limit is not BUDGET_UNLIMITED */
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
-    /* this is below zero for a moment if a slot is allocated again and that is counted before the slot's free */
+    /* may be below zero for a moment, if a slot is allocated again and this is counted before the slot's free */
     _Atomic int64_t retained;
-    _Atomic int64_t large_retained; /* the part of `retained` that is slots of the large pool */
+    _Atomic int64_t large_retained; /* the part of `retained` that consists of slots of the large pool */
 };
 
 extern INTERNAL struct budget budget;
@@ -54,15 +55,15 @@ static inline uint64_t budget_charged(void)
 /* Returns how many more bytes can be charged now. */
 uint64_t budget_left(void);
 
-/* Returns true if retained memory is counted at all. */
+/* Returns true if retained memory is counted, which is so if it has a limit. */
 static inline bool budget_limits_retained(void)
 {
     return UNLIKELY(budget.counts_retained);
 }
 
 /*
- * Adds `bytes` to the retained memory: unpurged slots that came to a depot or a stack, or that left it if `bytes` is
- * negative. Price without SOCKMALLOC_RETAIN and SOCKMALLOC_LARGE_RETAIN: a load and a test.
+ * Adds `bytes` to the retained memory: the bytes of slots with pages that have come to a depot or a stack; negative for
+ * slots that have left. Price without SOCKMALLOC_RETAIN and SOCKMALLOC_LARGE_RETAIN: a load and a test.
  */
 static inline void budget_retain(int64_t bytes)
 {

@@ -1,6 +1,6 @@
 /*
- * A thread's cache: refills and flushes its magazines, allocates slots that were carved for the thread (the fresh run),
- * and sets after how many frees the thread's next regular work (tick) is due.
+ * A thread's cache: refills and flushes its magazines, allocates the new slots that were carved for this thread, and
+ * sets after how many frees the thread's next tick is due (a free that reads the clock and purges a little).
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
@@ -15,18 +15,19 @@
 #include "memory/slots.h"
 
 /*
- * The number of slots that are carved at once, and that are moved from the stack to a magazine at once. With this
- * number two threads rarely write to the same cache line of metadata.
+ * How many slots are carved at once, and how many are moved from the stack to a magazine at once. With this number, two
+ * threads rarely write to the same cache line of metadata.
  */
 enum { CARVE_RUN = 16 };
 
 /*
- * The most frees until a thread's next regular work (tick). HASTE holds after slots have gone to the depot or the
- * stack. SLOW_INTERVAL holds in a bucket without a private magazine, where every free is a slow path.
+ * The largest numbers of frees until a thread's next tick (a free that reads the clock and purges a little). HASTE is
+ * for the time after slots have gone to the depot or the stack. SLOW_INTERVAL is for a bucket without a private
+ * magazine, in which every free is a slow path.
  */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
-/* The bucket that cache_set_usual has set for all threads: from it on they may use the short path of the large pool. */
+/* From this bucket on, all threads may use the short path of the large pool; set by cache_set_usual. */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
@@ -82,8 +83,8 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
     struct cache_bin *bin = &cache->bin[bucket];
     uint64_t frees = bin->floor != NULL ? interval : LESSER(interval, SLOW_INTERVAL);
     /*
-     * The old count is read and replaced by one exchange, so that a free in a signal handler is not lost between the
-     * two.
+     * One exchange reads the old count and sets the new one, so that a free in a signal handler between the two is not
+     * lost.
      */
     uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
     counter_add(&cache->tally[bucket].armed, had + frees);
@@ -140,7 +141,7 @@ void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazi
     }
 }
 
-/* Moves the top `count` slots of a magazine, which were freed last, to the end of another magazine. */
+/* Moves the top `count` slots of a magazine, those that were freed last, to another magazine, above its slots. */
 static void cache_move(struct magazine *from, struct magazine *to, uint32_t count)
 {
     uint32_t left = magazine_count(from) - count;
@@ -150,8 +151,8 @@ static void cache_move(struct magazine *from, struct magazine *to, uint32_t coun
 }
 
 /*
- * Returns a magazine with slots, which the caller then owns. It is another thread's public magazine, which is counted
- * as if it had gone to the depot first, or else a magazine of the depot. Returns NULL if there is none.
+ * Finds a magazine with slots, and makes it the caller's. It is another thread's public magazine, which counts as if it
+ * had been in the depot, or else one from the depot. Returns NULL if there is none.
  */
 static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 {
@@ -168,9 +169,9 @@ static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Exchanges `empty`, an empty magazine or NULL, for a magazine that holds slots but no more than the quota. Returns
- * `empty` if no magazine with slots is found. If the magazine that is found holds more than the quota, the top slots
- * move to the empty one and the rest goes to the depot.
+ * Exchanges `empty`, which is an empty magazine or NULL, for a magazine with slots, but no more than the quota permits.
+ * If the magazine that is found has more, its top slots are moved to `empty`, and the others go to the depot in their
+ * magazine. Returns `empty` if no magazine with slots is found.
  */
 static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct magazine *empty)
 {
@@ -228,7 +229,7 @@ void *cache_take_one(struct cache *cache, unsigned bucket)
 
 /*
  * Removes the private magazine, which is empty, from the cache and returns it. If there is none, returns an empty
- * magazine of the depot, or NULL if memory has run out.
+ * magazine from the depot, or NULL if there is no memory.
  */
 static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
 {
@@ -236,7 +237,7 @@ static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
     return magazine != NULL ? magazine : depot_pop_empty(bucket);
 }
 
-/* Returns how many slots are moved from the stack at once: CARVE_RUN, or the quota if it is lower. */
+/* Returns how many slots are moved from the stack at once: CARVE_RUN, or the quota if that is lower. */
 static uint32_t cache_run(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);

@@ -1,4 +1,5 @@
-/* A thread's cache: for each bucket a private and a public magazine, and a run of slots that were never used. */
+/* A thread's cache: for each bucket it has a private and a public magazine of free slots, and new slots that were
+ * carved for this thread alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CACHE_H
 #define SOCKMALLOC_CACHE_H
@@ -21,7 +22,7 @@ bool cache_lay(void);
 
 /*
  * Opens a cache for the calling thread and returns it. Returns cache_shared if there is no memory, if the table of
- * caches is full, or if the library would not notice the end of the thread. The function keeps errno.
+ * caches is full, or if the library would not notice the end of the thread. The function does not change errno.
  */
 INTERNAL struct cache *cache_open(void);
 
@@ -32,29 +33,29 @@ static inline struct cache *cache_reach(void)
 }
 
 /*
- * Makes the bucket's next tick come after `interval` frees. A tick is a thread's regular work after a number of frees:
- * it reads the clock and purges a little. The fast path of free counts in `returned` of the bin, and runs a tick when
- * this counter comes to 0 (counter_step). So cache_arm sets the counter to minus the interval, and adds to `armed` what
- * it subtracts from the counter. If the bucket has no private magazine, each free is a slow path anyway and the tick
- * comes after 61 frees at most. `cache` must be the calling thread's own.
+ * Makes the bucket's next tick come after `interval` frees. (A tick is a free at which the thread reads the clock and
+ * purges a little.) The fast path of free adds 1 to `returned` of the bin, and runs a tick when that is 0
+ * (counter_step). So cache_arm sets `returned` to minus the interval, and adds to `armed` what it has subtracted. If
+ * the bucket has no private magazine, each free is a slow path anyway, and the tick comes after at most 61 frees.
+ * `cache` must be the calling thread's own.
  */
 void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
 /*
- * Makes the next tick of each bucket come after `interval` frees of the bucket, as cache_arm does, and notes `interval`
- * as the cache's interval from now on.
+ * Makes the next tick of each bucket come after `interval` frees of this bucket, as cache_arm does. Ticks after that
+ * follow in the same interval.
  */
 void cache_arm_all(struct cache *cache, uint32_t interval);
 
 /*
- * Makes the next tick (the thread's regular work) come after 16 frees at most. The function is called when slots have
- * gone to the depot or the stack, because a tick should soon check how long they have been free.
+ * Makes the next tick (a free that reads the clock) come after at most 16 frees. It is called when slots have gone to
+ * the depot or the stack, because a tick should soon find out how long they have been free.
  */
 void cache_hasten(struct cache *cache);
 
 /*
- * Returns how many slots of the bucket the cache's thread has freed. If another thread calls the function, the result
- * can be wrong by one interval of ticks for a moment.
+ * Returns how many slots of the bucket the cache's thread has freed. For another thread's cache, the result may for a
+ * moment be wrong by the number of frees between two ticks.
  */
 static inline uint64_t cache_returned(const struct cache *cache, unsigned bucket)
 {
@@ -68,24 +69,24 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 }
 
 /*
- * Sets the bucket's quota, MAGAZINE_SLOTS at most. A higher quota is charged to the budget first; the function returns
- * false, with nothing changed, if the budget has no room for it. With a lower quota, slots that no longer fit go to the
- * stack, or with their magazine to the depot, before the budget's charge is lowered. A quota of 0 also frees the rest
- * of the new slots that were carved for this thread (the fresh run). `cache` must be the calling thread's own.
+ * Sets the bucket's quota, to at most MAGAZINE_SLOTS. A higher quota is charged to the budget first; if the budget does
+ * not have enough left, the function changes nothing and returns false. If the quota falls, slots that no longer fit go
+ * to the stack, or with their magazine to the depot; the budget's charge is lowered after that. A quota of 0 also frees
+ * the new slots that were carved for this thread and not used yet. `cache` must be the calling thread's own.
  */
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 
 /*
- * Sets from which bucket on malloc and free may use the short path of the large pool. That path goes to the stack of
- * free slots and does nothing else. So it may only be used while no budget counts free slots, no background thread
- * waits, and memory is not tight. BUCKET_LIMIT closes the short path. The calling thread's cache is changed at once,
- * and that of another thread at its next tick, the work that each thread does after a number of frees.
+ * Sets from which bucket on malloc and free may use the short path of the large pool. This path uses the stack of free
+ * slots and does nothing else. So it may only be used if no budget counts free slots, if no background thread must be
+ * told of them, and if memory is not tight. BUCKET_LIMIT closes the path. The change takes effect in the calling
+ * thread's cache at once, and in another thread's at that thread's next tick (a free that reads the clock).
  */
 void cache_set_usual(uint32_t bucket);
 
 /*
- * Notes if pages are due to be purged. While pages are due, the short path of the large pool, which purges nothing, is
- * closed. `cache` must be the calling thread's own.
+ * Notes in the cache whether pages are due to be purged. If they are, the short path of the large pool, which purges
+ * nothing, is closed for this thread. `cache` must be the calling thread's own.
  */
 void cache_set_more(struct cache *cache, bool more);
 
@@ -99,11 +100,11 @@ void cache_force_slow(struct cache *cache);
 bool cache_resume_fast(struct cache *cache, unsigned bucket);
 
 /*
- * cache_mark_cold marks all slots in the bucket's private magazine, and all places above them, as cold, which means
- * that no fast path uses them: it moves floor and ceiling to the top. On the slow path, cache_pop_cold pops one cold
- * slot, and cache_push_cold fills one cold place. Places that have become warm in this way serve the fast paths again.
- * cache_pop_cold returns NULL if no cold slot is left, and cache_push_cold returns false if the quota is used up.
- * `cache` must be the calling thread's own.
+ * cache_mark_cold marks all slots in the bucket's private magazine, and all free places above them, as cold: it moves
+ * floor and ceiling to the top, so that no fast path uses them. On the slow path, cache_pop_cold pops one cold slot,
+ * and cache_push_cold pushes a slot to one cold place. The fast paths may use these places again. cache_pop_cold
+ * returns NULL if no cold slot is left, and cache_push_cold returns false if the quota is used up. `cache` must be the
+ * calling thread's own.
  */
 void cache_mark_cold(struct cache *cache, unsigned bucket);
 void *cache_pop_cold(struct cache *cache, unsigned bucket);
@@ -111,7 +112,7 @@ bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot);
 
 /*
  * A spare slot is one free slot of a large bucket that a thread keeps in its cache, in front of the bucket's stack.
- * pool_spare decides which thread keeps one. The slot lies in a private magazine with room for one slot, so the fast
+ * pool_spare decides which thread keeps one. The slot lies in a private magazine that can hold one slot, so the fast
  * paths of malloc and free use it. The bucket has no quota and no public magazine.
  *
  * cache_keep_spare puts such a magazine into the bin. It does nothing if the bin has one already, if the budget of
@@ -127,7 +128,7 @@ void cache_keep_spare(struct cache *cache, unsigned bucket);
 void cache_drop_spare(struct cache *cache, unsigned bucket);
 void cache_drop_spares(struct cache *cache, bool all);
 
-/* Returns true if the cache may keep a spare slot of the bucket: the bucket has a private magazine, but no quota. */
+/* Returns true if the bucket has a private magazine but no quota. So the cache may hold a spare slot of the bucket. */
 static inline bool cache_has_spare(const struct cache *cache, unsigned bucket)
 {
     return cache->bin[bucket].floor != NULL && cache_quota(cache, bucket) == 0;
@@ -141,21 +142,20 @@ static inline bool cache_has_spare(const struct cache *cache, unsigned bucket)
 void *cache_refill(struct cache *cache, unsigned bucket);
 
 /*
- * Refills the empty private magazine with a run of free slots from the stacks, and pops one. Returns NULL if the stacks
- * are empty or no magazine can be had. `cache` must be the calling thread's own, with a quota for the bucket.
+ * Refills the empty private magazine with several free slots from the stacks, and pops one of them. Returns NULL if the
+ * stacks are empty or if there is no magazine. `cache` must be the calling thread's own, with a quota for the bucket.
  */
 void *cache_refill_from_stack(struct cache *cache, unsigned bucket);
 
 /*
- * Returns a slot that was never used, or NULL if the range is full or memory has run out. The slot is the next one of a
- * run that is carved for this thread alone (the fresh run), so that other threads do not write to the cache line with
- * the run's metadata. The slots of a run are returned one at a time and not through a magazine, so that each slot's
- * pages can be populated when its request is known. `cache` must be the calling thread's own, with a quota for the
- * bucket.
+ * Returns a new slot, which was never used, or NULL if the range is full or there is no memory. A run of slots is
+ * carved for this thread alone, so that other threads do not write to the cache line with their metadata, and each call
+ * returns the next slot of the run. The slots do not go through a magazine, so that the pages of each can be populated
+ * when its request is known. `cache` must be the calling thread's own, with a quota for the bucket.
  */
 void *cache_carve(struct cache *cache, unsigned bucket);
 
-/* Returns how many slots are left of the thread's fresh run, the new slots that were carved for this thread alone. */
+/* Returns how many of the new slots that were carved for this thread are not used yet. */
 static inline uint32_t cache_fresh(const struct cache *cache, unsigned bucket)
 {
     return atomic_load_explicit(&cache->tally[bucket].fresh_left, memory_order_relaxed);
@@ -164,40 +164,41 @@ static inline uint32_t cache_fresh(const struct cache *cache, unsigned bucket)
 /*
  * Frees a slot when the private magazine is full. The full magazine becomes the public one. The former public magazine
  * becomes the private one if it is not full; else it goes to the depot, and an empty magazine becomes the private one.
- * The slot is pushed there. Returns false if no magazine can be had; the slot is then still the caller's. `cache` must
- * be the calling thread's own, with a quota for the bucket.
+ * The slot is pushed there. Returns false if there is no empty magazine; the caller then still has to free the slot.
+ * `cache` must be the calling thread's own, with a quota for the bucket.
  */
 bool cache_flush(struct cache *cache, unsigned bucket, void *slot);
 
 /*
- * Allocates a single slot for a cache without a quota. The slot is popped from another thread's public magazine or from
- * a magazine of the depot; the rest of the magazine goes to the depot. Returns NULL if there is no such magazine.
+ * Allocates a single slot for a cache without a quota. Pops the slot from another thread's public magazine or from a
+ * magazine of the depot. The magazine goes to the depot with its other slots. Returns NULL if no magazine with slots is
+ * found.
  */
 void *cache_take_one(struct cache *cache, unsigned bucket);
 
 /*
- * Moves public magazines of threads that sleep to the depot. A public magazine moves if its thread has made no request
- * of the bucket since the last round, in which all caches were checked. One call checks the next `looks` caches at
- * most. A new round begins `age` nanoseconds after the beginning of the last one at the earliest. `cache` is the
- * calling thread's own, and `now` is the result of clock_now.
+ * Moves public magazines of threads that sleep to the depot. A public magazine is moved if its thread has made no
+ * request of the bucket since the last round, in which each cache was checked once. One call checks the next `looks`
+ * caches. A new round begins at least `age` nanoseconds after the beginning of the last one. `cache` is the calling
+ * thread's own, and `now` is what clock_now has returned.
  */
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
 
 /*
- * Clears what training has noted of a bucket. This function is called when a thread ends, so that the next thread that
- * uses this record begins untrained.
+ * Clears what training has stored about a bucket in the cache. It is called when a thread ends, so that the next thread
+ * with this record begins untrained.
  */
 void cache_begin(struct cache *cache, unsigned bucket);
 
 /*
- * Drops both magazines, the fresh run and the quota of a bucket without moving or counting the slots. This function
- * runs in the child of a fork, which finds all free slots again by their metadata and computes the budget anew.
+ * Removes both magazines, the new slots carved for this thread, and the quota of a bucket, and neither moves nor counts
+ * the slots. It runs in the child of a fork, which finds all free slots by their metadata and computes the budget anew.
  */
 void cache_forget(struct cache *cache, unsigned bucket);
 
 /*
- * Returns how many free slots of a bucket a cache holds. The number is exact for the calling thread's own cache, and an
- * approximation for another cache.
+ * Returns how many free slots of a bucket a cache holds. The number is exact for the calling thread's own cache. For
+ * another thread's cache it may be a little wrong.
  */
 uint32_t cache_held(struct cache *cache, unsigned bucket);
 
@@ -215,19 +216,19 @@ void cache_leave(void);
 bool cache_others_are_open(void);
 
 /*
- * Forgets what the caches of other threads hold, and the public magazines of the calling thread's own cache, because
- * other threads may have been stealing them. The calling thread's private magazines stay, because a signal handler may
- * have forked in the middle of a call of malloc or free that uses them. This function runs in the child of a fork.
+ * Removes from the records what the caches of other threads hold, and the public magazines of the calling thread's own
+ * cache, because other threads may have been stealing those. The calling thread's private magazines stay, because a
+ * signal handler may have forked in the middle of a malloc or free that uses them. It runs in the child of a fork.
  */
 void cache_isolate(void);
 
 /*
- * Forgets all magazines, and gives back all records except that of the calling thread. This function runs in the child
- * of a fork.
+ * Removes all magazines from the caches, and makes all records free for new threads, except for the calling thread's.
+ * It runs in the child of a fork.
  */
 void cache_reset(void);
 
-/* Sets all event counters of all caches to zero. This function runs in the child of a fork. */
+/* Sets all event counters of all caches to zero. It runs in the child of a fork. */
 void cache_reset_counters(void);
 
 /*
@@ -235,10 +236,12 @@ void cache_reset_counters(void);
  * thread's own. ---
  */
 
-/* Makes a magazine the private one of a bucket that has none. Nothing in it is cold. */
+/* Makes a magazine the private one of a bucket that has none. Its floor and ceiling are set so that nothing in it is
+ * cold. */
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
-/* Removes the private magazine from the bin, sets its count and returns it. Returns NULL if there is none. */
+/* Removes the private magazine from the bin, stores in it how many slots it has, and returns it. Returns NULL if there
+ * is none. */
 struct magazine *cache_unload(struct cache_bin *bin);
 
 /*
@@ -248,21 +251,21 @@ struct magazine *cache_unload(struct cache_bin *bin);
 struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine);
 
 /*
- * Frees what is left of the fresh run, the slots that were carved for this thread. Slots that were never used have no
- * pages, so they go to the stack of purged slots.
+ * Frees those new slots that were carved for this thread and not used yet. They have no pages, so they go to the stack
+ * of purged slots.
  */
 void cache_free_fresh(struct cache *cache, unsigned bucket);
 
 /*
- * Sets the number of the next slot of the fresh run (the slots that were carved for this thread), and how many slots of
- * it are left.
+ * Sets which slots were carved for this thread and are not used yet: the number of the first of them, and how many they
+ * are.
  */
 void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left);
 
 /* Pushes a magazine to the depot and counts its slots. Does nothing for NULL. */
 void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
-/* Counts slots that went to the depot or the stack, in the counters and in the budget. */
+/* Counts slots that have gone to the depot or the stack, in the counters of the cache and in the budget. */
 void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * Moves the floor and the ceiling of a bin, between which the fast paths use the private magazine. With the slots and
- * places beyond them, malloc and free take the slow path.
+ * Moves the floor and the ceiling of a bin, the bounds between which the fast paths use the private magazine. Outside
+ * of them, malloc and free take the slow path.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
 
-/* Returns true if the bin has a private magazine whose lowest slots lie below the floor, where malloc's fast path does
- * not pop them. */
+/* Returns true if the floor of the bin's private magazine lies above its lowest slot, so that malloc's fast path does
+ * not pop all of its slots. */
 static bool cache_is_raised(const struct cache_bin *bin)
 {
     const struct magazine *magazine = cache_private(bin);

@@ -6,18 +6,18 @@
 
 /*
  * A round checks each cache once, from the highest number down to 1 (number 0 has no magazines). `left` is the number
- * of the cache that is checked next, or 0 when the round is over; `began` is the time when the round began. Several
- * threads may make a round together, and each cache is then checked by one of them. Both variables begin as zero, so
- * that they lie on a page that frees write to anyway. On a page of their own, they would be one more page that the
- * kernel copies after a fork.
+ * of the cache to check next, or 0 after the end of a round; `began` is the time at which the round began. Several
+ * threads may share a round; each cache is then checked by only one of them. Both variables are zero at first, so that
+ * they lie in .bss, on a page to which frees write anyway. On another page, the kernel would have to copy one page more
+ * after a fork.
  */
 static _Alignas(CACHE_LINE) _Atomic uint32_t left;
 static _Atomic uint64_t began;
 
 /*
  * Moves the public magazine of one bucket of `sleeper`, the cache of a thread that may be asleep, to the depot, if its
- * thread has made no request of the bucket since the last round. The sleeping thread may have woken meanwhile;
- * cache_steal is safe while the owner uses its cache.
+ * thread has made no request of the bucket since the last round. The thread may have woken meanwhile: cache_steal may
+ * be called while the owner uses its cache.
  */
 static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, unsigned bucket)
 {
@@ -28,8 +28,8 @@ static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, uns
     }
 }
 
-/* Returns true if the cache has a public magazine of the bucket. The caller checks this first, because the check saves
- * a write to the cache line of another thread. */
+/* Returns true if the cache has a public magazine of the bucket. The caller checks this first, because that avoids a
+ * write to the cache line of another thread. */
 static bool cache_has_public(const struct cache *cache, unsigned bucket)
 {
     return atomic_load_explicit(&cache->bin[bucket].public_magazine, memory_order_relaxed) != NULL;
@@ -51,7 +51,7 @@ static void cache_collect(struct cache *cache, struct cache *sleeper)
 /*
  * Begins a round if the last one began `age` nanoseconds ago or longer. The difference of the times is compared as a
  * signed number, because another thread may have begun a round since the caller read the clock. Returns the number of
- * the first cache to check, or 0 if the time has not come or another thread has just begun the round.
+ * the first cache to check, or 0 if it is too early or another thread has just begun the round.
  */
 static uint32_t cache_begin_round(uint64_t now, uint64_t age)
 {
@@ -71,7 +71,7 @@ void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_
     uint32_t count = LESSER(last, looks);
     if (count == 0 || !atomic_compare_exchange_strong_explicit(&left, &last, last - count, memory_order_relaxed,
                                                                memory_order_relaxed)) {
-        return; /* no cache is left to check, or another thread checks these caches */
+        return; /* there is no cache left to check, or another thread is checking these */
     }
     for (uint32_t number = last; number > last - count; number--) {
         cache_collect(cache, cache_at(number));

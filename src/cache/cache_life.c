@@ -1,6 +1,6 @@
 /*
- * The life of a thread's cache: a cache is opened when the thread first needs it, closed at the end of the thread, and
- * reset after a fork.
+ * The life of a thread's cache: it is opened when the thread first needs it, closed when the thread ends, and reset in
+ * the child of a fork.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
@@ -88,7 +88,7 @@ bool cache_others_are_open(void)
 
 void cache_isolate(void)
 {
-    cache_forget_records(); /* empties the list of unused records of caches; cache_reset fills this list again */
+    cache_forget_records(); /* makes the list of unused records empty; cache_reset fills it again */
     atomic_store_explicit(&open_now, cache_is_own(cache_mine) ? 1 : 0, memory_order_relaxed);
     for (uint32_t number = 1; number < cache_count(); number++) {
         struct cache *cache = cache_at(number);

@@ -16,8 +16,8 @@ static uint64_t cache_charge(unsigned bucket, uint32_t count)
     return 2 * (uint64_t)count * region.geometry[bucket].capacity;
 }
 
-/* Frees to the stack the slots that a magazine holds beyond the quota. These are its lowest slots, which have been
- * free for longest. */
+/* Moves the slots by which a magazine exceeds the quota to the stack: its lowest slots, which have been free for
+ * longest. */
 static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine, uint32_t quota)
 {
     uint32_t count = magazine_count(magazine);
@@ -33,9 +33,8 @@ static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *mag
     cache_count_deposit(cache, bucket, surplus);
 }
 
-/* Lowers the quota: cuts both magazines to `quota` slots. With a quota of 0 both magazines go to the depot. The new
- * slots that were carved for this thread (the fresh run) are then freed, because a thread without a quota does not
- * allocate from them. */
+/* Lowers the quota: leaves at most `quota` slots in each magazine. If the quota is 0, both magazines go to the depot,
+ * and the new slots that were carved for this thread are freed, because a thread without a quota does not use them. */
 static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     struct cache_bin *bin = &cache->bin[bucket];

@@ -37,18 +37,19 @@
  * to it, with the one exception of `public_magazine`.
  */
 struct cache_bin {
-    _Alignas(CACHE_LINE) _Atomic(void **) top; /* atomic, because threads that make reports read it */
-    /* always an address inside the magazine, by which cache_private finds the magazine */
+    _Alignas(CACHE_LINE) _Atomic(void **) top; /* atomic, because threads that write reports read it */
+    /* always an address inside the magazine, so that cache_private can find the magazine by it */
     void **floor;
-    void **ceiling;                             /* magazine->slot + quota at most */
-    _Atomic(struct magazine *) public_magazine; /* the owner exchanges it; other threads may change it to NULL */
+    void **ceiling;                             /* at most magazine->slot + quota */
+    _Atomic(struct magazine *) public_magazine; /* its owner exchanges it; other threads may only change it to NULL */
     /* the result of slot_meta_owner for the thread; it is equal in all bins of a cache */
     uint32_t owner;
-    uint8_t live; /* the metadata byte of a live slot of the bucket */
+    uint8_t live; /* the metadata byte that a live slot of the bucket has */
 #define CACHE_COUNTER(name, help) struct counter name;
     /*
-     * In a thread's cache, `returned` is minus the number of frees until the next tick (the thread's regular work), and
-     * each free adds 1. In cache_shared, whose ticks do not depend on this counter, `returned` counts all frees.
+     * In a thread's cache, `returned` is a negative number: minus the number of frees until the next tick (a free that
+     * reads the clock). Each free adds 1. In cache_shared, `returned` counts all frees, because ticks do not depend on
+     * it there.
      */
     COUNTER_FAST_ROWS(CACHE_COUNTER)
 };
@@ -57,44 +58,46 @@ struct cache_bin {
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed; /* the sum of `armed` and the bin's `returned` is the number of all frees */
-    uint32_t folded;      /* requests - frees at the time when pool_fold last brought the bucket's peak up to date */
-    uint32_t seen;        /* requests + frees at the time when training last checked if the bucket was in use */
-    /* slots that each of the two magazines may hold; if 0, the cache has no magazines of the bucket */
+    struct counter armed; /* `armed` plus the bin's `returned` is the number of all frees */
+    uint32_t folded;      /* the value of requests - frees when pool_fold last updated the bucket's peak */
+    uint32_t seen;        /* the value of requests + frees when training last checked if the bucket was in use */
+    /* how many slots each of the two magazines may hold; 0 if the cache has no magazines of the bucket */
     _Atomic uint32_t quota;
     /* slow paths of the bucket since it has had no quota; after TRAINING_PROMOTION of them training sets a quota */
     uint16_t score;
-    uint16_t want; /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
-    _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
-    _Atomic uint32_t fresh_left; /* slots that are left of the run that was carved for this thread */
-    /* `requests` of the bin at the time when cache_collect_idle last checked the public magazine of the bucket; of a
-     * large bucket, when cache_drop_spares last checked the spare slot */
+    /* misses and exchanges of magazines since training last changed the quota, weighted by CACHE_MISS and CACHE_SWAP */
+    uint16_t want;
+    _Atomic uint32_t fresh;      /* the number of the next of the new slots that were carved for this thread */
+    _Atomic uint32_t fresh_left; /* how many of the new slots that were carved for this thread are left */
+    /* the bin's `requests` when cache_collect_idle last checked the public magazine of the bucket; for a large bucket,
+     * when cache_drop_spares last checked the spare slot */
     _Atomic uint32_t watched;
-    /* the fewest slots that ticks have found in the private magazine since training_rest last lowered quotas */
+    /* the smallest number of slots that a tick has found in the private magazine since training_rest last lowered
+     * quotas */
     uint16_t least;
-    /* number of the thread's frees, modulo 65536, that pool_sample has taken into account for the histogram */
+    /* how many of the thread's frees, modulo 65536, pool_sample has already counted in the histogram */
     uint16_t sampled;
 };
 
 /*
- * Weights of the events by which training raises a quota. A miss weighs more, because it goes to the depot or further,
- * while a swap of the two magazines costs one exchange.
+ * How much each event counts when training decides whether to raise a quota. A miss counts more, because it needs the
+ * depot or more, while a swap of the two magazines takes one exchange.
  */
 enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 
-/* The data of a whole cache that only slow paths write. */
+/* The data of a cache that do not belong to one bucket. Only slow paths write to them. */
 struct cache_state {
     uint32_t events;   /* slow paths since training last lowered the quotas of unused buckets */
-    uint32_t victim;   /* number of the record at which the next cache_walk begins */
-    uint32_t interval; /* frees of a bucket from one tick, the thread's regular work, to the next */
-    /* buckets from this one on may use the short path of the large pool, which cache_set_usual describes */
+    uint32_t victim;   /* the number of the record at which the next cache_walk begins */
+    uint32_t interval; /* how many frees of a bucket lie between two ticks (frees that read the clock) */
+    /* from this bucket on, the thread may use the short path of the large pool (see cache_set_usual) */
     uint32_t usual;
     /* true if pages are due to be purged; then each malloc takes the slow path and purges a few pages */
     bool more;
-    bool hastened;    /* true if a free has made the next tick come earlier since the coarse clock last advanced */
+    bool hastened;    /* true if a free has made the next tick come sooner since the coarse clock last advanced */
     uint32_t awaited; /* bit b is set if pool_sample_rest has arranged that the next free of bucket b is sampled */
-    uint64_t ticked;  /* result of clock_now at the last tick */
-    uint64_t rested;  /* result of clock_now when training_rest last lowered quotas */
+    uint64_t ticked;  /* what clock_now returned at the last tick */
+    uint64_t rested;  /* what clock_now returned when training_rest last lowered quotas */
 };
 
 /*
@@ -116,9 +119,9 @@ _Static_assert(sizeof(struct cache_bin) == CACHE_LINE, "a fast path touches one 
 extern INTERNAL _Thread_local struct cache *cache_mine __attribute__((tls_model("initial-exec")));
 
 /*
- * cache_none and cache_shared stand for the cache of a thread that has none. They never hold magazines, so each malloc
- * and free takes the slow path. All threads without a cache count their events in cache_shared, several threads at
- * once.
+ * cache_none and cache_shared stand in place of the cache of a thread that has none. They never have magazines, so each
+ * malloc and free takes the slow path. All threads without a cache count their events in cache_shared, several of them
+ * at the same time.
  */
 extern INTERNAL struct cache cache_none;
 extern INTERNAL struct cache cache_shared;

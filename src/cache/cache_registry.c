@@ -1,4 +1,5 @@
-/* The registry of all caches: the table of their records, and the functions that read the records of other threads. */
+/* The registry of all caches: the table of their records, and the functions by which a thread reads the records of
+ * other threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache_registry.h"
 
@@ -11,19 +12,20 @@
 #include "os/os.h"
 
 /*
- * CACHES_MAX is the number of threads that can have a cache at once. CACHES_STEP is the least number of bytes that the
- * table of caches grows by.
+ * CACHES_MAX is how many threads can have a cache at the same time. CACHES_STEP is the smallest number of bytes by
+ * which the table of caches grows.
  */
 enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 
 /*
- * The most caches that one search for another thread's magazine (cache_walk) checks. Each check costs the transfer of a
- * cache line that another thread writes to.
+ * How many caches one search for another thread's magazine (cache_walk) checks at most. Each check transfers a cache
+ * line to which another thread writes.
  */
 enum { WALK_LENGTH = 8 };
 
 /*
- * No bucket has a number from BUCKET_LIMIT on, so threads without a cache never use the short path of the large pool.
+ * `usual` is larger than the number of every bucket, so threads without a cache never use the short path of the large
+ * pool.
  */
 struct cache cache_none = {.state.usual = BUCKET_LIMIT};
 struct cache cache_shared = {.state.usual = BUCKET_LIMIT};
@@ -31,8 +33,8 @@ _Thread_local struct cache *cache_mine = &cache_none;
 
 static struct table caches;
 static struct table links;
-static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* the number of records that were ever used */
-static struct stack closed;                          /* records of ended threads, which new threads use again */
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* how many records have ever been used */
+static struct stack closed;                          /* the records of ended threads, which new threads get */
 
 static size_t cache_table_size(void)
 {
@@ -74,8 +76,8 @@ void cache_unlay(void)
 }
 
 /*
- * Writes into each bin of a record two values that the fast paths need there and that never change: the mark of the
- * owner and the state byte of a live slot. Returns the record.
+ * Writes to each bin of a record two values that the fast paths need and that never change: the mark of the owner, and
+ * the state byte of a live slot. Returns the record.
  */
 static struct cache *cache_label(uint32_t number)
 {
@@ -112,8 +114,8 @@ void cache_put_record(struct cache *cache)
 /*
  * A thread that is not the owner of the cache changes `public_magazine` only to NULL, by compare-and-swap, and never
  * stores a magazine there. The owner changes `public_magazine` by exchange. So each magazine belongs to one thread at
- * each moment. Its count is read again after the compare-and-swap, because the owner may have used the magazine between
- * the two.
+ * any time. Its count is read again after the compare-and-swap, because the owner may have used the magazine since the
+ * first reading.
  */
 struct magazine *cache_steal(struct cache *victim, unsigned bucket)
 {
@@ -127,7 +129,7 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket)
     if (magazine_count(magazine) > 0) {
         return magazine;
     }
-    depot_push(bucket, magazine); /* the owner of the magazine has emptied it before the compare-and-swap */
+    depot_push(bucket, magazine); /* the owner of the magazine has emptied it before this thread took it */
     return NULL;
 }
 

@@ -1,4 +1,5 @@
-/* The registry of all caches: the table of their records, and the functions that read the records of other threads. */
+/* The registry of all caches: the table of their records, and the functions by which a thread reads the records of
+ * other threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CACHE_REGISTRY_H
 #define SOCKMALLOC_CACHE_REGISTRY_H
@@ -11,9 +12,9 @@
 #include "cache/cache_record.h"
 
 /*
- * A record is one struct cache. The table has as many records as threads ever had a cache at the same time. Records are
- * never unmapped: when a thread ends, its record is kept with its counters, and the next new thread uses this record.
- * So any thread may read any record at any time, for a report or in search of a public magazine.
+ * A record is one struct cache. The table has as many records as the largest number of threads that ever had a cache at
+ * the same time. Records are never unmapped: when a thread ends, its record stays with its counters, and the next new
+ * thread gets it. So any thread may read any record at any time, for a report or in search of a public magazine.
  */
 
 /* Returns how many bytes of addresses the table of records and its links take, for reserve_open. */
@@ -29,28 +30,27 @@ bool cache_lay_records(void);
 void cache_unlay(void);
 
 /*
- * Returns a record for the calling thread: one that an ended thread has left, with its counters, or else a new one.
- * Returns NULL if the table of records is full or memory has run out. Any thread may call this function, which takes no
- * lock.
+ * Returns a record for the calling thread: that of an ended thread, with its counters, or else a new one. Returns NULL
+ * if the table of records is full or there is no memory. Any thread may call this function, which takes no lock.
  */
 struct cache *cache_find_record(void);
 
 /*
- * Gives a record back, so that cache_find_record finds it. The record must hold no magazine and no quota. Any thread
- * may call this function, which takes no lock.
+ * Makes a record free for another thread. It must have no magazine and no quota. Any thread may call this function,
+ * which takes no lock.
  */
 void cache_put_record(struct cache *cache);
 
-/* Returns the number of records that were ever used, plus 1 for cache_shared. cache_at returns one of them by its
- * number: cache_shared for 0, the records from 1 on. */
+/* cache_count returns the number of records that were ever used, plus 1 for cache_shared. cache_at returns one of them
+ * by its number: cache_shared for 0, and the records from 1 on. */
 uint32_t cache_count(void);
 struct cache *cache_at(uint32_t number);
 
-/* Returns the number of records that the table can hold; cache_shared is not counted. */
+/* Returns how many records the table can have, not counting cache_shared. */
 uint32_t cache_capacity(void);
 
-/* Return the objects that say where the records lie and how many there are. `sockmalloc stat` copies these objects from
- * another process over its own. */
+/* These functions return the objects that say where the records lie and how many there are. `sockmalloc stat` copies
+ * these objects of another process over its own. */
 struct span cache_table_span(void);
 struct span cache_opened_span(void);
 
@@ -68,12 +68,13 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 
 /*
- * Forgets which records have been given back. This function runs in the child of a fork, because the thread may have
- * forked in a handler that interrupted it in cache_find_record.
+ * Empties the list of unused records. It runs in the child of a fork, because a signal handler may have forked while it
+ * interrupted its thread in cache_find_record.
  */
 void cache_forget_records(void);
 
-/* Tells the table that no other thread makes it grow (table_after_fork). This function runs in the child of a fork. */
+/* Makes the table of records able to grow again in the child of a fork, where no other thread is making it grow
+ * (table_after_fork). */
 void cache_reset_records(void);
 
 #endif

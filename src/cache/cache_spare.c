@@ -18,7 +18,8 @@ void cache_keep_spare(struct cache *cache, unsigned bucket)
         return;
     }
     cache_load(cache, bucket, magazine);
-    bin->ceiling = magazine->slot + 1; /* cache_load has set the ceiling by the quota, which is 0 */
+    /* cache_load has set the ceiling by the quota, which is 0, so this raises it to one slot */
+    bin->ceiling = magazine->slot + 1;
 }
 
 void cache_drop_spare(struct cache *cache, unsigned bucket)

@@ -1,4 +1,6 @@
-/* The depots: for each bucket, a stack of magazines with slots and a stack of empty ones, shared by all threads. */
+/*
+ * The depots, which all threads share: for each bucket, a stack of magazines with slots and a stack of empty magazines.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/depot.h"
 

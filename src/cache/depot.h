@@ -1,4 +1,6 @@
-/* The depots: for each bucket, a stack of magazines with slots and a stack of empty ones, shared by all threads. */
+/*
+ * The depots, which all threads share: for each bucket, a stack of magazines with slots and a stack of empty magazines.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DEPOT_H
 #define SOCKMALLOC_DEPOT_H
@@ -12,10 +14,10 @@ struct depot {
     struct stack empty;
 };
 
-/* Any thread may call these functions, which take no lock. A magazine counts as full if it holds at least one slot. */
+/* Any thread may call these functions, which take no lock. A magazine counts as full if it has at least one slot. */
 
 /*
- * Pops a magazine with slots and returns it, or returns NULL if the depot has none. Magazines of the young generation,
+ * Pops a magazine with slots, and returns it. Returns NULL if the depot has none. Magazines of the young generation,
  * whose slots were freed last, are popped first.
  */
 struct magazine *depot_pop_full(unsigned bucket);
@@ -31,21 +33,18 @@ struct magazine *depot_pop_old(unsigned bucket);
 void depot_push_old(unsigned bucket, struct magazine *magazine);
 
 /*
- * Returns an empty magazine: one of the depot, or else a new one. Returns NULL if memory has run out or the table of
- * magazines is full.
+ * Returns an empty magazine: one from the depot, or else a new one. Returns NULL if there is no memory or if the table
+ * of magazines is full.
  */
 struct magazine *depot_pop_empty(unsigned bucket);
 
 /*
- * Pushes a magazine to the depot: to the bucket's empty magazines if it is empty, or else to those of the young
- * generation.
+ * Pushes a magazine to the depot: an empty one to the bucket's empty magazines, and one with slots to those of the
+ * young generation.
  */
 void depot_push(unsigned bucket, struct magazine *magazine);
 
-/*
- * Forgets all magazines of all depots. This function runs in the child of a fork, before the child finds the free slots
- * again by their metadata.
- */
+/* Empties all depots. It runs in the child of a fork, before the child finds the free slots by their metadata. */
 void depot_reset(void);
 
 /* Returns where the depots of all buckets lie, for a debugger. */

@@ -1,5 +1,5 @@
 /*
- * Magazines are arrays of free slots; a whole array moves between a thread and the depot at once. They lie in a table.
+ * Magazines: arrays of free slots. A whole array is moved at once between a thread and the depot. They lie in a table.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/magazine.h"
@@ -11,8 +11,8 @@
 #include "os/os.h"
 
 /*
- * MAGAZINES_MAX is the most magazines that there can be, and MAGAZINES_STEP is the least number of bytes that the table
- * of magazines grows by.
+ * MAGAZINES_MAX is the largest number of magazines, and MAGAZINES_STEP is the smallest number of bytes by which their
+ * table grows.
  */
 enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 

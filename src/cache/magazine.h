@@ -1,5 +1,5 @@
 /*
- * Magazines are arrays of free slots; a whole array moves between a thread and the depot at once. They lie in a table.
+ * Magazines: arrays of free slots. A whole array is moved at once between a thread and the depot. They lie in a table.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAGAZINE_H
@@ -13,9 +13,9 @@
 #include "base/stack.h"
 
 /*
- * MAGAZINE_SIZE is the number of bytes of a magazine, and also its alignment. MAGAZINE_SLOTS is the most slots that a
- * magazine holds. With 62 slots there are 8 bytes for the count before the slots and 8 bytes behind them, so that the
- * top of a full magazine is an address inside it.
+ * MAGAZINE_SIZE is the size of a magazine in bytes, and its alignment. MAGAZINE_SLOTS is how many slots it can hold.
+ * With 62 slots, 8 bytes are left in front of them for the count, and 8 bytes behind them, so that the top of a full
+ * magazine is an address inside the magazine.
  */
 enum { MAGAZINE_SIZE = 512, MAGAZINE_SLOTS = 62 };
 
@@ -40,7 +40,7 @@ bool magazine_lay(void);
 void magazine_unlay(void);
 
 /*
- * Returns a new empty magazine, or NULL if the table of magazines is full or memory has run out. Any thread may call
+ * Returns a new empty magazine, or NULL if the table of magazines is full or there is no memory. Any thread may call
  * this function, which takes no lock.
  */
 struct magazine *magazine_open(void);
@@ -52,22 +52,22 @@ struct magazine *magazine_open(void);
 void magazine_push(struct stack *stack, struct magazine *magazine);
 struct magazine *magazine_pop(struct stack *stack);
 
-/* Returns how many slots the magazine holds. The number is out of date while the magazine is the private one of a
- * cache. */
+/* Returns the count of slots that is stored in the magazine. It is out of date while the magazine is the private one of
+ * a cache. */
 static inline uint32_t magazine_count(const struct magazine *magazine)
 {
     return atomic_load_explicit(&magazine->count, memory_order_relaxed);
 }
 
-/* Sets how many slots the magazine holds. */
+/* Stores in the magazine how many slots it has. */
 static inline void magazine_set_count(struct magazine *magazine, uint32_t count)
 {
     atomic_store_explicit(&magazine->count, count, memory_order_relaxed);
 }
 
 /*
- * Returns the magazine that the address `floor` lies in, which the alignment of magazines shows. Returns NULL if
- * `floor` is NULL.
+ * Returns the magazine in which the address `floor` lies, which follows from the alignment of magazines. Returns NULL
+ * if `floor` is NULL.
  */
 static inline struct magazine *magazine_of(void **floor)
 {
@@ -76,9 +76,9 @@ static inline struct magazine *magazine_of(void **floor)
 }
 
 /*
- * Returns how many slots lie below `top` in the magazine that `top` lies in, or 0 if `top` is NULL. The address alone
- * shows this, because magazines are aligned and even the top of a full magazine lies inside it. So a thread that makes
- * a report reads only the `top` of another thread.
+ * Returns how many slots lie below `top` in the magazine in which `top` lies, or 0 if `top` is NULL. The address alone
+ * shows this, because magazines are aligned, and even the top of a full magazine lies inside it. So a thread that
+ * writes a report reads only the `top` of another thread.
  */
 static inline uint32_t magazine_depth(void **top)
 {
@@ -101,8 +101,8 @@ struct span magazine_records_span(void);
 size_t magazine_capacity(void);
 
 /*
- * Makes all magazines unused, as if none had been opened. This function runs in the child of a fork, after all caches
- * and depots have forgotten their magazines.
+ * Makes all magazines unused, as if none had ever been opened. It runs in the child of a fork, after all caches and
+ * depots have been emptied.
  */
 void magazine_reset(void);
 

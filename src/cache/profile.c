@@ -1,4 +1,4 @@
-/* Reads and writes the file of a profile, which other users or processes may have created, changed or cut. */
+/* Reads and writes the file of a profile. Other users or processes may have made, changed or truncated that file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile.h"
 
@@ -17,7 +17,7 @@ enum {
     TITLE_LENGTH = sizeof PROFILE_TITLE - 1,
     NEW_NAME_SIZE = SETTING_PATH_SIZE + sizeof ".-2147483648.new",
     PROFILE_MODE = 0600,
-    /* O_NONBLOCK is set, because the open of a FIFO would otherwise wait for a writer. */
+    /* O_NONBLOCK is set, because opening a FIFO would otherwise wait for a writer */
     OPEN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
 };
 
@@ -39,18 +39,19 @@ static const char *profile_open_fault(int error)
     }
 }
 
-/* Opens a regular file for reading. Returns a descriptor, or an error's number with a minus. */
+/* Opens a regular file for reading. Returns its descriptor, or a negative error number. */
 static int profile_open(const char *path, struct stat *status)
 {
     int file = os_open(path, O_RDONLY | OPEN_FLAGS, 0);
     if (file >= 0 && (os_status(file, status) != 0 || !S_ISREG(status->st_mode))) {
         os_close(file);
-        return -ENXIO; /* the error with which open fails for a socket */
+        return -ENXIO; /* open fails with this error if the file is a socket */
     }
     return file;
 }
 
-/* Reads up to `size` bytes from the current place of the file. Returns how many, or -1 if the file cannot be read. */
+/* Reads up to `size` bytes from where the last read has ended. Returns how many bytes it has read, or -1 if the file
+ * cannot be read. */
 static ssize_t profile_load(int file, char *bytes, size_t size)
 {
     size_t used = 0;
@@ -150,8 +151,8 @@ static int profile_create(const char *name)
 }
 
 /*
- * Writes the text to a file `name` and renames the file to `path`. Returns false, with the new file removed, if one of
- * these steps fails.
+ * Writes the text to a file `name`, and renames it to `path`. If one of these steps fails, removes the new file and
+ * returns false.
  */
 static bool profile_put(const char *path, const char *name, const struct text *text)
 {

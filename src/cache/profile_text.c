@@ -1,4 +1,4 @@
-/* Prints, parses and checks the text of a profile. There is only one valid text for each profile. */
+/* The text of a profile: prints it, parses it and checks it. For each profile there is exactly one valid text. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile_text.h"
 
@@ -14,7 +14,7 @@ enum { CHECKSUM_LENGTH = sizeof CHECKSUM_TITLE - 1 + 16 + 1 };
 /* Writes the last line of a profile, with the checksum of the `length` bytes before it. */
 static void profile_checksum(const char *bytes, size_t length, char line[CHECKSUM_LENGTH + 1])
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* the offset basis of FNV-1a */
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a begins with this number */
     for (size_t i = 0; i < length; i++) {
         hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
     }
@@ -31,7 +31,8 @@ static bool is_power(size_t size)
     return (size & (size - 1)) == 0;
 }
 
-/* Returns what is wrong with a row, or NULL. `before` is the bucket of the row before it, or 0 for the first row. */
+/* Returns a text that says what is wrong with a row, or NULL. `before` is the bucket of the row before it, or 0 for the
+ * first row. */
 static const char *profile_row_fault(const struct profile_row *row, size_t before)
 {
     size_t size = row->bucket;
@@ -45,8 +46,8 @@ static const char *profile_row_fault(const struct profile_row *row, size_t befor
 }
 
 /*
- * struct profile has room for a row for each power of two in range, and for one more. The sizes in the rows ascend, so
- * a row too many is always refused before the array ends, and the loops below need not check the number of rows.
+ * struct profile can hold a row for each power of two in range, and one more. The sizes rise from row to row, so a row
+ * too many is refused before the array is full, and the loops below need not check the number of rows.
  */
 _Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
 
@@ -68,7 +69,7 @@ bool profile_print(const struct profile *profile, struct text *text)
     return !text->cut;
 }
 
-/* Moves `at` behind `word` and returns true if the text at `at` begins with `word`. Else returns false. */
+/* If the text at `at` begins with `word`, moves `at` behind the word and returns true. Otherwise returns false. */
 static bool profile_skip(const char **at, const char *word)
 {
     size_t length = strlen(word);

@@ -1,4 +1,4 @@
-/* Prints, parses and checks the text of a profile. There is only one valid text for each profile. */
+/* The text of a profile: prints it, parses it and checks it. For each profile there is exactly one valid text. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROFILE_TEXT_H
 #define SOCKMALLOC_PROFILE_TEXT_H
@@ -30,20 +30,21 @@ enum { PROFILE_QUOTA_LIMIT = 1 << 20 };
 struct profile {
     unsigned count;
     struct profile_row {
-        size_t bucket;  /* the bucket's size in bytes; its number depends on SOCKMALLOC_MIN */
+        /* the bucket's size in bytes, and not its number, because the number depends on SOCKMALLOC_MIN */
+        size_t bucket;
         uint32_t quota; /* slots */
     } row[BUCKET_LIMIT];
 };
 
 #define PROFILE_TITLE "sockmalloc profile "
 
-enum { PROFILE_SIZE = 512 /* bytes that hold the longest profile and a NUL */ };
+enum { PROFILE_SIZE = 512 /* the number of bytes that the longest profile and a NUL need */ };
 
 /* Prints a profile. Returns false if profile_parse would refuse the text. */
 bool profile_print(const struct profile *profile, struct text *text);
 
-/* Reads the text of a whole file, which has a NUL behind its `length` bytes. Returns NULL, or a few words
- * that say what is wrong with it. */
+/* Parses the text of a whole file. A NUL must stand behind its `length` bytes. Returns NULL, or a few words that say
+ * what is wrong with the text. */
 const char *profile_parse(const char *bytes, size_t length, struct profile *profile);
 
 #endif

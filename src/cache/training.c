@@ -1,6 +1,6 @@
 /*
- * Training: sets the quota of each cache for each bucket (the most slots that a magazine may hold), by the use of the
- * bucket and within the budget.
+ * Training: sets the quota of each cache for each bucket (how many slots a magazine may hold), by the use of the bucket
+ * and within the budget.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/training.h"
@@ -22,8 +22,8 @@ void training_open(const struct training_settings *settings)
     }
 }
 
-/* Sets a quota and notes it as training's result, unless quotas are frozen. Misses and swaps are counted anew after
- * each change. Returns false if the budget has no room. */
+/* Sets a quota, and stores it as the result of training unless quotas are frozen. Misses and swaps are counted from 0
+ * again. Returns false if the budget has not enough left. */
 static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     if (!cache_set_quota(cache, bucket, quota)) {
@@ -37,7 +37,7 @@ static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
     return true;
 }
 
-/* Returns the bytes that the budget is charged for one more slot in each of the two magazines. */
+/* Returns how many bytes of the budget one more slot of quota costs: one slot in each of the two magazines. */
 static uint64_t training_price(unsigned bucket)
 {
     return 2 * (uint64_t)region.geometry[bucket].capacity;
@@ -63,7 +63,8 @@ static bool training_is_idle(const struct cache *cache, unsigned bucket)
     return training_uses(cache, bucket) == cache->tally[bucket].seen;
 }
 
-/* Returns how many slots of its quota the bucket can lose: all if it is idle, half if it has no misses, else none. */
+/* Returns how many slots of its quota the bucket can lose: all of them if it is idle, half if it has had no misses, and
+ * otherwise none. */
 static uint32_t training_unused(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);
@@ -74,8 +75,8 @@ static uint32_t training_unused(const struct cache *cache, unsigned bucket)
 }
 
 /*
- * Returns the bucket, other than `starved`, whose quota has the most unused bytes. Returns region.buckets if no quota
- * has any.
+ * Returns the bucket, other than `starved`, that can lose the most bytes of quota. Returns region.buckets if none can
+ * lose any.
  */
 static unsigned training_find_donor(const struct cache *cache, unsigned starved)
 {
@@ -91,7 +92,7 @@ static unsigned training_find_donor(const struct cache *cache, unsigned starved)
     return donor;
 }
 
-/* Returns by how many slots, `wanted` at most, the bucket's quota can be raised within the budget. */
+/* Returns by how many slots, at most `wanted`, the bucket's quota can be raised with what is left of the budget. */
 static uint32_t training_room(unsigned bucket, uint32_t wanted)
 {
     return training_least(wanted, budget_left() / training_price(bucket));
@@ -121,9 +122,9 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
 }
 
 /*
- * Sets the first quota of a bucket: the quota from the settings or the profile, or else TRAINING_FIRST, or fewer slots
- * if the budget has no room for as many. If the budget has no room at all, another bucket loses some of its quota.
- * Returns false if no quota can be had.
+ * Sets the first quota of a bucket: the one from the settings or the profile, or else TRAINING_FIRST, or fewer slots if
+ * the budget has less left. If the budget has nothing left, another bucket loses some of its quota. Returns false if
+ * the bucket gets no quota.
  */
 static bool training_promote(struct cache *cache, unsigned bucket)
 {
@@ -143,7 +144,8 @@ static bool training_promote(struct cache *cache, unsigned bucket)
     return true;
 }
 
-/* Doubles the quota of a bucket whose magazines often could not serve (misses), up to MAGAZINE_SLOTS. */
+/* Doubles the quota of a bucket, to at most MAGAZINE_SLOTS, because its magazines often could not serve a request
+ * (misses). */
 static void training_grow(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];
@@ -209,10 +211,10 @@ void training_learn(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Returns how many slots the bucket's quota shall lose because they were not needed since the last call of
- * training_rest that lowered quotas. An idle bucket loses half of its quota. A bucket that has had a miss, or a swap of
- * its magazines, loses none. Any other bucket loses at least a quarter: without a swap training cannot know how much of
- * the public magazine is needed, so the quota falls until swaps begin.
+ * Returns how many slots the bucket's quota has to lose, because they were not needed since training_rest last lowered
+ * quotas. An idle bucket loses half of its quota. A bucket that has had a miss, or a swap of its magazines, loses
+ * nothing. Any other bucket loses at least a quarter: without a swap, training cannot know how much of the public
+ * magazine is needed, so the quota falls until swaps begin.
  */
 static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
 {
@@ -241,7 +243,8 @@ static void training_rest_bucket(struct cache *cache, unsigned bucket)
     tally->seen = training_uses(cache, bucket);
 }
 
-/* Notes how many slots the private magazine holds, if that is the fewest since training_rest last lowered quotas. */
+/* Stores how many slots the private magazine has, if that is the smallest number since training_rest last lowered
+ * quotas. */
 static void training_note_depth(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];

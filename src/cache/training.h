@@ -1,6 +1,6 @@
 /*
- * Training: sets the quota of each cache for each bucket (the most slots that a magazine may hold), by the use of the
- * bucket and within the budget.
+ * Training: sets the quota of each cache for each bucket (how many slots a magazine may hold), by the use of the bucket
+ * and within the budget.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TRAINING_H
@@ -29,7 +29,7 @@
  */
 enum { TRAINING_PROMOTION = 64, TRAINING_MISSES = 8, TRAINING_FIRST = 8, TRAINING_DECAY = 64 };
 
-/* The quotas that each cache begins with, in slots of a magazine, and whether training may change them. */
+/* The quotas, in slots of a magazine, that a cache gets first, and whether training may change them. */
 struct training_settings {
     bool frozen; /* true if the first quota of a bucket never changes */
     /* the first quota of each bucket; 0 if the bucket gets its first quota by promotion */
@@ -53,11 +53,11 @@ bool training_admits(struct cache *cache, unsigned bucket);
 void training_learn(struct cache *cache, unsigned bucket);
 
 /*
- * Notes how full the private magazines are, and lowers quotas that are too high. This function is called at each tick,
- * a thread's regular work after a number of frees; `now` is the result of clock_now. Each time that half of
- * SOCKMALLOC_DECAY_MS has passed, it lowers quotas by what was not needed in that time. An idle bucket loses half of
- * its quota. A bucket without swaps and misses loses half of the slots that were never taken from its private magazine,
- * or a quarter of its quota, whichever is more.
+ * Stores how full the private magazines are, and lowers quotas that are too high. It is called at each tick (a free
+ * that reads the clock); `now` is what clock_now has returned. Each time that half of SOCKMALLOC_DECAY_MS has passed,
+ * it lowers quotas by what was not needed in that time. An idle bucket loses half of its quota. A bucket without swaps
+ * and misses loses half of the slots that were never allocated from its private magazine, or a quarter of its quota,
+ * whichever is more.
  */
 void training_rest(struct cache *cache, uint64_t now);
 

@@ -1,6 +1,5 @@
 /*
- * The caches of the machine's processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine of free slots for
- * each bucket.
+ * The caches of the processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine of free slots for each bucket.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/percpu.h"
@@ -19,7 +18,7 @@
 #include "os/os_process.h"
 
 /*
- * The most processors that have records. On a processor with a higher number, slots come from the depot and the stacks.
+ * How many processors can have records. On a processor with a higher number, slots come from the depot and the stacks.
  */
 enum { PROCESSORS_MAX = 1 << 12 };
 
@@ -101,7 +100,7 @@ void percpu_forget(void)
     for (uint32_t number = 0; number < percpu_records(); number++) {
         struct cache *record = percpu_at(number);
         for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-            /* Only a record that was used is written to, so that the pages of other records stay out of memory. */
+            /* writes only to records that were used, so that the pages of the others do not become resident */
             if (atomic_load_explicit(&record->bin[bucket].top, memory_order_relaxed) != NULL) {
                 atomic_store_explicit(&record->bin[bucket].top, NULL, memory_order_relaxed);
             }
@@ -115,14 +114,14 @@ void percpu_reset(void)
     atomic_flag_clear_explicit(&sharing, memory_order_relaxed);
     for (uint32_t number = 0; number < percpu_records(); number++) {
         struct cache *record = percpu_at(number);
-        /* Only a record that was used is written to, so that the pages of other records stay out of memory. */
+        /* writes only to records that were used, so that the pages of the others do not become resident */
         if (memcmp(record, &cache_none, sizeof *record) != 0) {
             memset(record, 0, sizeof *record);
         }
     }
 }
 
-/* Raises the quota of one bucket on all processors, as far as `bytes` bytes of the cache budget allow. */
+/* Raises the quota of one bucket on all processors as far as `bytes` bytes of the budget allow. */
 static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
 {
     uint64_t price = (uint64_t)percpu_records() * region.geometry[bucket].capacity;
@@ -135,13 +134,15 @@ static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
 }
 
 /*
- * Each bucket and each processor gets an equal share. The use of a bucket on one processor so far would be no good
- * measure, because threads come and go, and the next minute may differ.
+ * Divides what is left of the budget equally among buckets and processors. How much a bucket was used on a processor so
+ * far would be no good measure, because threads move, and the load may change at any time.
  */
 void percpu_share_budget(unsigned trained)
 {
     if (percpu_records() == 0 || atomic_flag_test_and_set_explicit(&sharing, memory_order_acquire)) {
-        return; /* there are no records, or another thread is already dividing all that is left of the budget */
+        /* there are no records, or another thread has taken all that is left of the budget and is dividing it among the
+         * buckets */
+        return;
     }
     for (unsigned bucket = 0; bucket < trained; bucket++) {
         percpu_raise_quota(bucket, budget_left() / (trained - bucket));
@@ -161,8 +162,7 @@ uint64_t percpu_charge(void)
 /* --- the slow paths: what happens when a processor's magazine is empty or full --- */
 
 /*
- * The number of slots that are carved at once. With this number two processors rarely write to the same cache line of
- * metadata.
+ * How many slots are carved at once. With this number, two processors rarely write to the same cache line of metadata.
  */
 enum { PERCPU_RUN = 16 };
 
@@ -177,14 +177,14 @@ static bool percpu_peek(unsigned bucket, void ***top)
 
 /*
  * Replaces the top of the bucket's magazine of the processor that the thread runs on by `wanted`, if it is still `old`.
- * Returns false, with nothing changed, if it is not.
+ * Otherwise changes nothing and returns false.
  */
 static bool percpu_swap(unsigned bucket, void **old, void **wanted)
 {
     return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
 }
 
-/* Returns how many bytes of the budget a number of slots of the bucket uses. */
+/* Returns how many bytes of the budget this number of slots of the bucket costs. */
 static int64_t percpu_weight(unsigned bucket, uint32_t count)
 {
     return (int64_t)(count * region.geometry[bucket].capacity);
@@ -203,8 +203,8 @@ static void percpu_deposit(unsigned bucket, struct magazine *magazine)
 }
 
 /*
- * Pushes to the depot the magazine that `top` points into. percpu_swap has just removed this magazine from a
- * processor's record. Does nothing if `top` is NULL.
+ * Pushes to the depot the magazine in which `top` points. percpu_swap has just removed it from a processor's record.
+ * Does nothing if `top` is NULL.
  */
 static void percpu_retire(unsigned bucket, void **top)
 {
@@ -216,8 +216,8 @@ static void percpu_retire(unsigned bucket, void **top)
 }
 
 /*
- * Makes a magazine that of the processor on which the thread runs, if the processor has an empty magazine or none. If
- * the processor has slots by now, or no record, the magazine goes to the depot.
+ * Gives a magazine to the processor on which the thread runs, if that has an empty magazine or none. If it has slots,
+ * or no record, pushes the magazine to the depot.
  */
 static void percpu_install(unsigned bucket, struct magazine *magazine)
 {
@@ -233,9 +233,9 @@ static void percpu_install(unsigned bucket, struct magazine *magazine)
 }
 
 /*
- * Returns `magazine` if it holds no more slots than the quota. Else moves its top slots, as many as the quota, to an
- * empty magazine, returns that one, and pushes `magazine` with the other slots to the depot. Returns NULL if all slots
- * went to the depot, because the quota is 0 or no empty magazine can be had.
+ * Returns `magazine` if it has no more slots than the quota. Otherwise moves as many of its top slots as the quota
+ * permits to an empty magazine, pushes `magazine` with the others to the depot, and returns the new one. Returns NULL
+ * if the quota is 0 or there is no empty magazine; all slots are in the depot then.
  */
 static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
 {
@@ -255,8 +255,8 @@ static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
 }
 
 /*
- * Pops the top slot of a magazine that the calling thread owns and that is not empty. The processor on which the thread
- * runs gets the magazine with the other slots.
+ * Pops the top slot of a magazine that belongs to the calling thread and is not empty. Gives the magazine with the
+ * other slots to the processor on which the thread runs.
  */
 static void *percpu_pop_top(unsigned bucket, struct magazine *magazine)
 {
@@ -270,7 +270,7 @@ static void *percpu_pop_top(unsigned bucket, struct magazine *magazine)
     return slot;
 }
 
-/* Allocates a slot from a magazine of the depot. Returns NULL if the depot has no magazine with slots. */
+/* Allocates a slot from a magazine of the depot. Returns NULL if the depot has no slots. */
 static void *percpu_pop_from_depot(unsigned bucket)
 {
     struct magazine *magazine = depot_pop_full(bucket);
@@ -285,8 +285,8 @@ static void *percpu_pop_from_depot(unsigned bucket)
 }
 
 /*
- * Allocates a slot from a run of new slots that is carved for the processor. Returns NULL if memory has run out, no
- * magazine can be had, or the processor has no record.
+ * Carves a run of new slots for the processor, and allocates one of them. Returns NULL if there is no memory or no
+ * empty magazine, or if the processor has no record.
  */
 static void *percpu_carve(unsigned bucket)
 {
@@ -307,7 +307,7 @@ static void *percpu_carve(unsigned bucket)
     return percpu_pop_top(bucket, magazine);
 }
 
-/* Allocates a single slot from the stacks, or else carves one. Stores in `source` where the slot came from. */
+/* Allocates a single slot from the stacks, or else carves one. Stores in `source` which of these it has done. */
 static void *percpu_pop_single(unsigned bucket, enum percpu_source *source)
 {
     static const enum percpu_source named[] = {[SLOTS_FROM_NONE] = PERCPU_NONE,
@@ -330,7 +330,7 @@ static void *percpu_pop_single(unsigned bucket, enum percpu_source *source)
     return slot;
 }
 
-/* Returns true if the stacks had a free or a purged slot a moment ago. */
+/* Returns true if the stacks had a free or a purged slot when they were read. */
 static bool percpu_has_free(unsigned bucket)
 {
     return slots_have_free(bucket) || slots_have_purged(bucket);
@@ -349,7 +349,7 @@ OUT_OF_LINE void *percpu_pop_slow(unsigned bucket, enum percpu_source *source)
     return slot != NULL ? slot : percpu_pop_single(bucket, source);
 }
 
-/* Pushes to the depot the processor's magazine of a bucket whose quota is now 0. */
+/* Pushes the processor's magazine of a bucket to the depot, because the quota of the bucket is now 0. */
 static void percpu_drain(unsigned bucket)
 {
     void **top;
@@ -362,7 +362,8 @@ static void percpu_drain(unsigned bucket)
 }
 
 /*
- * Returns true if the magazine with this top is full, so that a push with this limit would fail, or if there is none.
+ * Returns true if there is no magazine, or if the magazine with this top has so many slots that a push with this limit
+ * would fail.
  */
 static bool percpu_is_full(void **top, uint32_t limit)
 {
@@ -370,9 +371,9 @@ static bool percpu_is_full(void **top, uint32_t limit)
 }
 
 /*
- * Pushes a freed slot onto the magazine of the processor that the thread runs on. `empty` is an empty magazine of the
- * calling thread that has `slot` as its first entry. If the processor's magazine is full, `empty` replaces it; else the
- * slot is pushed there and `empty` goes back to the depot. Returns false if the processor has no record.
+ * Frees a slot to the magazine of the processor on which the thread runs. `empty` is a magazine of the calling thread
+ * that already has `slot` as its only entry. If the processor's magazine is full, `empty` replaces it. Otherwise the
+ * slot is pushed there, and `empty` goes to the depot. Returns false if the processor has no record.
  */
 static bool percpu_place(unsigned bucket, void *slot, uint32_t limit, struct magazine *empty)
 {

@@ -1,6 +1,5 @@
 /*
- * The caches of the machine's processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine of free slots for
- * each bucket.
+ * The caches of the processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine of free slots for each bucket.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PERCPU_H
@@ -16,11 +15,12 @@
 #include "percpu/rseq.h"
 
 /*
- * These caches are meant for servers with more threads than processors, because the number of processors, not that of
- * threads, limits how many free slots are cached. The record of a processor is a struct cache, of which only `top` of
- * each bin and the counters are used. Only restartable sequences change these, so they are exact without a locked
- * instruction. A magazine has one owner at a time: the processor whose `top` points into the magazine, the depot, or a
- * thread that moves it from one to the other. The magazine's count is right while no processor owns it.
+ * These caches are meant for servers with more threads than processors, because then the number of processors, and not
+ * that of threads, limits how many free slots are cached. The record of a processor is a struct cache, of which only
+ * `top` of each bin and the counters are used. Only restartable sequences change these, so they are exact without a
+ * locked instruction. A magazine has one owner at a time: the processor whose `top` points into the magazine, the
+ * depot, or a thread that moves it from one to the other. The count stored in the magazine is right only while no
+ * processor owns it.
  *
  * A thread may be moved to another processor between any two statements, and a signal handler may use the caches in
  * between. So each operation is a single restartable sequence, and one that replaces a magazine names the top that it
@@ -28,12 +28,13 @@
  */
 struct processors {
     struct rseq_table table;
-    _Atomic uint32_t limit[BUCKET_LIMIT]; /* the quota of each bucket times the size of a pointer, in bytes */
+    /* the quota of each bucket in bytes: the number of slots times the size of a pointer */
+    _Atomic uint32_t limit[BUCKET_LIMIT];
 };
 
 extern INTERNAL struct processors processors;
 
-/* The places from which percpu_pop can get a slot. */
+/* Where percpu_pop has got a slot from. */
 enum percpu_source {
     PERCPU_NONE,
     PERCPU_CACHE, /* the magazine of the processor that the thread runs on */
@@ -54,15 +55,15 @@ void percpu_unlay(void);
 
 /*
  * Makes the records of all processors usable until the process ends. Returns false if there are no restartable
- * sequences or no memory. Any thread may call this function, and several threads may call it at once. Until the first
- * call succeeds, all slots come from the depot and the stacks, and go there when they are freed.
+ * sequences or no memory. Any thread may call this function, and several threads may call it at once. Until a call has
+ * succeeded, all slots are allocated from the depot and the stacks, and freed to them.
  */
 bool percpu_open(void);
 
 /*
  * Sets how many free slots of a bucket each processor may hold (the quota), MAGAZINE_SLOTS at most. Before the first
- * call the quota is 0. A processor that holds more than a new quota sends its magazine to the depot at its next free of
- * the bucket.
+ * call the quota is 0. If a processor holds more than a new quota, its next free of the bucket moves its magazine to
+ * the depot.
  */
 void percpu_set_quota(unsigned bucket, uint32_t quota);
 
@@ -72,7 +73,7 @@ static inline uint32_t percpu_limit(unsigned bucket)
     return atomic_load_explicit(&processors.limit[bucket], memory_order_relaxed);
 }
 
-/* Returns how many free slots of a bucket each processor may hold. */
+/* Returns the quota of a bucket: how many free slots of it each processor may hold. */
 static inline uint32_t percpu_quota(unsigned bucket)
 {
     return percpu_limit(bucket) / (uint32_t)sizeof(void *);
@@ -85,7 +86,7 @@ static inline uint32_t percpu_quota(unsigned bucket)
  */
 void percpu_share_budget(unsigned trained);
 
-/* Returns the bytes that all quotas of all processors are charged for in the cache budget. */
+/* Returns how many bytes of the budget are charged for all quotas of all processors. */
 uint64_t percpu_charge(void);
 
 /* Returns the offset of the bucket's `top` in a processor's record. */
@@ -94,15 +95,16 @@ static inline size_t percpu_top(unsigned bucket)
     return offsetof(struct cache, bin) + bucket * sizeof(struct cache_bin) + offsetof(struct cache_bin, top);
 }
 
-/* The slow paths of percpu_pop and percpu_push, for a processor whose magazine is empty or full, or that has none. */
+/* The slow paths of percpu_pop and percpu_push, for a processor that has no magazine of the bucket, or one that is
+ * empty (percpu_pop) or full (percpu_push). */
 INTERNAL void *percpu_pop_slow(unsigned bucket, enum percpu_source *source);
 INTERNAL bool percpu_push_slow(unsigned bucket, void *slot);
 
 /*
- * Allocates a slot of a trained bucket, one of those whose quotas percpu_share_budget raises. The slot comes from the
- * magazine of the processor that the thread runs on; else from a magazine of the depot, which the processor then gets;
- * else from the stacks; else it is carved, as one of a run for the processor. Returns NULL if no slot can be had.
- * Stores in `source` where the slot came from, and counts all events but the request.
+ * Allocates a slot of a trained bucket, for whose quota percpu_share_budget has charged the budget: from the magazine
+ * of the processor on which the thread runs, or else from a magazine of the depot, which the processor then gets, or
+ * else from the stacks, or else a new slot of a run that is carved for the processor. Returns NULL if there is no slot.
+ * Stores in `source` which of these it was, and counts all events but the request.
  */
 FAST_PATH void *percpu_pop(unsigned bucket, enum percpu_source *source)
 {
@@ -127,7 +129,7 @@ FAST_PATH bool percpu_push(unsigned bucket, void *slot)
 
 /*
  * Adds to a counter in the record of the processor that the thread runs on. `of_shared` is the counter of the same name
- * in cache_shared. The amount is added there if the processor has no record.
+ * in cache_shared; if the processor has no record, adds to that one.
  */
 static inline void percpu_count(struct counter *of_shared, uint64_t amount)
 {
@@ -148,14 +150,14 @@ uint32_t percpu_capacity(void);
 struct cache *percpu_at(uint32_t number);
 
 /*
- * Makes the records of all processors forget their magazines. This function runs in the child of a fork, which finds
- * the free slots again by their metadata.
+ * Removes the magazines from the records of all processors. It runs in the child of a fork, which finds the free slots
+ * by their metadata.
  */
 void percpu_forget(void);
 
 /*
- * Makes the records of all processors forget their magazines, and sets their counters to zero. This function runs in
- * the child of a fork of a process with several threads, some of which may have been allocating or freeing at the fork.
+ * Removes the magazines from the records of all processors, and sets their counters to zero. It runs in the child of a
+ * fork of a process with several threads, some of which may have been allocating or freeing at the fork.
  */
 void percpu_reset(void);
 

@@ -81,23 +81,22 @@ _Static_assert(offsetof(struct rseq_area, descriptor) == 8, "as the machines' in
 _Static_assert(offsetof(struct magazine, slot) == 8 && MAGAZINE_SIZE == 512, "as they say, too");
 
 /*
- * A table with a record of RSEQ_RECORD bytes for each processor. An offset names the word at this distance from the
- * start of each record. On a processor whose number is not below `count`, an operation does nothing and fails. So
- * operations fail on processors that were plugged in later, and on all processors before percpu_open. They also fail
- * for threads that are not registered, because the processor's number of such a thread is negative, which is larger
- * than `count` as an unsigned number.
+ * A table with a record of RSEQ_RECORD bytes for each processor. An offset is the distance of a word from the start of
+ * a record. If the number of the processor is not below `count`, an operation does nothing and fails. So operations
+ * fail on processors that were added later, and on all processors before percpu_open. They also fail in a thread that
+ * is not registered: its processor's number is negative, which is larger than `count` as an unsigned number.
  */
-enum { RSEQ_RECORD = 1 << 12 /* the assembly code contains this number, too */ };
+enum { RSEQ_RECORD = 1 << 12 /* the assembly code contains this number too */ };
 struct rseq_table {
     char *records;
     _Atomic size_t count; /* the number of usable records; 0 before percpu_open */
-    /* the distance from the thread pointer to the thread's area, which rseq_area_offset returns */
+    /* the distance from a thread's thread pointer to its area, as rseq_area_offset returns it */
     ptrdiff_t area;
 };
 
 /*
- * Returns true if the calling thread is registered for restartable sequences. That needs glibc 2.35 or later, a kernel
- * with rseq, which valgrind and most emulators lack, and a tunable glibc.pthread.rseq that is not set to 0. The
+ * Returns true if the calling thread is registered for restartable sequences. This requires glibc 2.35 or later, and a
+ * kernel with rseq (valgrind and most emulators have none); and the tunable glibc.pthread.rseq must not be 0. The
  * operations may only be used in a process in which this function has returned true.
  */
 bool rseq_available(void);
@@ -109,15 +108,15 @@ bool rseq_available(void);
 ptrdiff_t rseq_area_offset(void);
 
 /*
- * ThreadSanitizer does not see the stores of the assembly. Calls of __tsan_release and __tsan_acquire tell it that what
- * a thread did before it pushed a slot or a magazine comes before what another thread does after it has popped that
- * slot or magazine.
+ * ThreadSanitizer does not notice the stores in assembly. Calls of __tsan_release and __tsan_acquire tell it about
+ * their order: what a thread did before it pushed a slot or a magazine comes before what another thread does after it
+ * has popped this slot or magazine.
  */
 static const bool rseq_is_watched = UNDER_THREAD_SANITIZER;
 extern void __tsan_acquire(void *address) __attribute__((weak));
 extern void __tsan_release(void *address) __attribute__((weak));
 
-/* Returns the magazine that `top` points into, or NULL if `top` is NULL. */
+/* Returns the magazine in which `top` points, or NULL if `top` is NULL. */
 static inline struct magazine *rseq_magazine(void **top)
 {
     return (struct magazine *)((uintptr_t)top & ~(uintptr_t)(MAGAZINE_SIZE - 1));

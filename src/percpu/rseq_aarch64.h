@@ -61,8 +61,8 @@ static inline uint32_t rseq_run_number(ptrdiff_t area)
 }
 
 /*
- * The offset of a top in its magazine is 0 if there is no magazine, and 8 if the magazine is empty, so one comparison
- * tests both. After the slot has been loaded, either the commit follows or a new attempt begins.
+ * A top, as an offset in its magazine, is 0 if there is no magazine, and 8 if the magazine is empty, so one comparison
+ * tests both. After the slot was loaded, either the commit follows or a new attempt begins.
  */
 FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 {
@@ -85,8 +85,8 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 }
 
 /*
- * The offset of a top in its magazine, minus 8, is the number of bytes of the pointers that the magazine holds. If
- * there is no magazine, this number wraps around and exceeds each limit.
+ * A top, as an offset in its magazine, less 8 is the size of the pointers in the magazine in bytes. If there is no
+ * magazine, the subtraction wraps around, and the result exceeds each limit.
  */
 FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *slot, uint32_t limit)
 {
@@ -100,7 +100,7 @@ FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *sl
                      "sub %[place], %[place], #8\n\t"
                      "cmp %[place], %[limit]\n\t"
                      "b.hs 2f\n\t"
-                     "str %[slot], [%[top]], #8\n\t" /* above the top: no thread uses it yet */
+                     "str %[slot], [%[top]], #8\n\t" /* writes above the top, where no thread reads yet */
                      "mov %[result], #1\n\t"
                      "str %[top], [%[word]]\n" /* the commit */
                      "2:"

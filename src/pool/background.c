@@ -1,4 +1,5 @@
-/* Runs the background thread, which gives pages of free slots back to the kernel while the program makes no calls. */
+/* The background thread: it purges free slots, that is, gives their pages back to the kernel, while the program itself
+ * makes no calls of malloc and free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/background.h"
 
@@ -12,8 +13,8 @@
 #include "os/os_process.h"
 #include "os/sandbox.h"
 
-/* The states of the thread. DOZING: it sleeps for a set time. ASLEEP: it sleeps until background_call wakes it.
- * REFUSED: it could not be created, and no further attempt is made. */
+/* The states of the thread. DOZING: it sleeps for a fixed time. ASLEEP: it sleeps until background_call wakes it.
+ * REFUSED: it could not be created, and no other attempt is made. */
 enum { NONE, MAKING, AT_WORK, DOZING, ASLEEP, REFUSED };
 
 enum { STACK_SIZE = 64 << 10, NAPS_UNTIL_ASLEEP = 48, MORE_MILLISECONDS = 4, LAST_MILLISECONDS = 100 };
@@ -37,20 +38,20 @@ static void background_wake(void)
     }
 }
 
-/* Runs when the first thread of the process ends by pthread_exit. From then on the process lives as long as other
- * threads do. */
+/* Runs when the first thread of the process ends by pthread_exit. From then on the process lives only as long as other
+ * threads do, and the background thread must not keep it alive. */
 static void background_first_ends(void *unused)
 {
     (void)unused;
     atomic_store(&first_thread_is_gone, true);
-    /* This store also keeps a background thread awake that is just about to sleep, because background_wait loads
-     * `called` before it sleeps. */
+    /* if the background thread is just about to sleep, it stays awake because of this store: background_wait loads
+     * `called` before it sleeps */
     atomic_store(&background.called, true);
     background_wake();
 }
 
-/* Registers background_first_ends for the end of the calling thread. libc calls the function because the key has a
- * value for this thread; any value but NULL would do. */
+/* Makes libc call background_first_ends when the calling thread ends: libc does this because the key has a value for
+ * this thread. Any value but NULL would do. */
 static void background_watch_first(void)
 {
     pthread_setspecific(first_thread, &background);
@@ -88,15 +89,18 @@ static bool background_is_last(void)
     return strncmp(word, " 2 ", 3) == 0;
 }
 
-/* Returns true if the thread has to end, because otherwise it alone would keep the process alive. If a seccomp filter
- * may forbid reading /proc, the thread ends as soon as the first thread has ended, though others may still run. */
+/*
+ * Returns true if the background thread has to end because it would otherwise keep the process alive alone. If a
+ * seccomp filter may forbid reading /proc, this is so as soon as the first thread has ended, even if other threads
+ * still run.
+ */
 static bool background_is_over(void)
 {
     return atomic_load(&first_thread_is_gone) && (!sandbox_allows(SANDBOX_COMMON) || background_is_last());
 }
 
-/* Sleeps in the given state for a number of nanoseconds. If the state is ASLEEP, background_wake can end the sleep
- * earlier, by a change of the state. */
+/* Sleeps for this number of nanoseconds. `state` is the state of the thread meanwhile; if it is ASLEEP, background_wake
+ * can end the sleep earlier by changing it. */
 static void background_wait(uint32_t state, uint64_t nanoseconds)
 {
     atomic_store(&background.state, state);
@@ -109,10 +113,10 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
 }
 
 /*
- * Sleeps until the next step. `idle` is the number of naps in a row during which background_call was not called;
- * returns the new number. After NAPS_UNTIL_ASLEEP of them, which last three times as long as a slot can lie in the two
- * generations of decay, the thread sleeps until background_call wakes it. Four naps are the decay time, and a load that
- * returns can make generations four times as long (decay_learn).
+ * Sleeps until the next step of purging. `idle` is how many naps in a row have passed without a call of
+ * background_call; returns the new number. After NAPS_UNTIL_ASLEEP of them, the thread sleeps until background_call
+ * wakes it. They take three times as long as a slot can stay in the two generations of decay: four naps are the decay
+ * time, and if a load returns again and again, generations can be four times as long (decay_learn).
  */
 static unsigned background_rest(unsigned idle)
 {
@@ -138,11 +142,11 @@ static void *background_run(void *unused)
             idle = background_rest(idle);
         }
     }
-    return unused; /* if this is the last thread, the process ends with status 0 */
+    return unused; /* if this was the last thread, the process ends with status 0 */
 }
 
-/* The thread blocks all signals from its first instruction on. Where pthread_attr_setsigmask_np exists, the calling
- * thread itself blocks no signal meanwhile, so that a signal can end the program even if thread creation hangs. */
+/* Blocks all signals in the new thread from its first instruction on. If pthread_attr_setsigmask_np exists, the calling
+ * thread blocks no signal for that, so that a signal can still end the program if the creation of the thread hangs. */
 #if HAVE_PTHREAD_ATTR_SETSIGMASK_NP
 static bool background_start(pthread_attr_t *attributes)
 {
@@ -168,7 +172,7 @@ static bool background_start(pthread_attr_t *attributes)
 }
 #endif
 
-/* Creates the thread, detached and with a small stack. Returns false if that fails. */
+/* Creates the background thread, detached and with a small stack. Returns false if that fails. */
 static bool background_create(void)
 {
     pthread_attr_t attributes;
@@ -186,8 +190,7 @@ static void background_make(void)
 {
     int kept = errno;
     if (!background_create()) {
-        /* No further attempt to create the thread is made. The program's own threads still purge, in some of their
-         * frees. */
+        /* makes no other attempt to create the thread; the program's own threads still purge, in some of their frees */
         atomic_store(&background.state, REFUSED);
     }
     errno = kept;
@@ -197,8 +200,9 @@ void background_begin(void)
 {
     uint32_t none = NONE;
     atomic_store(&main_has_begun, true);
-    /* The seccomp filter is checked again, because a constructor of the program may have set one that allows no new
-     * thread. */
+    /*
+     * checks the seccomp filter again, because a constructor of the program may have set one that forbids new threads
+     */
     if (background.wanted && sandbox_allows(SANDBOX_COMMON) &&
         atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
         background_make();
@@ -206,9 +210,9 @@ void background_begin(void)
 }
 
 /*
- * Returns true, with the state set to MAKING, if the caller shall create the thread. Returns false in the child of
- * vfork, and in the child of a clone that ran no fork handlers, because such a child may share its memory, and so the
- * state, with its parent.
+ * Returns true, and sets the state to MAKING, if the caller has to create the thread. Returns false in the child of
+ * vfork, and in the child of a clone without fork handlers, because such a child may share its parent's memory, and
+ * with it the state.
  */
 static bool background_may_make(void)
 {

@@ -62,7 +62,7 @@ INTERNAL void histogram_read(struct histogram_figures *figures);
 /* Returns the address and the size of the histogram, for another process that copies the statistics of this process. */
 INTERNAL struct span histogram_span(void);
 
-/* Sets all counts to 0. It runs in the child of a fork, whose statistics begin anew. */
+/* Sets all counts to 0. It runs in the child of a fork, whose statistics begin at 0. */
 INTERNAL void histogram_reset(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Records when each slot was allocated and by which caller. The table exists only if SOCKMALLOC_IN_USE asks for it. */
+/* Records when each slot was allocated and by which caller. The table of records exists only with SOCKMALLOC_IN_USE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use.h"
 
@@ -10,7 +10,7 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* The table of records grows by this many bytes at a time, which are the records of 4 MiB of slots. */
+/* The table of records grows by this number of bytes, which is enough for the records of 4 MiB of slots. */
 enum { RECORDS_STEP = 16 << 10 };
 
 static struct table records;

@@ -1,4 +1,4 @@
-/* Records when each slot was allocated and by which caller. The table exists only if SOCKMALLOC_IN_USE asks for it. */
+/* Records when each slot was allocated and by which caller. The table of records exists only with SOCKMALLOC_IN_USE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IN_USE_H
 #define SOCKMALLOC_IN_USE_H
@@ -26,8 +26,8 @@
  * The child of a fork keeps the records of its parent.
  */
 struct in_use {
-    uint64_t taken_at;  /* nanoseconds, by in_use_now; 0 if unknown */
-    const void *caller; /* the return address of the call; NULL if unknown */
+    uint64_t taken_at;  /* in nanoseconds, as in_use_now returns it; 0 if unknown */
+    const void *caller; /* the return address of the call of malloc; NULL if unknown */
 };
 
 /* A record as it lies in the table, and the offset of the first record in the table. */
@@ -63,9 +63,10 @@ static inline bool in_use_is_kept(void)
 INTERNAL uint64_t in_use_now(void);
 
 /*
- * Records the caller of an allocation: with the present time, or with `taken_at`, a time of in_use_now. Returns false,
- * with nothing recorded, if the kernel refuses memory for the record. It is called before the metadata is set to live,
- * so that a reader that finds a live slot does not find the caller of an earlier allocation.
+ * Both functions record the caller of an allocation: in_use_note with the present time, and in_use_note_at with
+ * `taken_at`, a time of in_use_now. They record nothing and return false if the kernel refuses memory for the record.
+ * They are called before the metadata is set to live, so that a reader that finds a live slot does not find the caller
+ * of an earlier allocation.
  */
 INTERNAL bool in_use_note(uint32_t number, const void *caller);
 INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken_at);

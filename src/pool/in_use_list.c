@@ -1,4 +1,4 @@
-/* Makes the sorted list of all live slots, with the caller and the time of each allocation. */
+/* Makes a sorted list of all live slots, with the caller and the time of each allocation. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use_list.h"
 
@@ -8,8 +8,8 @@
 #include "os/os.h"
 #include "pool/in_use.h"
 
-/* The list has room for slots that are allocated between counting and listing: MARGIN of them, and an eighth of the
- * live ones. */
+/* The list has space for slots that are allocated after the live slots were counted: for MARGIN of them, and for an
+ * eighth of the live ones. */
 enum { MARGIN = 64, MARGIN_PART = 8 };
 
 /* Returns true if the first slot has to stand before the second one in the list. */
@@ -41,8 +41,8 @@ static void heap_swap(struct in_use_slot *one, struct in_use_slot *other)
     *other = kept;
 }
 
-/* Restores the heap after the item at index `at` has changed. The top of the heap is the item that stands last in the
- * order. */
+/* Restores the order of the heap after the item at index `at` has changed. On top of the heap is the item that comes
+ * last in the order. */
 static void heap_sink(struct in_use_slot *heap, size_t at, size_t count, in_use_order *is_before)
 {
     for (;;) {
@@ -68,9 +68,7 @@ static void heap_make(struct in_use_slot *heap, size_t count, in_use_order *is_b
     }
 }
 
-/*
- * Sorts by heapsort, because heapsort works in place, needs no recursion, and is not slow for any order of the slots.
- */
+/* Sorts by heapsort, which works in place, needs no recursion, and is not slow for any initial order. */
 static void heap_sort(struct in_use_slot *heap, size_t count, in_use_order *is_before)
 {
     heap_make(heap, count, is_before);
@@ -80,8 +78,8 @@ static void heap_sort(struct in_use_slot *heap, size_t count, in_use_order *is_b
     }
 }
 
-/* Adds a slot to the list. A full list is a heap with the youngest slot on top. That slot is replaced if the new one is
- * older. */
+/* Adds a slot to the list. If the list is full, it is a heap with the youngest slot on top; that slot is replaced if
+ * the new one is older. */
 static void list_add(struct in_use_list *list, const struct in_use_slot *slot)
 {
     list->live++;
@@ -151,7 +149,7 @@ static void list_open(struct in_use_list *list)
     list->capacity = wanted;
 }
 
-/* Sets group_taken_at of each slot. The list is sorted by caller, and the slots of one caller by age. */
+/* Sets group_taken_at of each slot. The list must be sorted by caller, and the slots of each caller by age. */
 static void list_mark_groups(struct in_use_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {

@@ -1,4 +1,5 @@
-/* Opens the pools, and continues malloc and free where their fast paths in pool.h end. */
+/* Opens the pools, and has the slow paths in which malloc and free continue when their fast paths in pool.h cannot
+ * serve. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool.h"
 
@@ -13,9 +14,9 @@ static const struct bucket_plan *plan;
 static struct pool_settings settings;
 
 /*
- * Turns KIND_AUTO into KIND_CPU, because there are so many more threads than processors that from now on the threads
- * share one cache for each processor. A thread that has its own cache gives it up in its next slow path. The kind never
- * turns back, because a crowd of threads that came once may come again. Several threads may call this function at once.
+ * Changes KIND_AUTO to KIND_CPU, because there are so many more threads than processors that threads had better share
+ * one cache for each processor. A thread that has a cache of its own closes it in its next slow path. The kind never
+ * changes back, because so many threads may come again. Several threads may call this function at once.
  */
 static COLD void auto_turn(void)
 {
@@ -27,8 +28,8 @@ static COLD void auto_turn(void)
     pool_set_kind(KIND_CPU);
 }
 
-/* Returns the operations that serve a call while KIND_AUTO is in force. If the thread has no cache yet and as many
- * caches are open as the limit `crowd` says, the kind turns into KIND_CPU first. */
+/* Returns the operations that serve a call in the kind KIND_AUTO. If the thread has no cache yet and already as many
+ * caches are open as `crowd` permits, changes the kind to KIND_CPU first. */
 static const struct pool_operations *auto_choose(void)
 {
     if (cache_mine == &cache_none && cache_open_count() >= settings.crowd) {
@@ -61,8 +62,8 @@ static const struct pool_operations *const kinds[KIND_COUNT] = {
     [KIND_CPU] = &pool_cpu,       [KIND_AUTO] = &pool_auto,
 };
 
-/* Returns the first bucket of the large pool, whose slots lie on lock-free stacks and, but for spare slots
- * (pool_spare.h), in no magazine. */
+/* Returns the first bucket of the large pool. Slots of the large pool lie on lock-free stacks, and in no magazine
+ * except for spare slots (pool_spare.h). */
 static unsigned pool_find_first_large(enum kind kind)
 {
     switch (kind) {
@@ -75,7 +76,7 @@ static unsigned pool_find_first_large(enum kind kind)
     }
 }
 
-/* Opens the processors' caches if the kind needs them now. Returns false if the kind needs them, now or later, but they
+/* Opens the processors' caches if the kind needs them now. Returns false if the kind needs them, now or later, and they
  * cannot be opened. */
 static bool pool_prepare_kind(enum kind kind)
 {
@@ -112,8 +113,8 @@ OUT_OF_LINE void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was,
 {
     pool_recover_due();
     void *slot = pool_operations()->alloc(bucket, request, was, caller);
-    /* The limits on free memory are enforced last, because a quota that was raised in this call leaves less of them for
-     * other free memory. */
+    /* enforces the limits on free memory last, because a quota that was raised in this call leaves less for other free
+     * memory */
     pool_enforce_limits();
     return slot;
 }
@@ -135,7 +136,7 @@ void pool_free_slow(void *slot, struct cache_bin *bin, size_t number)
         pool_free_by_kind(slot, (unsigned)bucket, (uint32_t)number);
         return;
     }
-    /* The short path of the large pool: the slot goes onto the stack of free slots. */
+    /* the short path of the large pool: pushes the slot onto the stack of free slots */
     __builtin_prefetch(slot, 1);
     slots_push(bucket, (uint32_t)number);
     counter_add(&cache->tally[bucket].deposited, 1);

@@ -16,25 +16,27 @@
 #include "pool/pool_return.h"
 #include "pool/pool_state.h"
 
-/* The settings that the pools are opened with. */
+/* The settings with which the pools are opened. */
 struct pool_settings {
     enum kind kind;
-    uint32_t crowd;       /* with KIND_AUTO: the number of open caches from which on the kind turns into KIND_CPU */
-    uint32_t free_list;   /* with KIND_STANDARD: the number of free slots that each bucket keeps */
-    uint64_t cache_limit; /* bytes that all caches together may hold */
-    /* the most bytes of free slots that keep their pages, caches included; BUDGET_UNLIMITED for no limit */
+    uint32_t crowd;       /* with KIND_AUTO: when so many caches are open, the kind changes to KIND_CPU */
+    uint32_t free_list;   /* with KIND_STANDARD: how many free slots each bucket keeps */
+    uint64_t cache_limit; /* how many bytes of free slots all caches together may hold */
+    /* how many bytes of free slots may keep their pages, those in caches included; BUDGET_UNLIMITED for no limit */
     uint64_t retain_limit;
-    uint64_t large_limit; /* the large pool's part of retain_limit; BUDGET_UNLIMITED for no limit */
-    uint64_t decay;       /* milliseconds that free slots keep their pages; DECAY_NEVER if they keep them forever */
+    /* how many bytes of free slots of the large pool may keep their pages; BUDGET_UNLIMITED for no limit */
+    uint64_t large_limit;
+    /* for how many milliseconds free slots keep their pages; DECAY_NEVER if they keep them for ever */
+    uint64_t decay;
     /* the limit in bytes on the mapped memory, used or not, that the process may be charged for (pool_limit_charge) */
     uint64_t charge_limit;
     struct training_settings training;
 };
 
 /*
- * Opens the pools. The library calls it at start-up, before route_publish. `plan` must stay where it is. Returns false
- * if the settings want KIND_CPU and the process has no restartable sequences: the kind in force is KIND_THREAD then.
- * KIND_AUTO without restartable sequences is KIND_THREAD from the start, and returns true.
+ * Opens the pools. The library calls it at start-up, before route_publish. `plan` must stay valid. Returns false if the
+ * settings require KIND_CPU and the process has no restartable sequences; the kind in force is then KIND_THREAD.
+ * KIND_AUTO becomes KIND_THREAD without restartable sequences; this is no failure.
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
 
@@ -78,9 +80,9 @@ FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 }
 
 /*
- * Allocates the free slot of a large bucket that was freed last. Returns NULL unless cache->state.usual says that the
- * short path is open (cache_set_usual) and the young generation has a slot: then pool_alloc_slow has to be called.
- * Price: a compare-and-swap, about 80 instructions in all.
+ * Allocates the slot of a large bucket that was freed last. Returns NULL if cache->state.usual closes the short path
+ * (cache_set_usual) or if the young generation has no free slot; the caller then calls pool_alloc_slow. Price: a
+ * compare-and-swap, and about 80 instructions in all.
  */
 FAST_PATH void *pool_alloc_large(size_t bucket, size_t request)
 {
@@ -100,12 +102,15 @@ FAST_PATH void *pool_alloc_large(size_t bucket, size_t request)
     return region_slot(number);
 }
 
-/* Allocates a slot where pool_alloc and pool_alloc_large returned NULL. Returns NULL if the range of the pools is full
- * or the kernel has no memory. `caller` is an address in the function that called malloc. */
+/*
+ * Allocates a slot when pool_alloc and pool_alloc_large have returned NULL. Returns NULL if the range of the pools is
+ * full or the kernel has no memory. `was` is set as by pool_alloc. `caller` is the address in the program from which
+ * malloc was called.
+ */
 INTERNAL void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller);
 
-/* Frees a slot whose metadata pool_free has set to free, and for which the private magazine has no room. `bin` is the
- * bin of the slot's bucket in the calling thread's cache. */
+/* Frees a slot that the private magazine has no space for. pool_free has already set the slot's metadata to free. `bin`
+ * is the bin of the slot's bucket in the calling thread's cache. */
 INTERNAL void pool_free_slow(void *slot, struct cache_bin *bin, size_t number);
 
 /*
@@ -144,8 +149,8 @@ FAST_PATH bool pool_free(void *address, size_t offset)
         return true;
     }
     /*
-     * The next allocation from the bucket gets this slot, and the program will write to it: its first line is fetched
-     * now. Other allocators fetch that line anyway, because they store the address of the next free block in it.
+     * the bucket's next allocation gets this slot, and the program will write to it, so its first line is fetched now;
+     * other allocators fetch that line anyway, because they store the address of the next free block there
      */
     __builtin_prefetch(address, 1);
     if (UNLIKELY(counter_step(&bin->returned))) {
@@ -165,11 +170,11 @@ static inline uint32_t pool_number(const char *call, const void *address)
     return number;
 }
 
-/* Counts a request of the bucket's sizes that mimalloc serves, because the pools have no slot for it. */
+/* Counts a request of the bucket's sizes that mimalloc serves because the pools have no slot for it. */
 void pool_count_fall_through(unsigned bucket, size_t request);
 
-/* Returns the most slots of the bucket that were live at a time, for statistics, as far as the kind of pool knows: it
- * is the result of the operation `peak` in pool_kind.h. */
+/* Returns the largest number of slots of the bucket that were live at once, for statistics and as far as the kind of
+ * pool knows it: what the operation `peak` in pool_kind.h returns. */
 uint64_t pool_peak(unsigned bucket, uint64_t live, uint64_t carved);
 
 #endif

@@ -1,4 +1,4 @@
-/* Restores the pools in the child of a fork: finds the free slots again that the threads of its parent held. */
+/* Makes the pools usable in the child of a fork: finds the free slots that the threads of its parent held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_atfork.h"
 
@@ -15,8 +15,9 @@
 #include "pool/standard.h"
 
 _Atomic uint32_t pool_recovery;
-static const void *forking_thread; /* the address of a thread-local variable of the thread that forked */
-static bool forked_with_threads;   /* true if the process had several threads when the last fork began */
+/* the address of a thread-local variable of the thread that has forked, by which that thread is recognized */
+static const void *forking_thread;
+static bool forked_with_threads; /* true if the process had several threads when it last began to fork */
 
 void pool_before_fork(void)
 {
@@ -51,7 +52,7 @@ static void pool_find_free_slot(uint32_t number)
 {
     uint8_t meta = region_meta(number);
     if (slot_meta_is_leaving(meta)) {
-        region_forget(number); /* the addresses of a slot that was being returned may be unmapped already */
+        region_forget(number); /* the addresses of a slot that was being unmapped may be gone */
     } else if (slot_meta_is_zero(meta)) {
         slots_push_purged(slot_meta_bucket(meta), number);
     } else if (slot_meta_state(meta) != SLOT_LIVE) {
@@ -59,7 +60,8 @@ static void pool_find_free_slot(uint32_t number)
     }
 }
 
-/* Pushes all slots whose metadata says free. The highest comes first, so that the lowest will be allocated first. */
+/* Pushes all slots whose metadata says that they are free. Begins with the highest, so that the lowest will be
+ * allocated first. */
 static void pool_find_free(void)
 {
     for (uint32_t number = region_front(); number-- > 0;) {
@@ -69,8 +71,8 @@ static void pool_find_free(void)
     }
 }
 
-/* Resets what other threads may have been changing when the process forked: the growth of tables, and the return of
- * addresses to the kernel. */
+/* Resets what other threads of the parent may have been changing at the fork: the growth of tables, and the unmapping
+ * of addresses. */
 static void pool_reset_range(void)
 {
     region_after_fork();
@@ -78,7 +80,8 @@ static void pool_reset_range(void)
     pool_reset_return();
 }
 
-/* Adds the slots that a cache has counted to the inherited counts; `sign` is 1, or (uint64_t)-1 to subtract them. */
+/* Adds the numbers of slots that a cache has counted to the inherited counts. `sign` is 1, or (uint64_t)-1 to subtract
+ * them. */
 static void pool_add_counts(struct cache *cache, unsigned bucket, uint64_t sign)
 {
     struct pool *pool = &pools[bucket];
@@ -99,7 +102,7 @@ static void pool_add_all_counts(unsigned bucket, uint64_t sign)
     }
 }
 
-/* Returns the bytes of the inherited slots in depots and stacks, of the buckets from `first` on. */
+/* Returns how many bytes the inherited slots in depots and on stacks have, for the buckets from `first` on. */
 static uint64_t pool_inherited_retained(unsigned first)
 {
     uint64_t retained = 0;
@@ -109,9 +112,11 @@ static uint64_t pool_inherited_retained(unsigned first)
     return retained;
 }
 
-/* Returns true if the parent had several threads. Any one of three signs is enough: libc knew of several threads,
- * another thread's cache is open, or the pool `cpu` has used its caches, one for each processor. libc may not know of
- * all threads, and a thread of the pool `cpu` has no cache of its own by which to count it. */
+/*
+ * Returns true if the parent had several threads. One of three signs is enough: libc knew of several threads; another
+ * thread has an open cache; or the caches of processors are in use. libc may not know of all threads, and with the kind
+ * `cpu` threads have no caches by which they could be counted.
+ */
 static bool pool_find_threads(void)
 {
     bool had_threads = forked_with_threads || cache_others_are_open() || percpu_records() > 0;
@@ -165,7 +170,9 @@ void pool_atfork_child_at_once(void)
     pool_atfork_child_of(pool_find_threads());
 }
 
-/* Subtracts the slots in the calling thread's own cache from the inherited counts, because that cache is kept. */
+/*
+ * Subtracts the slots in the calling thread's own cache from the inherited counts, because the thread keeps its cache.
+ */
 static void pool_leave_own(unsigned bucket)
 {
     if (cache_is_own(cache_mine)) {
@@ -204,8 +211,8 @@ void pool_atfork_child(void)
     atomic_store_explicit(&pool_recovery, POOL_RECOVERY_DUE, memory_order_release);
 }
 
-/* Finds the free slots. What the thread has counted since pool_atfork_child is in the metadata too, so it is subtracted
- * from the inherited counts. */
+/* Finds the free slots. The inherited counts are set from the metadata, which already includes what the thread has
+ * allocated and freed since pool_atfork_child, so the thread's own counts since then are subtracted. */
 static void pool_recover(void)
 {
     cache_reset();
@@ -226,7 +233,7 @@ static void pool_recover(void)
     }
 }
 
-/* Only the thread that forked changes POOL_RECOVERY_DUE to POOL_RECOVERING, and then to POOL_RECOVERED. Any other
+/* Only the thread that has forked changes POOL_RECOVERY_DUE to POOL_RECOVERING, and then to POOL_RECOVERED. Another
  * thread that calls this function meanwhile waits for POOL_RECOVERED. */
 void pool_drop_recovery_slow(void)
 {

@@ -1,4 +1,4 @@
-/* Restores the pools in the child of a fork: finds the free slots again that the threads of its parent held. */
+/* Makes the pools usable in the child of a fork: finds the free slots that the threads of its parent held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_ATFORK_H
 #define SOCKMALLOC_POOL_ATFORK_H
@@ -23,7 +23,7 @@
  * All functions here but pool_before_fork run in the child, in its one thread.
  */
 
-/* Notes if the process has several threads. It runs in the parent, just before each fork. */
+/* Stores whether the process has several threads. It runs in the parent, just before each fork. */
 void pool_before_fork(void);
 
 /*
@@ -43,28 +43,28 @@ void pool_before_fork(void);
  */
 void pool_atfork_child(void);
 
-/* Does both steps of pool_atfork_child at once, for a caller that is certainly in no malloc or free. */
+/* Does both steps of pool_atfork_child at once. The caller must not have interrupted a malloc or free. */
 void pool_atfork_child_at_once(void);
 
-/* The states of the second step, which finds the free slots: it is done or was never needed; it is due, by the thread
- * that forked; it runs in that thread. */
+/* The states of the second step, which finds the free slots. POOL_RECOVERED: it is done, or was not needed.
+ * POOL_RECOVERY_DUE: the thread that has forked has to do it. POOL_RECOVERING: that thread is doing it. */
 enum { POOL_RECOVERED, POOL_RECOVERY_DUE, POOL_RECOVERING };
 extern INTERNAL _Atomic uint32_t pool_recovery;
 
-/* Returns true unless this is the child of a fork whose free slots have not been found yet. */
+/* Returns false in the child of a fork whose free slots have not been found yet, and true otherwise. */
 static inline bool pool_has_recovered(void)
 {
     return LIKELY(atomic_load_explicit(&pool_recovery, memory_order_acquire) == POOL_RECOVERED);
 }
 
-/* Do the work of the two inline functions below, once these have found that the free slots have not been found yet. */
+/* The rest of the two inline functions below, if the free slots have not been found yet. */
 INTERNAL void pool_recover_slow(void);
 INTERNAL void pool_drop_recovery_slow(void);
 
 /*
- * Finds the free slots in the child of a fork, if their search is due (the second step of pool_atfork_child). In every
- * thread but the one that forked, it does what pool_drop_recovery does. Any thread may call it, unless the thread holds
- * a slot whose metadata says free.
+ * Finds the free slots in the child of a fork, if that is due (the second step of pool_atfork_child). In any thread but
+ * the one that has forked, does what pool_drop_recovery does. The caller must not hold a slot whose metadata says that
+ * it is free.
  */
 static inline void pool_recover_due(void)
 {
@@ -74,9 +74,9 @@ static inline void pool_recover_due(void)
 }
 
 /*
- * Gives up the second step of pool_atfork_child, the search for free slots, if the caller is not the thread that
- * forked, because from now on another thread holds a slot. If the second step is running, waits for its end. It is
- * called before a slot is freed in a slow path.
+ * If the caller is not the thread that has forked, gives up the second step of pool_atfork_child, the search for free
+ * slots, because from now on another thread may hold a slot. If the search has begun, waits for its end. It is called
+ * before a slot is freed in a slow path.
  */
 static inline void pool_drop_recovery(void)
 {

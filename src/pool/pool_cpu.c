@@ -1,5 +1,5 @@
-/* Has the slow paths of the kind `cpu`, whose magazines belong to processors. Every malloc and free of this kind takes
- * these slow paths. */
+/* The slow paths of the kind `cpu`, in which the magazines belong to processors. In this kind every malloc and free
+ * takes a slow path. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/percpu.h"
 #include "pool/pool_decay.h"
@@ -7,9 +7,8 @@
 #include "pool/pool_populate.h"
 #include "pool/pool_state.h"
 
-/* Closes the cache that the thread opened before KIND_AUTO turned into KIND_CPU, and gives its budget to the
- * processors.
- */
+/* Closes the cache that the thread opened before KIND_AUTO became KIND_CPU. Processors can then use that part of the
+ * budget. */
 static void cpu_leave_cache(void)
 {
     if (UNLIKELY(cache_is_own(cache_mine))) {
@@ -71,8 +70,8 @@ static struct cache *cpu_counters(void)
     return &cache_shared;
 }
 
-/* Live slots are not counted by processors, so the number of carved slots stands for the peak. It is too high by at
- * most one run of carved slots for each processor. */
+/* Returns the number of carved slots as the peak, because processors do not count live slots. It is too high by at most
+ * one run of new slots for each processor. */
 static uint64_t cpu_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
     (void)bucket;

@@ -1,7 +1,4 @@
-/*
- * Runs ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long
- * enough.
- */
+/* Ticks: in some of its frees a thread reads the clock, and purges a few slots that have been free for long enough. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_decay.h"
 
@@ -19,17 +16,19 @@
 
 /*
  * There is no timer. A thread counts its frees anyway, and after every N-th free of a bucket it runs a tick, which
- * reads the coarse clock. N doubles at each tick at which the clock has not gone on since the last one, and shrinks
- * when it has. So a busy thread spends little time on ticks, and a thread with few frees still runs them often enough.
+ * reads the coarse clock. N doubles at each tick at which the clock has not advanced since the last one, and shrinks at
+ * each tick at which it has. So a busy thread spends little time on ticks, and a thread with few frees still runs them
+ * often enough.
  *
- * INTERVAL_MAX, the largest N, is a prime number, because ticks also sample the frees: otherwise the sample could keep
- * step with a program that repeats one pattern of frees. SHARED_INTERVAL is the largest N of a thread without a cache.
+ * INTERVAL_MAX, the largest N, is a prime number, because ticks also sample the frees: otherwise a program that repeats
+ * one pattern of frees could have the same slot sampled each time. SHARED_INTERVAL is the largest N in a thread without
+ * a cache.
  */
 enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 
-static const uint64_t tick_pace = 8000000; /* the nanoseconds from one tick to the next that pool_tick_sooner aims at */
+static const uint64_t tick_pace = 8000000; /* pool_tick_sooner tries to have this many nanoseconds between two ticks */
 
-/* How many caches of other threads one step checks for unused public magazines. */
+/* How many caches of other threads one step checks for public magazines that are not used. */
 enum { IDLE_LOOKS = 32 };
 
 bool pool_decay_once(struct cache *cache, uint64_t now)
@@ -49,8 +48,8 @@ bool pool_decay_once(struct cache *cache, uint64_t now)
     return false;
 }
 
-/* Runs one step of purging, if decay_claim chooses this thread for the present step of the clock. While memory is
- * nearly used up, every thread purges, and not only old slots. Returns true if more pages are due to be purged. */
+/* Runs one step of purging if decay_claim has chosen this caller at the present step of the clock. If memory is nearly
+ * used up, every caller purges, and not only old slots. Returns true if more pages are due to be purged. */
 static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 {
     if (pressure_tick(now)) {
@@ -66,9 +65,9 @@ bool pool_decay_step(void)
 }
 
 /*
- * Returns true, once in each step of the clock, if the bucket is large: its freed slots all come to one stack, and
- * should soon be checked for their age. It is true only once in each step, because cache_hasten brings the next tick of
- * all buckets forward.
+ * Returns true for a large bucket, once in each step of the clock: all its freed slots come to one stack, and a tick
+ * should soon check how old they are. It is true only once in each step, because cache_hasten makes the next ticks of
+ * all buckets come sooner.
  */
 static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 {
@@ -77,7 +76,11 @@ static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
     return hastened;
 }
 
-/* A thread is busy with a large bucket if the bucket's frees run a second tick within one step of the clock. */
+/*
+ * Runs at a tick at which the clock has not advanced: makes the next tick come after twice as many frees. If this is
+ * the bucket's second tick within one step of the clock, the thread is busy with the bucket, and may get a spare slot
+ * of it.
+ */
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {
     if (pool_tick_is_hastened(cache, bucket)) {
@@ -90,9 +93,8 @@ static void pool_tick_later(struct cache *cache, unsigned bucket)
     cache_arm(cache, bucket, cache->state.interval);
 }
 
-/* Returns the number of frees to the next tick, when the clock has gone on: half as many as before, or fewer if the
- * next tick would otherwise be more than tick_pace nanoseconds away, by the pace of the last `frees` frees in `elapsed`
- * nanoseconds. */
+/* Returns how many frees to wait until the next tick, after the clock has advanced: half as many as before, or fewer if
+ * these would take longer than tick_pace nanoseconds at the pace of the last `frees` frees in `elapsed` nanoseconds. */
 static uint32_t pool_tick_sooner(uint32_t frees, uint64_t elapsed)
 {
     uint32_t half = frees / 2;
@@ -108,8 +110,8 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     cache->state.hastened = false;
     training_rest(cache, now);
     bool more = pool_decay(cache, DECAY_GIVE, now);
-    /* while memory is nearly used up, every tick of a free purges, even if another thread has purged at this step of
-     * the clock, so allocations need not purge too */
+    /* If memory is nearly used up, every tick of a free purges, even if another thread has purged at this step of the
+     * clock. So allocations need not purge too. */
     cache_set_more(cache, more && !pressure_is_high());
     pool_review_spares(cache);
     if (cache->state.more) {
@@ -119,14 +121,16 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     pool_sample_rest(cache);
 }
 
-/* While pages are due to be purged, every free runs a tick and every allocation runs a step too, so that each of these
- * steps can be half as long. The ticks of frees find out when no more pages are due. */
+/* While pages are due to be purged, every free runs a tick and every allocation a step of purging, so each step can be
+ * half as long. Only the ticks of frees find out when no more pages are due. */
 void pool_tick_taking(struct cache *cache)
 {
     pool_decay(cache, DECAY_TAKE, clock_now());
 }
 
-/* The bucket is computed from the slot: as an argument it would cost the fast path of free a saved register. */
+/*
+ * The bucket is found by the slot. If it were an argument, the fast path of free would have to save a register for it.
+ */
 OUT_OF_LINE void pool_tick(const void *slot)
 {
     struct cache *cache = cache_mine;
@@ -143,12 +147,12 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-/* The numbers by which a thread without a cache runs ticks. A thread with a cache has these numbers in its struct
+/* The numbers by which a thread without a cache runs its ticks. A thread with a cache has them in its struct
  * cache_state. */
 static _Thread_local struct {
     uint64_t ticked;
     uint32_t interval;
-    uint32_t frees; /* frees since the last tick */
+    uint32_t frees; /* how many frees the thread has made since its last tick */
     bool more;
 } shared __attribute__((tls_model("initial-exec")));
 

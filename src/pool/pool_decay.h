@@ -1,7 +1,4 @@
-/*
- * Runs ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long
- * enough.
- */
+/* Ticks: in some of its frees a thread reads the clock, and purges a few slots that have been free for long enough. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_DECAY_H
 #define SOCKMALLOC_POOL_DECAY_H
@@ -13,14 +10,14 @@
 #include "cache/cache.h"
 
 /*
- * Runs a tick of a thread that has its own cache, after it has freed `slot`: samples the slot, reads the clock and,
- * when the clock has gone on, runs one step of purging. Such a step purges at most pool_quantum bytes, so that no free
+ * Runs a tick of a thread that has its own cache, after the thread has freed `slot`: samples the slot, reads the clock
+ * and, if the clock has advanced, runs one step of purging. A step purges at most pool_quantum bytes, so that no free
  * takes long.
  */
 INTERNAL void pool_tick(const void *slot);
 
-/* Counts a free of a thread without a cache. After a number of such frees, runs a tick, which does for this thread what
- * pool_tick does for a thread with a cache. */
+/* Counts a free of a thread without a cache. In some of these frees runs a tick, which does what pool_tick does for a
+ * thread with a cache. */
 INTERNAL void pool_tick_shared(const void *slot);
 
 /*
@@ -31,8 +28,8 @@ INTERNAL void pool_tick_shared(const void *slot);
 void pool_tick_taking(struct cache *cache);
 void pool_tick_taking_shared(void);
 
-/* Runs one step of purging on the depots and stacks, if old slots are due at the time `now`, and collects the magazines
- * of idle threads before. Returns true if more pages are due to be purged. */
+/* Runs one step of purging on the depots and stacks if old slots are due at the time `now`. Collects the magazines of
+ * idle threads first. Returns true if more pages are due to be purged. */
 bool pool_decay_once(struct cache *cache, uint64_t now);
 
 /* Runs one step of purging for the background thread. Returns true if more pages are due to be purged. */

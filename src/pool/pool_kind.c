@@ -5,8 +5,8 @@
 #include "memory/slots.h"
 #include "pool/pool_state.h"
 
-/* These operations are in force before pool_open, and while the pools are off. Nothing is allocated or freed then.
- * malloc_trim and other functions that purge may be called, and find no slot. */
+/* The operations that are in force before pool_open, and if the pools are off. No slot is allocated or freed then.
+ * malloc_trim and other functions that purge may still be called, and find no slot. */
 static const struct pool_operations pool_closed = {
     .withdraw = pool_withdraw_from_stack,
     .restore = pool_restore_to_stack,
@@ -48,7 +48,8 @@ uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
     if (pool_is_large(bucket)) {
         /*
-         * a slot is carved only while all others of the bucket are live, so the carved slots were all live at some time
+         * a slot is carved only when all others of the bucket are live, so the number of carved slots is also the
+         * largest number that were live at once
          */
         return carved;
     }

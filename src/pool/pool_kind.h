@@ -1,4 +1,4 @@
-/* Declares the kinds of pool that SOCKMALLOC_POOL chooses from, behind one table of operations. */
+/* The kinds of pool from which SOCKMALLOC_POOL chooses, behind one table of operations. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_KIND_H
 #define SOCKMALLOC_POOL_KIND_H
@@ -13,9 +13,9 @@
 #include "config/choices.h"
 
 /*
- * The operations that differ from kind to kind, for slow paths only: the fast paths in pool.h need no kind, because a
- * thread without a magazine finds its magazine both empty and full. All operations may run in any thread and in a
- * signal handler.
+ * The operations that differ from kind to kind, for slow paths only. The fast paths in pool.h need not know the kind,
+ * because to a thread without a magazine its magazine seems empty at an allocation and full at a free. All operations
+ * may run in any thread and in a signal handler.
  */
 struct pool_operations {
     /* Allocates a slot of the bucket for `request` bytes, writes its metadata, and counts it. Returns NULL if there is
@@ -23,26 +23,26 @@ struct pool_operations {
      * an address in the function that called malloc. */
     void *(*alloc)(unsigned bucket, size_t request, uint8_t *was, const void *caller);
 
-    /* Takes back a slot whose metadata already says that it is free, and counts it. Returns true if the caller has to
+    /* Frees a slot whose metadata already says that it is free, and counts the free. Returns true if the caller has to
      * enforce the limits on free memory and to call background_call; false if nothing is left to do. */
     bool (*free)(unsigned bucket, void *slot, uint32_t number);
 
     /*
-     * Takes a free slot that has pages off the bucket's stacks, for a caller that purges it. With `only_old` it takes
-     * only a slot of the old generation. Returns the slot's number, or STACK_EMPTY if there is none. It changes no
+     * Removes a free slot that has pages from the bucket's stacks, so that the caller can purge it. With `only_old`,
+     * removes only a slot of the old generation. Returns the slot's number, or STACK_EMPTY if there is none. Changes no
      * counter.
      */
     uint32_t (*withdraw)(unsigned bucket, bool only_old);
 
-    /* Puts a slot that was withdrawn and keeps its pages back onto the bucket's stacks, into the given one of the two
-     * generations. It changes no counter. */
+    /* Undoes `withdraw`: puts the free slot `number`, which still has its pages, back onto the bucket's stack of the
+     * given generation. Changes no counter. */
     void (*restore)(unsigned bucket, uint32_t number, unsigned generation);
 
     /* Returns the cache whose counters the calling thread uses for rare events. */
     struct cache *(*counters)(void);
 
-    /* Returns the most slots of the bucket that were live at a time, as far as the kind knows. `live` slots are live
-     * now, and `carved` slots have been carved since the start. */
+    /* Returns the largest number of slots of the bucket that were live at once, as far as the kind knows it. `live`
+     * slots are live now, and `carved` slots have been carved since the start. */
     uint64_t (*peak)(unsigned bucket, uint64_t live, uint64_t carved);
 };
 
@@ -55,8 +55,8 @@ extern INTERNAL const struct pool_operations pool_cpu;
 /* The table of all kinds, by enum kind. pool_open sets it at start-up. */
 extern INTERNAL const struct pool_operations *const *pool_kinds;
 
-/* The kind in force; KIND_AUTO until it turns into KIND_CPU or, where processors cannot have caches, KIND_THREAD. It
- * may be read in a signal handler. */
+/* The kind in force. KIND_AUTO later becomes KIND_CPU or, if processors cannot have caches, KIND_THREAD. Signal
+ * handlers may read it. */
 extern INTERNAL _Atomic(enum kind) pool_kind_in_force;
 
 static inline enum kind pool_kind(void)
@@ -86,7 +86,7 @@ void pool_restore_to_stack(unsigned bucket, uint32_t number, unsigned generation
 struct cache *pool_own_counters(void);
 uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved);
 
-/* Puts a kind in force. It is called at start-up, and when KIND_AUTO turns into another kind. */
+/* Puts a kind in force. It is called at start-up, and when KIND_AUTO becomes another kind. */
 void pool_set_kind(enum kind kind);
 
 /* Returns the address and the size of the variable with the kind in force, for another process that copies the

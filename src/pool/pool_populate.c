@@ -1,4 +1,5 @@
-/* Makes memory ready before the program first writes to it: the pages of new slots, and cache lines of cold slots. */
+/* Prepares memory before the program first writes to it: pages of new slots, and cache lines of cold slots, which were
+ * freed long ago. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_populate.h"
 
@@ -12,8 +13,8 @@
  * sixteen. But a page that the program never writes to is wasted: some servers request 256 KiB to read 1,500 bytes. So
  * the library samples. One new slot of each bucket, the sampled slot, gets no page in advance. When the bucket's next
  * new slot is allocated, the pages of the sampled slot that are resident by then are counted. The next AHEAD_SLOTS new
- * slots get as many pages in advance, and the one after them is the next sampled slot. A region that does not grow pays
- * nothing for this.
+ * slots get as many pages in advance, and the one after them is the next sampled slot. If no new slots are needed, this
+ * costs nothing.
  *
  * A server that reads for many clients allocates a buffer for each before it fills the first, so the sampled slot may
  * have one page or none when it is looked at. Therefore a sampled slot that is live and not filled to its end stays the
@@ -31,15 +32,18 @@
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 
-/* Returns how many pages of a request are checked or populated. */
+/* Returns how many pages of a request are checked for residency or populated: all, but at most AHEAD_PAGES. */
 static size_t pool_populated_pages(size_t request)
 {
     size_t pages = os_round_to_pages(request) / os_page_size();
     return LESSER(pages, AHEAD_PAGES);
 }
 
-/* Returns how many pages from the start of the bucket's sampled slot are resident without a gap; AHEAD_PAGES if the
- * whole request is. This is a hint, because the slot may have been freed, or allocated again, since it was chosen. */
+/*
+ * Returns how many pages from the start of the bucket's sampled slot are resident without a gap; or AHEAD_PAGES if the
+ * whole request is resident. This is a hint, because the slot may have been freed, or allocated again, since it was
+ * chosen.
+ */
 static uint32_t pool_sampled_pages(unsigned bucket)
 {
     unsigned char there[AHEAD_PAGES];
@@ -59,7 +63,7 @@ static uint32_t pool_sampled_pages(unsigned bucket)
     return count == pages ? AHEAD_PAGES : (uint32_t)count;
 }
 
-/* Returns true if the bucket's sampled slot is live. The program will write no more to a slot that is free. */
+/* Returns true if the bucket's sampled slot is live. If it is free, the program does not write to it any more. */
 static bool pool_sampled_is_live(unsigned bucket)
 {
     uint32_t number = atomic_load_explicit(&pools[bucket].sampled_slot, memory_order_relaxed) - 1;
@@ -137,7 +141,7 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
  */
 enum { FETCH_MOST = 16 };
 
-/* The result is in bytes and not in pages, because a division would take as long as all the rest. */
+/* The result is in bytes and not in pages, because a division would take as long as all the rest of the function */
 size_t pool_fetched_bytes(unsigned bucket, size_t request)
 {
     size_t filled = pool_filled_pages(bucket);

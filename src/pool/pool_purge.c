@@ -1,5 +1,5 @@
-/* Gives the pages of free slots back to the kernel. Some functions first move free slots from caches to where they can
- * be purged. */
+/* Purges free slots: gives their pages back to the kernel. Some functions first move free slots from caches to where
+ * they can be purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_purge.h"
 
@@ -50,9 +50,9 @@ enum { UNFINISHED_PIECE_SHIFT = 32 };
 struct purge {
     struct cache *cache;
     enum purge_from from;
-    size_t limit; /* bytes to be purged */
+    size_t limit; /* how many bytes are still to be purged */
     size_t purged;
-    size_t price; /* the price, in bytes, that may still be paid for purging; 0 ends the purging */
+    size_t price; /* the price that may still be paid for purging, in bytes; the purge ends at 0 */
     unsigned bucket;
     unsigned count;
     uint32_t number[PURGE_BATCH];
@@ -97,9 +97,9 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
 }
 
 /*
- * Discards the pages of `count` ranges: of all by one call where the kernel can do that, else of the first range.
- * Returns how many ranges, from the first on, have lost their pages; 0 if the kernel keeps the pages of the first. For
- * one range alone madvise is called, because it is cheaper.
+ * Discards the pages of `count` ranges: of all by one call if the kernel can do that, and otherwise of the first range
+ * only. Returns how many ranges, from the first on, have lost their pages; 0 if the kernel keeps those of the first. A
+ * single range is discarded by madvise, because that is cheaper.
  */
 static size_t pool_discard(const struct span *range, size_t count)
 {
@@ -108,7 +108,8 @@ static size_t pool_discard(const struct span *range, size_t count)
 }
 
 /*
- * Marks the slots of a run as purged, after their pages have gone back to the kernel. Returns the number of the slots.
+ * Marks the slots of a run as purged, after their pages were given back to the kernel. Returns how many slots the run
+ * has.
  */
 static unsigned pool_purge_run(struct purge *purge, unsigned first, size_t size)
 {
@@ -121,7 +122,8 @@ static unsigned pool_purge_run(struct purge *purge, unsigned first, size_t size)
     return length;
 }
 
-/* Puts the slots of a run back, because the kernel keeps their pages. Returns the number of the slots. */
+/* Puts the slots of a run back on their stack, because the kernel keeps their pages. Returns how many slots the run
+ * has. */
 static unsigned pool_keep_run(struct purge *purge, unsigned first, size_t size)
 {
     unsigned length = (unsigned)(size / region.geometry[purge->bucket].stride);
@@ -129,7 +131,7 @@ static unsigned pool_keep_run(struct purge *purge, unsigned first, size_t size)
     return length;
 }
 
-/* Returns the price in bytes of a run of `size` bytes. */
+/* Returns the price, in bytes, of purging a run of `size` bytes. */
 static size_t pool_price(size_t size)
 {
     size_t page = os_page_size();
@@ -139,8 +141,8 @@ static size_t pool_price(size_t size)
     return os_discards_together() ? size + TOGETHER_PRICE * page : SHORT_PRICE * size;
 }
 
-/* Returns true if the price of a run can still be paid, and pays it. The price of the first run of a step can always be
- * paid, so that each step purges something. */
+/* If what is left of the purge's price is enough for a run of `size` bytes, subtracts the run's price and returns true.
+ * It is always enough for the first run of a step, so that each step purges something. */
 static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
 {
     size_t price = pool_price(size);
@@ -197,7 +199,7 @@ static void pool_purge_batch(struct purge *purge)
     purge->count = 0;
 }
 
-/* Returns the pages of a slot of the bucket, as the kernel counts pages. */
+/* Returns how many pages a slot of the bucket has, in pages of the kernel. */
 static size_t pool_slot_pages(unsigned bucket)
 {
     return region.geometry[bucket].stride / os_page_size();
@@ -217,13 +219,14 @@ size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece)
     return os_discard((char *)slot + start, size) ? size : 0;
 }
 
-/* Returns true if the slots of the bucket go in pieces. Only steps of decay are kept so short. */
+/* Returns true if the slots of the bucket are purged in pieces. Only steps of decay do this, because only they have to
+ * be short. */
 static bool pool_goes_in_pieces(const struct purge *purge)
 {
     return purge->from == PURGE_OLD && pool_pieces(purge->bucket) > 1;
 }
 
-/* Leaves a slot for the next step, which goes on with this piece. */
+/* Stores a slot whose purging is not finished, so that the next step continues with the piece `piece`. */
 static void pool_leave_unfinished(struct purge *purge, uint32_t number, size_t piece)
 {
     uint64_t none = 0;
@@ -235,7 +238,8 @@ static void pool_leave_unfinished(struct purge *purge, uint32_t number, size_t p
     }
 }
 
-/* Purges one piece of a slot that the caller holds. If the kernel refuses, the slot stays free. */
+/* Purges one piece of a slot that the caller has removed from its stack. If the kernel refuses, the slot stays free and
+ * not purged. */
 static void pool_purge_piece(struct purge *purge, uint32_t number, size_t piece)
 {
     size_t size = pool_discard_piece(purge->bucket, region_slot(number), piece);
@@ -253,8 +257,8 @@ static void pool_purge_piece(struct purge *purge, uint32_t number, size_t piece)
     }
 }
 
-/* Goes on with the slot that an earlier step has left unfinished: purges one piece, or all of the slot if the purge is
- * no step of decay. */
+/* Continues with the slot that an earlier step has left unfinished: purges one piece or, if the purge is no step of
+ * decay, the rest of the slot. */
 static void pool_resume(struct purge *purge)
 {
     uint64_t word = atomic_exchange_explicit(&pool_unfinished, 0, memory_order_acq_rel);
@@ -282,7 +286,7 @@ void pool_forget_unfinished(void)
     atomic_store_explicit(&pool_unfinished, 0, memory_order_relaxed);
 }
 
-/* Returns how many slots to put into the next batch: as many as are still to be purged, PURGE_BATCH at most. */
+/* Returns how many slots to put into the next batch: as many as are still to be purged, but at most PURGE_BATCH. */
 static unsigned pool_batch(const struct purge *purge)
 {
     size_t stride = region.geometry[purge->bucket].stride;
@@ -304,7 +308,7 @@ static void pool_refill_free(struct purge *purge, unsigned wanted)
     }
 }
 
-/* Adds slots of one full magazine of the depot to the batch: those at its bottom, which have been free for longest. */
+/* Adds slots of one magazine of the depot to the batch: those at its bottom, which have been free for longest. */
 static void pool_refill_magazine(struct purge *purge, unsigned wanted)
 {
     unsigned bucket = purge->bucket;
@@ -362,7 +366,7 @@ static void pool_purge(struct purge *purge)
     if (pool_has_unfinished() && !pool_purge_is_over(purge)) {
         pool_resume(purge);
         if (purge->from == PURGE_OLD) {
-            return; /* one piece is a step, also if it is a little shorter than others */
+            return; /* a step ends after one piece, even if the piece was a little shorter than others */
         }
     }
     for (unsigned bucket = region.buckets; bucket-- > 0 && !pool_purge_is_over(purge);) {
@@ -404,8 +408,8 @@ size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count)
     return step;
 }
 
-/* Returns the most bytes that pool_enforce_limits purges in one call: a malloc or free adds a magazine or a slot at
- * most. */
+/* Returns how many bytes pool_enforce_limits purges in one call at most: at least as many as one malloc or free can
+ * add, a magazine or a slot. */
 static size_t pool_enforce_most(void)
 {
     unsigned trained = LESSER(pool_first_large, region.buckets);
@@ -413,7 +417,7 @@ static size_t pool_enforce_most(void)
     return GREATER(magazine, pool_quantum());
 }
 
-/* pool_trim begins with the large buckets, so an excess of the large pool is purged there. */
+/* pool_trim purges large buckets first, so that an excess of the large pool is purged there. */
 void pool_enforce_limits(void)
 {
     if (budget_limits_retained()) {
@@ -428,9 +432,9 @@ void pool_enforce_limits(void)
 }
 
 /*
- * Returns how many slots a cache has moved to depots and stacks, minus those that it has taken from there. The result
- * wraps around below 0 for a thread that allocates what other threads free, so only the sum over all caches means
- * something.
+ * Returns how many slots a cache has moved to depots and stacks, minus those that it has taken from there. For a thread
+ * that allocates what other threads free, the result wraps around below 0, so only the sum over all caches has a
+ * meaning.
  */
 static uint64_t pool_brought(const struct cache *cache, unsigned bucket)
 {
@@ -447,7 +451,7 @@ static uint64_t pool_retained_slots(unsigned bucket)
     for (uint32_t number = 0; number < percpu_records(); number++) {
         stocked += pool_brought(percpu_at(number), bucket);
     }
-    /* the difference can be below 0, because the counters were not read at one instant */
+    /* the difference may be below 0, because the counters were not read at the same moment */
     return (int64_t)stocked > 0 ? stocked : 0;
 }
 
@@ -460,8 +464,8 @@ uint64_t pool_retained(void)
     return bytes;
 }
 
-/* Empties a bucket of the calling thread's cache by setting its quota to 0 for a moment. If another thread gets that
- * part of the budget meanwhile, the quota stays 0, until training raises it again. */
+/* Empties the calling thread's magazines of a bucket by setting the quota to 0 and then back. If another thread gets
+ * that part of the budget meanwhile, the quota stays 0 until training raises it again. */
 static void pool_drain_own(struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);
@@ -471,7 +475,8 @@ static void pool_drain_own(struct cache *cache, unsigned bucket)
 
 static void pool_drain_others(struct cache *cache, unsigned bucket)
 {
-    for (uint32_t number = 1; number < cache_count(); number++) { /* cache number 0 has no magazines */
+    /* begins with 1, because cache number 0 has no magazines */
+    for (uint32_t number = 1; number < cache_count(); number++) {
         cache_deposit(cache, bucket, cache_steal(cache_at(number), bucket));
     }
 }

@@ -1,5 +1,5 @@
-/* Gives the pages of free slots back to the kernel. Some functions first move free slots from caches to where they can
- * be purged. */
+/* Purges free slots: gives their pages back to the kernel. Some functions first move free slots from caches to where
+ * they can be purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_PURGE_H
 #define SOCKMALLOC_POOL_PURGE_H
@@ -8,47 +8,49 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Returns about how many bytes one step of purging gives back at most. The limit keeps each single call of malloc or
- * free short. A slot may have half as much more, because a step purges whole slots. A still larger slot goes in pieces
- * of about as many bytes. */
+/*
+ * Returns about how many bytes one step of purging gives back at most. The limit keeps each call of malloc or free
+ * short. A single slot may be half as large again, because a step purges whole slots. A still larger slot is purged in
+ * pieces of about this size.
+ */
 size_t pool_quantum(void);
 
 /*
- * Purges about `limit` bytes, in whole slots, of what lies in the depots and on the stacks of free slots: the pages go
- * back to the kernel, the slots stay usable. Large buckets come first, because one call of the kernel frees more there.
- * Returns the bytes of the slots that were purged. Any thread may call it, and it takes no lock.
+ * Purges about `limit` bytes, in whole slots, of what lies in the depots and on the stacks of free slots: the kernel
+ * gets the pages back, and the slots stay usable. Begins with large buckets, because one call of the kernel frees more
+ * there. Returns how many bytes the purged slots have. Any thread may call it, and it takes no lock.
  */
 size_t pool_trim(size_t limit);
 
 /*
- * Purges slots of the old generation alone, which have been free for at least half of SOCKMALLOC_DECAY_MS: up to
+ * Purges slots of the old generation only, which have been free for at least half of SOCKMALLOC_DECAY_MS: up to
  * pool_quantum bytes, or fewer where the slots lie so scattered that the kernel's calls would take long. Of a larger
- * slot it purges one piece. The next step, in whichever thread, goes on with the next piece. Returns true if old slots
- * may be left.
+ * slot it purges one piece. The next step, in any thread, continues with the next piece. Returns true if old slots may
+ * be left.
  */
 bool pool_trim_step(void);
 
-/* Returns true if a step has left a slot of which some pieces are not yet purged. */
+/* Returns true if a step has left a slot that is purged only in part. */
 bool pool_has_unfinished(void);
 
-/* Forgets the slot that a step has left unfinished. It runs in the child of a fork, which then finds the free slots
- * again by their metadata. */
+/* Resets the record of the slot that a step has left unfinished. It runs in the child of a fork, which finds the free
+ * slots by their metadata. */
 void pool_forget_unfinished(void);
 
 /*
- * Gives the pages of free slots back to the kernel while the slots stay in the caller's magazine. Begins at the first
- * of the `count` slots, and takes as many as one step of purging may cost. Returns how many slots it took, one at least
- * unless `count` is 0. If the kernel refuses, a slot keeps its pages. The caller must see to it that no other thread
- * can get the slots meanwhile. Of a bucket whose slots go in pieces the caller purges each slot by pool_discard_piece.
- * The metadata of the slots stays as it is, so no function takes their content for zeros.
+ * Purges free slots that stay in the caller's magazine. Begins with the first of the `count` slots, and purges as many
+ * as one step of purging may cost. Returns how many these are; at least one unless `count` is 0. If the kernel refuses,
+ * a slot keeps its pages. The caller must see to it that no other thread can get the slots meanwhile. If the slots of
+ * the bucket are purged in pieces, the caller has to use pool_discard_piece instead. The metadata of the slots stays as
+ * it is, so no function takes their content for zeros.
  */
 size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count);
 
-/* Returns in how many pieces a step purges a slot of the bucket: 1 if the slot goes whole. */
+/* Returns in how many pieces a step purges a slot of the bucket; 1 if it purges the slot as a whole. */
 size_t pool_pieces(unsigned bucket);
 
-/* Gives the pages of one piece of a slot back, counted from 0, and returns its bytes; 0 if the kernel refuses. The
- * caller must see to it that no other thread can get the slot meanwhile. */
+/* Gives the pages of piece number `piece` of a slot, counted from 0, back to the kernel. Returns how many bytes that
+ * were; 0 if the kernel refuses. The caller must see to it that no other thread can get the slot meanwhile. */
 size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece);
 
 /*
@@ -58,13 +60,13 @@ size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece);
  */
 void pool_drain(void);
 
-/* Returns the bytes of all slots that lie with their pages in depots and on stacks of free slots: the most that
+/* Returns how many bytes the slots have that lie with their pages in depots and on stacks of free slots: as much as
  * pool_trim can give back. Price: O(threads x buckets). */
 uint64_t pool_retained(void);
 
 /*
- * Purges free slots where SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as
- * one malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. It is called
+ * Purges free slots if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as one
+ * malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. It is called
  * after a slow path.
  */
 void pool_enforce_limits(void);

@@ -1,4 +1,4 @@
-/* Gives the addresses of free slots back to the kernel, because limits on memory also charge for addresses. */
+/* Unmaps the addresses of free slots, because some limits on memory also count mapped addresses. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_return.h"
 
@@ -10,8 +10,8 @@
 static atomic_flag returning = ATOMIC_FLAG_INIT;
 static _Atomic size_t pool_returned_last = 1; /* bytes */
 
-/* Takes all purged slots off their stacks, and marks the metadata of each as leaving, which means that its addresses
- * are being returned to the kernel. */
+/* Removes all purged slots from their stacks, and marks each in its metadata as leaving: its addresses are being
+ * unmapped. */
 static void pool_collect_purged(void)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -27,8 +27,8 @@ static bool pool_is_leaving(uint32_t number)
     return number < region_front() && slot_meta_is_leaving(region_meta(number));
 }
 
-/* Returns how many pages are occupied by the leaving slots that lie side by side from slot `first` on. A leaving slot
- * is one whose addresses are being returned to the kernel. The slots may belong to different buckets. */
+/* Returns how many pages the leaving slots have that lie side by side from slot `first` on. A leaving slot is one whose
+ * addresses are being unmapped. They may belong to different buckets. */
 static uint32_t pool_leaving_pages(uint32_t first)
 {
     uint32_t end = first;
@@ -38,7 +38,7 @@ static uint32_t pool_leaving_pages(uint32_t first)
     return end - first;
 }
 
-/* Adds the number of slots of each bucket in a run to `counts`. */
+/* Adds to `counts` how many slots of each bucket a run has. */
 static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKET_LIMIT])
 {
     for (uint32_t number = first; number < first + pages;) {
@@ -108,8 +108,8 @@ size_t pool_return_purged(void)
     return returned;
 }
 
-/* Returns true if it is worth while to look for addresses that could move from one bucket to another. After a call of
- * pool_return that unmapped nothing, only every PAUSE-th call looks again. */
+/* Returns true if pool_return should look for addresses to unmap. After a call that has unmapped nothing, only every
+ * PAUSE-th call looks again. */
 static bool pool_return_is_due(void)
 {
     enum { PAUSE = 256 };
@@ -120,7 +120,8 @@ static bool pool_return_is_due(void)
 
 size_t pool_return(void)
 {
-    if (!region_is_full()) { /* if the range is full, it only lacks addresses, and the kernel has not refused memory */
+    /* if the range is full, only addresses are missing, and the kernel has not refused memory */
+    if (!region_is_full()) {
         pool_make_tight();
     } else if (!pool_return_is_due()) {
         return 0;

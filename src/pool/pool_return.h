@@ -1,4 +1,4 @@
-/* Gives the addresses of free slots back to the kernel, because limits on memory also charge for addresses. */
+/* Unmaps the addresses of free slots, because some limits on memory also count mapped addresses. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_RETURN_H
 #define SOCKMALLOC_POOL_RETURN_H
@@ -13,11 +13,13 @@
  */
 size_t pool_return(void);
 
-/* Unmaps the runs of adjacent slots that are purged already. It is called when a generation has decayed while memory is
- * tight, so that the program itself can have the memory. Returns the bytes that were unmapped. */
+/* Unmaps the runs of adjacent slots that are already purged. It is called when old slots were purged while memory is
+ * tight, so that the program itself can have the memory. Returns how many bytes were unmapped. */
 size_t pool_return_purged(void);
 
-/* Forgets that another thread was in pool_return. It runs in the child of a fork. */
+/*
+ * Clears the mark of a thread that was in pool_return. It runs in the child of a fork, which does not have that thread.
+ */
 void pool_reset_return(void);
 
 #endif

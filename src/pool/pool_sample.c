@@ -1,15 +1,16 @@
-/* Samples frees: for the histogram of request sizes, and for the number of slots that other threads free. */
+/* Samples frees: for the histogram of request sizes, and for the number of slots that another thread frees than the one
+ * that has allocated them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_sample.h"
 
 #include "pool/histogram.h"
 #include "pool/pool_state.h"
 
-/* While the clock stands still, a sample is only taken when it stands for at least this number of frees. Samples are
- * counted in memory that all threads write to, so they must be rare. */
+/* While the clock stands still, a sample is taken only if it stands for at least so many frees. Samples must be rare,
+ * because they are counted in memory that all threads write to. */
 enum { SAMPLE_LEAST = 240 };
 
-/* Returns how many frees of the bucket the thread has done since its last sample. */
+/* Returns how many frees of the bucket the thread has made since its last sample. */
 static uint16_t pool_undrawn(const struct cache *cache, unsigned bucket)
 {
     return (uint16_t)(cache_returned(cache, bucket) - cache->tally[bucket].sampled);
@@ -47,8 +48,8 @@ bool pool_sample(struct cache *cache, const void *slot, bool moved)
     return awaited;
 }
 
-/* Returns the number of a slot of the bucket that was free a moment ago, or STACK_EMPTY. That is the slot on top of the
- * private magazine or, in the large pool, the slot that was freed last. */
+/* Returns the number of a free slot of the bucket, or STACK_EMPTY: the slot on top of the private magazine or, in the
+ * large pool, the slot that was freed last. Another thread may have allocated it by then. */
 static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
 {
     const struct cache_bin *bin = &cache->bin[bucket];

@@ -1,4 +1,4 @@
-/* Gives free memory back while a thread of the program sleeps in the kernel and waits for events. */
+/* Gives free memory back to the kernel while a thread of the program sleeps in the kernel and waits for events. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_sleep.h"
 
@@ -10,36 +10,38 @@
 #include "pool/pool_state.h"
 
 enum {
-    BUSY_WAIT = 1000000, /* nanoseconds to the next try if another thread is just giving pages back */
-    /* nanoseconds; a wait that begins sooner than this after the last one is that of a busy event loop */
+    BUSY_WAIT = 1000000, /* nanoseconds until the next attempt, if another thread is giving pages back just now */
+    /* nanoseconds; if a wait begins sooner than this after the last one, the thread runs a busy event loop */
     BUSY_PAUSE = 10000000,
-    /* after so many busy waits in a row a thread no longer wakes up to see what other threads have freed */
+    /* after so many busy waits in a row, a thread no longer wakes up to look for what other threads have freed */
     BUSY_STREAK = 64,
-    BRIEF_WAIT = 1000000000, /* nanoseconds; a busy event loop gives nothing back in a wait that is no longer */
+    BRIEF_WAIT = 1000000000, /* nanoseconds; in a busy event loop, a wait of at most this time gives nothing back */
     MAGAZINES_A_BIN = 2,     /* each bucket of a cache has a private and a public magazine */
 };
 
-/* Records when the calling thread last used its own magazines, and which of them the thread has purged since. */
+/* When the calling thread last used its own magazines, and which of them it has purged since. */
 static _Thread_local struct {
-    uint64_t asked;  /* when pool_sleep_limit was last called */
+    uint64_t asked;  /* the time at which pool_sleep_limit was last called */
     uint64_t since;  /* the time at which `uses` was last seen to have changed */
-    uint32_t uses;   /* allocs and frees of the thread, as far as its own cache counts them */
+    uint32_t uses;   /* how many slots the thread has allocated and freed, as far as its own cache counts them */
     uint16_t next;   /* the next magazine to purge: twice its bucket, plus 1 for the public one */
-    uint16_t piece;  /* the next piece of the next slot, if slots of that size go in pieces */
+    uint16_t piece;  /* the next piece of the next slot, if its bucket's slots are purged in pieces */
     uint32_t slot;   /* the index of the next slot in the magazine that `next` names */
-    uint32_t streak; /* sleeps that each began a moment after the one before */
-    /* nanoseconds of the next sleep in which nothing is free; 0 if the thread does not watch what other threads free */
+    uint32_t streak; /* how many sleeps in a row have each begun a moment after the one before */
+    /* how long, in nanoseconds, the next sleep may last if nothing is free; 0 if the thread does not look for what
+     * other threads free */
     uint64_t watch;
 } idle __attribute__((tls_model("initial-exec")));
 
-/* In nanoseconds: how long a thread first sleeps while nothing is free, and the shortest sleep in which a thread
- * watches for other threads. A thread that sleeps for less returns soon enough without watching. */
+/* In nanoseconds: how long a thread sleeps at first while nothing is free, and the shortest sleep in which it looks for
+ * what other threads free. A thread that sleeps for less returns soon enough without that. */
 static const uint64_t watch_first = 500000000;
 static const uint64_t watch_least = 5000000000;
 
 static atomic_flag purging = ATOMIC_FLAG_INIT;
 
-/* Returns true if slots with pages lie in depots or stacks, or if a step has left one unfinished. */
+/* Returns true if slots with pages lie in depots or on stacks, or if a step has left a slot that is purged only in
+ * part. */
 static bool pool_sleep_has_free(void)
 {
     if (pool_has_unfinished()) {
@@ -60,7 +62,7 @@ static bool pool_sleep_looks(const struct cache *cache, unsigned bucket)
     return !pool_is_large(bucket) || cache_has_spare(cache, bucket);
 }
 
-/* Returns true if the thread's magazines hold a slot. */
+/* Returns true if the thread's own magazines hold at least one slot. */
 static bool pool_sleep_holds(const struct cache *cache)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -107,7 +109,7 @@ static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
         idle.slot = 0;
         idle.piece = 0;
     } else if (idle.next == MAGAZINES_A_BIN * BUCKET_LIMIT) {
-        return POOL_SLEEP_NEVER; /* all slots in the thread's own magazines have been purged */
+        return POOL_SLEEP_NEVER; /* all slots in the thread's own magazines have already been purged */
     }
     return pool_sleep_until(idle.since + DECAY_GENERATIONS * decay_age(), now);
 }
@@ -119,8 +121,9 @@ static uint64_t pool_sleep_shared(uint64_t now)
 }
 
 /*
- * Returns true if the thread's last wait began less than BUSY_PAUSE ago. Such a thread runs a busy event loop, and does
- * not pay for a wait in pieces. When the loop is no longer busy, its waits begin further apart.
+ * Returns true if the thread's last wait began less than BUSY_PAUSE ago. Such a thread runs a busy event loop, and its
+ * waits are not divided into pieces, because that would cost it time. When the loop is no longer busy, its waits begin
+ * further apart.
  */
 static bool pool_sleep_is_busy(uint64_t now)
 {
@@ -201,7 +204,7 @@ static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, 
     return more;
 }
 
-/* Makes one step on the thread's own magazines: gives back the pages of one magazine, or of as many of its slots as a
+/* Runs one step on the thread's own magazines: gives back the pages of one magazine, or of as many of its slots as a
  * step may cost. */
 static void pool_sleep_step_own(struct cache *cache)
 {
@@ -219,7 +222,7 @@ static void pool_sleep_step_own(struct cache *cache)
     }
 }
 
-/* Makes one step on the depots and stacks. Returns after how many nanoseconds the next step is due. */
+/* Runs one step on the depots and stacks. Returns in how many nanoseconds the next step is due. */
 static uint64_t pool_sleep_step_shared(struct cache *cache, uint64_t now)
 {
     if (atomic_flag_test_and_set_explicit(&purging, memory_order_acquire)) {
@@ -237,7 +240,7 @@ void pool_sleep_step_unblocked(void)
     if (next == 0) {
         next = pool_sleep_step_shared(cache_mine, now);
     }
-    /* There may be no further step in this sleep. So a slot that goes in pieces is finished now. */
+    /* there may be no further step in this sleep, so a slot that is purged in pieces is finished now */
     while (next == 0 && pool_has_unfinished()) {
         next = pool_sleep_step_shared(cache_mine, now);
     }

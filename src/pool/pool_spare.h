@@ -1,4 +1,5 @@
-/* Decides which thread keeps a spare slot: one free slot of a large bucket, in front of the bucket's stack. */
+/* Decides which thread keeps a spare slot: one free slot of a large bucket in its cache, in front of the bucket's
+ * stack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_SPARE_H
 #define SOCKMALLOC_POOL_SPARE_H
@@ -9,22 +10,23 @@
  * A pair of malloc and free that the stack of a large bucket serves makes two compare-and-swaps. A spare slot in the
  * thread's cache (cache_keep_spare) makes such a pair as cheap as that of a small bucket.
  *
- * Only the thread itself can take its spare slot back, because the fast paths use the slot without a locked
- * instruction. A thread that sleeps in a call that is not wrapped would keep the slot, and its memory, for as long as
- * it sleeps. So only the single thread of a process keeps spare slots: while that thread sleeps, nothing else of the
- * process could give memory back either. pool_sleep purges the slot while the thread waits for events.
+ * Only the thread itself can give up its spare slot, because the fast paths use the slot without a locked instruction.
+ * A thread that sleeps in a call that is not wrapped would keep the slot, and its memory, for as long as it sleeps. So
+ * only the single thread of a process keeps spare slots: while that thread sleeps, nothing else of the process could
+ * give memory back either. pool_sleep purges the slot while the thread waits for events.
  *
- * All functions work on the calling thread's own cache. They may not interrupt malloc or free.
+ * All functions work on the calling thread's own cache. A signal handler that has interrupted malloc or free must not
+ * call them.
  */
 
-/* Lets the thread keep a spare slot of a large bucket that it is busy with, where that is allowed. `cache` is the
+/* Lets the thread keep a spare slot of a large bucket that it is busy with, if spare slots are allowed. `cache` is the
  * calling thread's own. */
 void pool_keep_spare(struct cache *cache, unsigned bucket);
 
 /*
- * Drops the spare slots that the thread has not used since the last call: they go to the stacks, where their time to be
- * purged begins. Drops all of them if spare slots are no longer allowed. Each tick for which the clock has gone on
- * calls this function. `cache` is the calling thread's own.
+ * Drops the spare slots that the thread has not used since the last call: they go to the stacks, and are purged there
+ * when their time comes. Drops all of them if spare slots are no longer allowed. It is called at each tick at which the
+ * clock has advanced. `cache` is the calling thread's own.
  */
 void pool_review_spares(struct cache *cache);
 

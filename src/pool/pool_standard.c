@@ -1,4 +1,4 @@
-/* Has the slow paths of the kind `standard`, whose free slots lie in bounded lists, each with a mutex. */
+/* The slow paths of the kind `standard`, in which each bucket's free slots lie on a bounded list with a mutex. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use.h"
 #include "pool/pool_decay.h"
@@ -20,8 +20,8 @@ static void *standard_alloc(unsigned bucket, size_t request, uint8_t *was, const
         return NULL;
     }
     if (in_use_is_kept()) {
-        /* The caller is noted before pool_prepare sets the metadata to live, so that no reader finds a live slot with
-         * the caller of an earlier allocation. */
+        /* records the caller before pool_prepare sets the metadata to live, so that no reader finds a live slot with
+         * the caller of an earlier allocation */
         in_use_note(region_number(slot), caller);
     }
     pool_prepare(bucket, slot, request, was);

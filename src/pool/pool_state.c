@@ -1,4 +1,4 @@
-/* Keeps the state that all files of the pools share: counts of each bucket, and how tight memory is. */
+/* The state that all files of the pools share: counts of each bucket, and how tight memory is. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_state.h"
 
@@ -16,8 +16,8 @@ void pool_make_tight(void)
 {
     if (!atomic_exchange_explicit(&pool_tight, true, memory_order_relaxed)) {
         table_grow_sparingly();
-        /* Closes the short path of the large pool, because while memory is tight route_wastes has to check each
-         * allocation. */
+        /* closes the short path of the large pool, because while memory is tight, route_wastes has to check each
+         * allocation */
         cache_set_usual(BUCKET_LIMIT);
     }
 }
@@ -56,9 +56,9 @@ void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source s
 }
 
 /*
- * Brings the bucket's number of live slots and its peak up to date with what the thread has counted in its own cache
- * since its last call. The peak can be too low by the slots that other threads allocated from their magazines since
- * their own last calls: two magazines each at most.
+ * Updates the bucket's number of live slots and its peak by what the thread has counted in its own cache since its last
+ * call. The peak can be too low by the slots that other threads have allocated from their magazines since their own
+ * last calls: at most two magazines each.
  */
 static void pool_count_live(struct cache *cache, unsigned bucket)
 {

@@ -1,4 +1,4 @@
-/* Keeps the state that all files of the pools share: counts of each bucket, limits, and the marking of a slot. */
+/* The state that all files of the pools share: counts of each bucket, limits, and how a slot is marked as live. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_STATE_H
 #define SOCKMALLOC_POOL_STATE_H
@@ -12,21 +12,21 @@
 #include "memory/region.h"
 #include "memory/slots.h"
 
-/* The counts that the pools keep of one bucket, in addition to the counters of the caches. */
+/* The counts that the pools keep of one bucket, beside the counters in the caches. */
 struct pool {
-    /* The number of live slots, to which each thread contributed when it was last in a slow path, and its highest value
-     * so far. pool_count_live in pool_state.c brings both up to date. */
+    /* How many slots are live, as far as each thread has counted them when it was last in a slow path, and the largest
+     * such number so far. pool_count_live in pool_state.c updates both. */
     _Alignas(CACHE_LINE) _Atomic int64_t live;
     _Atomic int64_t peak;
     /* How many pages new slots get in advance. pool_populate.c says how these four members are used. */
-    _Atomic uint32_t sampled_slot; /* number of the sampled slot plus 1; 0 before the first one */
-    _Atomic uint32_t ahead;        /* new slots that still pass before the sampled slot is checked */
-    _Atomic uint32_t ahead_pages;  /* pages that each new slot gets in advance: 0, or at least 2 */
-    /* the new value of `ahead` after the next check, if the sampled slot is empty by then */
+    _Atomic uint32_t sampled_slot; /* the number of the sampled slot plus 1; 0 before there is one */
+    _Atomic uint32_t ahead;        /* how many new slots are allocated before the sampled slot is checked */
+    _Atomic uint32_t ahead_pages;  /* how many pages are populated in each new slot: 0, or at least 2 */
+    /* what `ahead` will be after the next check, if the sampled slot is empty then */
     _Atomic uint32_t pause;
-    /* slots freed by another thread than the one that allocated them; estimated by sampling */
+    /* how many slots were freed by another thread than the one that has allocated them; estimated by sampling */
     struct counter remote_frees;
-    /* Slots that the parent of a fork had when the fork happened. In the child all counters begin at 0. */
+    /* The slots that the parent of a fork had at the fork, by their state. In the child all counters begin at 0. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
     uint64_t inherited_purged;
@@ -34,13 +34,13 @@ struct pool {
 
 extern INTERNAL struct pool pools[BUCKET_LIMIT];
 
-/* The first bucket of the large pool, which has magazines for spare slots alone (pool_spare.h). The variable is written
- * at start-up only. */
+/* The first bucket of the large pool, which has no magazines except for spare slots (pool_spare.h). Only start-up
+ * writes this variable. */
 extern INTERNAL unsigned pool_first_large;
 
 /*
- * True in the child of a process that had several threads, and in all children of such a child. Then a slot whose
- * metadata says that it reads as zero may hold other bytes, because the parent's other threads went on while the kernel
+ * True in the child of a process that had several threads, and in all children of such a child. A slot whose metadata
+ * says that it reads as zero may then have other bytes, because the parent's other threads worked on while the kernel
  * copied the page tables (pool_atfork.h).
  */
 extern INTERNAL bool pool_is_child_of_threads;
@@ -51,8 +51,8 @@ static inline bool pool_is_large(unsigned bucket)
     return bucket >= pool_first_large;
 }
 
-/* Adds to a counter of `cache` from a slow path. A thread's own cache has one writer. cache_shared has many writers, so
- * only its counters need a locked instruction. */
+/* Adds to a counter of `cache` in a slow path. Only the thread itself writes to the counters of its own cache. Many
+ * threads write to those of cache_shared, so only these need a locked instruction. */
 static inline void pool_count(const struct cache *cache, struct counter *counter, uint64_t amount)
 {
     if (UNLIKELY(cache == &cache_shared)) {
@@ -62,8 +62,8 @@ static inline void pool_count(const struct cache *cache, struct counter *counter
     }
 }
 
-/* Adds `count` slots of the bucket to the retained memory that the budget limits; a negative count takes them out.
- * Retained slots are those that lie with their pages in a depot or on a stack of free slots. */
+/* Adds `count` slots of the bucket, which may be negative, to the retained memory that the budget limits. Retained
+ * slots are those that lie with their pages in a depot or on a stack of free slots. */
 static inline void pool_retain_slots(unsigned bucket, int64_t count)
 {
     int64_t bytes = count * (int64_t)region.geometry[bucket].capacity;
@@ -73,32 +73,32 @@ static inline void pool_retain_slots(unsigned bucket, int64_t count)
     }
 }
 
-/* Counts `count` slots that came to the bucket's depot or its stack of free slots. */
+/* Counts `count` slots that have come to the bucket's depot or its stack of free slots. */
 static inline void pool_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
 {
     pool_count(cache, &cache->tally[bucket].deposited, count);
     pool_retain_slots(bucket, (int64_t)count);
 }
 
-/* Counts `count` slots that left the depot or the stack for another reason than an allocation from the stack. */
+/* Counts `count` slots that have left the depot or the stack, except for slots that were allocated from the stack. */
 static inline void pool_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
 {
     pool_count(cache, &cache->tally[bucket].withdrawn, count);
     pool_retain_slots(bucket, -(int64_t)count);
 }
 
-/* Counts one allocation that was served by the bucket's stack of free slots. */
+/* Counts one allocation whose slot came from the bucket's stack of free slots. */
 static inline void pool_count_stack_hit(struct cache *cache, unsigned bucket)
 {
     pool_count(cache, &cache->tally[bucket].stack_hits, 1);
     pool_retain_slots(bucket, -1);
 }
 
-/* Counts one allocation by where slots_pop found its slot. */
+/* Counts one allocation by where slots_pop has found its slot. */
 void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source source);
 
-/* Returns true if the thread has a cache of its own and the bucket is not large. Then the counters of that cache say
- * how many slots are live, and with KIND_THREAD the thread may have magazines for the bucket. */
+/* Returns true if the thread has its own cache and the bucket is not large. Then that cache's counters say how many
+ * slots are live, and with KIND_THREAD the thread may have magazines of the bucket. */
 static inline bool pool_is_trained(const struct cache *cache, unsigned bucket)
 {
     return !pool_is_large(bucket) && cache != &cache_shared;
@@ -125,7 +125,7 @@ static inline uint32_t pool_owner(void)
 }
 
 /* Writes the metadata of a slot that is being allocated. The request is written first, so that a live slot always has
- * its request. `was`, unless NULL, receives the state byte from before. */
+ * its request. Stores the former state byte in `was` unless that is NULL. */
 FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t request, uint8_t *was)
 {
     if (was != NULL) {
@@ -136,11 +136,11 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
 }
 
 /*
- * pool_make_tight makes the library sparing with address space for good, because the kernel refused memory: some limits
+ * pool_make_tight makes the library save address space from now on, because the kernel has refused memory: some limits
  * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
- * room in advance. pool_is_tight returns true after that call, and also calls pool_make_tight itself once the range of
- * the pools has passed a thirty-second of the limit on charged memory: a slot is charged whole, and where requests fit
- * their slots badly, half of the charged memory is wasted. Any thread may call both.
+ * space for further growth. pool_is_tight returns true after that call, and also calls pool_make_tight itself once the
+ * range of the pools has passed a thirty-second of the limit on charged memory: a slot is charged whole, and where
+ * requests fit their slots badly, half of the charged memory is wasted. Any thread may call both.
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);

@@ -1,5 +1,6 @@
-/* Has the slow paths of the kinds `thread` and `lockfree`: of threads that have magazines, and of buckets that have
- * none. */
+/*
+ * The slow paths of the kinds `thread` and `lockfree`: for threads with magazines, and for buckets without magazines.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_thread.h"
 
@@ -9,7 +10,7 @@
 #include "pool/pool_populate.h"
 #include "pool/pool_state.h"
 
-/* Allocates a single slot: from the stack of free slots, else from the stack of purged ones, else carved. */
+/* Allocates a single slot: from the stack of free slots, or else from the stack of purged slots, or else a new one. */
 static void *thread_pop_single(struct cache *cache, unsigned bucket)
 {
     enum slots_source source;
@@ -29,8 +30,8 @@ void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
 {
     struct cache *cache = cache_mine;
     if (cache->state.more || pool_filled_pages(bucket) == 0) {
-        /* cache_force_slow has kept the fast path from all slots, and not only from cold ones; cache_resume_fast ends
-         * that */
+        /* cache_force_slow had kept the fast path from all slots, and not only from cold ones; cache_resume_fast has
+         * ended that */
         return NULL;
     }
     void *slot = cache_pop_cold(cache, bucket);
@@ -56,20 +57,21 @@ bool pool_free_cold(unsigned bucket, void *slot)
     return true;
 }
 
-/* Finds a slot for a thread that has a quota for the bucket; each step is for what the steps before it did not find. */
+/* Finds a slot for a thread that has a quota for the bucket. Each step is made if the steps before it have found
+ * nothing. */
 static void *thread_find_trained(struct cache *cache, unsigned bucket)
 {
-    /* 1. A magazine: the thread's public one, another thread's public one, or one from the depot. */
+    /* 1. A slot of a magazine: the thread's public one, another thread's public one, or one from the depot. */
     void *slot = cache_refill(cache, bucket);
     if (slot == NULL && slots_have_free(bucket)) {
-        /* 2. A magazine that is filled from the stack of free slots. */
+        /* 2. A slot of the private magazine, after it was refilled from the stack of free slots. */
         slot = cache_refill_from_stack(cache, bucket);
         if (slot != NULL) {
             counter_add(&cache->tally[bucket].depot_hits, 1);
         }
     } else if (slot == NULL && !slots_have_purged(bucket)) {
-        /* 3. A run of slots that is carved for this thread. None is carved while there are purged slots, because the
-         * range shall not grow before these are used again. */
+        /* 3. A new slot of a run that is carved for this thread. None is carved while there are purged slots, because
+         * these should be used again before the range grows. */
         slot = cache_carve(cache, bucket);
         if (slot != NULL) {
             counter_add(&cache->tally[bucket].carves, 1);
@@ -82,21 +84,21 @@ static void *thread_find_trained(struct cache *cache, unsigned bucket)
 }
 
 /* Finds a slot for a thread whose quota for the bucket is 0. The thread gets one slot, and its cache keeps no free
- * slots. */
+ * slots of the bucket. */
 static void *thread_find_untrained(struct cache *cache, unsigned bucket)
 {
     void *slot = slots_have_free(bucket) ? NULL : cache_take_one(cache, bucket);
     return slot != NULL ? slot : thread_pop_single(cache, bucket);
 }
 
-/* Finds a slot of the bucket. */
+/* Finds a slot of the bucket for the thread, with a quota or without. */
 static void *thread_find(struct cache *cache, unsigned bucket)
 {
     if (!pool_is_trained(cache, bucket)) {
         return thread_pop_single(cache, bucket);
     }
     if (UNLIKELY(cache_resume_fast(cache, bucket))) {
-        /* The private magazine has slots, but cache_force_slow kept the fast path from them. */
+        /* pops from the private magazine, which has slots if cache_force_slow has kept the fast path from them */
         void *slot = cache_pop(&cache->bin[bucket]);
         if (slot != NULL) {
             return slot;
@@ -108,14 +110,14 @@ static void *thread_find(struct cache *cache, unsigned bucket)
 static void *thread_alloc(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     (void)caller;
-    /* 1. A cold slot of the private magazine. In a burst of requests most are served here. */
+    /* 1. A cold slot of the private magazine. In a burst of requests, most are served in this step. */
     void *slot = pool_alloc_cold(bucket, request, was);
     if (slot != NULL) {
         return slot;
     }
     /* 2. The thread's cache, which is opened in the thread's first slow path. */
     struct cache *cache = cache_reach();
-    /* 3. One step of purging, while the thread's last tick has left pages that are due. */
+    /* 3. One step of purging, if the thread's last tick has left pages that are due to be purged. */
     if (UNLIKELY(cache->state.more)) {
         pool_tick_taking(cache);
     }
@@ -130,8 +132,8 @@ static void *thread_alloc(unsigned bucket, size_t request, uint8_t *was, const v
     return slot;
 }
 
-/* Puts a slot into the thread's magazines. Returns false, with nothing done, if the thread has no quota for the bucket
- * or no empty magazine can be had. */
+/* Puts a slot into the thread's magazines. If the thread has no quota for the bucket, or if there is no empty magazine,
+ * does nothing and returns false. */
 static bool thread_free_trained(struct cache *cache, unsigned bucket, void *slot)
 {
     if (!pool_is_trained(cache, bucket) || !training_admits(cache, bucket) || !cache_flush(cache, bucket, slot)) {
@@ -144,21 +146,21 @@ static bool thread_free_trained(struct cache *cache, unsigned bucket, void *slot
 
 static bool thread_free(unsigned bucket, void *slot, uint32_t number)
 {
-    /* 1. The place of a cold slot in the private magazine. If there is one, nothing else has to be done. */
+    /* 1. A cold place of the private magazine. If there is one, nothing else has to be done. */
     if (pool_free_cold(bucket, slot)) {
         return false;
     }
-    /* 2. The slot is likely to be the next one allocated, so its first line is fetched for writing. */
+    /* 2. The slot is likely to be allocated next, so its first line is fetched for writing. */
     __builtin_prefetch(slot, 1);
     /* 3. The counters of the thread's cache. */
     struct cache *cache = cache_reach();
     bool tick = pool_count_free(cache, bucket);
-    /* 4. The thread's magazines, of which a full one goes to the depot; else the stack of free slots. */
+    /* 4. The thread's magazines, of which a full one goes to the depot, or else the stack of free slots. */
     if (!thread_free_trained(cache, bucket, slot)) {
         slots_push(bucket, number);
         pool_count_deposit(cache, bucket, 1);
     }
-    /* 5. A tick, if the number of frees says that one is due. */
+    /* 5. A tick (a free that reads the clock), if the number of frees says that one is due. */
     if (UNLIKELY(tick)) {
         pool_tick(slot);
     }

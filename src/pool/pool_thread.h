@@ -1,5 +1,5 @@
-/* Allocates and frees cold slots with the kind `thread`. Cold slots are those of a magazine that has just become the
- * private one. */
+/* Allocates and frees cold slots in the kind `thread`: slots that were freed so long ago that they have probably left
+ * the processor's near caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_THREAD_H
 #define SOCKMALLOC_POOL_THREAD_H
@@ -11,24 +11,24 @@
 #include "cache/cache.h"
 
 /*
- * Since the slots of a magazine were freed, other slots have filled at least one magazine more, so the lines of its
- * slots have probably left the processor's near caches: the slots are cold. In buckets whose buffers programs fill,
- * cold slots have a path of their own. An allocation of one prefetches the lines that the program writes first
- * (pool_fetch_lines); a free does not prefetch the slot's first line, because that slot is not the next one allocated.
+ * A free slot is cold if at least one magazine of slots has been freed after it: its cache lines have then probably
+ * left the processor's near caches. So all slots of a magazine are cold when it becomes the private one.
  *
- * All three functions work on the calling thread's cache, and do nothing if it has none.
+ * If programs write to the buffers of a bucket, its cold slots have a path of their own. An allocation of one
+ * prefetches the lines to which the program writes first (pool_fetch_lines). A free does not prefetch the first line of
+ * the freed slot, because other slots will be allocated before it. The three functions below work on the calling
+ * thread's cache, and do nothing if the thread has none.
  */
 
-/* Marks all slots of the private magazine as cold, if programs fill the bucket's buffers. It is called after a magazine
- * has become the private one. */
+/* Marks all slots of the private magazine as cold, if programs usually write to the bucket's buffers. It is called
+ * after a magazine has become the private one. */
 void pool_mark_cold(struct cache *cache, unsigned bucket);
 
 /* Allocates a cold slot. Returns NULL if no cold slot is left, or if pages are due to be purged, because each
  * allocation then runs a step of purging. */
 void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was);
 
-/* Frees a slot into a place that a cold slot left. Returns false, with nothing done, if the private magazine has no
- * such place. */
+/* Frees a slot to a cold place of the private magazine. If there is none, does nothing and returns false. */
 bool pool_free_cold(unsigned bucket, void *slot);
 
 #endif

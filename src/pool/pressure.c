@@ -1,5 +1,5 @@
-/* Detects that memory is nearly used up: by the limit of the control group, and by the time processes wait for
- * memory. */
+/* Measures whether memory is nearly used up: by the limit of the control group, and by the time in which processes wait
+ * for memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pressure.h"
 
@@ -10,17 +10,19 @@
 #include "os/cgroup.h"
 #include "os/sandbox.h"
 
-/* The pressure is high when less than an eighth of the control group's limit is left, or when some process waited for
- * memory in a tenth of the last ten seconds (STALL_HIGH, in hundredths of a percent). From one reading of the limit to
- * the next this process may take a quarter of what is left before the pressure would be high. */
+/*
+ * The pressure is high when less than an eighth of the control group's limit is left, or when some process waited for
+ * memory in a tenth of the last ten seconds (STALL_HIGH, in hundredths of a percent). Between two readings of the
+ * limit, this process may use a quarter of what was left until the pressure would be high.
+ */
 enum { RESERVE_SHARE = 8, STALL_HIGH = 1000, LOOK_SHARE = 4 };
 enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
 
-/* The nanoseconds from one measurement to the next. */
+/* The nanoseconds between two measurements, for each case. */
 static const uint64_t pause_high = 20 * UINT64_C(1000000);
 static const uint64_t pause_limited = 200 * UINT64_C(1000000);
 static const uint64_t pause_unlimited = 5000 * UINT64_C(1000000);
-/* the kernel updates its average of waiting times in this interval */
+/* the kernel updates its average of waiting times at this interval */
 static const uint64_t pause_stall = 2000 * UINT64_C(1000000);
 
 struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};
@@ -45,7 +47,7 @@ void pressure_open(bool wanted, const char *root)
     atomic_flag_clear_explicit(&pressure.looking, memory_order_relaxed);
 }
 
-/* Returns how many bytes may get pages before the limit is read again. `spare` is how many bytes may be used before the
+/* Returns how many bytes may get pages before the limit is read again. `spare` is how many bytes are left until the
  * pressure would be high. */
 static int64_t pressure_step(uint64_t spare)
 {
@@ -54,7 +56,8 @@ static int64_t pressure_step(uint64_t spare)
     return (int64_t)GREATER(step, STEP_LEAST);
 }
 
-/* Evaluates a finished search for the control group's limit, and decides when the next search is due. */
+/* Decides by a finished search for the control group's limit whether the pressure is high, and when the next search is
+ * due. */
 static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
 {
     uint64_t pause = pause_unlimited;
@@ -72,7 +75,7 @@ static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
     pressure.found[PRESSURE_ROOM] = high;
 }
 
-/* Reads the control group's limit in one go, because the caller is about to use memory. */
+/* Reads the control group's limit in one call, because the caller is about to use memory. */
 static void pressure_read_room(uint64_t now)
 {
     struct cgroup_search whole;
@@ -149,7 +152,7 @@ bool pressure_tick(uint64_t now)
     return pressure_is_high();
 }
 
-/* A search that the fork interrupted begins anew. */
+/* Resets the search for the limit, which the fork may have interrupted, so that it begins from its start. */
 void pressure_after_fork(void)
 {
     searching = false;

@@ -1,5 +1,5 @@
-/* Detects that memory is nearly used up: by the limit of the control group, and by the time processes wait for
- * memory. */
+/* Measures whether memory is nearly used up: by the limit of the control group, and by the time in which processes wait
+ * for memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PRESSURE_H
 #define SOCKMALLOC_PRESSURE_H
@@ -22,21 +22,22 @@ enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
  * updates its average so often. Any thread may call the functions, which take no lock. One thread measures at a time.
  */
 struct pressure {
-    _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still get pages before the limit is read again */
-    /* when the control group's limit and the waiting time are to be measured next, by clock_now */
+    /* how many bytes may still get pages before the limit is read again */
+    _Alignas(CACHE_LINE) _Atomic int64_t allowance;
+    /* when the control group's limit and the waiting time are due to be measured next, as clock_now returns the time */
     _Atomic uint64_t due[PRESSURE_PARTS];
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
     /* true for the limit or the waiting time if it was high when last measured; only the measuring thread uses this */
     bool found[PRESSURE_PARTS];
-    _Atomic uint64_t highs; /* how often the pressure has become high */
+    _Atomic uint64_t highs; /* how many times the pressure has become high */
 };
 
 extern INTERNAL struct pressure pressure;
 
-/* Prepares the measuring. The library calls it at start-up. `root` is the directory that cgroup_look takes, and must
- * stay where it is. If `wanted` is false, the pressure is never high. */
+/* Prepares the measuring. The library calls it at start-up. `root` is the argument of cgroup_look, and must stay valid.
+ * If `wanted` is false, the pressure is never high. */
 void pressure_open(bool wanted, const char *root);
 
 /* Returns true if the pressure was high when it was last measured. */
@@ -49,11 +50,11 @@ static inline bool pressure_is_high(void)
  * Returns true if the pressure is high. */
 bool pressure_grow(uint64_t bytes);
 
-/* Checks by the clock if a measurement is due, and then makes one bounded step of it. `now` is the time of clock_now.
- * Returns true if the pressure is high. */
+/* Makes one bounded step of a measurement if one is due by the clock. `now` is what clock_now has returned. Returns
+ * true if the pressure is high. */
 bool pressure_tick(uint64_t now);
 
-/* Makes measuring possible in the child of a fork, although another thread of the parent may have been measuring. */
+/* Makes measuring possible in the child of a fork, even if another thread of the parent was measuring at the fork. */
 void pressure_after_fork(void);
 
 #endif

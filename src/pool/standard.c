@@ -1,4 +1,4 @@
-/* Keeps the free lists of the kind `standard`: a mutex and a bounded list of free slots for each bucket. */
+/* The free lists of the kind `standard`: for each bucket a list of free slots with a bound, and a mutex. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/standard.h"
 
@@ -22,7 +22,7 @@ void standard_open(uint32_t free_list)
     bound = free_list;
 }
 
-/* Counts a slot before it is pushed. Returns false, with nothing counted, if the list has `limit` slots already. */
+/* Counts a slot before it is pushed. If the list already has `limit` slots, counts nothing and returns false. */
 static bool standard_admit(struct standard_list *list, int64_t limit)
 {
     int64_t count = atomic_load_explicit(&list->count, memory_order_relaxed);
@@ -69,7 +69,7 @@ static bool standard_put(unsigned bucket, uint32_t number, int64_t limit, unsign
     return admitted;
 }
 
-/* Purges a free slot that is in no list. Returns false, with nothing changed, if the kernel does not take its pages. */
+/* Purges a free slot that is on no list. If the kernel refuses, changes nothing and returns false. */
 static bool standard_purge(unsigned bucket, uint32_t number)
 {
     if (!os_discard(region_slot(number), region.geometry[bucket].stride)) {

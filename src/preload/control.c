@@ -1,4 +1,4 @@
-/* Defines the functions that include/sockmalloc.h declares. */
+/* The functions of include/sockmalloc.h that return figures and settings, trim, and write statistics. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

@@ -1,5 +1,5 @@
-/* Handles the signal that writes statistics: the kernel has the library's handler, which also runs the program's own
- * handler. */
+/* Handles the signal that writes statistics (the stats signal): the kernel gets the library's handler, which also calls
+ * the program's own handler. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/handler.h"
 
@@ -20,15 +20,15 @@
 #include "preload/signal_origin.h"
 #include "statistics/dump.h"
 
-/* glibc's sigaction by its second name. The first name, which programs use, is that of the library's own function. */
+/* glibc's own sigaction, by its second name. The first name, which programs use, means the library's function. */
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
  * The actions that the program has set for the stats signal. Each record belongs to one of the handlers below. The
  * kernel has the handler of the record that is in force, and so stores for each process separately which record that
  * is. A child of vfork shares its parent's memory but has handlers of its own: an action that it sets adds a record and
- * changes none of its parent's. An action that is set a second time finds its record again. When all records are in
- * use, the oldest one is replaced.
+ * changes none of its parent's. If the program sets an action a second time, the record of the first time is used. If
+ * all records are in use, the oldest one is replaced.
  */
 enum { RECORDS = 64 };
 static LARGE_OBJECT struct sigaction records[RECORDS];
@@ -60,7 +60,7 @@ static unsigned handler_add_record(const struct sigaction *wish)
     return number;
 }
 
-/* Returns the number of the record that has this action, and adds one if there is none. */
+/* Returns the number of the record that has this action. Adds a record if there is none. */
 static unsigned handler_record(const struct sigaction *wish)
 {
     for (unsigned number = 0; number < RECORDS; number++) {
@@ -94,10 +94,10 @@ static pid_t handler_parent(void)
 }
 
 /*
- * Returns true if the default action of the signal, the end of the process, is wanted. That is so if a process
- * without a handler sends the signal to itself by raise or kill. It is also so if a parent sends the signal to a
- * child that it forked and that has set no handler yet: redis ends its snapshot child in this way, and then waits for
- * the child's end.
+ * Returns true if the signal should have its default action, the end of the process. That is so if a process without a
+ * handler sends the signal to itself by raise or kill. It is also so if a parent sends the signal to a child that it
+ * forked and that has set no handler yet: redis ends its snapshot child in this way, and then waits for the child's
+ * end.
  */
 static bool handler_is_own_wish(int signal_number, const siginfo_t *info, const struct sigaction *program)
 {
@@ -107,7 +107,7 @@ static bool handler_is_own_wish(int signal_number, const siginfo_t *info, const 
     return by_call && by_family && program->sa_handler == SIG_DFL && !signal_is_harmless(signal_number);
 }
 
-/* Returns true if the sender wanted statistics only, so that the program's handler must not run. */
+/* Returns true if the sender has requested only statistics, so that the program's handler must not run. */
 static bool handler_is_dump_only(const siginfo_t *info)
 {
     return info->si_code == SI_QUEUE && info->si_value.sival_int == SOCKMALLOC_DUMP_ONLY;
@@ -187,7 +187,9 @@ static void handler_chain(const struct sigaction *program, int signal_number, si
     }
 }
 
-/* How often the library's handler ran in this thread for a signal that the program does not handle. */
+/*
+ * How often the library's handler has run in this thread for the stats signal while the program had no handler for it.
+ */
 static _Thread_local volatile sig_atomic_t runs __attribute__((tls_model("initial-exec")));
 
 unsigned handler_runs(void)
@@ -206,7 +208,8 @@ static void handler_run(unsigned record, int signal_number, siginfo_t *info, voi
     if (handler_is_own_wish(signal_number, info, &program)) {
         int kept = errno;
         __sigaction(signal_number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-        raise(signal_number); /* the signal is blocked in this handler, so it takes effect on return */
+        /* the signal is blocked in this handler, so this one is delivered when the handler returns */
+        raise(signal_number);
         errno = kept;
         return;
     }
@@ -254,8 +257,8 @@ static void (*const handlers[])(int, siginfo_t *, void *) = {HANDLER_ROWS(HANDLE
 _Static_assert(sizeof handlers / sizeof handlers[0] == RECORDS, "each record has a handler");
 
 /*
- * Translates an action that was read from the kernel into the action that the program set, and stores that. The kernel
- * has either one of the library's handlers above, which stands for a record, or the program's own action.
+ * Translates an action as the kernel has it into the action that the program has set, and stores that. The kernel has
+ * either one of the library's handlers above, each of which stands for a record, or the program's own action.
  */
 static void handler_translate(const struct sigaction *present, struct sigaction *wish)
 {
@@ -268,9 +271,9 @@ static void handler_translate(const struct sigaction *present, struct sigaction 
 }
 
 /*
- * Installs the handler for an action that the program wants, or SIG_IGN. Mask and flags are the program's, so that
- * the kernel treats the program's handler as it would without the library. Only SA_RESETHAND is left out, because it
- * would remove the library's handler.
+ * Installs the library's handler for an action that the program has set, or SIG_IGN. Mask and flags are the program's,
+ * so that the kernel treats the program's handler as it would without the library. Only SA_RESETHAND is left out,
+ * because it would remove the library's handler.
  */
 static int handler_install(int signal_number, const struct sigaction *wanted, struct sigaction *former)
 {
@@ -288,11 +291,11 @@ static int handler_install(int signal_number, const struct sigaction *wanted, st
 }
 
 /*
- * The process that the memory belongs to. A child of vfork, or of a clone that shares memory, has another process id.
+ * The process to which this memory belongs. A child of vfork, or of a clone that shares memory, has another process id.
  */
 static _Atomic pid_t process;
 
-static _Atomic uint64_t interrupting; /* bit N - 1 is set if signal N shall interrupt system calls */
+static _Atomic uint64_t interrupting; /* bit N - 1 is set if signal N is to interrupt system calls */
 
 static uint64_t signal_bit(int signal_number)
 {
@@ -340,9 +343,9 @@ void handler_open(int signal_number)
 }
 
 /*
- * These count how often the action of each signal was set, and of all signals together. Both are raised after the
- * action was set, and the common count last, so that a thread that sees the new common count also sees the new count of
- * the signal.
+ * changes_of counts how often the action of each signal was set, and changes how often that of any signal was. Both are
+ * raised after the action was set, and the common count last, so that a thread that sees the new common count also sees
+ * the new count of the signal.
  */
 static _Atomic uint32_t changes_of[NSIG];
 static _Atomic uint32_t changes;
@@ -371,8 +374,8 @@ int handler_set(int signal_number, const struct sigaction *wanted, struct sigact
     return wrong;
 }
 
-/* What the thread last found out about the actions of the signals, and how many changes of actions had been counted by
- * then. */
+/* What the thread has last found out about the actions of the signals, and how many changes of actions had been counted
+ * by then. */
 static _Thread_local struct {
     struct handler_effects effects;
     uint32_t of[NSIG];
@@ -380,8 +383,8 @@ static _Thread_local struct {
     bool whole;
 } seen __attribute__((tls_model("initial-exec")));
 
-/* Reads the action of one signal, as the program has set it, and stores if its handler restarts or interrupts system
- * calls. */
+/* Reads the action of one signal, as the program has set it, and stores whether its handler lets system calls be
+ * restarted or interrupts them. */
 static void handler_look(int signal_number)
 {
     struct sigaction present;

@@ -1,5 +1,5 @@
-/* Handles the signal that writes statistics: the kernel has the library's handler, which also runs the program's own
- * handler. */
+/* Handles the signal that writes statistics (the stats signal): the kernel gets the library's handler, which also calls
+ * the program's own handler. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HANDLER_H
 #define SOCKMALLOC_HANDLER_H
@@ -11,13 +11,13 @@
 #include "base/attributes.h"
 
 /*
- * For the stats signal the kernel has the library's handler. The action that the program sets for that signal is
- * recorded. It is returned when the program reads it back, and it runs after each dump of statistics, unless the
- * signal was queued with SOCKMALLOC_DUMP_ONLY. If the program's own processes send the signal, one a second causes a
- * dump. SIG_IGN is an exception: it goes to the kernel, because an ignored signal stays ignored over exec, and then
- * there is no dump. An action that a child process sets is its own, also in a child of vfork, which shares its
- * parent's memory. Everything here may run in a signal handler (haproxy sets its handler again from within it), so it
- * takes no lock, allocates nothing and looks up no symbol.
+ * For the stats signal the kernel has the library's handler. The library records the action that the program sets for
+ * this signal, and returns it when the program reads it. The program's handler runs after each dump of statistics,
+ * unless the signal was queued with SOCKMALLOC_DUMP_ONLY. If the program's own processes send the signal, at most one
+ * dump in a second is written. If the program sets SIG_IGN, the kernel gets that, because an ignored signal stays
+ * ignored over exec; then there is no dump. An action that a child process sets is its own, even in a child of vfork,
+ * which shares its parent's memory. Everything here may run in a signal handler (haproxy sets its handler again from
+ * within it), so it takes no lock, allocates nothing and looks up no symbol.
  */
 
 /*
@@ -33,9 +33,9 @@ INTERNAL void handler_open(int signal_number);
 INTERNAL void handler_after_fork(void);
 
 /*
- * Handles a signal that sigwait(3) or a similar call returned, for which no handler ran. Writes statistics if the
- * signal is the stats signal. Returns true if the sender wanted statistics only; the program must then not see the
- * signal.
+ * Handles a signal that sigwait(3) or a similar call has returned and for which no handler has run. If it is the stats
+ * signal, writes statistics. Returns true if the sender has requested only statistics; the program must then not see
+ * the signal.
  */
 INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 
@@ -43,22 +43,22 @@ INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
  * library's handler stays in the kernel. */
 INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
-/* Says, for the signals that the program handles, what their handlers do to a system call that waits. Bit N - 1 stands
- * for signal N. */
+/* What the handlers of the program do to a system call that waits, for each signal that the program handles. Bit N - 1
+ * stands for signal N. */
 struct handler_effects {
     uint64_t restarting;   /* signals whose handlers let the call be restarted (SA_RESTART) */
     uint64_t interrupting; /* signals whose handlers make the call fail with EINTR */
 };
 
 /*
- * Stores what the handlers of the process do at the moment. An action that the program set by a system call instruction
- * of its own may go unnoticed. The caller has blocked all signals. Price: two loads, and a system call for each signal
- * whose action was set since the thread's last call.
+ * Stores what the handlers of the process do to a waiting system call at the moment. An action that the program has set
+ * by a system call instruction of its own may not be noticed. The caller must have blocked all signals. Price: two
+ * loads, and a system call for each signal whose action was set since the thread's last call.
  */
 INTERNAL void handler_effects(struct handler_effects *effects);
 
-/* Returns how often the library's handler of the statistics' signal ran in the calling thread although the program has
- * no handler for that signal. Such a run has ended ppoll, but would not have ended a call that is restarted. */
+/* Returns how often the library's handler of the stats signal has run in the calling thread while the program had no
+ * handler for that signal. Such a run ends ppoll, but would not have ended a call that is restarted. */
 INTERNAL unsigned handler_runs(void);
 
 /*

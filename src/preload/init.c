@@ -1,4 +1,4 @@
-/* Has the steps of start-up, of a fork and of the end of the process, in their order. */
+/* The steps of start-up, of a fork, and of the end of the process, in their order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/init.h"
 
@@ -34,12 +34,12 @@
 
 enum { CACHE_A_PROCESSOR = 16 << 20 }; /* SOCKMALLOC_CACHE=auto stands for this number of bytes for each processor */
 
-/* The quota of each bucket, in slots, if there is neither training nor a profile. */
+/* The quota of each bucket, in slots, if training is off and there is no profile. */
 enum { FROZEN_QUOTA = 16 };
 
 /*
- * Powers of two: the longest range of slots that start-up tries to reserve, and the shortest that is useful. A range
- * takes only addresses, of which only a small machine or an emulator has too few.
+ * SHIFT_MAX and SHIFT_MIN, powers of two, are the longest range of slots that start-up tries to reserve and the
+ * shortest that is useful. A range takes only addresses, of which only a small machine or an emulator has too few.
  */
 enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 
@@ -50,7 +50,7 @@ static bool init_notes_use(void)
     return options.number[OPTION_IN_USE] != 0;
 }
 
-/* Returns true if there may be a cache for each processor. */
+/* Returns true if the kind of pool may use a cache for each processor. */
 static bool init_uses_processors(void)
 {
     enum kind kind = (enum kind)options.number[OPTION_POOL];
@@ -65,9 +65,9 @@ static size_t init_space(size_t range)
 }
 
 /*
- * Returns where the window of addresses should end: just before the program, where nothing is ever mapped. Returns
- * NULL for a program that is not position-independent, because it lies too low. AT_PHDR is the address of the program
- * headers, which lie in the program's first page.
+ * Returns the address where the window of addresses should end: some MiB below the program, where nothing is ever
+ * mapped. Returns NULL for a program that is not position-independent, because it lies too low. AT_PHDR is the address
+ * of the program headers, which lie in the program's first page.
  */
 static char *init_wished_end(size_t space)
 {
@@ -97,8 +97,8 @@ static bool init_lay(size_t range)
 }
 
 /*
- * Reserves the longest range for which there are addresses, and maps the first page of each table. Returns false if
- * even the shortest range does not fit.
+ * Reserves addresses for the longest range for which there are enough, and maps the first page of each table. Returns
+ * false if not even the shortest range fits.
  */
 static bool init_claim(void)
 {
@@ -113,8 +113,8 @@ static bool init_claim(void)
 }
 
 /*
- * Decides how to go on after a setting was refused and a message has said so. Ends the process under
- * SOCKMALLOC_STRICT. Otherwise returns, and the program starts although the setting has no effect.
+ * Decides how to continue after a setting was refused and a message has said so: with SOCKMALLOC_STRICT, ends the
+ * process; otherwise returns, and the program starts although the setting has no effect.
  */
 static void init_go_on(void)
 {
@@ -135,8 +135,10 @@ static void init_read_options(void)
     }
 }
 
-/* Returns the number of processors from which the limits are computed. If each processor has a cache, all processors of
- * the machine count. Their number is in a file, which takes 10 to 20 us to read. */
+/*
+ * Returns the number of processors from which the limits are computed: all of the machine if each processor has a
+ * cache, and otherwise those that the process may use. The former number is read from a file, which takes 10 to 20 us.
+ */
 static unsigned init_processors(void)
 {
     return init_uses_processors() ? os_processors() : os_usable_processors();
@@ -218,7 +220,7 @@ static void init_open_pools(void)
     route_publish(&init_plan);
 }
 
-/* Opens message pages, where SOCKMALLOC_MESSAGE wants them and the pools are on. */
+/* Opens message pages if SOCKMALLOC_MESSAGE is set and the pools are on. */
 static void init_open_messages(void)
 {
     uint64_t range = options.number[OPTION_MESSAGE];
@@ -269,10 +271,10 @@ static void init_freeze(void)
 }
 
 /*
- * Runs in the parent before a fork. SOCKMALLOC_FORK_TRIM purges free slots first. Otherwise the parent would soon
- * allocate and write to them, the kernel would copy each of their pages, and the child would hold the old pages,
- * whose content nobody needs. The price is a page fault that fills the page with zeros, in place of one that copies
- * it.
+ * Runs in the parent before a fork. With SOCKMALLOC_FORK_TRIM it purges free slots first. Otherwise the parent would
+ * soon allocate them and write to them, the kernel would copy each of their pages, and the child would keep the old
+ * pages, whose content nobody needs. Instead of a page fault that copies a page, the parent then has one that fills a
+ * page with zeros.
  */
 static void init_before_fork(void)
 {

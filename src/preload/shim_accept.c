@@ -1,4 +1,4 @@
-/* Wraps the calls in which an idle server waits for connections. Free memory is purged there. */
+/* Wraps accept and accept4, in which an idle server waits for connections, so that free memory is purged meanwhile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static uint64_t sleep_of_mask(const sigset_t *mask)
     return signals;
 }
 
-/* Returns the signals that are pending for the thread or for the process; none if the kernel does not say. */
+/* Returns which signals are pending for the thread or for the process; none if the kernel does not say. */
 static uint64_t sleep_pending(void)
 {
     sigset_t signals;
@@ -48,8 +48,8 @@ static uint64_t sleep_pending(void)
     return sleep_of_mask(&signals);
 }
 
-/* Waits for a connection. Returns 1 if a connection or an error is there, 0 if the time is over, and -1 with errno set
- * if the wait itself failed. */
+/* Waits until there is a connection. Returns 1 if there is a connection or an error, 0 if `limit` nanoseconds have
+ * passed, and -1 with errno set if the wait itself has failed. */
 static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 {
     struct timespec room;
@@ -58,9 +58,9 @@ static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 }
 
 /*
- * Makes one piece of a wait for a connection, with all signals blocked. Pending signals are handled when the mask is
- * restored. Then libc's accept goes on, or the program's accept fails if one of these signals is in `interrupting`.
- * Returns 0 if the time is over.
+ * Waits for one piece of time for a connection, with all signals blocked. Pending signals are handled when the mask is
+ * restored at the end. If one of them is in `interrupting`, the program's accept fails with EINTR. Returns 0 if the
+ * time is over.
  */
 static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting, const sigset_t *mask)
 {
@@ -81,9 +81,10 @@ static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting,
 }
 
 /*
- * Returns 1 if libc's accept is to be called, -1 with EINTR if a handler has ended the wait, and 0 if the time is over.
- * The piece without a limit is the last one, and only lets pending signals be handled. Other pieces check twice for a
- * connection, because a process that was woken sooner may have taken the connection.
+ * Waits for one piece of time for a connection. Returns 1 if libc's accept is to be called, -1 with EINTR if a handler
+ * has ended the wait, and 0 if `limit` nanoseconds are over. The piece without a limit is the last one, and only lets
+ * pending signals be handled. Other pieces check twice for a connection, because a process that was woken sooner may
+ * have taken the connection.
  */
 static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {
@@ -106,15 +107,16 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
         result = sleep_connection(accept->file, 0, mask);
     }
     if (result < 0 && errno == EINTR) {
-        /* If a handler of the program ran in the same moment as the library's own, its EINTR is lost. */
+        /* if a handler of the program has run at the same moment as the library's own, the EINTR of that handler is
+         * lost */
         return interrupting != 0 && handler_runs() == runs ? -1 : 0;
     }
     return result < 0 ? 1 : result;
 }
 
 /*
- * Purges memory that is due, before the descriptor's accept waits. Returns false, with errno set to EINTR, if a signal
- * handler ran after which accept has to end.
+ * Purges memory that is due, before libc's accept waits on the descriptor. Returns false, with errno EINTR, if a signal
+ * handler has run after which accept has to end.
  */
 static bool sleep_accept(int file)
 {

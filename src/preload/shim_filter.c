@@ -1,4 +1,4 @@
-/* Wraps prctl and syscall, by which a program sets a seccomp filter. */
+/* Wraps prctl and syscall, by which a program may set a seccomp filter, so that the library learns of the filter. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,8 +18,8 @@
 #include "pool/pool_spare.h"
 
 /*
- * The arguments as they lie in registers. An argument that the caller left out is whatever the register holds, as in
- * libc's own functions.
+ * The arguments of a system call as they lie in registers. If the caller has passed fewer, the others are whatever the
+ * registers contain, as in libc's own functions.
  */
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
 typedef int prctl_function(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
@@ -36,8 +36,8 @@ static void *filter_find(const char *name)
 }
 
 /*
- * Returns true if a call of prctl sets a filter. A call without a filter program sets nothing: a program makes it to
- * learn from the error what the kernel knows.
+ * Returns true if a call of prctl sets a filter. A call without a filter program sets none: programs make it to learn
+ * from the error what the kernel can do.
  */
 static bool filter_is_set_by_prctl(long option, long mode, long program)
 {
@@ -45,12 +45,12 @@ static bool filter_is_set_by_prctl(long option, long mode, long program)
            (mode == SECCOMP_MODE_STRICT || (mode == SECCOMP_MODE_FILTER && program != 0));
 }
 
-/* Records that a filter is set, before the call that sets it, because that filter can be in force for other threads at
- * once. */
+/* Notes that a filter is about to be set. This is done before the call that sets it, because the filter may be in force
+ * for other threads at once. */
 static void filter_begin(bool sets)
 {
     if (sets) {
-        pool_drop_spares(); /* behind a filter a sleeping thread purges none of its own free slots */
+        pool_drop_spares(); /* behind a filter, a thread that sleeps purges none of its own free slots */
         sandbox_add_filter();
     }
 }
@@ -78,14 +78,14 @@ EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned l
 }
 
 /*
- * The library's function syscall passes every call on to libc's function by a jump. It cannot call that function,
- * because clone and vfork return twice, and the stack frame of the library's function would be gone at the second
- * return. Three system calls return once and are handled by filter_look first: seccomp and prctl, which set filters,
- * and getrandom, which mimalloc calls for each new thread.
+ * The library's function syscall passes every call on to libc's function by a jump. It cannot call libc's function as
+ * usual, because clone and vfork return twice, and at the second return the stack frame of the library's function would
+ * not exist any more. Three system calls return once and are handled by filter_look first: seccomp and prctl, which set
+ * filters, and getrandom, which mimalloc calls for each new thread.
  */
 #if (defined __x86_64__ && defined __LP64__) || defined __aarch64__
 
-/* The address range of mimalloc's library. */
+/* The start and the end of the addresses at which mimalloc's library is loaded. */
 static uintptr_t fallback_start;
 static uintptr_t fallback_end;
 
@@ -140,8 +140,8 @@ static bool filter_is_fallback(const void *caller)
 
 /*
  * Returns true if a call is mimalloc's getrandom behind a filter that the process has set. Then getrandom fails without
- * a system call, for which the filter might kill the process. mimalloc takes that as "not yet" and makes its random
- * numbers from addresses and the clock. Only the hardened lists of mimalloc need random numbers.
+ * a system call, for which the filter might kill the process. mimalloc then makes its random numbers from addresses and
+ * the clock. Only the hardened lists of mimalloc need random numbers.
  */
 static bool filter_is_spared(long number, const void *caller)
 {
@@ -170,8 +170,8 @@ long filter_look(long number, long a, long b, long c, long d, long e, long f)
 #if defined __x86_64__ && defined __LP64__
 
 /*
- * The seventh argument lies on the stack, and the jump leaves it there. If libc's function is not known yet, it is
- * looked up, and all registers with arguments are saved meanwhile.
+ * The seventh argument lies on the stack, where the jump leaves it. If libc's function is not known yet, this code
+ * first looks it up, and saves all registers with arguments meanwhile.
  */
 /* clang-format off */ /* clang-format would indent each string by the width of the one before */
 __asm__(".pushsection .text\n"

@@ -1,5 +1,5 @@
-/* Wraps the calls that make a thread, in which a program holds no lock of libc. In these calls, the child of a fork
- * starts its background thread, and the thread that was alone gives up what only a single thread may keep. */
+/* Wraps the calls that create a thread. In these calls a program holds no lock of libc, so the child of a fork can
+ * start its background thread there. A thread that was the only one gives up its spare slots there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,9 +34,9 @@ static void *find_next(_Atomic(void *) *known, const char *name)
 }
 
 /*
- * Does the work that the child of a fork has put off: finds the free slots, and starts the background thread if it is
- * needed. Then drops the spare slots of the thread, which may soon sleep where no wrapper purges them. At this point
- * the thread neither allocates nor frees a slot, so each of its slots is accounted for.
+ * Does the work that is still to be done in the child of a fork: finds the free slots, and starts the background thread
+ * if it is needed. Then drops the spare slots of the thread, which may soon sleep where no wrapper purges them. At this
+ * point the thread is not in the middle of an allocation or a free, so it holds no slot that is in no list.
  */
 static void before_waiting(void)
 {

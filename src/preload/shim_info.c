@@ -16,8 +16,8 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most bytes that one call of malloc_trim gives back to the kernel. haproxy calls malloc_trim while all its threads
- * are stopped, and 32 MiB take a few milliseconds.
+ * How many bytes one call of malloc_trim gives back to the kernel at most. haproxy calls malloc_trim while all its
+ * threads are stopped, and 32 MiB take a few milliseconds.
  */
 enum { TRIM_LIMIT = 32 << 20 };
 
@@ -30,9 +30,9 @@ static size_t info_trimmed(size_t pad)
 }
 
 /*
- * glibc's man page says that about `pad` bytes of free memory stay, and that the result is 1 if any memory was given
- * back, else 0. Here `pad` counts bytes of free slots. Memory of mimalloc does not count for the result, because
- * mimalloc does not report how much it gave back.
+ * As glibc's man page says, about `pad` bytes of free memory stay, and the result is 1 if memory was given back, and 0
+ * if not. Here `pad` counts bytes of free slots. Memory of mimalloc does not count for the result, because mimalloc
+ * does not say how much it has given back.
  */
 EXPORTED int malloc_trim(size_t pad)
 {
@@ -45,8 +45,8 @@ EXPORTED int malloc_trim(size_t pad)
 
 /*
  * Returns figures of the pools, in bytes of whole slots, and of the mapped blocks. Requests that go to mimalloc are not
- * counted, because counting would slow down every small request. haproxy calls malloc(1), sees no change of these
- * figures, concludes that the allocator is not glibc's, and then does not call malloc_trim.
+ * counted, because counting would slow down every small request. haproxy calls malloc(1), and finds that these figures
+ * have not changed. It then assumes that the allocator is not glibc's, and does not call malloc_trim.
  */
 EXPORTED struct mallinfo2 mallinfo2(void)
 {
@@ -108,7 +108,7 @@ static void info_print_bucket(const struct snapshot_figures *figures, unsigned b
     fprintf(stream, "/>\n");
 }
 
-/* Prints XML, as glibc's function does. The elements are the library's own: one for each bucket. */
+/* Prints XML, as glibc's function does. Its elements differ from glibc's: there is one for each bucket. */
 EXPORTED int malloc_info(int options, FILE *stream)
 {
     struct snapshot snapshot;
@@ -131,8 +131,8 @@ EXPORTED void malloc_stats(void)
 }
 
 /*
- * Accepts every parameter and does nothing, because all of them tune glibc's allocator. A refusal would look like a
- * fault to programs.
+ * Accepts every parameter and does nothing, because all of them tune glibc's allocator. If it refused one, programs
+ * would report an error.
  */
 EXPORTED int mallopt(int parameter, int value)
 {

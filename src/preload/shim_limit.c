@@ -1,4 +1,4 @@
-/* Wraps the calls by which a program limits its own memory, so that the pools know the limit. */
+/* Wraps the calls by which a program limits its own memory, such as setrlimit, so that the pools know the limit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include "route/fallback.h"
 
 /*
- * The wrappers here call libc's own functions, which POSIX does not allow in signal handlers. A limit that another
- * process sets is not noticed here; the pools learn of it when the kernel first refuses memory.
+ * The wrappers here call functions of libc that POSIX does not allow in signal handlers. A limit that another process
+ * sets is not noticed here; the pools learn of it when the kernel refuses memory for the first time.
  */
 typedef int set_function(int resource, const struct rlimit *limit);
 typedef int change_function(pid_t process, int resource, const struct rlimit *limit, struct rlimit *former);
@@ -36,8 +36,8 @@ static bool limits_memory(int resource, const struct rlimit *limit)
 }
 
 /*
- * Tells the pools about a new limit. In a child of vfork the limit is the child's own, but the memory is its parent's.
- * The only harm is that the parent begins too early to save memory.
+ * Tells the pools about a new limit. A child of vfork limits only itself, but shares its parent's memory, so the parent
+ * begins to save memory too early. This does no other harm.
  */
 static void note(int resource, const struct rlimit *limit)
 {

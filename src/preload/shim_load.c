@@ -27,14 +27,16 @@
 
 /* The result of load_open. It is returned in two registers, by the calling conventions of x86-64 and of aarch64. */
 struct load {
-    void *function; /* the function to jump to */
-    intptr_t flags; /* the flags to call it with */
+    void *function; /* the address of the function to jump to */
+    intptr_t flags; /* the flags with which it is called */
 };
 
 INTERNAL __attribute__((used)) struct load load_open(const char *file, int flags);
 INTERNAL __attribute__((used)) struct load load_open_in(Lmid_t space, const char *file, int flags);
 
-/* Stands in for dlopen or dlmopen where libc has none. Returns NULL, which means that no library was loaded. */
+/*
+ * Stands in for dlopen or dlmopen if libc has no such function. Returns NULL, which means that no library was loaded.
+ */
 static void *load_nothing(void)
 {
     return NULL;
@@ -42,11 +44,11 @@ static void *load_nothing(void)
 
 /*
  * The addresses of libc's functions. They are looked up at the first call if that comes before this library's
- * constructor, because constructors of other libraries may call dlopen. Two threads that look them up at the same time
- * find the same functions. No lock is needed, and signal handlers may call neither dlopen nor dlsym.
+ * constructor, because constructors of other libraries may call dlopen. If two threads look them up at the same time,
+ * both find the same addresses, so no lock is needed. Signal handlers may call neither dlopen nor dlsym.
  */
 static struct {
-    _Atomic(void *) open; /* written last: if `open` is not NULL, the other members are set */
+    _Atomic(void *) open; /* written last: if `open` is not NULL, all other members are set */
     void *open_in;
     int kept; /* a mask of the flags that are passed on to libc */
 } next;
@@ -59,7 +61,7 @@ static void *load_find(const char *name)
 
 static void load_prepare(void)
 {
-    message_open(); /* for what sources_open_own may have to say */
+    message_open(); /* sources_open_own, which follows, may print a message */
     sources_open_own();
     bool left_alone = option_peek(OPTION_DEEPBIND, sources_lookup) != 0;
     next.kept = left_alone ? ~0 : ~RTLD_DEEPBIND;
@@ -112,7 +114,7 @@ struct load load_open_in(Lmid_t space, const char *file, int flags)
 
 #if defined __x86_64__
 
-/* load_open returns its results in %rax and %rdx. */
+/* load_open returns the function in %rax and the flags in %rdx. */
 FUNCTION(dlopen, "endbr64\n"
                  "push %rdi\n"
                  ".cfi_adjust_cfa_offset 8\n"
@@ -140,7 +142,8 @@ FUNCTION(dlmopen, "endbr64\n"
 
 #else
 
-/* load_open returns its results in x0 and x1. "hint #34" is "bti c", which marks where a call may land. */
+/* load_open returns the function in x0 and the flags in x1. "hint #34" is the instruction "bti c", which marks where an
+ * indirect call may arrive. */
 FUNCTION(dlopen, "hint #34\n"
                  "stp x29, x30, [sp, #-32]!\n"
                  ".cfi_def_cfa_offset 32\n"

@@ -1,4 +1,4 @@
-/* Exports malloc and its relatives, under every name that libc and mimalloc give them. */
+/* Exports malloc and its relatives, under every name that libc and mimalloc have for them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -47,9 +47,9 @@ EXPORTED void *realloc(void *address, size_t request)
 
 /*
  * The functions that the program reaches when it calls malloc, realloc and free. They are this library's, unless the
- * program or a library before this one has its own. The relatives of malloc here must then use those three, because a
- * foreign free does not know our blocks. A pointer is NULL until its function is first needed or find_all has run,
- * because constructors of other libraries may run earlier.
+ * program or a library before this one has its own. The relatives of malloc in this file must then use those three,
+ * because a free that is not ours does not know our blocks. A pointer is NULL until its function is first needed or
+ * find_all has run, because constructors of other libraries may run earlier.
  */
 static _Atomic(void *) program_malloc;
 static _Atomic(void *) program_realloc;
@@ -81,7 +81,7 @@ static void *find_free(void)
     return find_program(&program_free, "free", (void *)free);
 }
 
-/* Looks the functions of the program up at start-up, so that no later call has to. */
+/* Looks up the functions of the program at start-up, so that later calls need not do it. */
 __attribute__((constructor)) static void find_all(void)
 {
     find_malloc();
@@ -90,9 +90,9 @@ __attribute__((constructor)) static void find_all(void)
 }
 
 /*
- * Returns true if the function found is ours and the list of blocks in use needs the caller's address. In all other
- * cases the function found is called, even if it is ours, because a tool such as valgrind may have put another
- * function at its address.
+ * Returns true if the function `found` is ours and the list of blocks in use needs the caller's address: then our
+ * function is called with it. In all other cases the function that was found is called, even if it is ours, because a
+ * tool such as valgrind may have put another function at its address.
  */
 static bool is_noted(const void *found, const void *ours)
 {
@@ -106,8 +106,8 @@ static void *program_alloc(size_t request, const void *caller)
 }
 
 /*
- * Resizes a block for the function `call`. route_realloc resizes a slot, whichever realloc the program has, so that an
- * error message can name the function that the program called.
+ * Resizes a block for the function `call`. If the block is a slot, calls route_realloc whichever realloc the program
+ * has, so that an error message can name the function that the program has called.
  */
 static void *program_resize(const char *call, void *address, size_t request, const void *caller)
 {
@@ -136,7 +136,7 @@ EXPORTED void *reallocarray(void *address, size_t count, size_t size)
     return program_resize("reallocarray", address, request, CALLER);
 }
 
-/* BSD: reallocf is realloc that also frees the old block if it fails. */
+/* BSD: reallocf does what realloc does, and frees the old block if it fails. */
 EXPORTED void *reallocf(void *address, size_t request)
 {
     void *target = program_resize("reallocf", address, request, CALLER);
@@ -146,7 +146,8 @@ EXPORTED void *reallocf(void *address, size_t request)
     return target;
 }
 
-/* NetBSD: reallocarr is reallocarray with a pointer to the pointer. It returns an error number, and keeps errno. */
+/* NetBSD: reallocarr does what reallocarray does, but gets a pointer to the pointer. It returns an error number and
+ * does not change errno. */
 EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
 {
     int kept = errno;
@@ -185,15 +186,15 @@ EXPORTED void *__libc_memalign(size_t alignment, size_t request)
     return take_aligned(alignment, request, CALLER);
 }
 
-/* _aligned_malloc is a name of mimalloc's, with mimalloc's order of arguments. */
+/* _aligned_malloc is a function of mimalloc, with the arguments in mimalloc's order. */
 EXPORTED void *_aligned_malloc(size_t alignment, size_t request)
 {
     return take_aligned(alignment, request, CALLER);
 }
 
 /*
- * Stores an aligned block and returns 0, or returns an error number. errno is kept, because the standard returns the
- * error and does not mention errno.
+ * Stores the address of an aligned block and returns 0, or returns an error number. errno stays unchanged, because the
+ * standard returns the error and does not mention errno.
  */
 static int store_aligned(void **address, size_t alignment, size_t request, const void *caller)
 {
@@ -225,7 +226,7 @@ EXPORTED void *valloc(size_t request)
     return route_alloc_aligned(os_page_size(), request, CALLER);
 }
 
-/* pvalloc is valloc with a request that is rounded up to whole pages, at least one. */
+/* pvalloc does what valloc does with the request rounded up to whole pages, but at least one. */
 EXPORTED void *pvalloc(size_t request)
 {
     if (request > PTRDIFF_MAX) {
@@ -272,8 +273,8 @@ static char *copy_string(const char *string, size_t length, const void *caller)
     return copy;
 }
 
-/* mimalloc 3 exports strdup and strndup. A program that found these functions in mimalloc would get memory without
- * a call of this library. */
+/* mimalloc 3 exports strdup and strndup too. If a program used those, it would get memory without a call of this
+ * library. */
 EXPORTED char *strdup(const char *string)
 {
     return copy_string(string, strlen(string), CALLER);
@@ -284,8 +285,8 @@ EXPORTED char *strndup(const char *string, size_t limit)
     return copy_string(string, strnlen(string, limit), CALLER);
 }
 
-/* cfree and the functions below come from SunOS. The library exports them, because the names would otherwise lead to
- * libc or to another allocator, which cannot free a slot. */
+/* cfree and the functions below come from SunOS. The library exports them, because otherwise the names would mean
+ * functions of libc or of another allocator, which cannot free a slot. */
 EXPORTED void cfree(void *address)
 {
     program_dealloc("free", address);

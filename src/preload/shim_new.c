@@ -19,12 +19,12 @@ extern new_handler *std_get_new_handler(void) __asm__("_ZSt15get_new_handlerv") 
 extern thrower std_throw_bad_alloc __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv") __attribute__((weak));
 
-/* In place of an alignment, PLAIN stands for the alignment that malloc gives to every block. */
+/* PLAIN stands for an alignment that malloc gives to every block anyway. */
 enum { PLAIN = 0 };
 
 /*
- * Allocates once, without a new-handler. `caller` may be NULL if this function is inlined into the operator itself;
- * route_alloc accepts that.
+ * Allocates a block; does not call the new-handler if there is no memory. `caller` may be NULL if this function is
+ * inlined into the operator itself; route_alloc accepts that.
  */
 FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
 {
@@ -32,8 +32,8 @@ FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
                               : route_alloc_aligned(alignment, request, caller != NULL ? caller : CALLER);
 }
 
-/* Returns a handle for a library that the process has loaded, or NULL. It calls libc's dlopen, because the
- * name `dlopen` stands for the wrapper in shim_load.c, which is for programs alone. */
+/* Returns a handle for a library that the process has loaded, or NULL. It calls libc's dlopen directly, because the
+ * name `dlopen` means the wrapper in shim_load.c, which only programs should call. */
 static void *new_open_library(const char *name)
 {
     void *(*open)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
@@ -159,8 +159,8 @@ EXPORTED void *new_array_aligned_nothrow(size_t request, size_t alignment, const
 }
 
 /*
- * All twelve operators delete are one function. The address alone says where a block belongs, and the further
- * arguments of the sized, aligned and nothrow forms are ignored.
+ * All twelve operators delete are this one function. The address alone says where a block belongs. The other arguments
+ * of the sized, aligned and nothrow forms are ignored.
  */
 void delete_any(void *address) __asm__("_ZdlPv");
 

@@ -63,7 +63,7 @@ EXPORTED handler *sysv_signal_name(int, handler *) __asm__("sysv_signal") __attr
 handler *sigset_name(int signal_number, handler *wanted) __asm__("sigset");
 EXPORTED handler *sigset_name(int signal_number, handler *wanted)
 {
-    handler *const hold = (handler *)2; /* SIG_HOLD, which <signal.h> declares for X/Open programs only */
+    handler *const hold = (handler *)2; /* SIG_HOLD; <signal.h> declares it only for X/Open programs */
     sigset_t this_one;
     sigset_t former_mask;
     struct sigaction former;
@@ -93,7 +93,7 @@ EXPORTED int ignore_set(int signal_number)
 }
 
 /*
- * Chooses if the signal interrupts system calls or lets them be restarted, for the handler in force and for later ones.
+ * Sets whether a signal interrupts system calls or lets them be restarted, for the present handler and for later ones.
  */
 int interrupt_set(int signal_number, int interrupts) __asm__("siginterrupt");
 EXPORTED int interrupt_set(int signal_number, int interrupts)

@@ -1,4 +1,4 @@
-/* Wraps the calls in which an idle server waits for events. Free memory is purged there. */
+/* Wraps the calls in which an idle server waits for events, so that free memory is purged meanwhile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 
 /* --- epoll ----------------------------------------------------------------------------- */
 
-/* Does what the child of a fork has put off: finds the free slots. No signal handler may call epoll_wait and its
- * relatives (signal-safety(7)), so no malloc or free of this thread is interrupted here. */
+/* Finds the free slots in the child of a fork, if that was not done yet. Signal handlers may not call epoll_wait and
+ * its relatives (signal-safety(7)), so no malloc or free of this thread is interrupted here. */
 static void sleep_recover(void)
 {
     pool_recover_due();
@@ -65,7 +65,7 @@ static int sleep_epoll2_piece(void *arguments, uint64_t limit, const sigset_t *m
                         : sleep_lacks();
 }
 
-/* glibc has this function from 2.35 on, and declares it from then on. */
+/* glibc has this function, and declares it, only from 2.35 on. */
 int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
                       const sigset_t *mask) __asm__("epoll_pwait2");
 EXPORTED int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
@@ -139,7 +139,7 @@ EXPORTED int ppoll_name(struct pollfd *files, nfds_t count, const struct timespe
 }
 
 /* Programs that were compiled with _FORTIFY_SOURCE import these names. `size` is the size of the array `files` in
- * bytes. Where the array is too small, libc's own function ends the process. */
+ * bytes. If the array is too small, libc's own function ends the process. */
 int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size) __asm__("__poll_chk");
 EXPORTED int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size)
 {
@@ -169,8 +169,8 @@ struct sleep_select {
     fd_mask copy[SELECT_SETS][SELECT_WORDS];
 };
 
-/* Makes one piece of select. A timeout clears the sets, so each piece works on copies, and the copies of the last piece
- * become the program's result. */
+/* Waits for one piece of the time of a select. If the time is over, the kernel clears the sets, so each piece works on
+ * copies of them; the copies of the last piece become the program's result. */
 static int sleep_select_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {
     struct sleep_select *select = arguments;
@@ -214,7 +214,7 @@ static uint64_t sleep_clock(void)
     return (uint64_t)now.tv_sec * SLEEP_SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* Linux stores in `timeout` how much of it was left, so this function does the same. */
+/* Stores in `timeout` how much of it was left, as Linux does. */
 static int sleep_select(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
 {
     enum { MICROSECOND = 1000 };

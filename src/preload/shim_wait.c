@@ -1,4 +1,4 @@
-/* Wraps the calls that wait for a signal and return it, so that no signal handler runs for it. */
+/* Wraps the calls that wait for a signal and return it, in which no signal handler runs. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,10 +12,10 @@
 #include "preload/handler.h"
 
 /*
- * libc's function does the waiting, because the wait must be a cancellation point. libc's function is looked up at each
- * call, because time does not matter to a thread that waits. POSIX does not allow signal handlers to call any of these
- * functions. If a signal was only sent for statistics, the program sees what it would see after a handler had run:
- * EINTR, and sigwait continues to wait.
+ * libc's own function waits, because the wait must be a cancellation point. It is looked up at each call, because a
+ * thread that waits has time. POSIX does not allow signal handlers to call any of these functions. If a signal was only
+ * sent for statistics, the program sees what it would see after a handler had run: EINTR, and sigwait continues to
+ * wait.
  */
 typedef int wait_function(const sigset_t *signals, siginfo_t *info, const struct timespec *limit);
 

@@ -1,4 +1,4 @@
-/* Finds out if a signal came from a process of the same program. */
+/* Finds out whether a signal came from a process of the same program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/signal_origin.h"
 
@@ -23,7 +23,7 @@ static bool signal_origin_runs_the_same(pid_t sender)
 }
 
 /*
- * A signal that no process sent comes from something that this process has set up, such as a timer or a message
+ * If no process has sent the signal, it comes from something that this process has set up, such as a timer or a message
  * queue.
  */
 bool signal_origin_is_self(const siginfo_t *info)

@@ -1,4 +1,5 @@
-/* Finds libc's own waiting functions, converts timeouts, and makes a wait in pieces. */
+/* Finds libc's own waiting functions, converts timeouts, and divides a wait into pieces, between which free memory is
+ * purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/sleep.h"
 
@@ -87,7 +88,7 @@ static void sleep_unblock(void *former)
     errno = kept;
 }
 
-/* Rounds a wait up to whole milliseconds, because epoll_wait counts in milliseconds. */
+/* Rounds a wait in nanoseconds up to whole milliseconds, because epoll_wait counts in milliseconds. */
 static uint64_t sleep_round(uint64_t wait)
 {
     return wait == POOL_SLEEP_NEVER ? wait : (wait + SLEEP_MILLISECOND - 1) / SLEEP_MILLISECOND * SLEEP_MILLISECOND;

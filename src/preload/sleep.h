@@ -1,4 +1,4 @@
-/* The mechanism by which a wait for events or connections is divided, so that free memory is purged meanwhile. */
+/* Divides a wait for events or connections into pieces, between which free memory is purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLEEP_H
 #define SOCKMALLOC_SLEEP_H
@@ -60,10 +60,10 @@ enum sleep_function {
 SLEEP_FUNCTIONS(SLEEP_TYPE)
 #undef SLEEP_TYPE
 
-/* Returns libc's own function, or NULL if libc has none of that name. */
+/* Returns the address of libc's own function, or NULL if libc has no such function. */
 void *sleep_find(enum sleep_function function);
 
-/* NEXT(name) is libc's own function of that name, or NULL. */
+/* NEXT(name) is the address of libc's own function of this name, or NULL. */
 #define NEXT(name) ((sleep_##name##_function)sleep_find(SLEEP_##name))
 
 /* Returns -1 with errno set to ENOSYS, for a function that libc does not have. */
@@ -82,21 +82,23 @@ uint64_t sleep_of_timespec(const struct timespec *limit);
 /* Converts nanoseconds to a timeout in milliseconds, rounded up. Returns -1 for POOL_SLEEP_NEVER. */
 int sleep_to_milliseconds(uint64_t limit);
 
-/* Writes the timeout into `room` and returns `room`. Returns NULL for a timeout that has no end. */
+/* Stores the timeout in `room` and returns `room`. Returns NULL for a timeout without an end. */
 struct timespec *sleep_to_timespec(uint64_t limit, struct timespec *room);
 
-/* Makes one piece of a wait: waits for at most `limit` nanoseconds, with the signal mask `mask`. Returns what libc's
- * function returns. */
+/* A function that waits for one piece of time: for at most `limit` nanoseconds, with the signal mask `mask`. Returns
+ * what libc's function returns. */
 typedef int sleep_piece(void *arguments, uint64_t limit, const sigset_t *mask);
 
-/* Waits for at most `limit` nanoseconds in pieces, and purges free memory between two of them. The first piece ends
- * after `wait` nanoseconds. `mask` is the mask that the caller asked for, or NULL. Returns the result of the last
- * piece. */
+/*
+ * Waits for at most `limit` nanoseconds in pieces, and purges free memory between two of them. The first piece ends
+ * after `wait` nanoseconds. `mask` is the signal mask that the program has passed to its call, or NULL. Returns the
+ * result of the last piece.
+ */
 int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, uint64_t wait, const sigset_t *mask);
 
 /*
  * Returns for how many nanoseconds the call may sleep before memory should be given back. Returns POOL_SLEEP_NEVER if
- * it may sleep as long as its caller wants; libc's call then does the whole wait. If `watches` is set, the call also
+ * it may sleep as long as the program wants; libc's call then makes the whole wait. If `watches` is set, the call also
  * checks from time to time for memory that other threads have freed. Price where nothing is free: a check of each
  * bucket.
  */

@@ -1,4 +1,4 @@
-/* Makes every call to mimalloc, which serves all requests that the pools do not serve. */
+/* Calls mimalloc, which serves all requests that the pools do not serve. No other file of the library calls it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/fallback.h"
 
@@ -14,7 +14,7 @@
 #include "os/os_process.h"
 #include "pool/pool.h"
 
-/* The program's break at start-up. Before fallback_open, this is an address that no program has. */
+/* The end of the program's heap (its break) at start-up. Before fallback_open it is an address that no program has. */
 static char *libc_heap = (char *)UINTPTR_MAX;
 
 /* The lowest address that the main thread's stack may grow to, and the end of the stack. */
@@ -22,13 +22,18 @@ static uintptr_t main_stack_start;
 static uintptr_t main_stack_end;
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-/* glibc has _dl_find_object from 2.35 on only, and the library must load with an older glibc too. */
+/*
+ * declared weak, because glibc has _dl_find_object only from 2.35 on, and the library must load with an older glibc too
+ */
 #pragma weak _dl_find_object
 #endif
 
-/* mimalloc's error handler. mimalloc reports a size that no block can have and a count that overflows as EOVERFLOW, and
- * a bad alignment as EINVAL or EOVERFLOW; all of them are ENOMEM to the program. mimalloc's other errors (EAGAIN,
- * EFAULT: it noticed a double free, or a free of a foreign address) come from free, which keeps errno. */
+/*
+ * mimalloc's error handler. mimalloc reports EOVERFLOW for a size that no block can have and for a count that
+ * overflows, and EINVAL or EOVERFLOW for a bad alignment; for all of these the program gets ENOMEM. mimalloc's other
+ * errors, EAGAIN for a double free and EFAULT for the free of a foreign address, come from free, which must not change
+ * errno.
+ */
 static void fallback_note_error(int error, void *argument)
 {
     (void)argument;
@@ -49,8 +54,8 @@ COLD void *fallback_refuse(void)
 /*
  * For a request of 256, 512 or 1024 bytes with no larger alignment, mimalloc 2.0.9 uses any block of that size, as if
  * such blocks lay at multiples of their size. They do not. mi_malloc_aligned_at checks the address, and uses a larger
- * block if it must. mi_malloc_aligned_at is not called first, because it uses larger blocks also for small alignments
- * that each block of the requested size has.
+ * block if it must. It is called only if the first block is not aligned, because it uses larger blocks even for small
+ * alignments that every block of the size has.
  */
 COLD void *fallback_align(void *address, size_t alignment, size_t request)
 {
@@ -64,9 +69,9 @@ COLD void *fallback_align(void *address, size_t alignment, size_t request)
 }
 
 /*
- * Finds the main thread's stack. The kernel writes the name of the program's file on the stack's last page. Downwards
- * from there the kernel keeps as many bytes free of other mappings as the stack limit says when the program begins, so
- * at most 8 MiB of them certainly belong to the stack, however large the limit is now.
+ * Finds the main thread's stack. The kernel writes the name of the program's file on the stack's last page. Below that
+ * page the kernel keeps as many bytes free of other mappings as the stack limit says when the program begins, so at
+ * most 8 MiB of them certainly belong to the stack, however large the limit is now.
  */
 static void fallback_find_main_stack(void)
 {
@@ -79,10 +84,10 @@ static void fallback_find_main_stack(void)
     }
 }
 
-/* The bytes that mimalloc maps for a segment, including the bytes that it needs to align the segment. */
+/* How many bytes mimalloc maps for one of its segments, with the bytes that it needs to align the segment. */
 enum { FALLBACK_SEGMENT = 64 << 20 };
 
-/* Returns true if the kernel would refuse mimalloc a segment. */
+/* Returns true if the kernel would refuse the memory of one more segment to mimalloc. */
 static bool fallback_is_short(void)
 {
     char *segment = os_map(FALLBACK_SEGMENT);
@@ -93,9 +98,9 @@ static bool fallback_is_short(void)
 }
 
 /*
- * mimalloc calls this function before a part of its housekeeping. With `force` true it does so when the kernel has
- * refused it memory and it is about to try again, and also at the end of a thread, when memory is not short. So this
- * function checks if the kernel would really refuse memory.
+ * mimalloc calls this function before a part of its housekeeping. With `force`, mimalloc calls it after the kernel has
+ * refused memory and before it tries again, but also at the end of a thread, when memory is not short. So this function
+ * checks whether the kernel would really refuse memory.
  */
 static void fallback_make_room(bool force, unsigned long long beat, void *argument)
 {
@@ -106,8 +111,8 @@ static void fallback_make_room(bool force, unsigned long long beat, void *argume
     }
 }
 
-/* Registers fallback_make_room with mimalloc. This is not done at start-up, because the registration costs some
- * instructions in each of mimalloc's housekeepings. */
+/* Makes mimalloc call fallback_make_room from now on. This is not done at start-up, because it costs some instructions
+ * each time that mimalloc does its housekeeping. */
 void fallback_expect_refusals(void)
 {
     mi_register_deferred_free(fallback_make_room, NULL);
@@ -128,7 +133,8 @@ void fallback_open(void)
     errno = kept;
 }
 
-/* forked_with_threads: the process has had several threads. thread_lost: this is the child of such a process. */
+/* forked_with_threads is true if the process has had several threads; thread_lost is true in the child of such a
+ * process. */
 static bool forked_with_threads;
 static bool thread_lost;
 
@@ -137,7 +143,9 @@ void fallback_before_fork(void)
     forked_with_threads = forked_with_threads || os_has_threads();
 }
 
-/* Stops mimalloc from giving pages back. mimalloc before 2.1 has a switch for that, later versions have a delay. */
+/*
+ * Makes mimalloc give no pages back any more. mimalloc before 2.1 has a switch for that, later versions have a delay.
+ */
 #if MI_MALLOC_VERSION < 210
 static void fallback_keep_pages(void)
 {
@@ -150,7 +158,8 @@ static void fallback_keep_pages(void)
 }
 #endif
 
-/* Returns the calling thread's heap. In mimalloc 3.2, mi_heap_get_default means something else. */
+/* Returns the heap that mimalloc keeps for the calling thread. In mimalloc 3.2, mi_heap_get_default means something
+ * else. */
 #if MI_MALLOC_VERSION < 30200
 static const void *fallback_heap(void)
 {
@@ -195,8 +204,11 @@ void fallback_trim(void)
 void fallback_collect(void)
 {
     if (!thread_lost) {
-        /* The block keeps one segment from being given back. Without a segment, mimalloc could not serve the next small
-         * request unless the kernel granted all of a new one. The pages of the segment are given back all the same. */
+        /*
+         * This block keeps mimalloc from giving its last segment back. Without a segment, mimalloc could not serve the
+         * next small request unless the kernel granted all of a new one. mimalloc still gives back the pages of that
+         * segment.
+         */
         void *kept = mi_malloc(sizeof(void *));
         mi_collect(true);
         mi_free(kept);
@@ -244,15 +256,15 @@ bool fallback_is_stray(const void *address)
 {
     enum { ALIGNMENT_LEAST = 8, NEVER_MAPPED = 1 << 16 };
     if (main_stack_end == 0) {
-        return false; /* before start-up, when the main thread's stack is not known yet */
+        return false; /* false before start-up, when it is not known yet where the main thread's stack lies */
     }
     return (uintptr_t)address % ALIGNMENT_LEAST != 0 || (uintptr_t)address < NEVER_MAPPED ||
            fallback_is_between(address, main_stack_start, main_stack_end) || fallback_is_on_own_stack(address) ||
            fallback_is_in_object(address);
 }
 
-/* Returns a handle for a library that the process has loaded, or NULL. It calls libc's dlopen, because the
- * name `dlopen` stands for the library's own wrapper, which is for programs alone. */
+/* Returns a handle for a library that the process has loaded, or NULL. It calls libc's dlopen directly, because the
+ * name `dlopen` means the library's own wrapper, which only programs should call. */
 static void *fallback_open_library(const char *name)
 {
     void *(*open)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
@@ -260,9 +272,9 @@ static void *fallback_open_library(const char *name)
 }
 
 /*
- * Returns libc's function of this name, or NULL. libc's own handle is used, because a look-up in the order of libraries
- * could find the function of another allocator. The result is not kept: most processes never meet a block of libc, and
- * none should pay for the look-up at start.
+ * Returns the address of libc's function `name`, or NULL. It is looked up in libc itself, because a search in the order
+ * of libraries could find the function of another allocator. The result is not stored: most processes never have a
+ * block of libc, and their start should not become slower by the search.
  */
 static COLD void *fallback_find(const char *name)
 {
@@ -274,7 +286,7 @@ static COLD void *fallback_find(const char *name)
     return function;
 }
 
-/* Frees a foreign block by libc's own free. If that cannot be found, the block leaks. */
+/* Frees a block of libc's malloc by libc's own free. If that cannot be found, the block is never freed. */
 COLD void fallback_free_foreign(void *address)
 {
     int kept = errno;
@@ -294,6 +306,6 @@ COLD void *fallback_resize_foreign(void *address, size_t request)
 COLD size_t fallback_usable_size_foreign(const void *address)
 {
     size_t (*usable_size)(void *) = (size_t(*)(void *))fallback_find("malloc_usable_size");
-    /* The cast removes const, which libc's prototype lacks though malloc_usable_size does not write. */
+    /* const is cast away, because libc's prototype lacks it although malloc_usable_size does not write */
     return usable_size != NULL ? usable_size((void *)(uintptr_t)address) : 0;
 }

@@ -1,4 +1,4 @@
-/* Makes every call to mimalloc, which serves all requests that the pools do not serve. */
+/* Calls mimalloc, which serves all requests that the pools do not serve. No other file of the library calls it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FALLBACK_H
 #define SOCKMALLOC_FALLBACK_H
@@ -10,9 +10,11 @@
 
 #include "base/attributes.h"
 
-/* Returns true if the address lies between the program's break at start and its break now, where libc's own malloc has
- * blocks. Such foreign blocks exist if an object looked malloc up in libc by dlsym, or was loaded with RTLD_DEEPBIND
- * under SOCKMALLOC_DEEPBIND=1. mimalloc never uses these addresses, and foreign blocks are freed by libc. */
+/*
+ * Returns true if the address lies in the program's heap, between its break at start-up and its break now, where libc's
+ * own malloc has blocks. Such foreign blocks exist if an object looked malloc up in libc by dlsym, or was loaded with
+ * RTLD_DEEPBIND under SOCKMALLOC_DEEPBIND=1. mimalloc never uses these addresses, and foreign blocks are freed by libc.
+ */
 INTERNAL bool fallback_is_foreign(const void *address);
 
 /* Returns true if certainly no allocator has returned the address: it lies on the stack of the main thread or of the
@@ -26,17 +28,19 @@ INTERNAL void fallback_free_foreign(void *address);
 INTERNAL void *fallback_resize_foreign(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
-/* Makes the library unmap free slots, from now on, whenever the kernel refuses mimalloc memory, before mimalloc tries
- * again. It is called once memory is limited or was refused. Any thread may call it. */
+/* Makes the library unmap free slots, from now on, whenever the kernel has refused memory to mimalloc, before mimalloc
+ * tries again. It is called when memory is limited or was refused. Any thread may call it. */
 INTERNAL void fallback_expect_refusals(void);
 
-/* Returns NULL with errno set to ENOMEM. mimalloc itself does not report every failure of its calloc and its aligned
- * functions. */
+/* Returns NULL, and sets errno to ENOMEM. It is called after mimalloc has failed, because mimalloc does not report
+ * every failure of its calloc and its aligned functions. */
 INTERNAL void *fallback_refuse(void);
 
-/* The functions below are thin on purpose: with -fno-plt each is a jump through the global offset table, which is all
- * that a small request costs more than with plain mimalloc. When mimalloc returns NULL, the handler that fallback_open
- * registers has set errno to ENOMEM. All of them work before the library has started. */
+/*
+ * The functions below do hardly more than call mimalloc: with -fno-plt each call is a jump through the global offset
+ * table, and a small request costs only this jump more than with plain mimalloc. When mimalloc returns NULL, the
+ * handler that fallback_open registers has set errno to ENOMEM. All of them work before the library has started.
+ */
 FAST_PATH void *fallback_alloc(size_t request)
 {
     return mi_malloc(request);
@@ -52,8 +56,8 @@ static inline void *fallback_alloc_zeroed(size_t count, size_t size)
  * Returns NULL with errno set to ENOMEM if there is none. */
 INTERNAL void *fallback_align(void *address, size_t alignment, size_t request);
 
-/* Returns true if the block is aligned as requested. mimalloc.h declares to the compiler that it always is, so `opaque`
- * hides where the address comes from; else the compiler would remove the test. */
+/* Returns true if the block is aligned as requested. mimalloc.h tells the compiler that it always is, so `opaque` hides
+ * where the address comes from; otherwise the compiler would remove the test. */
 static inline bool fallback_is_aligned(const void *address, size_t alignment)
 {
     return (opaque((uintptr_t)address) & (alignment - 1)) == 0;
@@ -75,7 +79,7 @@ static inline void *fallback_resize(void *address, size_t request)
                                                   : mi_realloc(address, request);
 }
 
-/* Frees a block of mimalloc's. The caller has made sure that it is no foreign block. */
+/* Frees a block of mimalloc's. The caller must have made sure that it is not a block of libc. */
 FAST_PATH void fallback_free(void *address)
 {
     mi_free(address);
@@ -91,26 +95,26 @@ static inline size_t fallback_good_size(size_t request)
     return mi_good_size(request);
 }
 
-/* Has mimalloc give back the memory that it can without a walk through all its heaps. Does nothing in the child of a
- * process that had several threads. */
+/* Makes mimalloc give back the memory that it can give back without a walk through all its heaps. Does nothing in the
+ * child of a process that had several threads. */
 INTERNAL void fallback_trim(void);
 
-/* Has mimalloc give back all the free memory of the calling thread's heap but one segment, after a walk through the
- * heap. Does nothing in the child of a process that had several threads. */
+/* Makes mimalloc walk through the calling thread's heap, and give back all its free memory but one segment. Does
+ * nothing in the child of a process that had several threads. */
 INTERNAL void fallback_collect(void);
 
 /*
  * fallback_before_fork runs in the parent, fallback_after_fork in the child. mimalloc has no lock, but in three places
- * it waits until another thread has finished a step. If that thread is not in the child, the child would wait forever.
- * So the child of a process with several threads never does what leads to these places: it collects no heaps, not even
- * when its thread ends, and gives no pages of segments back. The price is memory that such a child, and its children,
- * keep. One way into a wait remains, and cannot be closed: the free of a block of more than 16 MiB, which has a segment
- * to itself, waits if at the fork another thread was just taking over the segments of an ended thread.
+ * it waits until another thread has finished a step. If that thread does not exist in the child, the child would wait
+ * for ever. So the child of a process with several threads never does what leads to these places: it collects no heaps,
+ * not even when its thread ends, and gives no pages of segments back. The price is memory that such a child, and its
+ * children, keep. One such wait remains, and cannot be avoided: the free of a block of more than 16 MiB, which has a
+ * segment to itself, waits if at the fork another thread was just taking over the segments of an ended thread.
  */
 INTERNAL void fallback_before_fork(void);
 INTERNAL void fallback_after_fork(void);
 
-/* Prepares mimalloc: its failures set errno from now on. Also notes where libc's heap begins. The library calls it at
+/* Prepares mimalloc: from now on its failures set errno. Also stores where libc's heap begins. The library calls it at
  * start-up. */
 INTERNAL void fallback_open(void);
 

@@ -10,8 +10,9 @@
 #include "buffers/message_thread.h"
 
 /*
- * The bytes of a page, and of empty pages that keep their memory. A page of 64 KiB holds 32 of the largest requests. A
- * block of the program's that lives long holds its page, so larger pages would cost more memory.
+ * In bytes: the size of a message page, and how many bytes of empty pages keep their memory. A page of 64 KiB holds 32
+ * of the largest requests. It is not larger, because a single block that lives long keeps its whole page from being
+ * reused.
  */
 enum { MESSAGE_ROUTE_PAGE = 64 << 10, MESSAGE_ROUTE_KEEP = 4 << 20 };
 
@@ -46,7 +47,9 @@ void *message_route_alloc(size_t request)
 {
     int kept = errno;
     if (message_thread == &message_thread_ended) {
-        return NULL; /* each block would have a page of its own */
+        /* an ended thread has no page to fill, so each of its blocks would get a page of its own; mimalloc serves them
+         * instead */
+        return NULL;
     }
     void *block = sockmalloc_message_alloc(message_route.messages, request, 0);
     if (block == NULL) {

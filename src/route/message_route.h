@@ -15,15 +15,15 @@
  * LOW to HIGH bytes.
  *
  * The object has a range of addresses of its own, which lies neither where mimalloc maps its memory nor in the range of
- * the pools. So a free leaves the fast path by the tests that it makes anyway, and route_refuse finds the object by one
- * comparison. malloc sends requests below route.direct_below to mimalloc, and this number becomes LOW. So malloc and
- * free have no instruction for message pages, and without the setting they take the same steps as ever.
+ * the pools. So the tests that a free makes anyway send such a block to the slow path, where route_refuse recognizes it
+ * by one comparison. malloc sends requests below route.direct_below to mimalloc, and this number becomes LOW. So malloc
+ * and free have no instruction for message pages, and they do the same as without the setting.
  */
 struct message_route {
-    const char *start; /* of the range of all message pages */
-    size_t length;     /* bytes of the range; 0 if no requests are served from message pages */
-    size_t least;      /* bytes of the smallest request */
-    size_t most;       /* bytes of the largest request */
+    const char *start; /* the start of the range of all message pages */
+    size_t length;     /* the length of that range in bytes; 0 if no requests are served from message pages */
+    size_t least;      /* the smallest request in bytes that is served from message pages */
+    size_t most;       /* the largest request in bytes that is served from message pages */
     struct sockmalloc_message *messages;
 };
 
@@ -51,12 +51,15 @@ static inline bool message_route_suits(size_t request)
 /* Allocates a request that suits, aligned to 16 bytes. Returns NULL if all message pages are in use. */
 INTERNAL void *message_route_alloc(size_t request);
 
-/* Frees a block, or returns its usable size. The address lies in a message page. The process ends with a line of text
- * if no live block begins there; `call` is the name of the function that the program called. */
+/*
+ * message_route_free frees a block, and message_route_size returns its usable size. The address must lie in a message
+ * page. If no live block begins there, the process ends with a line of text, which names `call`, the function that the
+ * program has called.
+ */
 INTERNAL void message_route_free(void *address);
 INTERNAL size_t message_route_size(const char *call, const void *address);
 
-/* Returns the usable size of a block for a request that suits. */
+/* Returns the usable size that a block for this request would have. */
 INTERNAL size_t message_route_good_size(size_t request);
 
 #endif

@@ -13,8 +13,8 @@
 #include "pool/pool.h"
 
 /*
- * PACKED_STEPS is the number of classes from one power of two to the next. The classes serve requests above
- * 2^PACKED_FLOOR_SHIFT bytes and up to 2^PACKED_LARGEST_SHIFT bytes.
+ * PACKED_STEPS is how many classes lie between a power of two and the next. The classes serve requests of more than
+ * 2^PACKED_FLOOR_SHIFT and up to 2^PACKED_LARGEST_SHIFT bytes.
  */
 enum {
     PACKED_STEPS_SHIFT = 4,
@@ -22,14 +22,17 @@ enum {
     PACKED_LARGEST_SHIFT = 16,
     PACKED_FLOOR_SHIFT = 11,
     PACKED_CLASSES = (PACKED_LARGEST_SHIFT - PACKED_FLOOR_SHIFT) * PACKED_STEPS,
-    PACKED_GAP = 16,          /* at least so many bytes lie before the last block of a slot */
-    PACKED_WASTE = 32,        /* a class divides slots of which at most the 32nd part is left over, if there are any */
-    PACKED_WASTE_MOST = 16,   /* if there are none, at most the 16th part of a slot may be left over */
-    PACKED_BLOCKS_LEAST = 4,  /* the fewest blocks of a slot, because each slot costs a slow path */
-    PACKED_BLOCKS = 31,       /* the most blocks of a slot, because one block keeps all of its slot */
-    PACKED_HEADERS = 1 << 20, /* the most packed slots that there can be at once */
-    PACKED_TABLE_STEP = 4096, /* the table of headers grows by so many bytes */
-    /* the request word of the second page has the class from this bit on, and the number of the header below */
+    PACKED_GAP = 16,        /* at least so many bytes lie unused in front of the last block of a slot */
+    PACKED_WASTE = 32,      /* a class divides slots of which at most one 32nd is left over, if there are any */
+    PACKED_WASTE_MOST = 16, /* if there are none, it divides slots of which at most one 16th is left over */
+    /* the smallest number of blocks in a slot; fewer are not worth a slow path for each slot */
+    PACKED_BLOCKS_LEAST = 4,
+    /* the largest number of blocks in a slot; more would be too many, because a single block keeps the whole slot */
+    PACKED_BLOCKS = 31,
+    PACKED_HEADERS = 1 << 20, /* the largest number of packed slots at a time */
+    PACKED_TABLE_STEP = 4096, /* the table of headers grows by this number of bytes */
+    /* in the request word of a packed slot's second page, the class stands from this bit on, and the number of the
+     * header below */
     PACKED_CLASS_SHIFT = 24
 };
 
@@ -38,8 +41,8 @@ _Static_assert(PACKED_HEADERS * 4 < STACK_NUMBERS, "packed_push multiplies the n
 _Static_assert(PACKED_HEADERS <= 1 << PACKED_CLASS_SHIFT, "the number of a header fits below the class");
 
 /*
- * A class: the bucket of the slots that it divides, and the number of blocks in each. The number is 0 if no bucket has
- * slots that suit the class.
+ * A class of requests: the bucket whose slots it divides, and how many blocks each slot has. The number is 0 if the
+ * slots of no bucket suit the class.
  */
 struct packed_class {
     uint8_t bucket;
@@ -50,7 +53,7 @@ struct packed_class {
  * The header of a packed slot. Bit i of `state` is set while block i is in use. PACKED_LISTED is set while the header
  * lies on the list of its class, or while a thread holds the header that has popped it or is about to push it. A slot
  * that is not full is always listed. It is freed as soon as all its blocks are free, and its header stays listed until
- * it is popped. So the numbers say at any moment which of two threads has to act:
+ * it is popped. So `state` says at any time which of two threads has to act:
  *
  *     state                       the header lies
  *     LISTED, some blocks used    on its class's list, or with one thread
@@ -60,23 +63,23 @@ struct packed_class {
  */
 struct packed_header {
     _Atomic uint64_t state;
-    _Atomic uint32_t slot; /* the number of the slot */
+    _Atomic uint32_t slot; /* the number of the slot that belongs to this header */
     stack_link link;
 };
 
 #define PACKED_LISTED (UINT64_C(1) << PACKED_BLOCKS)
 
 static struct packed_class classes[PACKED_CLASSES];
-static struct stack lists[PACKED_CLASSES]; /* for each class, the headers of slots that have room */
-static struct stack unused;                /* the headers of slots that have been freed */
+static struct stack lists[PACKED_CLASSES]; /* for each class, the headers of slots that have a free block */
+static struct stack unused;                /* the headers that no slot has any more */
 static struct table headers;
-static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* the number of headers that were ever used */
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* how many headers have ever been used */
 
 /* A block of a packed slot. */
 struct packed_block {
     struct packed_header *header; /* NULL if no block begins at the address */
     unsigned class;
-    uint64_t bit; /* the block's bit in the state of the header */
+    uint64_t bit; /* the bit of the block in the header's `state` */
 };
 
 /* Returns the class of a request of more than BUCKET_REQUEST_FLOOR and at most 2^PACKED_LARGEST_SHIFT bytes. */
@@ -94,7 +97,7 @@ static size_t packed_block_size(unsigned class)
     return (size_t)(PACKED_STEPS + class % PACKED_STEPS + 1) << (octave - PACKED_STEPS_SHIFT);
 }
 
-/* Returns the state of a header all of whose blocks are in use. */
+/* Returns the `state` of a header if all blocks of its slot are in use. */
 static uint64_t packed_full(unsigned class)
 {
     return (UINT64_C(1) << classes[class].blocks) - 1;
@@ -115,8 +118,8 @@ size_t packed_space(void)
     return reserve_space(packed_table_size());
 }
 
-/* Returns the number of blocks of `size` bytes in a slot of `stride` bytes, or 0 if there would be too few or too many,
- * or if more than the part `waste` of the slot would be left over. */
+/* Returns how many blocks of `size` bytes a slot of `stride` bytes can have. Returns 0 if these are too few or too
+ * many, or if more than one `waste`-th of the slot would be left over. */
 static unsigned packed_count(size_t stride, size_t size, unsigned waste)
 {
     size_t blocks = (stride - PACKED_GAP) / size;
@@ -124,7 +127,8 @@ static unsigned packed_count(size_t stride, size_t size, unsigned waste)
     return suits ? (unsigned)blocks : 0;
 }
 
-/* Chooses the bucket whose slots the class divides: the one with the smallest slots of which little is left over. */
+/* Chooses the bucket whose slots the class divides: the one with the smallest slots of which little enough is left
+ * over. */
 static struct packed_class packed_choose(const struct bucket_plan *plan, unsigned class)
 {
     size_t size = packed_block_size(class);
@@ -164,15 +168,15 @@ void packed_after_fork(void)
     }
 }
 
-/* The stack finds the link of item i at links[i]. A header has the size of four links, so the item of header i is 4 i,
- * and the links begin at the link of header 0. */
+/* A stack of base/stack.h finds the link of item i at links[i]. A header is as large as four links, so header number i
+ * is the item 4 i, and the array of links begins at the link of header 0. */
 static void packed_push(struct stack *stack, uint32_t number)
 {
     enum { LINKS = sizeof(struct packed_header) / sizeof(stack_link) };
     stack_push(stack, &packed_header(0)->link, 0, number * LINKS);
 }
 
-/* Returns the number of the header, or STACK_EMPTY. */
+/* Pops a header from the list and returns its number, or STACK_EMPTY. */
 static uint32_t packed_pop(struct stack *stack)
 {
     enum { LINKS = sizeof(struct packed_header) / sizeof(stack_link) };
@@ -180,7 +184,7 @@ static uint32_t packed_pop(struct stack *stack)
     return item == STACK_EMPTY ? STACK_EMPTY : item / LINKS;
 }
 
-/* Returns the number of an unused header, or STACK_EMPTY if there is no memory for one. */
+/* Returns the number of a header that no slot has, or STACK_EMPTY if there is no memory for one. */
 static uint32_t packed_open_header(void)
 {
     uint32_t number = packed_pop(&unused);
@@ -205,9 +209,9 @@ static void *packed_at(unsigned class, uint32_t slot, unsigned index)
 }
 
 /*
- * Takes a free block of the slot of a header that was popped from its list, and puts the header back if there is still
- * room. Returns NULL if the slot has been freed meanwhile; the header is unused then. The acquire makes the block's
- * last user end before its next one begins.
+ * Allocates a free block of a slot whose header was popped from its list, and puts the header back on the list if the
+ * slot still has a free block. Returns NULL if the slot has been freed meanwhile; its header is then unused. Acquire:
+ * the last use of the block ends before the next one begins.
  */
 static void *packed_take(unsigned class, uint32_t number)
 {
@@ -221,11 +225,11 @@ static void *packed_take(unsigned class, uint32_t number)
             packed_push(&unused, number);
             return NULL;
         }
-        taken = state | (state + 1); /* sets the lowest bit that is not set */
+        taken = state | (state + 1); /* sets the lowest bit that is 0, which is that of a free block */
         taken = (taken & full) == full ? full : taken;
     } while (!atomic_compare_exchange_weak_explicit(&header->state, &state, taken, memory_order_acquire,
                                                     memory_order_relaxed));
-    /* the block is in use now, so its slot stays */
+    /* the slot cannot be freed any more, because one of its blocks is in use now */
     uint32_t slot = atomic_load_explicit(&header->slot, memory_order_relaxed);
     if (taken != full) {
         packed_push(&lists[class], number);
@@ -233,14 +237,15 @@ static void *packed_take(unsigned class, uint32_t number)
     return packed_at(class, slot, (unsigned)__builtin_ctzll(~state));
 }
 
-/* Allocates a slot to divide. */
+/* Allocates a slot of the bucket, which will be divided into blocks. */
 static void *packed_alloc_slot(unsigned bucket, size_t request, const void *caller)
 {
     void *slot = pool_alloc(bucket_offset_of(bucket), request, NULL);
     return slot != NULL ? slot : pool_alloc_slow(bucket, request, NULL, caller);
 }
 
-/* Divides another slot for the class, and returns its first block. */
+/* Allocates another slot, divides it into blocks of the class, and returns the first of them. Returns NULL if there is
+ * no memory. */
 static void *packed_begin(unsigned class, const void *caller)
 {
     uint32_t number = packed_open_header();
@@ -267,7 +272,7 @@ bool packed_suits(size_t request)
            classes[packed_class_of(request)].blocks > 0;
 }
 
-/* Returns a block of a listed slot of the class, or NULL if no slot has room. */
+/* Returns a block of a slot on the list of the class, or NULL if no slot has a free block. */
 static void *packed_alloc_listed(unsigned class)
 {
     void *block = NULL;
@@ -283,14 +288,14 @@ void *packed_alloc(size_t request, const void *caller)
     unsigned class = packed_class_of(request);
     void *block = packed_alloc_listed(class);
     block = block != NULL ? block : packed_begin(class, caller);
-    /* There is no memory for another slot, so a block of the larger classes serves the request, if one is free. */
+    /* There is no memory for another slot, so a free block of a larger class serves the request, if there is one. */
     for (unsigned larger = 1; block == NULL && larger < PACKED_STEPS && class + larger < PACKED_CLASSES; larger++) {
         block = packed_alloc_listed(class + larger);
     }
     return block;
 }
 
-/* Finds the block that begins at `address`, which lies in the range of the pools. */
+/* Finds the block of a packed slot that begins at `address`, an address in the range of the pools. */
 static struct packed_block packed_find(const void *address)
 {
     const struct packed_block none = {.header = NULL};
@@ -302,7 +307,7 @@ static struct packed_block packed_find(const void *address)
     uint32_t word = region_request_word(place.number + 1);
     unsigned class = word >> PACKED_CLASS_SHIFT;
     uint32_t number = word & ((1 << PACKED_CLASS_SHIFT) - 1);
-    /* in the child of a fork, the words may be of different moments */
+    /* checks the words, because in the child of a fork they may have been copied at different moments */
     if (class >= PACKED_CLASSES || number >= atomic_load_explicit(&opened, memory_order_relaxed)) {
         return none;
     }
@@ -336,8 +341,8 @@ size_t packed_size(const char *call, const void *address)
 }
 
 /*
- * Returns the state after a block has been freed. A slot that was full gets listed, unless it is empty now: a slot has
- * two blocks at least, so it is never both.
+ * Returns what `state` is after a block has been freed. If the slot was full, it gets listed. If it is empty now, its
+ * other blocks were freed before, so it is listed already: a slot has at least two blocks.
  */
 static uint64_t packed_without(uint64_t state, uint64_t bit)
 {
@@ -357,8 +362,8 @@ bool packed_free(const char *call, void *address)
         if ((state & block.bit) == 0) {
             message_die(MESSAGE_FREED_PACKED, call, address);
         }
-        /* The release ends this use of the block before the next one. The acquire ends the use of all blocks before the
-         * slot is freed. */
+        /* Release: this use of the block ends before the next one begins. Acquire: the uses of all blocks have ended
+         * before the slot is freed. */
     } while (!atomic_compare_exchange_weak_explicit(&block.header->state, &state, packed_without(state, block.bit),
                                                     memory_order_acq_rel, memory_order_relaxed));
     if ((state & PACKED_LISTED) == 0) {

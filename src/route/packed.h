@@ -29,7 +29,7 @@
  * Any thread and any signal handler may call packed_alloc and packed_free. Neither takes a lock of its own.
  */
 
-/* The number of bytes of addresses that the table of headers needs. */
+/* Returns how many bytes of addresses the table of headers needs. */
 INTERNAL size_t packed_space(void);
 
 /* Makes the table of headers, and chooses for each class the bucket whose slots it divides. It is called at start-up.
@@ -39,8 +39,8 @@ INTERNAL bool packed_lay(const struct bucket_plan *plan);
 /* Unmaps the table of headers. It is called at start-up, if it turns out that the pools cannot work. */
 INTERNAL void packed_unlay(void);
 
-/* Makes the child of a fork forget which packed slots have room, if its parent had several threads: these may have been
- * changing the lists. The child still frees the blocks of those slots, and the slots. */
+/* In the child of a fork whose parent had several threads, empties the lists of slots with free blocks, because these
+ * threads may have been changing them. The child still frees the blocks of these slots, and the slots themselves. */
 INTERNAL void packed_after_fork(void);
 
 /* Returns true if there is a class for the request. */
@@ -56,13 +56,13 @@ INTERNAL size_t packed_capacity(const void *address);
 
 /*
  * Returns the usable size of the live block that begins at `address`, or 0 if no block of a packed slot begins there.
- * Ends the process if the block is free. The address lies in the range of the pools; `call` is the name of the function
- * that the program called.
+ * Ends the process if the block is free. The address must lie in the range of the pools. `call` is the name of the
+ * function that the program has called.
  */
 INTERNAL size_t packed_size(const char *call, const void *address);
 
-/* Frees the block of a packed slot that begins at `address`. Returns false, with nothing done, if none begins there.
- * Ends the process if the block is free already. */
+/* Frees the block of a packed slot that begins at `address`. If none begins there, does nothing and returns false. Ends
+ * the process if the block is already free. */
 INTERNAL bool packed_free(const char *call, void *address);
 
 #endif

@@ -1,4 +1,4 @@
-/* Chooses for each call between the pools, mapped blocks and mimalloc: by size, alignment, or address. */
+/* Chooses for each call whether the pools, a mapped block or mimalloc serves it: by size, alignment or address. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/route.h"
 
@@ -18,9 +18,10 @@
 #include "route/slack.h"
 
 enum {
-    SHRINK_FACTOR = 4,  /* realloc to less than capacity / 4 moves the block to a smaller slot */
-    GROWTH_FACTOR = 32, /* a block that is expected to grow further gets room for this multiple of its size */
-    GROWTH_LEAP = 4,    /* a block that grows to this multiple of its size at once is expected to grow further */
+    /* if realloc shrinks a block to less than a quarter of its slot, the block moves to a smaller slot */
+    SHRINK_FACTOR = 4,
+    GROWTH_FACTOR = 32, /* a block that will probably grow further gets space for this multiple of its size */
+    GROWTH_LEAP = 4,    /* a block that grows to this multiple of its size at once will probably grow further */
 };
 
 /*
@@ -41,7 +42,8 @@ void route_watch_small(bool wanted)
 {
     seen_least = wanted ? 0 : BUCKET_REQUEST_FLOOR;
     route.direct_below = wanted ? 0 : BUCKET_REQUEST_FLOOR;
-    route.minimum = route.direct_below; /* this minimum holds until route_publish sets it anew, if the pools are on */
+    /* if the pools are on, route_publish replaces this minimum; if they are off, it stays */
+    route.minimum = route.direct_below;
 }
 
 void route_publish(const struct bucket_plan *plan)
@@ -63,13 +65,13 @@ static bool route_is_mapped(size_t request)
     return route.mapped_least > 0 && request >= route.mapped_least;
 }
 
-/* True if the kernel refused memory again after mimalloc had last given back its free memory. */
+/* True if the kernel has refused memory again after mimalloc had given back its free memory. */
 static atomic_bool collected_in_vain;
 
 /*
- * Has mimalloc give back its free memory if memory is tight, because the kernel has refused memory. Returns true if it
- * is worth while to try again. mimalloc walks through the thread's heap for that. So after a try that did not succeed,
- * only every PAUSE-th call does it.
+ * If the kernel has refused memory, makes mimalloc give back its free memory. Returns true if the allocation should be
+ * tried again. mimalloc has to walk through the thread's heap for that, so if the last attempt was in vain, only every
+ * PAUSE-th call does it.
  */
 static COLD bool route_collect(void)
 {
@@ -86,7 +88,7 @@ static COLD bool route_collect(void)
     return true;
 }
 
-/* Notes if an allocation after route_collect has succeeded. Returns the block. */
+/* Stores whether the allocation after route_collect has succeeded: whether `block` is not NULL. Returns `block`. */
 static void *route_note_collected(void *block)
 {
     atomic_store_explicit(&collected_in_vain, block == NULL, memory_order_relaxed);
@@ -110,10 +112,10 @@ static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 
 /*
  * Returns true if memory is tight and the request would leave too much of a slot unused. A limit on mapped memory
- * charges for the whole slot, however little of it the program touches. Then a packed slot, mimalloc or, from
- * MAPPED_TIGHT on, a mapping serves the request, and fits closer. That holds for slots that are free already too,
- * because pool_return unmaps free slots when the kernel refuses memory. A request of MAPPED_TIGHT bytes or more may
- * leave a seventh of the slot, because a mapping costs two system calls; a smaller one may leave a tenth.
+ * counts the whole slot, however little of it the program touches. Then a packed slot, mimalloc or, from MAPPED_TIGHT
+ * on, a mapping serves the request, and wastes less. This is also done if a slot is already free, because pool_return
+ * unmaps free slots when the kernel refuses memory. A request of MAPPED_TIGHT bytes or more may leave a seventh of the
+ * slot, because a mapping costs two system calls; a smaller one may leave a tenth.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
@@ -121,8 +123,8 @@ static bool route_wastes(unsigned bucket, size_t request)
     return UNLIKELY(pool_is_tight()) && request < (request < MAPPED_TIGHT ? stride / 10 * 9 : stride / 7 * 6);
 }
 
-/* Allocates a part of a packed slot. If the kernel has no memory for another slot, free slots are unmapped, and then
- * free memory of mimalloc. Returns NULL if there is no memory. */
+/* Allocates a block of a packed slot. If the kernel has no memory for another slot, unmaps free slots, and then free
+ * memory of mimalloc. Returns NULL if there is no memory. */
 static COLD void *route_alloc_packed(size_t request, const void *caller)
 {
     void *block = packed_alloc(request, caller);
@@ -132,8 +134,8 @@ static COLD void *route_alloc_packed(size_t request, const void *caller)
     return block == NULL && route_collect() ? route_note_collected(packed_alloc(request, caller)) : block;
 }
 
-/* Returns a mapped block or, while memory is tight, a part of a packed slot for a request that could have no slot.
- * Returns NULL if mimalloc has to serve the request, or there is no memory. */
+/* Allocates a mapped block or, while memory is tight, a block of a packed slot, for a request that has got no slot.
+ * Returns NULL if mimalloc has to serve the request, or if there is no memory. */
 static COLD void *route_alloc_instead(size_t request, const void *caller)
 {
     bool tight = pool_is_tight();
@@ -143,7 +145,7 @@ static COLD void *route_alloc_instead(size_t request, const void *caller)
     return tight && packed_suits(request) ? route_alloc_packed(request, caller) : NULL;
 }
 
-/* Allocates a slot, however much of it is wasted, if memory is tight and nothing else could serve the request. */
+/* Allocates a slot, even if most of it is wasted, if memory is tight and nothing else can serve the request. */
 static COLD void *route_alloc_wasteful(size_t request, uint8_t *was, const void *caller)
 {
     return pool_is_tight() ? pool_alloc_slow(route_bucket(request), request, was, caller) : NULL;
@@ -163,9 +165,11 @@ static COLD void *route_alloc_last(size_t request, const void *caller)
     return block;
 }
 
-/* Allocates a slot by the slow path. If the kernel has no memory for one, free slots are unmapped, and then free memory
- * of mimalloc, and the slow path tries again. Returns NULL if there is none, and counts the request as one that falls
- * through to mimalloc. */
+/*
+ * Allocates a slot by the slow path. If the kernel has no memory for one, unmaps free slots, and then free memory of
+ * mimalloc, and tries the slow path again. If there is still no slot, counts the request as one that falls through to
+ * mimalloc, and returns NULL.
+ */
 static void *route_alloc_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     void *slot = NULL;
@@ -198,12 +202,12 @@ OUT_OF_LINE void *route_alloc_slow(size_t request, const void *caller)
     return LIKELY(slot != NULL) ? slot : route_alloc_rest(request, caller);
 }
 
-/* Each thread samples one request in this number of those that the pools do not serve. The sampled one stands for all
+/* Of the requests that the pools do not serve, each thread samples one of so many. The sampled request stands for all
  * of them. */
 enum { OUTSIDE_INTERVAL = 61 };
 
-/* Samples for the histogram a request that mimalloc has served with `address`, and returns the address. NULL is not
- * sampled. */
+/* Returns `address`, with which mimalloc or another part has served a request. If the request is the thread's next one
+ * to be sampled, counts it in the histogram. A failed request, with the address NULL, is not sampled. */
 static void *route_see(void *address, size_t request)
 {
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
@@ -211,8 +215,8 @@ static void *route_see(void *address, size_t request)
         return address;
     }
     if (UNLIKELY(left == 0)) {
-        /* The first sample is at a random request of each thread, so that many threads with few requests each are
-         * counted by their share. */
+        /* The first request that a thread samples is a random one, so that many threads with few requests each are
+         * counted in proportion. */
         left = pool_thread_number() % OUTSIDE_INTERVAL + 1;
     }
     if (UNLIKELY(--left == 0)) {
@@ -252,13 +256,13 @@ OUT_OF_LINE void *route_alloc_outside(size_t request)
     return route_see(fallback_alloc(request), request);
 }
 
-/* Returns true if the address lies where mimalloc has nearly all its memory. Only blocks of mimalloc lie there. */
+/* Returns true if the address lies where mimalloc has nearly all its memory, and where only blocks of mimalloc lie. */
 static bool route_is_hinted(const void *address)
 {
     return (uintptr_t)address - route.hints < route.hints_length;
 }
 
-/* Returns how many bytes of addresses message pages may have: 1 GiB, or an eighth of what a limit leaves. */
+/* Returns for how many bytes of message pages addresses are reserved: 1 GiB, or an eighth of a limit on memory. */
 static size_t route_message_limit(size_t charge_limit)
 {
     enum { MESSAGE_LIMIT = 1 << 30, MESSAGE_PART = 8 };
@@ -285,7 +289,9 @@ void route_open(void)
     }
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
     route.hints_length = EXCESS(end, route.hints);
-    /* Under `ulimit -s unlimited` the kernel places mappings there, too, and mapped blocks are not made. */
+    /*
+     * Under `ulimit -s unlimited` the kernel places mappings at these addresses too. Mapped blocks are then not made.
+     */
     char *place = os_find_free(os_page_size());
     if (place != NULL && !route_is_hinted(place)) {
         mapped_open(route.hints, route.hints_length);
@@ -333,7 +339,7 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
     if (__builtin_mul_overflow(count, size, &request)) {
-        return fallback_alloc_zeroed(count, size); /* this call fails, because the product overflows */
+        return fallback_alloc_zeroed(count, size); /* fails, and sets errno, because the product overflows */
     }
     if (!route_is_pooled(request)) {
         void *block = route_is_special(request) ? route_alloc_special(request) : NULL;
@@ -368,8 +374,8 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
         if (LIKELY(fallback_is_aligned(block, alignment))) {
             return block;
         }
-        /* There was no slot, and the block of mimalloc's or of a packed slot is aligned to 16 bytes only. The request
-         * is counted already. */
+        /* There was no slot, and this block of mimalloc's or of a packed slot is aligned only to 16 bytes. The request
+         * is already counted. */
         route_free("free", block);
         block = fallback_alloc_aligned(alignment, request);
         return block != NULL ? block : route_alloc_wasteful(request, NULL, caller);
@@ -383,8 +389,8 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
     return route_see(block, request);
 }
 
-/* Makes the caller of realloc the caller of the slot `target`, and keeps the time at which the block in slot `address`
- * was allocated. */
+/* For the list of slots in use: records `caller`, which has called realloc, as the one that has allocated slot
+ * `target`, with the time at which the block in slot `address` was allocated. */
 static COLD void route_note(const void *address, const void *target, const void *caller)
 {
     if (route_is_slot(address) && route_is_slot(target)) {
@@ -393,14 +399,16 @@ static COLD void route_note(const void *address, const void *target, const void 
     }
 }
 
-/* Copies the first `kept` bytes of the block to `target` and frees the block. If `target` is NULL, nothing happens:
- * realloc promises that the old block stays. */
+/* Copies the first `kept` bytes of the block to `target`, and frees the block. If `target` is NULL, does nothing,
+ * because realloc promises that the old block then stays. */
 static void *route_move(const char *call, void *address, size_t kept, void *target, const void *caller)
 {
     if (target != NULL) {
         memcpy(target, address, kept);
         if (UNLIKELY(in_use_is_kept())) {
-            /* the caller is noted before the old slot is freed, because after that another thread may have the slot */
+            /*
+             * records the caller before the old slot is freed, because another thread may allocate that slot afterwards
+             */
             route_note(address, target, caller);
         }
         route_free(call, address);
@@ -408,14 +416,15 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
     return target;
 }
 
-/* Allocates a slot that has room for `wanted` bytes, of which the program has requested the first ones. */
+/* Allocates a slot with space for `wanted` bytes, of which the program has requested the first `request` bytes. */
 static void *route_alloc_roomy(size_t wanted, size_t request, const void *caller)
 {
     void *slot = pool_alloc(route_offset(wanted), request, NULL);
     return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
 }
 
-/* Allocates a slot for a block that is expected to grow on: GROWTH_FACTOR times as large, or of the largest bucket. */
+/* Allocates a slot for a block that will probably grow further: for GROWTH_FACTOR times the request, or one of the
+ * largest bucket. */
 static void *route_alloc_grown(size_t request, const void *caller)
 {
     size_t largest = route.limit - 1;
@@ -436,8 +445,8 @@ static void *route_grow_mapped(const char *call, void *address, size_t kept, siz
 
 static void *route_grow(const char *call, void *address, uint32_t value, size_t request, const void *caller)
 {
-    /* All usable bytes are kept, because the program may use what malloc_usable_size returns, and not only what it
-     * requested. */
+    /* All usable bytes are kept, because the program may use as many as malloc_usable_size returns, and not only as
+     * many as it has requested. */
     size_t kept = slot_usable(slot_meta_request(value));
     void *target = kept >= MAPPED_LEAST ? route_grow_mapped(call, address, kept, request) : NULL;
     if (target != NULL) {
@@ -457,7 +466,7 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
     return route_move(call, address, kept, target, caller);
 }
 
-/* Sets the request of a slot whose block stays in place. */
+/* Sets the request of a slot whose block stays in place, and returns the block. */
 static void *route_stay(void *address, uint32_t number, size_t request, const void *caller)
 {
     if (UNLIKELY(in_use_is_kept())) {
@@ -468,9 +477,9 @@ static void *route_stay(void *address, uint32_t number, size_t request, const vo
 }
 
 /*
- * Resizes a slot in which the program keeps bookkeeping (slack.h). The slot is never left for a smaller one. A block
- * that moves goes to a slot with room for the slack as well, and the slack moves along; without such a slot, only the
- * block moves.
+ * Resizes a block in whose slot the program keeps bookkeeping (slack.h). The block never moves to a smaller slot. If it
+ * moves, it gets a slot with space for the bookkeeping too, which is then copied; if there is no such slot, only the
+ * block is copied.
  */
 static COLD void *route_resize_slack(const char *call, void *address, size_t request, const void *caller)
 {
@@ -487,7 +496,7 @@ static COLD void *route_resize_slack(const char *call, void *address, size_t req
     return route_move(call, address, slot_usable(region_request(number)), target, caller);
 }
 
-/* Resizes a block of a packed slot, for which `held` bytes may be used. The block stays in place if it is large enough
+/* Resizes a block of a packed slot, of which `held` bytes may be used. The block stays in place if it is large enough
  * and the request is not much smaller. */
 static COLD void *route_resize_packed(const char *call, void *address, size_t held, size_t request, const void *caller)
 {
@@ -518,7 +527,7 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     if (target != NULL) {
         return route_move(call, address, request, target, caller);
     }
-    /* The block stays in place, also if there was no memory for a smaller slot: a realloc to fewer bytes never
+    /* The block stays in place even if there was no memory for a smaller slot, because a realloc to fewer bytes never
      * fails. */
     return route_stay(address, number, request, caller);
 }

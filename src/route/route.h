@@ -1,4 +1,4 @@
-/* Chooses for each call between the pools, mapped blocks and mimalloc: by size, alignment, or address. */
+/* Chooses for each call whether the pools, a mapped block or mimalloc serves it: by size, alignment or address. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ROUTE_H
 #define SOCKMALLOC_ROUTE_H
@@ -13,17 +13,19 @@
 #include "pool/pool.h"
 #include "route/fallback.h"
 
-/* The limits by which calls are routed. They are written at start-up only. As long as `limit` is 0, before the end of
- * start-up or with the pools off, mimalloc serves all requests. */
+/* The limits by which each call is routed. Only start-up writes them. If `limit` is 0, as it is before the end of
+ * start-up and with the pools off, mimalloc serves all requests. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* start of the addresses where mimalloc maps its memory; route_open finds it */
     size_t hints_length; /* length in bytes of the range of addresses that begins at `hints`; 0 before route_open */
-    size_t mapped_least; /* requests above the pools' sizes become mapped blocks from this size on; 0: none does */
+    /* requests above the pools' sizes become mapped blocks if they have at least this size; 0 if none does */
+    size_t mapped_least;
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
-    size_t direct_below; /* requests smaller than this go to mimalloc, and are neither sampled nor messages */
-    size_t minimum;      /* the smallest request that the pools serve */
-    size_t limit;        /* one byte more than the largest request that the pools serve */
+    /* smaller requests than this go to mimalloc without a sample, and are not served from message pages */
+    size_t direct_below;
+    size_t minimum; /* the smallest request that the pools serve */
+    size_t limit;   /* one byte more than the largest request that the pools serve */
     bucket_offset line[BUCKET_GRANULES];
 };
 
@@ -32,8 +34,8 @@ _Static_assert(offsetof(struct route, direct_below) == COLOUR_ROUTE, "the map be
 extern INTERNAL struct route route;
 
 /*
- * Notes where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools, if
- * it opens them. From then on free compares an address with that range first, and needs no other check if it lies
+ * Stores where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools (if
+ * it does). From then on free first compares an address with that range, and needs no other check if the address lies
  * there. All other addresses are examined: they are slots, blocks of libc, the few blocks that mimalloc has elsewhere,
  * or no blocks at all.
  */
@@ -46,7 +48,7 @@ void route_open(void);
  */
 bool route_open_messages(size_t least, size_t most, size_t charge_limit);
 
-/* Chooses if requests below BUCKET_REQUEST_FLOOR are sampled for the histogram too. The library calls it at start-up
+/* Sets whether requests below BUCKET_REQUEST_FLOOR are sampled for the histogram too. The library calls it at start-up
  * before route_publish, with the pools on or off. */
 void route_watch_small(bool wanted);
 
@@ -54,10 +56,10 @@ void route_watch_small(bool wanted);
  * freed, and everything that a free needs must be ready. */
 void route_publish(const struct bucket_plan *plan);
 
-/* Lets mimalloc serve all further requests. Slots can still be freed. */
+/* Makes mimalloc serve all further requests. Slots can still be freed. */
 void route_close(void);
 
-/* Returns true if the pools serve requests of that size. */
+/* Returns true if the pools serve requests of this size. */
 FAST_PATH bool route_is_pooled(size_t request)
 {
     return request >= route.minimum && request < route.limit;
@@ -75,17 +77,19 @@ FAST_PATH unsigned route_bucket(size_t request)
     return (unsigned)(route_offset(request) / CACHE_LINE);
 }
 
-/* Allocates for malloc: a slot if the private magazine had none, or a block of mimalloc's if the pools have no slot. */
+/* The slow path of malloc for a request of the pools' sizes: allocates a slot, or a block of mimalloc's if the pools
+ * have none. */
 INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 
-/* Allocates a request outside the pools' sizes: a mapped block, or from mimalloc. Samples it for the histogram. */
+/* Allocates a block for a request outside the pools' sizes: a mapped block, or one of mimalloc's. Samples the request
+ * for the histogram. */
 INTERNAL void *route_alloc_outside(size_t request);
 
 /*
  * Does what malloc does. Price: that of pool_alloc, and two tests whose branches are not taken; a request that is too
- * small to be sampled pays two tests, one jump, and mimalloc's function through a pointer. `caller` is an address in
- * the function that called malloc. It is NULL when the shim itself calls, and is then looked up in the slow path alone,
- * because an earlier look-up makes the benchmark row `pair` a tenth slower.
+ * small to be sampled pays two tests, one jump, and mimalloc's function through a pointer. `caller` is the address in
+ * the program from which malloc was called. The exported malloc passes NULL; the slow path then finds the address
+ * itself, because finding it earlier makes the benchmark row `pair` a tenth slower.
  */
 FAST_PATH void *route_alloc(size_t request, const void *caller)
 {
@@ -102,13 +106,15 @@ FAST_PATH void *route_alloc(size_t request, const void *caller)
     return slot;
 }
 
-/* Treats an address that is no live slot and does not lie where mimalloc maps its memory. NULL is ignored. A mapped
- * block is freed. A block of libc is freed by libc. An address that certainly no allocator has returned ends the
- * process with a line of text; any other is freed by mimalloc. `call` is the name of the function that the program
- * called. */
+/*
+ * Frees a block at an address that is no live slot and does not lie where mimalloc maps its memory. Does nothing for
+ * NULL. Frees a mapped block, and has libc free a block of libc. If certainly no allocator has returned the address,
+ * ends the process with a line of text. Has mimalloc free any other address. `call` is the name of the function that
+ * the program has called.
+ */
 INTERNAL COLD void route_refuse(const char *call, void *address);
 
-/* Does what free does. Keeps errno, because all functions of the pools that it calls keep errno. */
+/* Frees a block, as free does. errno stays unchanged, because no function that it calls changes errno. */
 FAST_PATH void route_free(const char *call, void *address)
 {
     if (LIKELY((uintptr_t)address - route.hints < route.hints_length)) {
@@ -121,8 +127,8 @@ FAST_PATH void route_free(const char *call, void *address)
     }
 }
 
-/* Does what calloc does. The memory reads as zero up to its usable size, as with glibc. There is no memset where the
- * kernel's pages are still untouched. */
+/* Allocates as calloc does. The memory reads as zero up to its usable size, as with glibc. Memory whose pages the
+ * kernel has just cleared is not cleared again. */
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 
 /* Allocates a block with an alignment, which must be a power of two. Slots are aligned to a page. With a larger
@@ -130,11 +136,12 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
- * Does what realloc does. The block stays in place if its slot has room and the request is at least a quarter of the
- * slot's capacity; else it moves. A block that has outgrown a slot before, or that grows to four times its size or more
- * at once, is expected to grow on: it moves to a slot many times as large, because untouched pages cost nothing and the
- * next move would copy more. That ends once half of the range is carved. From 4 MiB on its pages move to a mapped
- * block, without a copy. realloc(p, 0) frees and returns NULL, as glibc's does: the servers were built for that.
+ * Does what realloc does. The block stays in place if its slot has space and the request is at least a quarter of the
+ * slot's capacity; otherwise it moves. If a block has outgrown a slot before, or grows to four times its size or more
+ * at once, it will probably grow further. It then moves to a slot many times as large, because untouched pages cost
+ * nothing and the next move would copy more. This is no longer done when half of the range is carved. From 4 MiB on,
+ * the block's pages move to a mapped block without a copy. realloc(p, 0) frees the block and returns NULL, as glibc's
+ * does, because servers were written for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 

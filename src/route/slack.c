@@ -1,4 +1,5 @@
-/* Bookkeeping of the program in the bytes of a slot that its request does not use: sockmalloc_slack_alloc. */
+/* Bookkeeping of the program that lies behind a block, in the bytes of its slot that the request does not use
+ * (sockmalloc_slack_alloc). It is called slack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/slack.h"
 
@@ -17,19 +18,19 @@ static size_t slack_capacity(uint32_t number)
     return region.geometry[region_bucket(number)].capacity;
 }
 
-/* Returns the first byte of the slack. If there is none, that is the end of the slot. */
+/* Returns the address of the first byte of the slack. If the slot has none, that is the end of the slot. */
 static char *slack_start(uint32_t number)
 {
     return (char *)region_slot(number) + slack_capacity(number) - slack_of(number);
 }
 
-/* Returns the first byte of a slot behind what malloc_usable_size returns for the block. */
+/* Returns the address of the first byte of the slot that malloc_usable_size does not grant to the program. */
 static char *slack_floor(uint32_t number)
 {
     return (char *)region_slot(number) + slot_usable(region_request(number));
 }
 
-/* The size is written before the state byte says that there is one, because a signal handler may read both. */
+/* The size is written first and the state byte second, because a signal handler may read both in between. */
 static void slack_set(uint32_t number, size_t size)
 {
     region_set_request_word(number + 1, (uint32_t)size);
@@ -54,8 +55,8 @@ void slack_move(uint32_t number, uint32_t target)
     }
 }
 
-/* Returns true if the block is a slot of its own, and one with room for a size of slack. Ends the process if the
- * address lies in the range of the pools and no live block begins there, as free does. */
+/* Returns true if the block has a slot of its own, and that slot can store the size of its slack. If the address lies
+ * in the range of the pools and no live block begins there, ends the process as free does. */
 static bool slack_is_possible(const char *call, const void *buffer)
 {
     return region_owns(buffer) && packed_size(call, buffer) == 0 &&

@@ -1,4 +1,5 @@
-/* Bookkeeping of the program in the bytes of a slot that its request does not use: sockmalloc_slack_alloc. */
+/* Bookkeeping of the program that lies behind a block, in the bytes of its slot that the request does not use
+ * (sockmalloc_slack_alloc). It is called slack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLACK_H
 #define SOCKMALLOC_SLACK_H
@@ -30,12 +31,12 @@ static inline size_t slack_of(uint32_t number)
     return slot_meta_has_slack(region_meta(number)) ? slot_meta_request(region_request_word(number + 1)) : 0;
 }
 
-/* Returns true if a request of that size and the slot's slack find room in the slot beside each other. */
+/* Returns true if a request of this size and the slot's slack both fit into the slot. */
 bool slack_leaves_room(uint32_t number, size_t request);
 
 /*
- * Copies the slack of one live slot to the end of another, where each byte has the same distance from the end of the
- * slot. Does nothing if the target has no room for the slack beside its request; then the slack ends with its slot.
+ * Copies the slack of one live slot to the end of another one, so that each byte has the same distance from the end of
+ * its slot. Does nothing if the target has no space for it beside its request; the slack is then lost with its slot.
  */
 void slack_move(uint32_t number, uint32_t target);
 

@@ -1,4 +1,4 @@
-/* Writes statistics to a descriptor, to stderr, or to a file that no other user could have put there. */
+/* Writes statistics to a descriptor, to stderr, or to a file that no other user can have put there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/dump.h"
 
@@ -25,8 +25,8 @@
 enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
 
 /*
- * The objects below are static because a signal handler may run on a stack of a few pages. The thread that set `busy`
- * may use them.
+ * The objects below are static because a signal handler may run on a stack of a few pages. Only the thread that has set
+ * `busy` may use them.
  */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static LARGE_OBJECT char buffer[FORMAT_SIZE];
@@ -39,8 +39,8 @@ void dump_open(const struct bucket_plan *bucket_plan)
 }
 
 /*
- * Writes one part of the statistics to a descriptor. The caller has set `busy`. Returns false if the descriptor did not
- * take all of it.
+ * A function that writes one part of the statistics to a descriptor. Its caller has set `busy`. Returns false if the
+ * descriptor has not accepted all of it.
  */
 typedef bool dump_part(int descriptor, enum format format);
 
@@ -56,10 +56,7 @@ static bool dump_in_use(int descriptor, enum format format)
     return in_use_report_write(plan, descriptor);
 }
 
-/*
- * Writes a whole report. The list of blocks in use has a buffer of its own, so that the text before it has to be
- * written first.
- */
+/* Writes a whole report. The list of blocks in use has a buffer of its own, so the text before it is written first. */
 static bool dump_report(int descriptor, enum format format)
 {
     struct text text = text_begin(buffer, sizeof buffer);
@@ -143,8 +140,8 @@ static bool dump_may_append(int file)
 static int dump_open_file(const char *name)
 {
     /*
-     * With O_NONBLOCK, the open does not wait for a FIFO that somebody else put there, and dump_may_append can refuse
-     * it.
+     * With O_NONBLOCK, open does not wait at a FIFO that somebody else has put there, and dump_may_append can refuse
+     * the FIFO.
      */
     int file = os_open(name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, DUMP_MODE);
     if (file >= 0 && !dump_may_append(file)) {

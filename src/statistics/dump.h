@@ -1,4 +1,4 @@
-/* Writes statistics to a descriptor, to stderr, or to a file that no other user could have put there. */
+/* Writes statistics to a descriptor, to stderr, or to a file that no other user can have put there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DUMP_H
 #define SOCKMALLOC_DUMP_H
@@ -14,29 +14,29 @@ INTERNAL void dump_open(const struct bucket_plan *plan);
 
 /*
  * Writes a report to `descriptor`, dump_to in the format of SOCKMALLOC_FORMAT and dump_as in the given one. A report as
- * text includes the list of blocks in use. Returns false if the descriptor did not take all of it, or if another thread
- * was writing a report: reports share one buffer, so that the second one is dropped. Both functions are safe in a
- * signal handler and keep errno.
+ * text includes the list of blocks in use. Returns false if the descriptor has not accepted all of it, or if another
+ * thread was writing a report: reports share one buffer, so that the second one is dropped. Both functions are safe in
+ * a signal handler and keep errno.
  */
 INTERNAL bool dump_to(int descriptor);
 INTERNAL bool dump_as(int descriptor, enum format format);
 
 /*
- * Writes a report to the file of SOCKMALLOC_STATS if that is set, otherwise to stderr if descriptor 2 is still the file
- * that it was at start-up, otherwise to /tmp/sockmalloc.PID. A report is appended to the file, but a report in the
- * format of Prometheus, which allows each metric once, replaces the file. The path is opened anew for each report, and
- * symbolic links are not followed. If the path cannot be opened, as after a chroot or a change of user, the report is
- * dropped. The function is safe in a signal handler.
+ * Writes a report to the file that SOCKMALLOC_STATS names. If the setting is empty, writes it to stderr if descriptor 2
+ * is still the file that it was at start-up, and otherwise to /tmp/sockmalloc.PID. The report is appended to the file;
+ * but a report in the format of Prometheus, which allows each metric once, replaces the file. The path is opened anew
+ * for each report, and symbolic links are not followed. If it cannot be opened, for example after a chroot or a change
+ * of user, the report is dropped. Signal handlers may call this function.
  */
 INTERNAL bool dump_somewhere(void);
 
 /*
- * Writes the list of blocks in use alone, to the place that dump_somewhere describes. Returns true without writing if
- * no list is kept. The function is safe in a signal handler.
+ * Writes only the list of blocks in use, to the place where dump_somewhere would write. If no list is kept, writes
+ * nothing and returns true. Signal handlers may call this function.
  */
 INTERNAL bool dump_in_use_somewhere(void);
 
-/* Lets the child of a fork write reports, even if another thread of the parent was writing one during the fork. */
+/* Makes the child of a fork able to write reports, even if another thread of the parent was writing one at the fork. */
 INTERNAL void dump_after_fork(void);
 
 #endif

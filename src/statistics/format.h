@@ -9,7 +9,8 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* The largest size in bytes of a snapshot in any format, and in the text format alone, last line included. */
+/* FORMAT_SIZE is the largest size in bytes of a snapshot in any format, and FORMAT_TEXT_SIZE that in the text format,
+ * with the last line. */
 enum { FORMAT_SIZE = 256 << 10, FORMAT_TEXT_SIZE = 24576 };
 
 /*
@@ -20,15 +21,15 @@ enum { FORMAT_JSON_VERSION = 1 };
 
 /*
  * Prints the snapshot into `text` in the given format, except for the last line of the text format, which
- * format_print_end prints. `plan` has the labels of the buckets; the settings printed are those of `options`. The
- * function is safe in a signal handler: it takes no lock, allocates nothing, and uses less than 2 KiB of stack.
+ * format_print_end prints. `plan` has the labels of the buckets; the settings printed are those of `options`. Signal
+ * handlers may call the function, which takes no lock, allocates nothing, and uses less than 2 KiB of stack.
  */
 INTERNAL void format_print(enum format format, const struct snapshot *snapshot, const struct bucket_plan *plan,
                            struct text *text);
 
 /*
- * Prints the line that ends a snapshot in the text format, and nothing in other formats. It comes after the list of
- * blocks in use, where there is one. The function is safe in a signal handler.
+ * Prints the line that ends a snapshot in the text format. Prints nothing in other formats. The line comes after the
+ * list of blocks in use, if there is one. Signal handlers may call this function.
  */
 INTERNAL void format_print_end(enum format format, const struct snapshot *snapshot, struct text *text);
 

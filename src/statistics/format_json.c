@@ -1,4 +1,4 @@
-/* Prints a snapshot as JSON: one object on one line, so that a reader can take a file of snapshots line by line. */
+/* Prints a snapshot as JSON: one object on one line, so that a program can read a file of snapshots line by line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/option.h"
 #include "statistics/format.h"
@@ -17,7 +17,7 @@ void format_print_json_string(const char *string, struct text *text)
     text_add(text, "\"");
 }
 
-/* Prints the figures of a bucket, or of all buckets together if `bucket` is snapshot->buckets. */
+/* Prints the figures of one bucket or, if `bucket` is snapshot->buckets, those of all buckets together. */
 static void json_add_figures(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
                              struct text *text)
 {

@@ -11,7 +11,7 @@ static void table_add_percent(uint64_t share, int width, struct text *text)
              (char)('0' + share % 10));
 }
 
-/* Prints a figure, or "unknown", at the right end of a column. */
+/* Prints a figure, or the word "unknown", so that it ends at the end of its column. */
 static void table_add_figure(uint64_t figure, int width, struct text *text)
 {
     if (figure == SNAPSHOT_UNKNOWN) {
@@ -21,7 +21,7 @@ static void table_add_figure(uint64_t figure, int width, struct text *text)
     }
 }
 
-/* Prints the row of a bucket, or of all buckets together if `bucket` is snapshot->buckets. */
+/* Prints the row of one bucket or, if `bucket` is snapshot->buckets, that of all buckets together. */
 static void table_add_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
                                struct text *text)
 {

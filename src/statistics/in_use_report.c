@@ -1,4 +1,4 @@
-/* Prints the list of blocks in use, in which a person looks for leaks. The oldest block comes first. */
+/* Prints the list of blocks in use, in which a person looks for leaks: the oldest block comes first. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/in_use_report.h"
 
@@ -13,12 +13,13 @@
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
 
-/* A line has at most LINE_SIZE bytes. A write has at most WRITE_SIZE bytes, so that a pipe takes it as one piece. */
+/* LINE_SIZE is the largest size of a line in bytes, and WRITE_SIZE that of a write. A pipe keeps the bytes of one such
+ * write together. */
 enum { LINE_SIZE = 512, WRITE_SIZE = PIPE_BUF };
 
 /*
- * Lines that are collected for a descriptor. After the descriptor has refused a part, nothing more is written to it,
- * because each further write could make the program wait.
+ * Collects lines for a descriptor. After the descriptor has refused a part, nothing more is written to it, because each
+ * further write could make the program wait.
  */
 struct writer {
     int descriptor;
@@ -53,7 +54,7 @@ static void writer_end_line(void)
     }
 }
 
-/* Prints the age of a block in seconds, at the right end of a column. */
+/* Prints the age of a block in seconds, so that it ends at the end of its column. */
 static void print_age(uint64_t taken_at, uint64_t now, int width)
 {
     if (taken_at == IN_USE_UNKNOWN) {
@@ -68,7 +69,7 @@ static void print_age(uint64_t taken_at, uint64_t now, int width)
     text_add(&writer.text, "%*s", width, buffer);
 }
 
-/* Returns the number of blocks from `first` on that the same caller allocated. */
+/* Returns how many blocks from number `first` of the list on the same caller has allocated. */
 static size_t group_count(size_t first)
 {
     size_t end = first + 1;

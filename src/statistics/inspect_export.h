@@ -14,20 +14,22 @@
 
 /*
  * The library exports one struct inspect_export. It lists the objects that snapshot_take and the formats read. There
- * are two readers. The process that is read pays nothing: it makes no call, gets no signal and takes no lock.
+ * are two readers, the command and a debugger. Reading costs the process nothing: it makes no call, gets no signal and
+ * takes no lock.
  *
- * The command is a program of the same version that is built from the same files. It copies each object over its own
- * object of that name, maps copies of the memory that the objects point to, and calls snapshot_take. It compares the
- * layout of the structure with its own, byte by byte.
+ * The command is a program of the same version that is built from the same source files. It copies each object over its
+ * own object of that name, maps copies of the memory that the objects point to, and calls snapshot_take. It compares
+ * the layout of the structure with its own, byte by byte.
  *
- * A debugger runs command/debugger.py, which knows nothing of the library's files but the beginning of this structure,
- * up to `layout`, and finds all else by the names in it. So it can read a core file of a library without symbols.
+ * A debugger runs command/debugger.py. This script relies only on the beginning of the structure, up to `layout`, and
+ * finds everything else by the names in the structure. So it can read a core file of a library without symbols.
  *
- * The first three fields stay where they are in every version.
+ * The first three fields have the same place in every version.
  */
 enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 2, INSPECT_LIBRARY_SIZE = 24 };
 
-/* Columns: the name of an object, and a span with its address and size. The order is a part of the layout. */
+/* The columns of a row: the name of an object, and a span with its address and size. The order of the rows is a part of
+ * the layout. */
 #define INSPECT_ROWS(ROW)                                                                                              \
     ROW(PLAN, ((struct span){(void *)(uintptr_t)plan, sizeof *plan}))                                                  \
     ROW(OPTIONS, ((struct span){&options, sizeof options}))                                                            \
@@ -156,15 +158,15 @@ struct inspect_export {
     _Alignas(INSPECT_ALIGNMENT) char magic[INSPECT_MAGIC_SIZE]; /* the bytes by which a reader finds this structure */
     uint32_t version;                                           /* INSPECT_VERSION */
     char library[INSPECT_LIBRARY_SIZE];                         /* the version of the library */
-    _Atomic uint32_t born;                                      /* 1 once start-up has ended */
-    struct inspect_export *self; /* the structure's own address, by which a reader tells it from a copy */
+    _Atomic uint32_t born;                                      /* 1 when start-up has ended */
+    struct inspect_export *self; /* the structure's own address, by which a reader distinguishes it from a copy */
     struct inspect_export_layout layout;
     struct span object[INSPECT_OBJECTS];
 };
 
 extern EXPORTED_OBJECT struct inspect_export sockmalloc_view;
 
-/* Fills `object` with the addresses and sizes of the objects of this process. `plan` must stay where it is. */
+/* Fills `object` with the addresses and sizes of the objects of this process. `plan` must stay valid. */
 INTERNAL void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan);
 
 /* Fills in the exported structure and marks it as complete. The library calls it at the end of start-up. */

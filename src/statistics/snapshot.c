@@ -1,4 +1,4 @@
-/* Takes the statistics of one moment: reads the counters of all caches and pools, and adds them up. */
+/* Takes a snapshot of the statistics: reads the counters of all caches and pools, and adds them up. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/snapshot.h"
 
@@ -22,7 +22,7 @@ const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT] = {
 #undef SNAPSHOT_ROW
 };
 
-/* The counters of one bucket, added up over all caches. */
+/* The sums of one bucket's counters over all caches. */
 struct sums {
 #define SNAPSHOT_SUM(name, help) uint64_t name;
     COUNTER_ROWS(SNAPSHOT_SUM)
@@ -59,8 +59,8 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
 
 /*
  * Returns `sum`, or 0 if it is negative. cache_arm first lowers a thread's count of frees by one interval, which is the
- * number of frees until its next tick, and then adds as many to `armed`. A sum that is read between the two steps is
- * too low by up to one interval, and can be negative soon after the start.
+ * number of frees until its next tick, and then adds as many to `armed`. A sum that is read between these two steps is
+ * too low by up to one interval, and can be negative soon after the start of the process.
  */
 static uint64_t snapshot_returned(uint64_t sum)
 {

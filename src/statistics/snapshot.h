@@ -1,4 +1,4 @@
-/* Defines the statistics of one moment: one row for each figure, of each bucket and of the whole process. */
+/* A snapshot of the statistics: one row for each figure, of each bucket and of the whole process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SNAPSHOT_H
 #define SOCKMALLOC_SNAPSHOT_H
@@ -12,11 +12,11 @@
 #include "pool/histogram.h"
 
 /*
- * Columns: name, width in the text format, COUNTER if the figure only grows or GAUGE if not, unit or "" if
- * the name says what is counted, help. The structure, the totals, every format, the names that sockmalloc_statistic
- * takes, the public header, the man pages and the JSON schema come from these rows.
- * While no thread allocates or frees, live + cached + depot + purged = carved, although each is counted by itself; and
- * in a process that was not forked, requests - returned = live.
+ * The columns of a row: name, width in the text format, COUNTER if the figure only grows or GAUGE if not, unit or "" if
+ * the name says what is counted, help. From these rows are made the structure, the totals, every format, the names that
+ * sockmalloc_statistic accepts, the public header, the man pages and the JSON schema. While no thread allocates or
+ * frees, live + cached + depot + purged = carved, although each is counted by itself; and in a process that was not
+ * forked, requests - returned = live.
  */
 #define SNAPSHOT_SLOT_ROWS(ROW)                                                                                        \
     ROW(live, 9, GAUGE, "slots", "slots in use, counted from their metadata")                                          \
@@ -55,7 +55,7 @@
 #define SNAPSHOT_ROWS(ROW) SNAPSHOT_SLOT_ROWS(ROW) SNAPSHOT_CACHE_ROWS(ROW)
 
 /*
- * Figures that are counted once for the whole process. Columns: those of SNAPSHOT_SLOT_ROWS, without the width.
+ * Figures that are counted once for the whole process. The columns are those of SNAPSHOT_SLOT_ROWS, without the width.
  */
 #define SNAPSHOT_PROCESS_ROWS(ROW)                                                                                     \
     ROW(processes, GAUGE, "", "processes that the figures are of; more than 1 where sockmalloc stat adds several up")  \
@@ -64,8 +64,8 @@
     ROW(pressure_highs, COUNTER, "", "times that memory was nearly used up and pages were purged for that")
 
 /*
- * Shares that are computed from the figures in the rows above, for each bucket and for all. Columns: name, width in
- * the text format, help. snapshot_NAME returns the share since the start, in ten-thousandths.
+ * Shares that are computed from the figures in the rows above, for each bucket and for all together. The columns: name,
+ * width in the text format, help. The function snapshot_NAME returns the share since the start, in ten-thousandths.
  */
 #define SNAPSHOT_SHARE_ROWS(ROW) ROW(filled, 8, "share of the slots' capacity that the served requests asked for")
 
@@ -84,21 +84,20 @@ struct snapshot_figures {
 struct snapshot {
     unsigned buckets; /* the number of buckets; 0 while the pools are off */
     struct snapshot_figures bucket[BUCKET_LIMIT];
-    struct snapshot_figures total; /* the figures of all buckets, added up */
+    struct snapshot_figures total; /* the sums of the figures over all buckets */
 #define SNAPSHOT_FIELD(name, type, unit, help) uint64_t name;
     SNAPSHOT_PROCESS_ROWS(SNAPSHOT_FIELD)
 #undef SNAPSHOT_FIELD
     struct histogram_figures sizes; /* the histogram of the sizes of sampled requests */
-    enum kind kind;                 /* the kind of pool in force */
+    enum kind kind;                 /* the kind of pool that is in use */
     int process;                    /* the id of the process that the figures describe */
     const char *program;            /* the name of the process; a static string */
 };
 
 /*
- * Adds up the counters of all caches and pools into `snapshot`. The function is safe in a signal handler and takes no
- * lock. Other threads keep counting meanwhile, so that under load a row may differ from a consistent one by what those
- * threads do while it is read. Takes time in proportion to threads times buckets, and a system call per 4 MiB of slots
- * (residency.h).
+ * Adds up the counters of all caches and pools into `snapshot`. Signal handlers may call the function, which takes no
+ * lock. Other threads may go on counting meanwhile, so the figures of a row may not add up exactly. Price: time in
+ * proportion to threads times buckets, and a system call for each 4 MiB of slots (residency.h).
  */
 INTERNAL void snapshot_take(struct snapshot *snapshot);
 
@@ -117,8 +116,8 @@ enum { SNAPSHOT_WHOLE = 10000 };
 INTERNAL uint64_t snapshot_share(uint64_t part, unsigned __int128 whole);
 
 /*
- * Returns how much of their slots the served requests filled: the bytes asked for, as a share of the capacity of the
- * slots. It is that of one bucket, or that of all buckets if `bucket` is snapshot->buckets.
+ * Returns how much of their slots the requests have filled: the requested bytes as a share of the capacity of the
+ * slots, in ten-thousandths. It is the share of one bucket or, if `bucket` is snapshot->buckets, that of all buckets.
  */
 INTERNAL uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket);
 
