@@ -47,7 +47,7 @@ static bool field_length(struct piece value, struct http_head *head)
 {
     char digits[24];
 
-    /* A message with two lengths is refused, because one message could be hidden in another by them. */
+    /* A message with two lengths is refused, because a client could hide one message in the body of another by them. */
     if (head->has_content_length || value.length >= sizeof(digits))
         return false;
     memcpy(digits, value.start, value.length);

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 enum {
-    HTTP_TARGET_SIZE = 128, /* the size of the buffer for the longest target that is kept, with its NUL */
+    /* the size of the buffer for a request's target, with its NUL; a longer target is not kept */
+    HTTP_TARGET_SIZE = 128,
 };
 
 enum http_method {
@@ -32,7 +33,7 @@ struct http_head {
     bool has_content_length;
     bool keep_alive;
     bool chunked; /* the body has a transfer coding, none of which is supported */
-    bool expects; /* the client waits for `100 Continue` */
+    bool expects; /* the client waits for `100 Continue` before it sends the body */
 };
 
 enum http_result http_parse_question(const char *bytes, size_t count, struct http_head *head);

@@ -80,7 +80,7 @@ static enum client_result send_some(struct client *client, const void *bytes, si
     return CLIENT_DONE;
 }
 
-/* Each step returns CLIENT_DONE if it has made progress. The exchange itself is done when the client's step is
+/* Each step returns CLIENT_DONE if it has made progress. The exchange itself is complete when the client's state is
  * CLIENT_IDLE. */
 static enum client_result sending_step(struct client *client)
 {

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 enum {
-    ERRORS_SHOWN = 10, /* few, because each exchange with a server that has ended fails in the same way */
-    GRACE = 10,        /* seconds for the exchanges that are still running when the time is over */
+    /* the most errors that are printed; few, because every exchange fails in the same way if the server has ended */
+    ERRORS_SHOWN = 10,
+    GRACE = 10, /* seconds for the exchanges that are still running when the time is over */
 };
 
 struct load {

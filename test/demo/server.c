@@ -127,8 +127,8 @@ static int listen_on(uint16_t *port)
     return listener;
 }
 
-/* Returns a descriptor for the signals that end the server. They are blocked before any thread starts, so that none of
- * them kills the server. */
+/* Returns a descriptor for the signals that end the server. The signals are blocked before any thread starts, so that
+ * none of them kills the server. */
 static int open_signals(void)
 {
     sigset_t ending;

@@ -39,8 +39,8 @@ struct connection {
     size_t sent; /* how many bytes of head and body were sent */
 };
 
-/* Makes a connection of a non-blocking descriptor, which it closes later. If there is no memory, closes the descriptor
- * at once and returns NULL. */
+/* Makes a connection from a non-blocking descriptor, which connection_close closes. If there is no memory, closes the
+ * descriptor at once and returns NULL. */
 struct connection *connection_open(int descriptor);
 
 /* Continues the exchange until the socket would block. Returns false if the connection has ended and must be closed. */

@@ -29,7 +29,7 @@ struct worker {
 /* Returns the monotonic clock in milliseconds. */
 int64_t server_now(void);
 
-/* Start a thread, and wait for its end. Both return 0 or an errno value. */
+/* worker_start starts a thread, and worker_join waits for its end. Both return 0 or an errno value. */
 int worker_start(struct worker *worker, struct server *server);
 int worker_join(struct worker *worker);
 

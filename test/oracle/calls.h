@@ -11,8 +11,8 @@
 #include "draw.h"
 #include "model.h"
 
-/* Says what a call does with the block that is passed to it. ROLE_TAKE: no block is passed; ROLE_RESIZE: the block may
- * be moved; ROLE_GIVE: it is freed; ROLE_LEAVE: it stays unchanged. */
+/* Says what a call does with the block that is passed to it. ROLE_TAKE: no block is passed, and the call returns a new
+ * one; ROLE_RESIZE: the block may be moved; ROLE_GIVE: the block is freed; ROLE_LEAVE: the block stays unchanged. */
 enum role { ROLE_TAKE, ROLE_RESIZE, ROLE_GIVE, ROLE_LEAVE };
 
 enum {
@@ -37,8 +37,8 @@ struct call {
     size_t request;
     size_t alignment;
     const char *text;
-    size_t old_request;   /* the request of the block that is freed */
-    size_t old_alignment; /* the alignment of the block that is freed */
+    size_t old_request;   /* the size that was requested for the block that is freed */
+    size_t old_alignment; /* the alignment that was requested for the block that is freed */
     /* before the call: the block that is passed to it, if any; after the call: the address that it returned */
     void *address;
     int code; /* the result of a call that returns an error number */

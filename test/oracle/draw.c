@@ -48,8 +48,7 @@ static size_t size_of_buffers(struct draw *draw)
     return 2000 + draw_below(draw, 100000);
 }
 
-/* Returns a size near a power of two, where allocators change their methods, or near a default bound of this
- * allocator. */
+/* Returns a size near a power of two, where allocators change their methods, or near a default bound of sockmalloc. */
 static size_t size_near_border(struct draw *draw)
 {
     static const size_t border[] = {85000, 3 * PAGE, 5 * PAGE, 7 * PAGE};

@@ -14,8 +14,8 @@ struct draw {
     size_t favourite[DRAW_FAVOURITES]; /* sizes that this stream requests again and again, so that slots are reused */
 };
 
-/* Begins the random stream that belongs to this seed, round and worker, in the parent or in a child. Streams that
- * differ in any of these are independent. */
+/* Begins the random stream that belongs to this seed, round and worker, in the parent or, with `is_child`, in the child
+ * of a fork. Streams that differ in any of these are independent. */
 struct draw draw_begin(uint64_t seed, unsigned round, unsigned worker, bool is_child);
 
 /* draw_bits returns any 64 bits. draw_below returns a number below `limit`, which must not be 0. draw_one_in returns
@@ -31,7 +31,8 @@ size_t draw_size(struct draw *draw);
 /* Returns a size of at least 2^48, which no machine can allocate. */
 size_t draw_huge(struct draw *draw);
 
-/* Returns a power of two that is a legal alignment, and now and then one that no address can have. */
+/* Returns a power of two that is a legal alignment. Now and then it is so large that no address can have this
+ * alignment. */
 size_t draw_alignment(struct draw *draw);
 
 /* Returns an alignment that no call accepts, or that only some calls accept. */

@@ -17,8 +17,8 @@ static uint64_t seed;
 static bool is_child;
 static atomic_flag told = ATOMIC_FLAG_INIT;
 
-/* If several threads find a fault only the first one prints it, because the other faults are mostly consequences of the
- * first. */
+/* If several threads find a fault, only the first one prints it, because the other faults are mostly consequences of
+ * the first. */
 void fault_die(const char *format, ...)
 {
     if (atomic_flag_test_and_set(&told)) {

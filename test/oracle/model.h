@@ -49,10 +49,10 @@ void model_take(struct block *block, bool zeroed);
  * malloc_usable_size grants. */
 void model_fill(struct block *block, uint64_t serial, bool to_the_last);
 
-/* Checks the first `length` bytes of the pattern of `block`, which are now at `address`. */
+/* Checks that the first `length` bytes at `address` are the first bytes of the pattern of `block`. */
 void model_compare(const struct block *block, const unsigned char *address, size_t length);
 
-/* Checks a block that no call has changed. */
+/* Ends the process with a fault unless a live block still has its contents and its usable size. */
 void model_check(const struct block *block);
 
 /* model_give checks a block before a call that may free it, and then lets other blocks use its addresses. If the call

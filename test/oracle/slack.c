@@ -1,4 +1,6 @@
-/* Draws bookkeeping at the end of a block's slot (sockmalloc_slack_alloc), and checks that its bytes stay. */
+/*
+ * Reserves bookkeeping at the end of a block's slot (sockmalloc_slack_alloc), and checks that its bytes stay unchanged.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "slack.h"
 
@@ -13,7 +15,8 @@
 
 enum { PATTERN = 0xa5 };
 
-/* Returns how many bytes of slack the block has, and checks that each of them has `value`. */
+/* Ends the process with a fault unless every byte of the block's slack has `value`. Returns how many bytes of slack the
+ * block has. */
 static size_t slack_read(const struct block *block, unsigned char value)
 {
     size_t size;

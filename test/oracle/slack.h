@@ -1,4 +1,6 @@
-/* Draws bookkeeping at the end of a block's slot (sockmalloc_slack_alloc), and checks that its bytes stay. */
+/*
+ * Reserves bookkeeping at the end of a block's slot (sockmalloc_slack_alloc), and checks that its bytes stay unchanged.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_SLACK_H
 #define ORACLE_SLACK_H
@@ -6,16 +8,18 @@
 #include "draw.h"
 #include "model.h"
 
-/* All three do nothing if the library is not sockmalloc, or if the block has no slack. */
+/* These functions do nothing if the library is not sockmalloc, or if the block can have no slack. */
 
-/* Carves a piece of a drawn size for a block that has none, checks that it is zero, and fills it. */
+/*
+ * Reserves slack of a random size for a block that has none, checks that all bytes of the slack are 0, and fills them.
+ */
 void slack_draw(struct block *block, struct draw *draw);
 
-/* Checks the bytes of the block's slack. */
+/* Ends the process with a fault unless the block's slack has its size, and the bytes that slack_draw wrote there. */
 void slack_check(const struct block *block);
 
-/* Checks the slack of a block that realloc has made of `old`: its bytes are the old ones, or it has no slack, which a
- * block that has stayed where it was must not lose. */
+/* Checks the slack of `block`, which realloc has made of `old`. The slack must have the same bytes as before. The slack
+ * may be gone only if realloc has moved the block. */
 void slack_follow(const struct block *old, struct block *block);
 
 #endif

@@ -39,8 +39,8 @@ static const char *step_text(size_t length)
     return text + TEXT_MAX - length;
 }
 
-/* Returns the alignment that the result must have. It is drawn for a call that takes an alignment. For other calls it
- * is the size of a page or, if there is no rule, 0. */
+/* Returns the alignment that the result must have. For a call with a parameter for it, the alignment is a random one.
+ * For other calls it is the size of a page or, if there is no rule, 0. */
 static size_t step_alignment(const struct operation *operation, struct draw *draw)
 {
     if ((operation->flags & CALL_ALIGNED) != 0) {

@@ -11,7 +11,7 @@ enum { STEP_SLOTS = 128 };
 /* A shelf of blocks, on which one thread at a time works. When the thread ends, another thread gets the shelf. */
 struct shelf {
     struct block block[STEP_SLOTS];
-    size_t bytes; /* the sum of all requests */
+    size_t bytes; /* the sum of the requested sizes of the shelf's blocks */
 };
 
 /* Fills the text that all strings are taken from. The program calls it before the first step, while the process has one

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* The sanitizers of gcc 12 and clang 14 do not handle the locks of their malloc in a fork: in the child of a process
- * with several threads it may wait for ever for a thread that is not there. So such a child allocates from a heap of
- * its own, one block behind the other, and reuses none. */
+/*
+ * The sanitizers of gcc 12 and clang 14 do not handle the locks of their malloc in a fork: in the child of a process
+ * with several threads, an allocation may wait for ever for a thread that does not exist there. So such a child
+ * allocates from a heap of its own, one block behind the other, and reuses none.
+ */
 enum { HEAP_BYTES = 1 << 30, HEAP_ALIGNMENT = 16 };
 
 static char *heap;
@@ -57,7 +59,8 @@ static bool heap_owns(const void *block)
     return (uintptr_t)block - (uintptr_t)heap < HEAP_BYTES;
 }
 
-/* Only functions that the library calls are here. An error sets errno, as the handler of fallback_open would. */
+/* This file has only those functions of mimalloc that the library calls. A function that fails sets errno, as the
+ * handler of fallback_open would. */
 void *mi_malloc(size_t size)
 {
     return is_child ? heap_take(size, HEAP_ALIGNMENT) : malloc(size);

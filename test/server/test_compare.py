@@ -14,7 +14,8 @@ from harness.upstream import Upstream
 
 DEADLINE_SECONDS = 300
 CLIENTS = 40
-# Each slow client makes nginx hold this body but for what the kernel buffers, and the rest of the server is small.
+# The size of the body that slow clients fetch. For each of them nginx must keep this body, except for what the kernel
+# buffers; the rest of nginx's memory is small.
 SLOW_SIZE = 1_000_000
 LEAST_BURST_MEBIBYTES = CLIENTS / 2
 SHORT = ("--rounds=1", "--seconds=0.5", "--after=1,3", f"--clients={CLIENTS}", "--connections=4", "--only=glibc")

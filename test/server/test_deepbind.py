@@ -57,8 +57,8 @@ class DeepBind(unittest.TestCase):
         return Outcome(ended.returncode, ended.stdout, ended.stderr)
 
     def assert_same(self, got: Outcome, wanted: Outcome) -> None:
-        """Checks that two outcomes are equal. If not, prints the place of the difference and not all of their
-        megabytes."""
+        """Checks that two outcomes are equal. If not, prints only the place of the first difference, because an outcome
+        has megabytes."""
         if got == wanted:
             return
         wrong = bodies.difference(got.stdout.encode(), wanted.stdout.encode())
@@ -81,8 +81,8 @@ class DeepBind(unittest.TestCase):
 
 
 class Php(DeepBind):
-    """The script sends bodies of 100 bytes to 1 MB through a dozen extensions, and prints which extensions are
-    loaded."""
+    """Tests PHP with a script that sends bodies of 100 bytes to 1 MB through a dozen extensions and prints which
+    extensions are loaded."""
 
     # the outcome without the library; every other outcome must equal it, in whatever way PHP allocates and compiles
     without: Outcome | None = None
@@ -133,7 +133,7 @@ class Php(DeepBind):
 
 
 class Ldb(DeepBind):
-    """Records are added, searched, changed and deleted in a file, once with the library and once without."""
+    """Tests ldb: records are added, searched, changed and deleted in a file, once with the library and once without."""
 
     def ldif(self) -> str:
         parts = []

@@ -100,7 +100,7 @@ class Control(unittest.TestCase):
         server = HTTPServer(("127.0.0.1", 0), _OneWrongByte)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        for end in (thread.join, server.server_close, server.shutdown):  # the functions are called in reverse order
+        for end in (thread.join, server.server_close, server.shutdown):  # addCleanup's functions run in reverse order
             self.addCleanup(end)
         self.options = ["--connections=1", "--exchanges=2", "--echo-every=0"]
         self.port = server.server_port

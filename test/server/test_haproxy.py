@@ -74,7 +74,7 @@ class Haproxy(ServerCase):
         wanted["16k"] += cached
         texts = f"{before[server.pid].text}\n{cached} cached\n{after[server.pid].text}"
         self.assertEqual(after[server.pid].live(), wanted, texts)
-        # most buffers come from haproxy's caches; how many depends on the timing
+        # most buffers come from haproxy's own caches; how many come from malloc depends on the timing
         self.assert_served(before, after, 10)
         self.stop(server, signal.SIGUSR1)
 

@@ -94,7 +94,7 @@ class RedisServer(ServerCase):
         return server, port
 
     def load(self, port: int) -> None:
-        """Writes values over many connections, reads them back, deletes some, and then drops all."""
+        """Writes values over many connections, reads them back, deletes some, and then deletes all the others."""
         with contextlib.ExitStack() as connections:
             clients = [connections.enter_context(Redis(port)) for _ in range(CONNECTIONS)]
             for number in range(ROUNDS):
@@ -120,7 +120,8 @@ class RedisServer(ServerCase):
 
     def test_values(self) -> None:
         server, port = self.start_redis("redis", self.directory / "data")
-        # redis keeps a histogram of latencies for every command from the command's first use on
+        # redis keeps a histogram of latencies for every command from its first use on, so the first load is not
+        # measured
         self.load(port)
         before = self.dump_at_rest([port], [server.pid])
         self.load(port)

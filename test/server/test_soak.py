@@ -25,7 +25,8 @@ CLIENTS = 2
 SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
 VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
 PROGRESS_SECONDS = 10.0
-# Dumps are requested by this signal, because haproxy stops on SIGUSR1, and the reloads already test that often enough.
+# Dumps are requested by SIGWINCH and not by SIGUSR1, because haproxy stops on SIGUSR1. The reloads test such stops
+# often enough.
 QUIET = signal.SIGWINCH
 
 def fetch(port: int) -> Callable[[int], None]:

@@ -1,4 +1,5 @@
-"""Tests the servers of the table, one row for each: each server serves under the library, dumps, and stops."""
+"""Tests each server that has a row in the table below: the server serves under the library, writes its statistics when
+a signal requests them, and stops."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -204,8 +205,8 @@ ROWS = (
         configuration=("squid.conf",),
         command="squid --foreground -f @directory@/squid.conf",
         account="proxy",
-        # If root starts it, its master executes the worker with an effective user other than the real one, and then the
-        # dynamic linker ignores LD_PRELOAD.
+        # If root starts squid, its master executes the worker with an effective user other than the real one, and then
+        # the dynamic linker ignores LD_PRELOAD.
         changes_account=False,
         ports=2,
         processes=2,
@@ -446,7 +447,7 @@ class Table(TableCase):
         self.finish(row, running)
 
     def test_apache_event_children_never_see_it(self) -> None:
-        """Apache's children block SIGUSR1 in every thread, and the library unblocks nothing, so the signal stays
+        """Apache's children block SIGUSR1 in every thread, and the library unblocks no signal, so SIGUSR1 stays
         pending."""
         (row,) = (row for row in ROWS if row.name == "apache_event")
         running = self.begin(row, "SIGUSR1")

@@ -41,7 +41,7 @@ class Loads(unittest.TestCase):
         bad = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Changed)
         thread = threading.Thread(target=bad.serve_forever)
         thread.start()
-        for end in (thread.join, bad.server_close, bad.shutdown):  # the functions are called in reverse order
+        for end in (thread.join, bad.server_close, bad.shutdown):  # addCleanup's functions run in reverse order
             self.addCleanup(end)
         with self.assertRaisesRegex(AssertionError, "from byte 4088 on"):
             with load.held(lambda: echo.direct(bad.server_address[1])):

@@ -18,7 +18,8 @@
     ROW(fell_through, "requests of the bucket that mimalloc served")                                                   \
     ROW(fell_through_asked, "bytes asked for in them")
 
-/* Holds the counts of one worker. Only that worker changes them, and only the judge reads them. */
+/* Holds what one worker has counted of its own mallocs and frees, for each bucket. Only that worker changes the counts.
+ * Only the judge (judge.h) reads them, to compare them with the pools' counters. */
 struct books {
     struct {
 #define BOOKS_FIELD(name, help) _Atomic uint64_t name;

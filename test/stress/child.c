@@ -21,11 +21,12 @@ enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NU
 static struct worker workers[CHILD_WORKERS];
 static _Atomic unsigned forks;
 
-/* ThreadSanitizer ignores a child of several threads, and may hang there when a thread is started. So under
- * ThreadSanitizer the child has one worker. */
+/* ThreadSanitizer checks nothing in the child of a process that had several threads, and may hang when this child
+ * starts a thread. So under ThreadSanitizer the child works with the thread that forked, and starts none. */
 static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
-/* Counts the inherited slots by their metadata, and compares these counts with those of the claims. */
+/* Counts the slots that the child inherited, by the state in their metadata, and compares these numbers with the
+ * numbers of claims. */
 static void child_inherit(struct judge_case *own)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
@@ -70,7 +71,7 @@ static void child_judge_lost(const struct judge_case *parent, const struct worke
     }
 }
 
-/* Checks all blocks that were filled, and frees every second one. */
+/* Checks the contents of all inherited blocks that were filled, and frees about half of these blocks. */
 static void child_check_blocks(void)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {

@@ -16,7 +16,7 @@
  * order a slot's former owner before its next one. The rest of a claim is plain data, so that ThreadSanitizer
  * reports it if the pool did not do that. */
 struct claim {
-    uint64_t serial; /* 0 if the slot has no owner */
+    uint64_t serial; /* the serial number of the owner, which no other owner has; 0 if the slot has no owner */
     size_t request;
     bool filled; /* false while the owner of the slot is still filling it */
 };
@@ -24,8 +24,11 @@ struct claim {
 /* Maps the table of claims. The program calls it after the range has been set up. */
 void claim_open(void);
 
-/* claim_make makes the claim on a slot that the pool has just returned, claim_fill notes that the slot's content is
- * written, and claim_drop removes the claim. Each function ends the process if the claim is not as it must be. */
+/*
+ * claim_make makes the claim on a slot that the pool has just returned, claim_fill notes that the slot's content is
+ * written, and claim_drop removes the claim. claim_make ends the process if the slot has an owner already, and
+ * claim_drop if it has none.
+ */
 void claim_make(const char *slot, size_t request, uint64_t serial);
 void claim_fill(const char *slot);
 struct claim claim_drop(const char *slot);

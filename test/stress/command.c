@@ -60,7 +60,8 @@ static unsigned command_find(const char *word)
     command_refuse("does not know", word);
 }
 
-/* Writes the text of command_text once, because a signal handler may need it. */
+/* Writes the text that command_text returns. This is done once, after the command line was read, because a signal
+ * handler may need the text and should not have to format it. */
 static void command_write(void)
 {
     struct text text = text_begin(again, sizeof again);

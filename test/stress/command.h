@@ -12,11 +12,11 @@ struct command {
     enum kind kind;
     uint64_t operations; /* how many operations all threads do together; each is about one malloc, realloc or free */
     unsigned threads;
-    /* the seed of every random choice of a thread; the kernel's scheduling of the threads cannot be repeated */
+    /* the seed of all random choices of the workers; how the kernel schedules the threads cannot be repeated */
     uint64_t seed;
     uint64_t retain;  /* the limit in bytes on free memory; BUDGET_UNLIMITED for none */
     bool forks;       /* true if children are forked */
-    uint64_t decay;   /* the milliseconds that free memory keeps its pages, or DECAY_NEVER */
+    uint64_t decay;   /* after how many milliseconds free slots are purged, or DECAY_NEVER */
     unsigned seconds; /* the seconds after which a run counts as hung */
 };
 

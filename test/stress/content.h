@@ -20,8 +20,8 @@ struct content {
 
 void content_fill(char *buffer, const struct content *content);
 
-/* Compares the first `kept` bytes, at most content->size. Returns the offset of the first difference, or SIZE_MAX if
- * there is none. */
+/* Compares the first `kept` bytes of the buffer, at most content->size, with its pattern. Returns the offset of the
+ * first difference, or SIZE_MAX if there is none. */
 size_t content_compare(const char *buffer, size_t kept, const struct content *content);
 
 /* Returns true if all bytes are zero. */

@@ -15,8 +15,8 @@ enum { LINE_SIZE = 1024 };
 
 static _Atomic(const char *) watched;
 
-/* Prints by a single write, so that lines of several threads are not mixed. Neither allocates nor locks, nor uses
- * anything that is under test. */
+/* Prints one line by a single write, so that the lines of several threads are not mixed. Neither allocates nor locks,
+ * nor uses anything that is under test. */
 static void fault_say(const char *format, va_list list)
 {
     char line[LINE_SIZE];

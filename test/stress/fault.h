@@ -3,8 +3,8 @@
 #ifndef STRESS_FAULT_H
 #define STRESS_FAULT_H
 
-/* Prints the line and ends the process. Any thread and any process of the run may call it. The format is that of
- * text_add. */
+/* Prints one line, and ends the process. Any thread and any process of the run may call this function. The format is
+ * that of text_add. */
 void fault_die(const char *format, ...) __attribute__((noreturn, cold, format(printf, 1, 2)));
 
 /* Ends the process with a fault unless this function is called again within `seconds`. The message has the text `doing`

@@ -19,15 +19,15 @@ enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_
  * most SLEEP_NAP nanoseconds before each. */
 enum { SLEEP_STEPS = 64, SLEEP_NAP = 1000000 };
 
-static struct shelf handover; /* holds blocks on their way from workers that only allocate to workers that only free */
-static struct shelf exchange; /* holds blocks on their way between workers that do both */
+static struct shelf handover; /* holds blocks that workers which only allocate have made for workers which only free */
+static struct shelf exchange; /* holds blocks that workers which do both exchange */
 
 static bool job_is_turn(struct worker *worker, unsigned one_in)
 {
     return worker_random(worker) % one_in == 0;
 }
 
-/* Returns a block, or NULL if the range was full. */
+/* Allocates a block, and returns it. Returns NULL if the range was full. */
 static char *job_try(struct worker *worker)
 {
     bool zeroed = job_is_turn(worker, ZEROES);

@@ -11,8 +11,8 @@
 #include "pool/standard.h"
 #include "statistics/snapshot.h"
 
-/* TICK is how far a thread's count of frees can be wrong for a moment: twice the most frees between two readings of the
- * clock, because a reading may come late by as many frees. */
+/* TICK is by how much the count of a thread's frees can be wrong for a moment. It is twice the most frees that a thread
+ * makes between two readings of the clock, because a reading may come late by as many frees. */
 enum { TICK = 2 * 1024 };
 
 typedef struct books_sum sums[BUCKET_LIMIT];
@@ -76,8 +76,8 @@ static void judge_same(const char *doing, unsigned bucket, const char *what, uin
     }
 }
 
-/* Counts the slots of one bucket by their state in the metadata. `weight` is the sum of the bytes that were requested
- * in live slots. */
+/* The numbers of slots of one bucket in some states, as the metadata show them. `weight` is the sum of the bytes that
+ * were requested in live slots. */
 struct slot_states {
     uint64_t purged;
     uint64_t never_used;
@@ -115,7 +115,8 @@ static void judge_retained(const struct judge_case *it, const char *doing, unsig
     judge_same(doing, bucket, "bytes of live metadata", states.weight, "owners have", it->weight[bucket] + own->weight);
 }
 
-/* Checks a bucket without magazines: only the stacks and the range serve it, and slots are carved one by one. */
+/* Checks the counters of a bucket that has no magazines. Its free slots lie only on the stacks that all threads share,
+ * and its slots are carved one by one. */
 static void judge_free(const struct judge_case *it, const char *doing, unsigned bucket,
                        const struct snapshot_figures *figures)
 {

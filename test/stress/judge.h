@@ -9,7 +9,8 @@
 #include "memory/bucket.h"
 #include "worker.h"
 
-/* Holds all workers of a process, and the state at the process's beginning, because a child of fork inherits blocks. */
+/* Holds all workers of a process, and the numbers of slots at the process's beginning. A child of fork inherits blocks,
+ * so these numbers are not 0 in a child. */
 struct judge_case {
     struct worker *workers;
     unsigned count;
@@ -31,14 +32,17 @@ struct judge_case {
  * and too high if cache_arm sets a shorter interval while the two parts of the count are read. */
 void judge_under_load(const struct judge_case *it);
 
-/* Compares all counts exactly, for each bucket, and the budget to the byte. No worker may work meanwhile. `doing` is
- * printed in the message of a fault, and says at what moment the counts were compared. */
+/*
+ * Ends the process with a fault unless the workers' own counts are equal to the pools' counters, for each bucket, and
+ * the budget is right to the byte. No worker may work meanwhile. `doing` is printed in the message of a fault, and says
+ * at what moment the counts were compared.
+ */
 void judge_at_rest(const struct judge_case *it, const char *doing);
 
 /*
- * Allocates all slots until mimalloc serves the requests. This shows that no slot was lost, except for slots in
- * magazines of processors on which this thread does not run. The slots stay claimed. The program calls it at the end,
- * when all other threads have gone.
+ * Allocates slots until none is left and mimalloc serves the requests. This shows that no slot was lost, except for
+ * slots in magazines of processors on which this thread does not run. The slots stay claimed. The program calls this
+ * function at the end, when all other threads have gone.
  */
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing);
 

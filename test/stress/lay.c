@@ -54,8 +54,11 @@ static bool lay_pools(void)
     return opened && (command.kind != KIND_AUTO || pool_kind() == KIND_AUTO);
 }
 
-/* Runs in the child of a fork. The library would look for the slots that the parent had free only at the child's next
- * slow allocation. Here it looks now, because the child checks all counters before it allocates. */
+/*
+ * Runs in the child of a fork. The library itself would look for the slots that were free in the parent only at the
+ * child's next slow allocation. This function looks for them at once, because the child checks all counters before it
+ * allocates.
+ */
 static void lay_after_fork(void)
 {
     pool_atfork_child();

@@ -27,7 +27,7 @@ struct post {
     bool has_former;
 };
 
-static struct worker workers[STAFF_MAX + 1]; /* one for each thread of the staff, and one for the first thread */
+static struct worker workers[STAFF_MAX + 1]; /* one for each thread that runs a worker, and one for the first thread */
 static struct post posts[STAFF_MAX];
 static struct judge_case all = {.workers = workers};
 static uint64_t rounds;
@@ -131,7 +131,7 @@ static void *post_man(void *argument)
         }
         post_do(post);
         if (post->done % share == 0) {
-            pthread_barrier_wait(&gate); /* the round is over, and the first thread judges it */
+            pthread_barrier_wait(&gate); /* the round is over, and now the first thread compares the counts */
         } else if (post->is_mortal && --post->life == 0) {
             post_hand_over(post);
             return NULL;

@@ -28,7 +28,7 @@ struct worker {
  * in its children. */
 void worker_begin(struct worker *worker, unsigned number);
 
-/* Returns a random number. The sequence depends on the seed and the worker's number only. */
+/* Returns a random number. The sequence depends on the run's seed and the worker's number only. */
 uint64_t worker_random(struct worker *worker);
 
 /* Returns a size for malloc in any bucket; smaller buckets are more frequent. */

@@ -1,4 +1,4 @@
-/* Misuse: frees an address inside a slot. Arguments: SIZE, OFFSET, `live` or `free`. */
+/* Misuse: frees an address inside a slot. Arguments: SIZE, OFFSET, the slot's state (`live` or `free`). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

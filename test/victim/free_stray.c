@@ -1,4 +1,4 @@
-/* Misuse: frees an address that no malloc has returned. Arguments: WHERE, OFFSET. */
+/* Misuse: frees an address that no malloc has returned. Arguments: WHERE the address lies, OFFSET. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 

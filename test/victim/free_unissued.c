@@ -1,4 +1,6 @@
-/* Misuse: frees a slot that was never allocated. Arguments: SIZE, SLOTS from the first one, OFFSET. */
+/*
+ * Misuse: frees a slot that was never allocated. Arguments: SIZE, how many SLOTS it lies behind the first slot, OFFSET.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,5 +1,5 @@
-/* Misuse: asks for the usable size of an address that is no live block. Arguments: SIZE, CALL, OFFSET, `live` or
- * `free`. */
+/* Misuse: asks for the usable size of an address that is no live block. Arguments: SIZE, CALL, OFFSET, the slot's state
+ * (`live` or `free`). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,4 +1,5 @@
-"""The code that all server tests share: it starts servers, puts load on them, and reads dumps."""
+"""The code that all server tests share: it starts servers, puts load on them, and reads the statistics that the library
+writes (dumps)."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 

@@ -1,4 +1,5 @@
-"""The test case from which all server tests derive: it starts servers, reads their dumps and checks them."""
+"""The test case from which all server tests derive: it starts servers, and reads and checks the statistics that the
+library writes in their processes (dumps)."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 import subprocess
@@ -17,7 +18,8 @@ LEAST_SHARE = 90.0
 DEADLINE_SECONDS = 400
 SETTLE_SECONDS = 60.0
 DUMP_SECONDS = 60.0
-# This number stands for no signal: instead, the command reads the table from outside, and the process does not notice.
+# This number stands for no signal: instead, the command sockmalloc reads the statistics from outside, and the process
+# does not notice.
 FROM_OUTSIDE = 0
 DUMP_ONLY = "1355006224"
 
@@ -210,7 +212,8 @@ class ServerCase(unittest.TestCase):
         self.assertEqual(said, [], f"the library complained in {where}")
 
     def assert_served(self, before: Tables, after: Tables, least_requests: int) -> None:
-        """Checks that the pools served nearly all bytes of this load, and of the processes' whole lives."""
+        """Checks that the pools served nearly all bytes, both of the load between the two dumps and of the processes'
+        whole lives."""
         self.assertEqual(before.keys(), after.keys())
         load = dump.served_between(before.values(), after.values())
         text = "\n".join(table.text for table in after.values())
@@ -219,7 +222,7 @@ class ServerCase(unittest.TestCase):
         self.assertGreaterEqual(dump.served(after.values()).share(), LEAST_SHARE, text)
         for table in after.values():
             if table.sum("requests"):
-                # the table's share has two decimals, which are rounded or cut
+                # the share that the table shows has two decimals, which are rounded or cut
                 self.assertAlmostEqual(table.share, dump.served([table]).share(), delta=0.011)
 
     def assert_ledgers(self, tables: Tables) -> None:
@@ -227,7 +230,7 @@ class ServerCase(unittest.TestCase):
             self.assertEqual(dump.ledger_errors(table), [], table.text)
 
     def assert_live_returns(self, before: Tables, number: int = signal.SIGUSR1, slack: int = 0) -> Tables:
-        """Waits until every bucket has as many live slots as before, and returns those dumps.
+        """Waits until every bucket has as many live slots as in the dumps `before`, and returns the new dumps.
 
         With a slack above 0, each bucket may also have fewer live slots than before, and all buckets together may have
         `slack` slots more. The sums of each dump must agree."""

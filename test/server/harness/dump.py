@@ -67,7 +67,7 @@ def _rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
 
 
 def parse(text: str) -> Table:
-    """Parses one whole dump strictly. Its buckets end at the default of SOCKMALLOC_MAX, or at 4m."""
+    """Parses one whole dump strictly. Its last bucket must be that of the default of SOCKMALLOC_MAX, or 4m."""
     lines = text.splitlines()
     begin = _BEGIN.match(lines[0]) if lines else None
     end = _END.match(lines[-1]) if lines else None
@@ -116,27 +116,27 @@ def ledger_errors(table: Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Served:
-    """How many bytes were requested, in sizes that the pools serve: those that the pools served, and those that fell
-    through to mimalloc."""
+    """The requests of sizes that the pools serve: the number of requests and of bytes that the pools served, and the
+    bytes that fell through to mimalloc."""
 
     requests: int
     asked: int
     fell_through_asked: int
 
     def share(self) -> float:
-        """Returns the share in percent, which is 0 if there was no request."""
+        """Returns the share of the bytes that the pools served, in percent. It is 0 if there was no request."""
         whole = self.asked + self.fell_through_asked
         return 100.0 * self.asked / whole if whole else 0.0
 
 
 def served(tables: Iterable[Table]) -> Served:
-    """Returns the sum over several processes, counted from their start."""
+    """Returns the sums over several processes, counted from the processes' start."""
     tables = list(tables)
     return Served(*(sum(table.sum(name) for table in tables) for name in _SERVED))
 
 
 def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
-    """Returns the sum over several processes, counted between two dumps of each process."""
+    """Returns the sums over several processes, counted between two dumps of each process."""
     first, second = served(before), served(after)
     return Served(
         second.requests - first.requests,

@@ -103,7 +103,8 @@ class EchoLoad:
 
     @contextlib.contextmanager
     def held(self, connect: Connect) -> Iterator[None]:
-        """Runs all rounds, and keeps the connections open inside the `with` statement."""
+        """A context manager: runs all rounds, and keeps the connections open until the caller's `with` statement
+        ends."""
         with contextlib.ExitStack() as stack:
             sockets = [stack.enter_context(connect()) for _ in range(self.connections)]
             for number in range(self.rounds):

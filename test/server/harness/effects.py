@@ -1,5 +1,5 @@
-"""Checks the effect that SIGUSR1 has on each server without the library. Each context is entered before the signal is
-sent, and left after it."""
+"""Checks the effect that SIGUSR1 has on each server without the library. Each function is a context manager, which is
+entered before the signal is sent, and left after it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def goes_on(running: Running) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stops_listening(running: Running) -> Iterator[None]:
-    """Checks that the server accepts no connection any more. The test of the table checks the server's end."""
+    """Checks that the server accepts no connection any more. table.py checks that the server ends."""
     yield
     port = running.place.port
     _await(running, lambda: not waiting.accepts(port), "stops listening")
@@ -46,7 +46,8 @@ def replaces_children(running: Running) -> Iterator[None]:
 
 @contextlib.contextmanager
 def passes_notifications(running: Running) -> Iterator[None]:
-    """PostgreSQL's processes wake each other by SIGUSR1, before the test's signal and after it."""
+    """Checks that PostgreSQL's processes wake each other by SIGUSR1: a notification arrives before the test sends its
+    signal, and another one after it."""
     listener, notifier = Postgres(running.place.port), Postgres(running.place.port)
     with contextlib.closing(listener), contextlib.closing(notifier):
         listener.run("LISTEN news")

@@ -103,7 +103,8 @@ class BodyLoad:
 
     @contextlib.contextmanager
     def held(self, place: Place) -> Iterator[None]:
-        """Sends all bodies and compares them, and keeps the connections open inside the `with` statement."""
+        """A context manager: sends all bodies and compares them, and keeps the connections open until the caller's
+        `with` statement ends."""
         with contextlib.ExitStack() as stack:
             clients = [FastCgi(place.port) for _ in range(self.connections)]
             for client in clients:

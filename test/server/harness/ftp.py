@@ -47,7 +47,8 @@ class Load:
 
     @contextlib.contextmanager
     def held(self, port: int) -> Iterator[None]:
-        """Transfers, compares and deletes all files, and keeps the sessions open inside the `with` statement."""
+        """A context manager: transfers, compares and deletes all files, and keeps the sessions open until the caller's
+        `with` statement ends."""
         with contextlib.ExitStack() as stack:
             clients = [Client(port) for _ in range(self.sessions)]
             for client in clients:

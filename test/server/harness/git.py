@@ -36,7 +36,8 @@ def prepare(place: Place) -> None:
 
 @contextlib.contextmanager
 def held(place: Place) -> Iterator[None]:
-    """Makes one whole clone. Inside the `with` statement, another clone stands still in the middle of its pack."""
+    """A context manager: makes one whole clone. Until the caller's `with` statement ends, another clone stands still in
+    the middle of its pack."""
     _clone(place)
     client = Client(place.port)
     try:

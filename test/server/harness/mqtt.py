@@ -55,7 +55,7 @@ class Mqtt:
 
 @dataclass(frozen=True)
 class MqttLoad:
-    """Each message goes to every subscriber of its topic, and each of them compares it."""
+    """A load of messages: each message goes to every subscriber of its topic, and each subscriber compares it."""
 
     sizes: Sequence[int]
     topics: int = 4
@@ -67,7 +67,8 @@ class MqttLoad:
 
     @contextlib.contextmanager
     def held(self, port: int) -> Iterator[None]:
-        """Sends and compares all messages, and keeps the connections open inside the `with` statement."""
+        """A context manager: sends and compares all messages, and keeps the connections open until the caller's `with`
+        statement ends."""
         with contextlib.ExitStack() as stack:
 
             def connect(name: str) -> Mqtt:

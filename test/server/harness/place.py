@@ -28,8 +28,8 @@ class Place:
     class."""
 
     def __init__(self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack) -> None:
-        """`account` names the user that a server changes to if the tests run as root. `stack` closes at its end what
-        this object opens."""
+        """If the tests run as root, the server runs as the user `account`. `stack` closes at its end what this object
+        opens."""
         self.asks = asks
         self.directory = directory
         self.data = directory / "data"
@@ -94,7 +94,7 @@ class Place:
 
     @cached_property
     def origin(self) -> Upstream:
-        """Starts an HTTP server without the library, when it is needed for the first time."""
+        """Returns an HTTP server that runs without the library. It is started when it is needed for the first time."""
         upstream = Upstream()
         self._stack.callback(upstream.close)
         return upstream
@@ -106,8 +106,8 @@ class Place:
 
     @cached_property
     def echo(self) -> int:
-        """Starts a server without the library that sends every byte back, when it is needed for the first time. Returns
-        the server's port."""
+        """Returns the port of a server that runs without the library and sends every byte back. It is started when it
+        is needed for the first time."""
         upstream = EchoUpstream()
         self._stack.callback(upstream.close)
         return upstream.port
@@ -133,7 +133,8 @@ class Place:
         (self.directory / template).write_text(self.fill(text))
 
     def command(self, text: str) -> list[str]:
-        """Returns the words of a command. Its program may be in a folder sbin, which PATH leaves out."""
+        """Returns the words of a command. PATH leaves out the folders sbin, so a program in such a folder gets its
+        whole path."""
         program, *words = map(self.fill, shlex.split(text))
         return [settings.program(program), *words]
 

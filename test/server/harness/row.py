@@ -53,12 +53,12 @@ class Row:
     ports: int = 1
     # True if the ports are UDP ports
     datagrams: bool = False
-    # The account that the server runs as if the tests run as root. `changes_account` is true if the server changes to
+    # If root runs the tests, the server runs under this account. `changes_account` is true if the server changes to
     # this account by itself.
     account: str | None = None
     changes_account: bool = True
-    # The first is the number of processes when there are no clients, including the master and all that descend from it.
-    # The second is the number of processes that the clients add.
+    # `processes` is the number of processes without clients: the master, and all that descend from it. `guests` is the
+    # number of processes that the clients add.
     processes: int = 1
     guests: int = 0
     # Returns true if the server behind the port answers.

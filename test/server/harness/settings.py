@@ -1,4 +1,4 @@
-"""Finds what the tests need: the library, the build directory, the programs of the servers."""
+"""Finds what the tests need: the library, the build directory, and the programs of the servers."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil

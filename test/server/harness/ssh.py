@@ -169,7 +169,7 @@ class Load:
 
     @contextlib.contextmanager
     def held(self, place: Place) -> Iterator[None]:
-        """Makes all copies, and keeps the sessions open inside the `with` statement."""
+        """A context manager: makes all copies, and keeps the sessions open until the caller's `with` statement ends."""
         for number in range(self.copies):
             self._there_and_back(place, self.sizes[number % len(self.sizes)])
         with contextlib.ExitStack() as stack:

@@ -37,7 +37,8 @@ class StoreLoad:
 
     @contextlib.contextmanager
     def held(self, connect: Connect, port: int) -> Iterator[None]:
-        """Reads and deletes all values, and keeps the connections open inside the `with` statement."""
+        """A context manager: reads and deletes all values, and keeps the connections open until the caller's `with`
+        statement ends."""
         with contextlib.ExitStack() as stack:
             clients = [connect(port) for _ in range(self.clients)]
             for client in clients:

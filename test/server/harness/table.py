@@ -18,7 +18,7 @@ def signal_number(name: str) -> int:
 
 
 class TableCase(ServerCase):
-    """The tests of each row: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
+    """Tests one row at a time: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
 
     def serve(self, row: Row) -> None:
         """Checks that the server serves, that every process shows this in its dump, and that no slot is left live
@@ -65,7 +65,7 @@ class TableCase(ServerCase):
             self.finish(row, running)
 
     def ask_for_nothing_else(self, row: Row, running: Running) -> None:
-        """Asks for a dump of the master only; the server must not notice, and serve as before."""
+        """Requests a dump of the master only, and checks that the server keeps its processes and serves as before."""
         tree = self.settled_tree(row, running.server)
         self.dump_balanced(lambda: {running.server.pid: self.dump_only(running.server.pid)})
         with row.traffic(running.place):
@@ -85,7 +85,7 @@ class TableCase(ServerCase):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
         place = Place(self.directory, row.account, asks, stack)
-        # copied, because another account may not be able to read the build directory
+        # the library is copied, because another account may not be able to read the build directory
         shutil.copy(settings.library(), place.library)
         row.prepare(place)
 

@@ -74,8 +74,7 @@ def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
 
 
 def has_database(place: Place) -> bool:
-    """Makes the table for the values, and returns true: the server is ready, because MariaDB accepts no connection
-    before."""
+    """Makes the table for the values. Returns true, because a server that has accepted this connection is ready."""
     client = mariadb.MariaDB(place.port)
     with contextlib.closing(client):
         client.run(mariadb.DATABASE)

@@ -76,7 +76,8 @@ class Load:
 
     @contextlib.contextmanager
     def held(self, port: int, context: ssl.SSLContext | None = None) -> Iterator[None]:
-        """Runs all rounds, and keeps the connections open inside the `with` statement."""
+        """A context manager: runs all rounds, and keeps the connections open until the caller's `with` statement
+        ends."""
         with contextlib.ExitStack() as open_clients:
             clients = [Client(port, context) for _ in range(self.connections)]
             for client in clients:
