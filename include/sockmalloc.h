@@ -356,7 +356,7 @@ struct sockmalloc_ring;
 #define SOCKMALLOC_RING_TYPES     16      /* types of messages, each with statistics of its own */
 #define SOCKMALLOC_RING_CHUNKS    4194303 /* the most chunks of a ring */
 #define SOCKMALLOC_RING_HOLDERS   4194303 /* the largest number of a holder */
-#define SOCKMALLOC_RING_ALIGNMENT 128     /* of a ring's memory, and the unit of its chunks */
+#define SOCKMALLOC_RING_ALIGNMENT 128     /* alignment of a ring's memory in bytes; chunk sizes are multiples */
 
 struct sockmalloc_ring_options {
     size_t size;       /* sizeof(struct sockmalloc_ring_options) */
@@ -432,7 +432,7 @@ size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder);
 /* What was allocated of one type since the ring's creation. */
 struct sockmalloc_ring_statistics {
     uint64_t count;   /* messages */
-    uint64_t bytes;   /* the sum of their sizes */
+    uint64_t bytes;   /* the sum of the sizes of these messages */
     uint64_t largest; /* bytes */
 };
 
@@ -440,7 +440,7 @@ struct sockmalloc_ring_statistics {
 int sockmalloc_ring_statistics(const struct sockmalloc_ring *ring, unsigned type,
                                struct sockmalloc_ring_statistics *statistics);
 
-/* What a ring is at the moment. */
+/* The state of a ring at one moment. */
 struct sockmalloc_ring_status {
     size_t chunk_size;      /* bytes */
     size_t chunks;          /* of the whole ring */
@@ -651,8 +651,9 @@ int sockmalloc_pool_report(struct sockmalloc_pool *pool, int descriptor);
 
 /*
  * While a pool is pinned, no memory of it is purged or given back, so that the kernel may use the chunks' addresses
- * (for example io_uring_register_buffers). Pins are counted. Return 0, or -1: with EINVAL if the pool was destroyed or
- * is not pinned, with EBUSY in a signal handler that gets no lock.
+ * (for example io_uring_register_buffers). Pins are counted: a pool that was pinned twice must be unpinned twice. Both
+ * functions return 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a signal handler
+ * that gets no lock.
  */
 int sockmalloc_pool_pin(struct sockmalloc_pool *pool);
 int sockmalloc_pool_unpin(struct sockmalloc_pool *pool);

@@ -82,7 +82,9 @@
 #define FROM_ONE_TO(number) (BIT((number) + 1) - BIT(1))
 
 typedef magazine_record {
-    byte count; /* out of date while the magazine is private; then the record's `top` has the right count */
+    /* how many slots the magazine has; out of date while the magazine is private, because then the record's `top` is
+     * the count */
+    byte count;
     byte slot[QUOTA]
 }
 
@@ -93,7 +95,8 @@ byte opened; /* how many records were ever used */
 byte closed; /* the set of records without a thread */
 byte depot_full; /* the depot's magazines with slots, as a set; depot_empty has the empty ones */
 byte depot_empty;
-byte free_slots; /* sets of slots: those on the bucket's stacks or not carved, and those that the program has */
+/* sets of slots: those that are on the bucket's stacks or not carved, and those that the program has */
+byte free_slots;
 byte live;
 
 byte held; /* the set of magazines that threads hold, including the private ones */
@@ -110,8 +113,8 @@ byte before, number, place, found; /* these variables are used within one step o
 
 #include "exchange_inside.inc"
 
-/* Checks the state when all records are closed: no thread holds anything, and every slot and magazine is in its
- * place. */
+/* Checks the state when all records are closed: no thread has a slot or a magazine, and every slot and magazine is in
+ * its place. */
 inline check_rest()
 {
     d_step {

@@ -298,7 +298,7 @@ proctype thread()
     ended++
 }
 
-/* Checks the end state, as the table in packed.c has it. */
+/* Checks that the end state agrees with the table in packed.c. */
 inline check_rest()
 {
     do

@@ -55,7 +55,7 @@
 byte head, marker;
 bool in_use[CHUNKS];
 byte chunks_of[CHUNKS];
-byte waiting; /* the chunk plus one */
+byte waiting; /* the number of the chunk that the producer waits for, plus one; 0 if it waits for none */
 
 /* what the program knows: how many chunks the message has that begins here and is in use, and which chunks it uses */
 byte held[CHUNKS];
@@ -87,7 +87,7 @@ inline advance(position, count)
     fi
 }
 
-/* What the program and the model know of a message once the head is behind it. */
+/* Notes that the message at the head is in use, and which chunks it uses. */
 inline become_used()
 {
     if
@@ -176,7 +176,7 @@ inline ring_move_marker()
         :: true
         :: goto dies
         fi;
-        /* A state behind the marker means nothing, so it is made one that must not be read. */
+        /* Once the marker has passed a state, the state means nothing. So it is made one that must not be read. */
         do
         :: marker != seen -> in_use[CHUNK_OF(marker)] = false; chunks_of[CHUNK_OF(marker)] = 0; step()
         :: else -> break
@@ -270,7 +270,7 @@ again:
         fi
     };
 dies:
-    /* The successor finds what is in the shared memory. */
+    /* The successor of a dead producer begins with what is in the shared memory. */
     goto begin
 }
 
