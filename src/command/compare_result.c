@@ -7,7 +7,8 @@
 
 #include "base/bounds.h"
 
-enum { LEAST_PERCENT = 3 }; /* in a comparison of more than one round */
+/* In a comparison of more than one round, a difference of fewer percent than this counts as no difference. */
+enum { LEAST_PERCENT = 3 };
 
 static const struct {
     const char *key;

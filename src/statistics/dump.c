@@ -154,8 +154,7 @@ static int dump_open_file(const char *name)
 /*
  * Prints the path of the file for statistics. In the format of Prometheus the path always has the process id, because a
  * report replaces the file, and the processes of a server, which have one setting, would replace each other's file.
- * Returns false if the path is too long, because a cut path would name
- * another file.
+ * Returns false if the path is too long, because a shortened path would be that of another file.
  */
 static bool dump_find_path(struct text *path)
 {

@@ -221,7 +221,7 @@ static void prometheus_add_all_sizes(struct prometheus_page *page)
     }
 }
 
-/* Returns true if the pools of a snapshot serve requests. A metric without samples tells a reader nothing. */
+/* Returns true if a snapshot has buckets. Otherwise the page would name metrics that have no samples. */
 static bool prometheus_has_buckets(const struct prometheus_page *page)
 {
     for (unsigned i = 0; i < page->count; i++) {
