@@ -8,7 +8,7 @@
 #include "config/setting.h"
 #include "statistics/format.h"
 
-/* All snapshots that are printed, and the text to which a metric is appended. */
+/* All snapshots that are printed, and the text to which they are appended. */
 struct prometheus_page {
     const struct prometheus_subject *subject;
     unsigned count;
@@ -16,8 +16,8 @@ struct prometheus_page {
 };
 
 /*
- * The metrics that have a series for each bucket even in the short form, because memory and traffic by bucket are what
- * one looks for first.
+ * The metrics that have a series for each bucket even in the short form, because most readers look for memory and
+ * traffic by bucket first.
  */
 static const char *const short_by_bucket[] = {"live", "requests", "resident"};
 
@@ -68,7 +68,8 @@ static void prometheus_begin(struct prometheus_page *page, const struct snapshot
     prometheus_print_head(name, row->type == SNAPSHOT_COUNTER ? "counter" : "gauge", row->help, page->text);
 }
 
-/* Prints a sample's name and labels: those of the bucket, if there is one, and those of the snapshot. */
+/* Prints the name and the labels of a sample: the label of the bucket, if the sample is of one bucket, and those of the
+ * snapshot. */
 static void prometheus_add_labels(const char *name, const struct prometheus_subject *subject, const char *bucket,
                                   struct text *text)
 {
@@ -79,7 +80,7 @@ static void prometheus_add_labels(const char *name, const struct prometheus_subj
     }
 }
 
-/* Prints a sample, or nothing for an unknown figure: by the convention of Prometheus, that has no sample. */
+/* Prints one sample. Prints nothing for an unknown figure, because by the convention of Prometheus it has no sample. */
 static void prometheus_add_sample(const char *name, const struct prometheus_subject *subject, const char *bucket,
                                   uint64_t value, struct text *text)
 {
@@ -133,7 +134,7 @@ static void prometheus_add_capacities(struct prometheus_page *page)
 
 typedef uint64_t share_of(const struct snapshot *, const struct bucket_plan *, unsigned);
 
-/* Prints one share of a snapshot: of a bucket, or of all if `bucket` is the number of buckets. */
+/* Prints one share: that of a bucket, or that of the whole snapshot if `bucket` is the number of buckets. */
 static void prometheus_add_share(const char *name, const struct prometheus_subject *subject, share_of *share,
                                  unsigned bucket, struct text *text)
 {

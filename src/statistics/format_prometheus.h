@@ -11,8 +11,8 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most bytes of the labels of a snapshot: the names and numbers, and 32 bytes of a program's name, each of which
- * may be printed as five.
+ * The most bytes of a snapshot's labels: their names and numbers, and 32 bytes of a program's name, each of which may
+ * be printed as five bytes.
  */
 enum { PROMETHEUS_LABELS_SIZE = 256 };
 
@@ -24,10 +24,11 @@ struct prometheus_subject {
     bool samples_small; /* true if the process has SOCKMALLOC_SAMPLE_SMALL=1 */
 };
 
-/* Which series a snapshot has. */
+/* Says which series are printed for a snapshot. */
 enum prometheus_detail {
-    PROMETHEUS_SHORT, /* fewer than 100: slots in use, requests and memory by bucket, other figures of all buckets */
-    PROMETHEUS_WIDE   /* each figure by bucket, and the histogram of request sizes: some hundreds */
+    /* fewer than 100: slots in use, requests and memory by bucket, other figures as sums of all buckets */
+    PROMETHEUS_SHORT,
+    PROMETHEUS_WIDE /* each figure by bucket, and the histogram of request sizes: some hundreds */
 };
 
 /*
@@ -39,8 +40,8 @@ INTERNAL void prometheus_print(const struct prometheus_subject *subject, unsigne
                                struct text *text);
 
 /*
- * Prints the label of the program, and the one of the process if the snapshot is of one process: program="nginx",
- * pid="4711". Safe in a signal handler.
+ * Prints the label of the program. If the snapshot is of one process, prints the label of the process as well:
+ * program="nginx", pid="4711". Safe in a signal handler.
  */
 INTERNAL void prometheus_print_labels(const struct snapshot *snapshot, struct text *text);
 

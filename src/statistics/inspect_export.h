@@ -49,7 +49,8 @@ enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 2, INS
     ROW(KIND, pool_kind_span())                                                                                        \
     ROW(FIXED, fixed_table_span())
 
-/* The same columns for objects that no statistic needs. The command does not copy them with the objects above. */
+/* More rows with the columns of INSPECT_ROWS, for objects that only a debugger reads. The command does not copy these
+ * objects. */
 #define INSPECT_MORE_ROWS(ROW)                                                                                         \
     ROW(SLOTS, ((struct span){&slots, sizeof slots}))                                                                  \
     ROW(DEPOTS, depot_span())                                                                                          \
@@ -69,7 +70,8 @@ enum inspect_export_object {
         INSPECT_OBJECTS
 };
 
-/* Columns: a name, and a size, an offset in bytes or a constant that a reader has to know. */
+/* The columns of a row: a name, and a number that a reader has to know, which is a size, an offset in bytes or a
+ * constant. */
 #define INSPECT_PLACE_ROWS(ROW)                                                                                        \
     ROW(view_size, sizeof(struct inspect_export))                                                                      \
     ROW(pointer_size, sizeof(void *))                                                                                  \
@@ -140,8 +142,8 @@ enum inspect_export_object {
 enum { INSPECT_PLACES = 0 INSPECT_PLACE_ROWS(INSPECT_COUNT_ROW) };
 
 /*
- * The names of all counters, settings, objects and places, in four lists that end with a full stop each. If the names
- * are the same in two programs, their tables mean the same in both.
+ * The names of all counters, settings, objects and places, in four lists that each end with a full stop. If two
+ * programs have the same names, their tables have the same meaning.
  */
 #define INSPECT_ROW_NAME(name, ...) #name " "
 #define INSPECT_NAMES                                                                                                  \

@@ -13,15 +13,15 @@
 
 enum { BUFFER_PLACES = 40, BUFFER_TYPES = 4 };
 
-/* A place for a live block of an object. A thread works on a place while it has set `busy`. */
+/* A place for one live block of an object. A thread that works on the place has set `busy`. */
 struct place_of_block {
     struct block block; /* its address is NULL if the place is empty */
     unsigned type;
-    uint64_t order; /* how many blocks of the object were allocated before; for rings */
+    uint64_t order; /* for messages of a ring: how many messages were allocated from the ring before this one */
     atomic_bool busy;
 };
 
-/* What was allocated of a type. */
+/* Counts what was allocated of one type of messages. */
 struct type_count {
     _Atomic uint64_t count;
     _Atomic uint64_t bytes;
@@ -29,8 +29,8 @@ struct type_count {
 };
 
 /*
- * An object that all threads use at the same time. Each of them holds `lock` for reading then. A thread that holds it
- * for writing is alone with the object, and can compare all of its figures with the model.
+ * An object that all threads use at the same time. Each thread holds `lock` for reading while it uses the object. A
+ * thread that holds `lock` for writing is alone with the object, and can compare all of its figures with the model.
  */
 struct object {
     const struct buffer_kind *kind;
@@ -40,9 +40,9 @@ struct object {
     struct type_count type[BUFFER_TYPES];
     size_t size;           /* bytes of a pool's blocks, of a message page, or of a ring's chunk */
     size_t count;          /* the most message pages, or the chunks of a ring */
-    size_t alignment;      /* that each block must have */
+    size_t alignment;      /* a power of two; each block must begin at a multiple of it */
     size_t largest;        /* bytes of the largest block */
-    atomic_int got;        /* chunks that the program's own allocator has lent to a pool */
+    atomic_int got;        /* how many chunks a pool has from the program's own allocator */
     atomic_bool producing; /* true while a thread allocates from a ring */
     uint64_t orders;       /* how many messages of the ring were allocated */
     size_t head;           /* the chunk at which the next message of the ring begins; SIZE_MAX if it is not known */
@@ -50,20 +50,25 @@ struct object {
 };
 
 /*
- * The functions of a kind. Those marked (alone) are called by a thread that is alone with the object. `alloc` stores
- * the block's address, request and type in the place. It returns false, if the documentation allows a refusal at the
- * time.
+ * The functions of one kind of object. A function that is marked (alone) is called only by a thread that is alone with
+ * the object. `alloc` stores the block's address, request and type in the place. It returns false if no block was
+ * allocated and the documentation allows a refusal at the time.
  */
 struct buffer_kind {
     const char *name;
     void (*open)(struct object *object, struct draw *draw); /* (alone) */
     bool (*alloc)(struct object *object, struct draw *draw, struct place_of_block *at);
     void (*free)(struct object *object, void *address);
-    void (*look)(struct object *object, struct draw *draw, const struct place_of_block *at); /* at a live block */
-    void (*wrong)(struct object *object, struct draw *draw);   /* passes wrong arguments, each of which is refused */
+    /* checks what the library says of a live block */
+    void (*look)(struct object *object, struct draw *draw, const struct place_of_block *at);
+    /* calls functions with wrong arguments, and checks that each call fails */
+    void (*wrong)(struct object *object, struct draw *draw);
     void (*compare)(struct object *object, struct draw *draw); /* (alone) compares all figures with the model */
-    /* (alone) Closes the object, which may have live blocks. Returns true if their memory is gone with it, and false if
-     * it refused, as it must if there are any, and stays open. */
+    /*
+     * (alone) Closes the object, which may have live blocks. Returns true if the object was closed and the memory of
+     * its blocks is gone. Returns false if the library has refused to close it, as it must do for some kinds while
+     * blocks are live.
+     */
     bool (*close)(struct object *object, struct draw *draw);
 };
 
@@ -74,14 +79,15 @@ extern const struct buffer_kind buffer_ring;
 /* Ends the process with a fault if the call did not fail with errno `error`. */
 #define DEMAND_REFUSED(call, error) buffer_demand((errno = 0, (call)) && errno == (error), #call)
 
-/* Ends the process with a fault that has this text if `holds` is false. */
+/* Ends the process with a fault, whose message is `text`, unless `holds` is true. */
 void buffer_demand(bool holds, const char *text);
 
-/* Return how many live blocks the object has, and the place of the block with this address, or NULL. */
+/* buffer_live returns how many live blocks the object has. buffer_place_of returns the place of the block with this
+ * address, or NULL if there is none. */
 size_t buffer_live(const struct object *object);
 const struct place_of_block *buffer_place_of(const struct object *object, const void *address);
 
-/* Counts a block of a type. */
+/* Notes that a block of `size` bytes of a type was allocated. */
 void buffer_count(struct object *object, unsigned type, size_t size);
 
 #endif

@@ -1,4 +1,4 @@
-/* Message pages, as the oracle draws them: sockmalloc_message_*. */
+/* The part of the oracle that tests message pages (sockmalloc_message_*) with randomly drawn calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <string.h>
@@ -43,7 +43,8 @@ static size_t draw_message(const struct object *object, struct draw *draw)
     return draw_one_in(draw, 8) ? draw_below(draw, object->largest + 1) : draw_below(draw, 1500);
 }
 
-/* Every live message may hold a page, and so may each thread, but that is less than the pages if these are ample. */
+/* Allocates a message. That must succeed if the object has PAGES_AMPLE pages, because these are more than one for each
+ * live message and each thread. */
 static bool message_alloc(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     at->type = (unsigned)draw_below(draw, BUFFER_TYPES);
@@ -62,7 +63,7 @@ static void message_free(struct object *object, void *address)
     sockmalloc_message_free(object->handle, address);
 }
 
-/* Allocates several messages at once, and frees them at once. */
+/* Allocates several messages by one call, and frees them by one call. */
 static void look_at_many(struct object *object, struct draw *draw)
 {
     struct block block[MANY] = {{0}};

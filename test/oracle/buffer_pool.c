@@ -1,4 +1,4 @@
-/* Fixed-size pools, as the oracle draws them: sockmalloc_pool_*. */
+/* The part of the oracle that tests fixed-size pools (sockmalloc_pool_*) with randomly drawn calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static void *source_allocate(void *context, size_t size, size_t alignment)
 static void source_release(void *context, void *start, size_t size)
 {
     struct object *object = context;
-    memset(start, 0, size); /* all of it is the program's again */
+    memset(start, 0, size); /* the program's own allocator may use all bytes of the chunk again */
     atomic_fetch_sub(&object->got, 1);
     free(start);
 }
@@ -85,7 +85,7 @@ static void pool_free(struct object *object, void *address)
     sockmalloc_pool_free(object->handle, address);
 }
 
-/* What a walk has seen: all blocks of the model, or one block among others. */
+/* What a walk over the blocks in use checks: all blocks of the model, or only one of them. */
 struct walk {
     struct object *object;
     const void *wanted; /* NULL for all */
@@ -135,7 +135,7 @@ static int never_visit(void *context, int index, void *start, size_t length)
     return 0;
 }
 
-/* Options of which one makes no sense. */
+/* Checks that sockmalloc_pool_create refuses options of which one makes no sense. */
 static void wrong_options(struct object *object, struct draw *draw)
 {
     struct sockmalloc_pool_options options = draw_options(object, draw);

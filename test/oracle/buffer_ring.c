@@ -1,4 +1,4 @@
-/* Rings, as the oracle draws them: sockmalloc_ring_*. */
+/* The part of the oracle that tests rings (sockmalloc_ring_*) with randomly drawn calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,8 @@ static void ring_open(struct object *object, struct draw *draw)
     buffer_demand(object->handle != NULL, "a ring is made");
 }
 
-/* Only one thread at a time allocates; another one does nothing. What a thread draws depends on that. */
+/* Allocates a message. Returns false if another thread is allocating from the ring, because only one thread at a time
+ * may do so. What the calling thread draws afterwards depends on that, and so on the speed of the threads. */
 static bool ring_alloc(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     size_t most = draw_one_in(draw, 8) ? object->largest : object->size * 3;
@@ -162,7 +163,9 @@ static size_t due_place(const struct object *object, size_t chunks)
     return chunks <= behind_wrap ? 0 : SIZE_MAX;
 }
 
-/* Allocates a message while no other thread uses the ring, so that the place of the message is known before. */
+/*
+ * Allocates a message while no other thread uses the ring, and checks that it lies at the place that the model expects.
+ */
 static void compare_place(struct object *object, struct draw *draw)
 {
     size_t front = sockmalloc_ring_length(object->size, object->count) - object->largest;

@@ -23,7 +23,7 @@ static struct object objects[] = {{.kind = &buffer_pool},    {.kind = &buffer_po
 enum { OBJECTS = sizeof objects / sizeof *objects };
 _Static_assert(OBJECTS *BUFFER_PLACES <= MODEL_BUFFERS, "the model has room for all blocks");
 
-static atomic_uint *misuses; /* how many there were, in this process and its children */
+static atomic_uint *misuses; /* how many misuses this process and its children have made */
 
 void buffer_demand(bool holds, const char *text)
 {
@@ -57,7 +57,8 @@ void buffer_count(struct object *object, unsigned type, size_t size)
     atomic_fetch_add(&counted->count, 1);
     atomic_fetch_add(&counted->bytes, size);
     if (size > atomic_load(&counted->largest)) {
-        atomic_store(&counted->largest, size); /* only rings have it, and one thread at a time allocates from a ring */
+        /* only rings count this, and only one thread at a time allocates from a ring */
+        atomic_store(&counted->largest, size);
     }
 }
 
@@ -84,7 +85,9 @@ static void give(struct object *object, struct place_of_block *at)
     at->block.address = NULL;
 }
 
-/* In a child of fork: frees an address that must not be freed, which the library must end. */
+/*
+ * Frees an address that must not be freed, for which the library must end the process. The caller is a child of fork.
+ */
 static void misuse(struct object *object, struct draw *draw, const struct block *block)
 {
     char elsewhere[64];
@@ -98,8 +101,8 @@ static void misuse(struct object *object, struct draw *draw, const struct block 
     object->kind->free(object, wrong[which]);
 }
 
-/* Checks that a misuse ends the process by abort. run-oracle counts the lines of the library on stderr, because the
- * library writes to the stderr that the program had at its start, and to no other. */
+/* Checks that a misuse ends the process by abort. run-oracle counts the library's lines on stderr. It does so instead
+ * of this program, because the library writes only to the stderr that the program had at its start. */
 static void misuse_in_child(struct object *object, struct draw *draw, const struct block *block)
 {
     int status;
@@ -118,7 +121,7 @@ static void misuse_in_child(struct object *object, struct draw *draw, const stru
     atomic_fetch_add(misuses, 1);
 }
 
-/* Does a call on a place that no other thread works on. */
+/* Makes a random call on a place on which no other thread works. */
 static void call_at(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     if (at->block.address == NULL) {
@@ -190,7 +193,7 @@ static void give_all(struct object *object)
     }
 }
 
-/* Closes the object, with its live blocks or without. */
+/* Closes the object, which may have live blocks, and checks the result. */
 static void close_it(struct object *object, struct draw *draw)
 {
     if (draw_one_in(draw, 2)) {
@@ -271,7 +274,8 @@ void buffers_stop(void)
     }
 }
 
-/* In a child of fork the locks begin anew, because threads that waited for them in the parent are still counted. */
+/* In a child of fork the locks are initialized anew, because they still count threads of the parent that waited for
+ * them. */
 void buffers_go_on(bool is_child)
 {
     for (unsigned i = 0; i < OBJECTS; i++) {

@@ -7,10 +7,11 @@
 
 #include "draw.h"
 
-/* The process calls it before its first step. Without the library the other functions do nothing. */
+/* Prepares the objects. The process calls this function before its first step. Without the library, all functions below
+ * do nothing. */
 void buffers_open(void);
 
-/* Does some calls on one of the objects that all threads share. */
+/* Makes some random calls on one of the objects that all threads share. */
 void buffers_step(struct draw *draw);
 
 /* buffers_stop waits until no other thread is inside a function of an object, and keeps them out until buffers_go_on is
@@ -18,7 +19,7 @@ void buffers_step(struct draw *draw);
 void buffers_stop(void);
 void buffers_go_on(bool is_child);
 
-/* Returns how many misuses of addresses there were, each of which has ended a child after one line on stderr. */
+/* Returns how many addresses were freed wrongly; each of these frees has ended a child after one line on stderr. */
 unsigned buffers_misuses(void);
 
 /* Frees all blocks and closes all objects. */

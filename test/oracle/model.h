@@ -33,7 +33,7 @@ struct block {
     size_t slack;      /* bytes of bookkeeping at the end of the block's slot; only sockmalloc has them */
 };
 
-/* The most blocks that may be live at a time, and how many of them those of buffers.c may be. */
+/* MODEL_BLOCKS is the most blocks that may be live at a time. At most MODEL_BUFFERS of them belong to buffers.c. */
 enum { MODEL_BLOCKS = 1024, MODEL_BUFFERS = 512 };
 
 /* Returns the alignment that malloc must give: 16 bytes. For a request that is too small for an object of this
@@ -61,8 +61,9 @@ void model_give(const struct block *block);
 void model_keep(const struct block *block);
 
 /*
- * The same for a block that is not malloc's. The caller of model_claim has set `usable` too, and model_fill must
- * follow. model_release checks the block before it is freed. model_forget is for a block whose memory is gone.
+ * model_claim, model_release and model_forget are for a block that malloc has not returned. model_claim adds it as
+ * model_take does; the caller has set `usable` too, and model_fill must follow. model_release checks the block before
+ * it is freed. model_forget removes a block whose memory is gone without reading it.
  */
 void model_claim(const struct block *block);
 void model_release(const struct block *block);

@@ -93,7 +93,7 @@ static void take_small(const char *size)
     answer("done");
 }
 
-/* Allocates a block that the process keeps, and prints its address. */
+/* Allocates a block that the process keeps for good, and prints its address. */
 static void hold(const char *size)
 {
     char *block = malloc(strtoul(size, NULL, 10));
@@ -101,7 +101,7 @@ static void hold(const char *size)
     answer_number((uint64_t)(uintptr_t)block);
 }
 
-/* Frees the block at an address that hold has printed. */
+/* Frees the block at an address that `hold` has printed. */
 static void drop(const char *address)
 {
     free((void *)(uintptr_t)strtoul(address, NULL, 10));

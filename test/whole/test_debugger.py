@@ -22,7 +22,7 @@ class DebuggerCase(ServantCase):
         self.library = settings.library()
 
     def gdb(self, arguments: Sequence[object], *orders: str) -> list[str]:
-        """Runs the orders, and returns what each has printed, with its errors."""
+        """Runs gdb's commands `orders`, and returns what each of them has printed, errors included."""
         words = [word for order in orders for word in ("-ex", "echo ==\\n", "-ex", order)]
         allowed = f"add-auto-load-safe-path {self.library.parent}"
         result = subprocess.run(
@@ -42,7 +42,8 @@ class DebuggerCase(ServantCase):
         return parts
 
     def ask(self, servant: Servant, *orders: str) -> list[list[str]]:
-        """Runs the orders on the process, then on a core file of it. Returns what each has printed, two lists."""
+        """Runs gdb's commands `orders` on the process, and then on a core file of it. Returns two lists of what each
+        command has printed."""
         core = self.directory / "core-file"
         live = self.gdb(["-p", servant.pid], *orders, f"generate-core-file {core}")[:-1]
         self.assertTrue(core.exists())
@@ -74,7 +75,7 @@ class Slots(DebuggerCase):
                     self.assertEqual(refused, "sockmalloc ledger takes no argument\n")
 
     def judge_slots(self, servant: Servant, place: str) -> None:
-        """Checks what is said of a live slot, of a freed one and of addresses that are none."""
+        """Tests what `sockmalloc slot` says of a live slot, of a freed slot, and of addresses that are no slot."""
         live = int(servant.ask("hold 5000"))
         for _ in range(3):
             servant.ask("churn 9000")
@@ -119,7 +120,8 @@ class Slots(DebuggerCase):
             servant.ask("churn 5000")
         slots = "for n in range(1, pools.front) if pools.states[n] & 0x10 and pools.states[n] & 0xc0 != 0x40"
         order = f"python pools = Pools(View()); print([pools.where(Slot(pools, n)) {slots}])"
-        # the names of the file are those of gdb's own Python, so that each free slot can be looked for
+        # gdb's Python code can call the functions of the file that adds the commands, so each free slot can be looked
+        # up
         found = set(re.findall(r"'([^']*)'", re.sub(r" \(thread[^)]*\)", "", self.gdb(["-p", servant.pid], order)[0])))
         cache = {f"thread cache 0, {name}" for name in ("private magazine", "public magazine")}
         self.assertEqual(found - {"thread cache 0, new slots that were carved for it"}, cache | {"the depot"})

@@ -1,5 +1,5 @@
-"""Tests `sockmalloc report`: that the page has the figures of the recording, holds whatever a name holds, works in a
-browser without a network, and that bad input is refused with one line and nothing half-written."""
+"""Tests `sockmalloc report`: the page has the figures of the recording, shows any name without harm, and works in a
+browser without a network. Bad input is refused with one line, and no output is half-written."""
 
 # SPDX-License-Identifier: BSD-2-Clause
 import copy
@@ -131,7 +131,8 @@ class Figures(ReportCase):
         self.assertEqual(both.of("all servers").column("samples"), [SAMPLES, SAMPLES])
 
     def test_of_statistics_that_a_process_wrote(self) -> None:
-        """They have neither times nor the memory of the process, and those of two processes are two servers."""
+        """JSON statistics have neither times nor the memory of the process, and those of two processes are shown as two
+        servers."""
         samples = self.record()
         one = samples[-1]["statistics"]
         other = {**one, "process": one["process"] + 1}
@@ -281,7 +282,7 @@ class InABrowser(ReportCase):
                 self.assertEqual(len(sizes), 2 * len(CHARTS))
                 self.assertTrue(all(0.7 * width * 0.8 < size <= width for size in sizes), sizes)
                 self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
-                # a chart has more colours than its ground
+                # a chart that was drawn has colours besides that of its background
                 self.assertGreater(min(self.browser.value(COLOURS)), 3)
                 grounds.add(self.browser.value("getComputedStyle(document.body).backgroundColor"))
         self.assertEqual(len(grounds), 2)

@@ -23,7 +23,7 @@ def find() -> str | None:
 
 
 class Browser:
-    """A browser with one page. `complaints` has what the console, the log and the network have reported."""
+    """A browser with one page. `complaints` lists what the browser's console, log and network have reported."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="browser-")
@@ -53,7 +53,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def close(self) -> None:
-        """Ends the browser. All its processes have ended when no process holds the other end of the pipe."""
+        """Ends the browser. All its processes have ended when no process has the other end of the pipe open."""
         self._session = None
         with contextlib.suppress(EOFError, OSError):
             self.call("Browser.close")
@@ -113,7 +113,7 @@ class Browser:
         return result["result"].get("value")
 
     def settle(self) -> None:
-        """Waits until the page has drawn itself twice."""
+        """Waits until the browser has drawn the page twice."""
         self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def resize(self, width: int, height: int = 900) -> None:

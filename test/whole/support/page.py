@@ -1,4 +1,4 @@
-"""Reads the tables of a page of HTML that the command has written, and checks how the page is made."""
+"""Parses the tables of a page of HTML that the command has written, and checks how the page is made."""
 # SPDX-License-Identifier: BSD-2-Clause
 import base64
 import hashlib
@@ -15,7 +15,7 @@ VOID = {"tr", "meta", "option", "br", "input"}
 class Table:
     caption: str = ""
     columns: list[str] = field(default_factory=list)
-    # each row has the texts of its cells, and the exact figures where the cells have them
+    # each row lists the texts of its cells, and the exact figures of those cells that have one
     rows: list[list[str]] = field(default_factory=list)
     figures: list[list[str | None]] = field(default_factory=list)
 
@@ -26,7 +26,7 @@ class Table:
 
 
 class Page(HTMLParser):
-    """The tables by their captions, in the order of the page, and the texts of some elements."""
+    """A page: its tables by their captions, in the order of the page, and the texts of some elements."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -84,8 +84,8 @@ class Page(HTMLParser):
 
 
 def check(case: unittest.TestCase, text: str) -> Page:
-    """Checks that the page is well formed, needs no other file, allows only its own scripts, and can be read without
-    seeing it; returns it."""
+    """Checks that the page is well formed, needs no other file, allows only its own scripts, and can be read by people
+    who do not see it. Returns the page."""
     page = Page(text)
     case.assertEqual(page.open_elements, [])
     case.assertEqual([one for one in page.references if not one.startswith("a href #")], [])
