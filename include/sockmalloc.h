@@ -508,7 +508,7 @@ enum sockmalloc_pool_returned {
      * 256th free looks at a coarse clock.
      */
     SOCKMALLOC_POOL_BY_AGE,
-    SOCKMALLOC_POOL_AT_ONCE /* with each free; there are no magazines then */
+    SOCKMALLOC_POOL_AT_ONCE /* at each free; the pool then has no magazines */
 };
 
 /* Flags of struct sockmalloc_pool_options. */
@@ -651,8 +651,8 @@ int sockmalloc_pool_report(struct sockmalloc_pool *pool, int descriptor);
 
 /*
  * While a pool is pinned, no memory of it is purged or given back, so that the kernel may use the chunks' addresses
- * (for example io_uring_register_buffers). Pins are counted: a pool that was pinned twice must be unpinned twice. Both
- * functions return 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a signal handler
+ * (for example io_uring_register_buffers). Pins are counted: a pool that was pinned twice must be unpinned twice. Each
+ * function returns 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a signal handler
  * that gets no lock.
  */
 int sockmalloc_pool_pin(struct sockmalloc_pool *pool);

@@ -32,7 +32,7 @@ void mapped_open(uintptr_t start, size_t size);
 
 /*
  * Allocates a block of `request` bytes, all zero. `alignment` is a power of two. Returns NULL if the kernel has no
- * memory, if the table is full, or before mapped_open, Stores in `refused` whether the reason was that the kernel lacks
+ * memory, if the table is full, or before mapped_open. Stores in `refused` whether the reason was that the kernel lacks
  * memory. Price: a call of mmap and an entry of the table.
  */
 INTERNAL void *mapped_alloc(size_t alignment, size_t request, bool *refused);

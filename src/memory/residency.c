@@ -24,7 +24,7 @@ static size_t *residency_of(struct residency *residency, uint8_t meta)
 
 /* The state of a walk, page by page, over slots that lie side by side. */
 struct walk {
-    uint32_t slot; /* the number of the slot in which the walk is */
+    uint32_t slot; /* the number of the slot that the walk has reached */
     struct residency *residency;
 };
 

@@ -208,7 +208,7 @@ static void handler_run(unsigned record, int signal_number, siginfo_t *info, voi
     if (handler_is_own_wish(signal_number, info, &program)) {
         int kept = errno;
         __sigaction(signal_number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-        /* the signal is blocked in this handler, so this one is delivered when the handler returns */
+        /* the signal is blocked in this handler, so the raised signal is delivered when the handler returns */
         raise(signal_number);
         errno = kept;
         return;

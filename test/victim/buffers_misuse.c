@@ -74,7 +74,7 @@ static void free_message(void *messages, void *message)
 static void misuse_message(void)
 {
     struct sockmalloc_message *messages = sockmalloc_message_open(NULL);
-    void *kept = is("gone") ? NULL : sockmalloc_message_alloc(messages, SIZE, 0); /* the page stays in use */
+    void *kept = is("gone") ? NULL : sockmalloc_message_alloc(messages, SIZE, 0); /* keeps the page in use */
     void *message = sockmalloc_message_alloc(messages, SIZE, 0);
     victim_require(message != NULL && (kept != NULL || is("gone")), "sockmalloc_message_alloc");
     if (is("gone")) {

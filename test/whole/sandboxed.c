@@ -253,7 +253,7 @@ static void await_sleep_of_others(void)
     CHECK_EQUAL(closedir(threads), 0);
 }
 
-/* the threads wait on these words */
+/* the words in memory on which threads wait (futex) */
 static _Atomic uint32_t sandboxed;
 static _Atomic uint32_t forever;
 

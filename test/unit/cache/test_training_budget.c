@@ -13,7 +13,7 @@ enum { THREADS = 1000, PHASES = 3, USES = 200, WINDOW = 10, LARGEST = B256K };
 
 static unsigned spent; /* how many checks have found fewer bytes left in the budget than the smallest quota costs */
 
-/* Returns how many bytes have the free slots that lie outside caches and were not purged. */
+/* Returns the bytes of all free slots that lie outside caches and were not purged. */
 static uint64_t retained_memory_held(void)
 {
     static struct snapshot snapshot;
