@@ -1,5 +1,5 @@
 /* Names the function in which an address lies. It does not call the dynamic linker, because another thread may hold
- * that one's lock. */
+ * the linker's lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SYMBOL_H
 #define SOCKMALLOC_SYMBOL_H

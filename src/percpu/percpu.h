@@ -129,7 +129,7 @@ FAST_PATH bool percpu_push(unsigned bucket, void *slot)
 
 /*
  * Adds to a counter in the record of the processor that the thread runs on. `of_shared` is the counter of the same name
- * in cache_shared; if the processor has no record, adds to that one.
+ * in cache_shared; if the processor has no record, adds to `of_shared`.
  */
 static inline void percpu_count(struct counter *of_shared, uint64_t amount)
 {

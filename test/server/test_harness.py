@@ -109,7 +109,7 @@ class Assertions(ServerCase):
                 self.assert_fails("slots are known", self.assert_live_returns, self.before)
 
     def test_balanced(self) -> None:
-        """A dump in which a slot was between two columns is asked for again; a slot that is lost fails the test."""
+        """A dump in which a slot was between two columns is requested again; a slot that is lost fails the test."""
         torn, whole = self.after(cached=1), self.after()
         with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
             self.assertEqual(self.dump_balanced(mock.Mock(side_effect=[torn, torn, whole])), whole)

@@ -27,8 +27,8 @@ static struct token {
     unsigned uses; /* only the thread that has popped the token changes this */
 } tokens[TOKENS];
 
-/* The thread's area for rseq, in which the kernel writes the number of the processor. The kernel does not know of this
- * one, so the test can write any number there. */
+/* The library takes this for the thread's area for rseq, in which the kernel writes the number of the processor. The
+ * kernel writes nothing here, so the test can write any number. */
 static _Thread_local struct rseq_area pretended;
 
 #ifdef __x86_64__

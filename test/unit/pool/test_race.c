@@ -46,8 +46,8 @@ static void open_table(void)
     os_failing_never();
 }
 
-/* Runs after a thread has extended the table, and waits until another thread waits for it, so that the extension is
- * published late. */
+/* Runs after a thread has extended the table. Waits until another thread waits for this thread, so that the extension
+ * is published late. */
 static void dawdle(void)
 {
     while (os_failing_waits() == 0) {
