@@ -1,6 +1,6 @@
 # The commands `sockmalloc slot`, `leaks`, `ledger` and `messages` of gdb, for live processes and core files.
 # SPDX-License-Identifier: BSD-2-Clause
-"""gdb loads this file with the library, if the file is installed as libsockmalloc.so-gdb.py and gdb's auto-load
+"""gdb loads this file with the library, if the file is installed as libsockmalloc.so.1.0.0-gdb.py and gdb's auto-load
 safe-path allows that; sockmalloc(7) says how. The file reads memory and changes nothing.
 
 It knows the layout of the first bytes of `sockmalloc_view` only (src/statistics/inspect_export.h), and needs no

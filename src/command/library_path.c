@@ -21,6 +21,27 @@ static bool own_folder(char folder[PATH_MAX])
     return true;
 }
 
+/*
+ * Stores in `path` where the library lies if the command's folder, with all that was installed, was moved or lies below
+ * a DESTDIR: as far from it as LIBRARY_PATH is from BINARY_FOLDER. Returns true if the library is there.
+ */
+static bool lies_as_installed(const char *folder, char path[PATH_MAX])
+{
+    static const char bindir[] = BINARY_FOLDER;
+    static const char library[] = LIBRARY_PATH;
+    size_t common = 0; /* the length of the path that both have in common, up to a slash */
+    for (size_t at = 0; bindir[at] != '\0' && bindir[at] == library[at]; at++) {
+        common = bindir[at] == '/' ? at : common;
+    }
+    size_t length = strlen(folder);
+    size_t rest = strlen(bindir + common); /* the end of `folder` that leads from there to the command */
+    if (length < rest || strcmp(folder + length - rest, bindir + common) != 0) {
+        return false;
+    }
+    int written = snprintf(path, PATH_MAX, "%.*s%s", (int)(length - rest), folder, library + common);
+    return written < PATH_MAX && access(path, R_OK) == 0;
+}
+
 /* Stores in `path` the path of the library in a folder beside the command. Returns true if it is there. */
 static bool lies_beside(const char *folder, const char *where, char path[PATH_MAX])
 {
@@ -32,12 +53,9 @@ const char *library_path_own(void)
 {
     static char path[PATH_MAX];
     char folder[PATH_MAX];
-    bool is_known = own_folder(folder);
-    if (is_known && (lies_beside(folder, "/.libs", path) || lies_beside(folder, "", path))) {
-        return path;
-    }
-    bool is_installed = access(LIBRARY_PATH, R_OK) == 0;
-    return !is_installed && is_known && lies_beside(folder, "/../lib", path) ? path : LIBRARY_PATH;
+    bool found = own_folder(folder) && (lies_beside(folder, "/.libs", path) || lies_beside(folder, "", path) ||
+                                        lies_as_installed(folder, path));
+    return found ? path : LIBRARY_PATH;
 }
 
 const char *library_path_named(const char *named)

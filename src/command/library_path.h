@@ -5,8 +5,9 @@
 
 /*
  * Returns the path of the library if the command line names none: the library of the build tree that the command lies
- * in, else one in the command's own folder, else the installed one, else one in ../lib beside the command's folder, as
- * in a tree that was moved. If none of them is there, returns the path of the installed one.
+ * in, else one in the command's own folder, else the one that was installed together with the command. A tree that was
+ * moved as a whole, or that lies below a DESTDIR, is searched for its own one. If none of them is there, returns the
+ * path to which the library would be installed.
  */
 const char *library_path_own(void);
 

@@ -109,8 +109,8 @@ class Slots(DebuggerCase):
     def test_are_found_with_a_stripped_library(self) -> None:
         self.library = self.directory / settings.library().name
         subprocess.run(["strip", "-o", self.library, settings.library()], check=True)
-        name = f"{self.library.name}-gdb.py"
-        shutil.copy(settings.library().with_name(name), self.directory / name)
+        # the name at the end of the links of the library's name
+        shutil.copy(f"{settings.library().resolve()}-gdb.py", f"{self.library}-gdb.py")
         servant = self.start(others={"LD_PRELOAD": str(self.library)}, **PACE)
         self.judge_slots(servant, "thread cache 0, private magazine")
 
@@ -165,8 +165,7 @@ class Messages(DebuggerCase):
 
 class Refusals(DebuggerCase):
     def test_are_one_line(self) -> None:
-        source = self.library.with_name(f"{self.library.name}-gdb.py")
-        arguments = [settings.program("servant"), "-ex", f"source {source}"]
+        arguments = [settings.program("servant"), "-ex", f"source {self.library.resolve()}-gdb.py"]
         self.assertEqual(self.gdb(arguments, "sockmalloc leaks"), ["this program has not loaded sockmalloc\n"])
         off = self.start(DISABLE="1")
         forged = "set var *(unsigned *)((char *)&sockmalloc_view + 16) = 1"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -44,13 +45,14 @@ class Secure(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.directory = Path(holder.name)
         self.directory.chmod(0o755)
-        shutil.copy(settings.library(), self.directory)
+        library = self.directory / "libsockmalloc.so.1"  # the name that the program is linked with
+        shutil.copy(settings.library(), library)
         self.program = self.directory / "secure"
         include = SOURCE.parents[2] / "include"
         subprocess.run(
             [
                 *(settings.tool("gcc"), "-I", include, "-o", self.program, SOURCE),
-                *(self.directory / "libsockmalloc.so", f"-Wl,-rpath,{self.directory}"),
+                *(library, f"-Wl,-rpath,{self.directory}"),
             ],
             check=True,
         )
@@ -78,6 +80,26 @@ class Secure(unittest.TestCase):
     def test_setuid(self) -> None:
         self.program.chmod(0o4755)
         self.assert_inert()
+
+    def report(self, variables: dict[str, str]) -> str:
+        """Returns what the program writes to stderr when it gets the signal."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with subprocess.Popen([self.program, "wait"], env=variables, user=NOBODY, group=NOBODY, **pipes) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
+            run.send_signal(signal.SIGUSR1)
+            return run.communicate(timeout=60)[1].decode()
+
+    def test_no_file_where_the_environment_wants_it(self) -> None:
+        """Statistics go to RUNTIME_DIRECTORY in an ordinary program, which is the control, and to stderr in a setuid
+        one."""
+        variables = {"RUNTIME_DIRECTORY": str(self.private)}
+        self.assertEqual(self.report(variables), "")
+        (file,) = self.private.iterdir()
+        file.unlink()
+        self.program.chmod(0o4755)
+        self.assertIn("statistics of secure", self.report(variables))
+        self.assertEqual(list(self.private.iterdir()), [])
 
     def test_file_capability(self) -> None:
         subprocess.run([settings.tool("setcap"), "cap_net_bind_service=ep", self.program], check=True)
