@@ -25,8 +25,9 @@ static const struct remark remarks[] = {
     {"SystemCallFilter", "",
      "works: the library makes only system calls of @system-service. In statistics that the server\n"
      "#   writes itself, resident bytes are then unknown; `sockmalloc stat` knows them."},
-    {"PrivateTmp", "",
-     "statistics that the server writes itself go to the unit's own /tmp. `sockmalloc stat` needs no file."},
+    {"PrivateTmp", "", "a file of statistics may lie in the unit's own /tmp. `sockmalloc stat` needs no file."},
+    {"RuntimeDirectory", "", "statistics that the server writes itself go there, unless its stderr is the journal."},
+    {"StandardError", "null", "statistics that the server writes itself are lost, unless RuntimeDirectory= is set."},
     {"ProtectHome", "", "the library must not lie below /home, /root or /run/user."},
     {"RootDirectory", "", "the library, and libmimalloc, must lie inside that directory."},
     {"RootImage", "", "the library, and libmimalloc, must lie inside that image."},
@@ -144,6 +145,8 @@ enum command_exit command_systemd(int count, char **arguments)
     if (!judge_unit(unit)) {
         printf("# The unit's own settings are not judged, because `systemctl cat %s` failed.\n", unit);
     }
+    puts("# Statistics that a server writes itself go to the journal. If it closes its stderr, they go to a file in\n"
+         "# /run/sockmalloc if that folder exists, or below it with RuntimeDirectory=sockmalloc/%n.");
     printf("[Service]\nEnvironment=LD_PRELOAD=%s\n", wish.library);
     return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
 }

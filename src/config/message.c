@@ -70,6 +70,14 @@ bool message_stderr_is_ours(void)
            status.st_ino == process.inode;
 }
 
+bool message_stderr_was(const char *device_and_inode)
+{
+    char own[48];
+    struct text text = text_begin(own, sizeof own);
+    text_add(&text, "%lu:%lu", (unsigned long)process.device, (unsigned long)process.inode);
+    return process.has_stderr && strcmp(own, device_and_inode) == 0;
+}
+
 /*
  * Stores in `set` the signals that the kernel sends to a process that writes to a pipe without a reader (SIGPIPE) or
  * beyond RLIMIT_FSIZE (SIGXFSZ). Leaves out a signal that is already pending, because it was sent for a write of the

@@ -129,6 +129,10 @@ void message_end_name(void);
  */
 bool message_stderr_is_ours(void);
 
+/* Returns true if descriptor 2 was, at start-up, the file of this device and this inode, which are decimal numbers with
+ * a colon between them, as in JOURNAL_STREAM. */
+bool message_stderr_was(const char *device_and_inode);
+
 /*
  * Writes `size` bytes to the descriptor and keeps errno. Returns false if the descriptor did not take all of them or
  * took nothing for a tenth of a second. A signal that interrupts the write does not end it. Causes no SIGPIPE and no

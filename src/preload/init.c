@@ -30,6 +30,7 @@
 #include "route/packed.h"
 #include "route/route.h"
 #include "statistics/dump.h"
+#include "statistics/dump_place.h"
 #include "statistics/inspect_export.h"
 
 enum { CACHE_A_PROCESSOR = 16 << 20 }; /* SOCKMALLOC_CACHE=auto stands for this number of bytes for each processor */
@@ -313,7 +314,8 @@ static void init_after_fork(void)
  *  3. os: test whether the kernel really discards pages.
  *  4. fallback: prepare mimalloc, and note where libc's heap ends.
  *  5. options: read the settings; SOCKMALLOC_STRICT ends the process here if one is wrong.
- *  6. dump: remember the buckets. Step 8 plans them in place, so their address is enough.
+ *  6. dump: choose the place for statistics, and remember the buckets. Step 8 plans them in place, so their address is
+ *     enough.
  *  7. route: choose whether small requests are counted.
  *  8. pools: plan the buckets, reserve addresses, open the pools, and publish them. From here on malloc returns slots.
  *  9. route: learn where mimalloc has its memory, and open message pages elsewhere.
@@ -330,6 +332,7 @@ __attribute__((constructor)) static void init(void)
     os_try_discard(&options);
     fallback_open();
     init_read_options();
+    dump_place_open(secure_getenv);
     dump_open(&init_plan);
     route_watch_small(options.number[OPTION_SAMPLE_SMALL] != 0);
     if (options.number[OPTION_DISABLE] == 0) {

@@ -17,10 +17,9 @@
 #include "os/os_process.h"
 #include "os/sandbox.h"
 #include "pool/in_use.h"
+#include "statistics/dump_place.h"
 #include "statistics/format.h"
 #include "statistics/in_use_report.h"
-
-#define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
 
 enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
 
@@ -151,26 +150,42 @@ static int dump_open_file(const char *name)
     return file;
 }
 
-/*
- * Prints the path of the file for statistics. In the format of Prometheus the path always has the process id, because a
- * report replaces the file, and the processes of a server, which have one setting, would replace each other's file.
- * Returns false if the path is too long, because a shortened path would be that of another file.
- */
-static bool dump_find_path(struct text *path)
+/* Returns the template of the path that is tried at this attempt, which counts from 0, or NULL if there is none. */
+static const char *dump_template(unsigned attempt)
 {
     const char *wanted = option_path(&options, OPTION_STATS);
-    const char *template = wanted[0] != '\0' ? wanted : DUMP_DEFAULT_PATH;
-    if (dump_format() == FORMAT_PROMETHEUS && strstr(template, "%p") == NULL) {
-        dump_expand_for_process(template, path);
-    } else {
-        dump_expand(template, path);
+    if (wanted[0] == '\0') {
+        return dump_place_template(attempt);
     }
-    return !path->cut;
+    return attempt == 0 ? wanted : NULL;
 }
 
-static bool dump_append(dump_part *part, const char *name)
+/*
+ * Opens the first file for statistics that can be opened, and prints its path. A path that is too long is passed over,
+ * because a shortened path would be that of another file. In the format of Prometheus the path always has the process
+ * id, because a report replaces the file, and the processes of a server, which have one setting, would replace each
+ * other's file. Returns the descriptor, or -1.
+ */
+static int dump_open_first(char name[DUMP_NAME_SIZE])
 {
-    int file = dump_open_file(name);
+    int file = -1;
+    const char *template;
+    for (unsigned attempt = 0; file < 0 && (template = dump_template(attempt)) != NULL; attempt++) {
+        struct text path = text_begin(name, DUMP_NAME_SIZE);
+        if (dump_format() == FORMAT_PROMETHEUS && strstr(template, "%p") == NULL) {
+            dump_expand_for_process(template, &path);
+        } else {
+            dump_expand(template, &path);
+        }
+        file = path.cut ? -1 : dump_open_file(name);
+    }
+    return file;
+}
+
+static bool dump_append(dump_part *part)
+{
+    char name[DUMP_NAME_SIZE];
+    int file = dump_open_first(name);
     bool whole = file >= 0 && dump_part_to(part, file, dump_format());
     if (file >= 0) {
         os_close(file);
@@ -201,33 +216,30 @@ static bool dump_replacement(int no_descriptor, enum format format)
 {
     (void)no_descriptor; /* the descriptor is not needed, because dump_replace opens a file of its own */
     char names[2][DUMP_NAME_SIZE];
-    struct text name = text_begin(names[0], sizeof names[0]);
     struct text beside = text_begin(names[1], sizeof names[1]);
-    int present = dump_find_path(&name) ? dump_open_file(name.start) : -1;
+    int present = dump_open_first(names[0]);
     if (present < 0) {
         return false;
     }
     os_close(present);
-    text_add(&beside, "%s.%d", name.start, (int)os_process());
-    return !beside.cut && dump_replace(name.start, beside.start, format);
+    text_add(&beside, "%s.%d", names[0], (int)os_process());
+    return !beside.cut && dump_replace(names[0], names[1], format);
 }
 
 static bool dump_part_to_file(dump_part *part)
 {
-    char name[DUMP_NAME_SIZE];
-    struct text path = text_begin(name, sizeof name);
     if (dump_format() == FORMAT_PROMETHEUS) {
         return dump_part_to(dump_replacement, -1, FORMAT_PROMETHEUS);
     }
-    return dump_find_path(&path) && dump_append(part, name);
+    return dump_append(part);
 }
 
 static bool dump_part_somewhere(dump_part *part)
 {
     int kept = errno;
-    bool whole = option_path(&options, OPTION_STATS)[0] == '\0' && message_stderr_is_ours()
-                     ? dump_part_to(part, STDERR_FILENO, dump_format())
-                     : dump_part_to_file(part);
+    bool to_stderr = option_path(&options, OPTION_STATS)[0] == '\0' && dump_place_prefers_stderr();
+    bool whole = to_stderr && message_stderr_is_ours() ? dump_part_to(part, STDERR_FILENO, dump_format())
+                                                       : dump_part_to_file(part);
     errno = kept;
     return whole;
 }

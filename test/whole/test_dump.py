@@ -114,6 +114,32 @@ class Place(ServantCase):
         self.assertEqual(servant.ask("take 20000"), "pools")
         self.assertEqual(servant.end(), 0)
 
+    def test_in_a_unit_of_systemd(self) -> None:
+        """RUNTIME_DIRECTORY is preferred to a stderr that is not the journal, and to /tmp."""
+        journal, stats = self.directory / "journal", self.directory / "stats"
+        for variables, orders, place in (
+            ({"RUNTIME_DIRECTORY": "{here}"}, [], "{here}/sockmalloc.{pid}"),
+            ({"RUNTIME_DIRECTORY": "/run/none:{here}/sockmalloc"}, [], "{here}/sockmalloc/sockmalloc.{pid}"),
+            ({"RUNTIME_DIRECTORY": "{here}", "JOURNAL_STREAM": "{stream}"}, [], str(journal)),
+            ({"RUNTIME_DIRECTORY": "{here}", "JOURNAL_STREAM": "{stream}1"}, [], "{here}/sockmalloc.{pid}"),
+            ({"RUNTIME_DIRECTORY": "{here}", "JOURNAL_STREAM": "{stream}"}, ["close-stderr"], "{here}/sockmalloc.{pid}"),
+            ({"RUNTIME_DIRECTORY": "{here}/none"}, ["close-stderr"], "/tmp/sockmalloc.{pid}"),
+            ({"RUNTIME_DIRECTORY": "{here}", "SOCKMALLOC_STATS": str(stats)}, [], str(stats)),
+        ):
+            with self.subTest(variables, orders=orders), open(journal, "wb") as file:
+                (self.directory / "sockmalloc").mkdir(exist_ok=True)
+                status = os.fstat(file.fileno())
+                words = {"here": self.directory, "stream": f"{status.st_dev}:{status.st_ino}"}
+                others = {name: value.format(**words) for name, value in variables.items()}
+                servant = self.start(prepare=lambda: os.dup2(file.fileno(), 2), others=others)
+                for order in orders:
+                    servant.ask(order)
+                servant.signal()
+                path = Path(place.format(pid=servant.pid, **words))
+                statistics.tables(path.read_text(), 1)
+                self.assertEqual(servant.end(), 0)
+                path.unlink()
+
     def test_link_planted_in_tmp(self) -> None:
         servant = self.start()
         data = self.data_file()

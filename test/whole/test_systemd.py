@@ -17,6 +17,8 @@ SystemCallFilter=@system-service
 PrivateTmp=true
 ExecReload=/bin/kill -USR1 $MAINPID
 MemoryMax=1G
+RuntimeDirectory=web
+StandardError=journal
 ProtectHome=
 # /etc/systemd/system/web.service.d/more.conf
 [Service]
@@ -28,6 +30,7 @@ REMARKS = {
     "PrivateTmp": "/tmp",
     "ExecReload": "SOCKMALLOC_SIGNAL=off",
     "MemoryMax": "limit comes near",
+    "RuntimeDirectory": "unless its stderr is the journal",
     "Environment": "both libraries",
 }
 

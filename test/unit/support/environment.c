@@ -31,8 +31,7 @@ void environment_set(const char *name, const char *value)
     variables[i].value = value;
 }
 
-/* Returns the value of a variable as a pointer that is not const, because getenv returns such a pointer. */
-static char *environment_look_up(const char *name)
+char *environment_lookup(const char *name)
 {
     for (unsigned i = 0; i < VARIABLES_MAX && variables[i].name != NULL; i++) {
         if (strcmp(variables[i].name, name) == 0) {
@@ -45,7 +44,7 @@ static char *environment_look_up(const char *name)
 const char *environment_read(struct option_set *set, char *const *list)
 {
     capture_begin();
-    option_read(set, environment_look_up, list);
+    option_read(set, environment_lookup, list);
     return capture_end();
 }
 
@@ -60,5 +59,5 @@ uint64_t environment_peek(enum option option, const char *value)
 {
     environment_clear();
     environment_set(option_variable(option), value);
-    return option_peek(option, environment_look_up);
+    return option_peek(option, environment_lookup);
 }

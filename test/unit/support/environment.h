@@ -11,6 +11,9 @@ void environment_clear(void);
 /* Sets the variable `name`, or removes it if `value` is NULL. The strings are not copied, so they must stay valid. */
 void environment_set(const char *name, const char *value);
 
+/* An option_lookup: returns the value of a variable, or NULL. The pointer is not const, as that of getenv is not. */
+char *environment_lookup(const char *name);
+
 /* Reads the settings from the test's environment. If `list`, a list of environment variables, is not NULL, also looks
  * for unknown settings in it. Returns the messages that the library has printed. */
 const char *environment_read(struct option_set *set, char *const *list);

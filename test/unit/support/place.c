@@ -13,6 +13,7 @@
 #include "config/message.h"
 #include "config/option.h"
 #include "statistics/dump.h"
+#include "statistics/dump_place.h"
 #include "support/environment.h"
 #include "support/house.h"
 
@@ -23,6 +24,7 @@ void place_open(void)
     house_lay_default();
     environment_read(&options, NULL);
     message_open();
+    dump_place_open(environment_lookup);
     dump_open(&house_plan);
     cr_assert_not_null(mkdtemp(directory));
 }
