@@ -134,19 +134,32 @@ enum remote_process_state remote_process_copy(const struct remote_process *targe
     return REMOTE_READ;
 }
 
+/* Copies the first `size` bytes of the exported structure, and ends the text in it. */
+static enum remote_process_state remote_process_copy_view(struct remote_process *target, size_t size)
+{
+    enum remote_process_state state = remote_process_copy(target, &target->view, target->address, size);
+    target->view.library[INSPECT_LIBRARY_SIZE - 1] = '\0';
+    return state;
+}
+
 enum remote_process_state remote_process_renew(struct remote_process *target)
 {
     struct inspect_export *view = &target->view;
-    enum remote_process_state state = remote_process_copy(target, view, target->address, sizeof *view);
+    enum remote_process_state state = remote_process_copy_view(target, offsetof(struct inspect_export, born));
     if (state != REMOTE_READ) {
         return state;
     }
     if (memcmp(view->magic, sockmalloc_view.magic, INSPECT_MAGIC_SIZE) != 0) {
         return REMOTE_WITHOUT;
     }
-    view->library[INSPECT_LIBRARY_SIZE - 1] = '\0';
-    if (view->version != INSPECT_VERSION || strcmp(view->library, sockmalloc_view.library) != 0 ||
-        memcmp(&view->layout, &sockmalloc_view.layout, sizeof view->layout) != 0) {
+    if (view->version != INSPECT_VERSION) {
+        return REMOTE_OTHER; /* what follows may be shorter than it is here, and may lie at the end of the mapping */
+    }
+    state = remote_process_copy_view(target, sizeof *view);
+    if (state != REMOTE_READ) {
+        return state;
+    }
+    if (memcmp(&view->layout, &sockmalloc_view.layout, sizeof view->layout) != 0) {
         return REMOTE_OTHER;
     }
     bool born = atomic_load_explicit(&view->born, memory_order_relaxed) != 0;
@@ -326,8 +339,9 @@ void remote_process_explain(const struct remote_process *target, enum remote_pro
         snprintf(text, size, " may not be read: %s", remote_process_reason(target->process));
         return;
     case REMOTE_OTHER:
-        snprintf(text, size, " carries sockmalloc %s, but this command is of version %s%s", target->view.library,
-                 PACKAGE_VERSION, strcmp(target->view.library, PACKAGE_VERSION) == 0 ? ", from another build" : "");
+        snprintf(text, size, " carries sockmalloc %s, which this command of version %s cannot read%s; restart it",
+                 target->view.library, PACKAGE_VERSION,
+                 strcmp(target->view.library, PACKAGE_VERSION) == 0 ? ", as it is from another build" : "");
         return;
     case REMOTE_UNTRIED:
         snprintf(text, size, ": the child process that reads it could not be started: %s", strerror(errno));

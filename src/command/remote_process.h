@@ -16,7 +16,7 @@ enum remote_process_state {
     REMOTE_FORBIDDEN,     /* the kernel's ptrace rules do not allow reading the process */
     REMOTE_WITHOUT,       /* the process has not loaded the library */
     REMOTE_UNINITIALISED, /* the library is loaded but its constructor has not ended */
-    REMOTE_OTHER,         /* the process has another version or another build of the library */
+    REMOTE_OTHER,         /* the process has a version or a build of the library with another layout */
     REMOTE_SENSELESS,     /* the values that were read cannot be true */
     REMOTE_TOO_LARGE,     /* the process has larger tables than the command reads */
     REMOTE_LATE,          /* reading the process took too long */
@@ -77,7 +77,10 @@ enum remote_process_state remote_process_find(struct remote_process *target);
  */
 enum remote_process_state remote_process_find_named(struct remote_process *target);
 
-/* Copies the exported structure again. A process that has executed another program meanwhile has none. */
+/*
+ * Copies the exported structure again. A process that has executed another program meanwhile has none. A process with
+ * another version of the library can be read as long as the structure has this command's INSPECT_VERSION and layout.
+ */
 enum remote_process_state remote_process_renew(struct remote_process *target);
 
 /*

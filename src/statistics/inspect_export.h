@@ -17,9 +17,11 @@
  * are two readers, the command and a debugger. Reading costs the process nothing: it makes no call, gets no signal and
  * takes no lock.
  *
- * The command is a program of the same version that is built from the same source files. It copies each object over its
- * own object of that name, maps copies of the memory that the objects point to, and calls snapshot_take. It compares
- * the layout of the structure with its own, byte by byte.
+ * The command copies each object over its own object of that name, maps copies of the memory that the objects point to,
+ * and calls snapshot_take. So its structures must have the layout that they have in the process. The command compares
+ * INSPECT_VERSION, and then the layout of the structure with its own, byte by byte. It does not compare the version of
+ * the library, so that after an upgrade the new command reads servers that still run the library from before it.
+ * INSPECT_VERSION goes up with a release that changes an object in a way that the names and places do not show.
  *
  * A debugger runs command/debugger.py. This script relies only on the beginning of the structure, up to `layout`, and
  * finds everything else by the names in the structure. So it can read a core file of a library without symbols.

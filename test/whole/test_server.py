@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from support import command, settings
+from support import command, forgery, settings
 from support.servant import Servant, ServantCase
 
 # These fields of a bucket are not added up over the processes.
@@ -53,11 +53,8 @@ class ServerCase(ServantCase):
         return f"own{os.getpid()}"
 
     def other_version(self) -> Path:
-        version = command.run("--version").stdout.split()[1].encode()
-        image = settings.library().read_bytes()
-        at = image.index(version, image.index(b"sockmalloc view\0"))
         other = self.directory / "libsockmalloc.so"
-        other.write_bytes(image[:at] + b"9.8.7\0" + image[at + 6 :])
+        other.write_bytes(forgery.of_version("9.8.7", layout=99))
         return other
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jsonschema
 
-from support import command, formats, settings, statistics
+from support import command, forgery, formats, settings, statistics
 from support.servant import Servant, ServantCase
 
 KINDS = ("thread", "lockfree", "standard", "cpu")
@@ -214,11 +214,14 @@ class Refusals(ServantCase):
         return self.start(others={"LD_PRELOAD": str(other)})
 
     def test_another_version(self) -> None:
-        version = command.run("--version").stdout.split()[1].encode()
-        library = settings.library().read_bytes()
-        at = library.index(version, library.index(b"sockmalloc view\0"))
-        servant = self.start_with_library(library[:at] + b"9.8.7\0" + library[at + 6 :])
-        self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "carries sockmalloc 9.8.7")
+        """A library of another version can be read if its layout is the same, as after an upgrade."""
+        servant = self.start_with_library(forgery.of_version("9.8.7"))
+        done = command.run("stat", servant.pid)
+        self.assertEqual((done.returncode, done.stderr), (command.DONE, ""))
+        servant = self.start_with_library(forgery.of_version("9.8.7", layout=99))
+        words = f"process {servant.pid} (servant) carries sockmalloc 9.8.7, which this command of version "
+        self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, words)
+        self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "; restart it\n")
 
     def test_another_layout_of_the_same_version(self) -> None:
         library = settings.library().read_bytes()

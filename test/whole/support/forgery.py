@@ -1,0 +1,19 @@
+"""Makes libraries that seem to be of another version."""
+# SPDX-License-Identifier: BSD-2-Clause
+import struct
+
+from . import settings
+
+MAGIC = b"sockmalloc view\0"
+LIBRARY_SIZE = 24
+
+
+def of_version(version: str, layout: int | None = None) -> bytes:
+    """Returns the library with another version in what it exports to other processes, and with another number of the
+    layout if one is given. The fields are those of struct inspect_export: magic, version of the layout, library."""
+    image = bytearray(settings.library().read_bytes())
+    at = image.index(MAGIC) + len(MAGIC)
+    if layout is not None:
+        struct.pack_into("<I", image, at, layout)
+    image[at + 4 : at + 4 + LIBRARY_SIZE] = version.encode().ljust(LIBRARY_SIZE, b"\0")
+    return bytes(image)
