@@ -31,10 +31,12 @@ static void fork_or_be_caught(unsigned number)
     struct capture capture;
     if (number == 1) {
         crew_meet(); /* from here on thread 0 has its cache */
+        crew_meet();
         house_take(CAUGHT, 4 << 20, NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
+    crew_meet(); /* before that, thread 1 may open its cache, which must not be interrupted */
     os_failing_meanwhile(stand_still);
     crew_meet();
     crew_meet(); /* from here on thread 1 stands still */
@@ -56,10 +58,12 @@ static void fork_or_be_caught_afterwards(unsigned number)
          */
         cache_reach();
         crew_meet();
+        crew_meet();
         CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
+    crew_meet(); /* before that, thread 1 opens its cache, which must not be interrupted */
     os_failing_afterwards(stand_still);
     crew_meet();
     crew_meet(); /* from here on thread 1 stands still */
