@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "buffers/fixed_statistics.h"
+#include "command/remote_buffers.h"
 #include "config/setting.h"
 #include "memory/bucket.h"
 #include "statistics/format.h"
@@ -97,6 +98,21 @@ static void print_fixed(void)
 #undef MEMBER
 }
 
+/* Print the figures of named message pages and of named rings. */
+static void print_messages(void)
+{
+#define MEMBER(name, unit, grows, help)                                                                                \
+    puts(",");                                                                                                         \
+    print_member(#name, "count", help, true);
+    REMOTE_MESSAGE_ROWS(MEMBER)
+}
+
+static void print_rings(void)
+{
+    REMOTE_RING_ROWS(MEMBER)
+#undef MEMBER
+}
+
 static void print_pools(void)
 {
     const struct setting_choice *choice = setting_choices(SETTING_POOL);
@@ -127,6 +143,8 @@ int main(int count, char **arguments)
                  {"process", print_process},
                  {"pools", print_pools},
                  {"fixed", print_fixed},
+                 {"messages", print_messages},
+                 {"rings", print_rings},
                  {"format", print_format},
                  {"limit", print_limit}};
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
@@ -135,6 +153,7 @@ int main(int count, char **arguments)
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: print-schema figure-names|figures|process-names|process|pools|fixed|format|limit\n", stderr);
+    fputs("usage: print-schema figure-names|figures|process-names|process|pools|fixed|messages|rings|format|limit\n",
+          stderr);
     return 2;
 }

@@ -185,10 +185,11 @@ struct sockmalloc_message_options {
     size_t alignment; /* messages begin at a multiple of this many bytes: 16 or 64 */
     size_t keep;      /* bytes of empty pages that keep their memory; SIZE_MAX keeps all, 0 returns each page at once */
     unsigned types;   /* how many types of messages have statistics: 0 to 256; with 0 there is one type, uncounted */
+    const char *name; /* by which `sockmalloc stat` shows the object, at most 31 bytes, copied; or NULL */
 };
 #define SOCKMALLOC_MESSAGE_OPTIONS                                                                                     \
     {                                                                                                                  \
-        sizeof(struct sockmalloc_message_options), 65536, 1073741824, 16, SIZE_MAX, 1                                  \
+        sizeof(struct sockmalloc_message_options), 65536, 1073741824, 16, SIZE_MAX, 1, NULL                            \
     }
 
 /*
@@ -362,6 +363,7 @@ struct sockmalloc_ring_options {
     size_t size;       /* sizeof(struct sockmalloc_ring_options) */
     size_t chunk_size; /* bytes: a multiple of 128, at most 1 GiB; sockmalloc_ring_attach ignores this member */
     uint32_t holder;   /* this process's number as a holder, at least 1; 0 stands for the process id */
+    const char *name;  /* by which `sockmalloc stat` shows the ring, at most 31 bytes, copied; or NULL */
 };
 
 /* Returns how many bytes a ring of so many chunks of `chunk_size` bytes needs, or 0 with errno EINVAL. */

@@ -6,6 +6,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+
+enum { BUFFER_NAME_SIZE = 32 }; /* of the name of an object for statistics, with its NUL */
+
+/* Returns true if the name fits. NULL stands for no name. */
+static inline bool buffer_name_fits(const char *name)
+{
+    return name == NULL || strlen(name) < BUFFER_NAME_SIZE;
+}
+
+static inline void buffer_name_copy(char to[BUFFER_NAME_SIZE], const char *name)
+{
+    strncpy(to, name != NULL ? name : "", BUFFER_NAME_SIZE - 1);
+}
 
 /*
  * Maps `size` bytes, rounded up to whole pages, at a multiple of `alignment`. The pages read as zero. `alignment` is a

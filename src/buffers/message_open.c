@@ -67,7 +67,8 @@ static bool message_options_are_valid(const struct sockmalloc_message_options *o
     return message_is_power(options->page) && options->page >= (size_t)1 << MESSAGE_PAGE_LEAST_SHIFT &&
            options->page <= (size_t)1 << MESSAGE_PAGE_MOST_SHIFT &&
            (options->alignment == 16 || options->alignment == CACHE_LINE) && options->limit >= options->page &&
-           options->limit / options->page < STACK_NUMBERS && options->types <= MESSAGE_TYPE_LIMIT;
+           options->limit / options->page < STACK_NUMBERS && options->types <= MESSAGE_TYPE_LIMIT &&
+           buffer_name_fits(options->name);
 }
 
 /*
@@ -85,6 +86,7 @@ static bool message_read_options(struct sockmalloc_message_options *options,
         return false;
     }
     memcpy(options, given, given->size);
+    options->name = given->size == sizeof *options ? given->name : NULL;
     return message_options_are_valid(options);
 }
 
@@ -97,6 +99,7 @@ static bool message_open_object(unsigned object, const struct sockmalloc_message
     }
     messages->cache_offset = message_cache_offset(object);
     messages->counted = options->types;
+    buffer_name_copy(messages->name, options->name);
     /* seq_cst: a fork child finds the object closed, or open with all its members set */
     atomic_thread_fence(memory_order_seq_cst);
     messages->types = GREATER(options->types, 1U);

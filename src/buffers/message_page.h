@@ -12,6 +12,7 @@
 
 #include "base/attributes.h"
 #include "base/stack.h"
+#include "buffers/buffer_memory.h"
 
 /*
  * A page is filled from its start to its end:
@@ -76,6 +77,7 @@ struct sockmalloc_message {
     _Alignas(CACHE_LINE) _Atomic uint32_t front;
     /* how many pages are on the stack `empty`, or just about to be; counted only if `keep` is a limit */
     _Atomic uint64_t kept;
+    char name[BUFFER_NAME_SIZE];
 };
 
 /* Returns the size of a page of the object in bytes. */

@@ -178,6 +178,11 @@ void message_thread_begin(void)
     errno = kept;
 }
 
+struct span message_threads_span(void)
+{
+    return (struct span){&newest, sizeof newest};
+}
+
 int64_t message_bytes_held(const struct sockmalloc_message *messages)
 {
     int64_t held = 0;

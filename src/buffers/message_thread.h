@@ -11,6 +11,7 @@
 
 #include "base/attributes.h"
 #include "base/counter.h"
+#include "base/span.h"
 #include "buffers/message_page.h"
 #include "buffers/size_statistics.h"
 #include "os/lock.h"
@@ -136,6 +137,9 @@ INTERNAL void message_thread_begin(void);
 /* Goes through all records, from the newest to the oldest: returns the newest for NULL, and otherwise the one that was
  * made before `thread`, or NULL behind the oldest. */
 INTERNAL struct message_thread *message_thread_after(const struct message_thread *thread);
+
+/* Returns where the address of the newest record is kept. A process that inspects this one reads the records there. */
+INTERNAL struct span message_threads_span(void);
 
 /* Makes a cache forget its two pages and its counts. Keeps its statistics. */
 INTERNAL void message_cache_clear(struct message_cache *cache);

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/span.h"
+#include "buffers/buffer_memory.h"
 #include "sockmalloc.h"
 
 /*
@@ -124,7 +126,15 @@ struct sockmalloc_ring {
     uint32_t chunk_size;
     uint32_t chunks;
     uint32_t holder;
+    char name[BUFFER_NAME_SIZE];
 };
+
+/* The most rings of a process that `sockmalloc stat` can show. Further ones work as well. */
+enum { RING_SHOWN = 64 };
+
+/* Returns where the addresses of the rings are, NULL where there is none. A process that inspects this one reads them.
+ */
+INTERNAL struct span ring_table_span(void);
 
 /*
  * Stores in *occupied how many chunks lie between the marker and the head. Returns false if the two positions are not

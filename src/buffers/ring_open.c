@@ -60,14 +60,43 @@ static bool memory_is_valid(const void *memory, size_t length)
            length >= sizeof(struct ring_header) && length <= UINTPTR_MAX - (uintptr_t)memory;
 }
 
-static bool options_are_valid(const struct sockmalloc_ring_options *options)
+/* The rings that this process has created or attached to. */
+static _Atomic(struct sockmalloc_ring *) shown[RING_SHOWN];
+
+struct span ring_table_span(void)
 {
-    return options->size == sizeof *options && options->holder <= SOCKMALLOC_RING_HOLDERS;
+    return (struct span){shown, sizeof shown};
 }
 
-/* Makes the part of a ring that lies in this process's own memory. The sizes must be valid. Returns NULL with ENOMEM if
- * there is no memory. */
-static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chunk_size, size_t chunks, uint32_t holder)
+/* Puts `new` into the first place of the table that has `old`. Does nothing if no place has it. */
+static void ring_show(struct sockmalloc_ring *old, struct sockmalloc_ring *new)
+{
+    for (unsigned i = 0; i < RING_SHOWN; i++) {
+        struct sockmalloc_ring *seen = old;
+        if (atomic_compare_exchange_strong_explicit(&shown[i], &seen, new, memory_order_release,
+                                                    memory_order_relaxed)) {
+            return;
+        }
+    }
+}
+
+/* A program that was built when the options had no name passes fewer bytes. */
+static bool options_have_name(const struct sockmalloc_ring_options *options)
+{
+    return options->size == sizeof *options;
+}
+
+static bool options_are_valid(const struct sockmalloc_ring_options *options)
+{
+    bool has_name = options_have_name(options);
+    return (has_name || options->size == offsetof(struct sockmalloc_ring_options, name)) &&
+           options->holder <= SOCKMALLOC_RING_HOLDERS && (!has_name || buffer_name_fits(options->name));
+}
+
+/* Makes the part of a ring that lies in this process's own memory. The sizes and options must be valid. Returns NULL
+ * with ENOMEM if there is no memory. */
+static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chunk_size, size_t chunks,
+                                         const struct sockmalloc_ring_options *options)
 {
     struct sockmalloc_ring *ring = (struct sockmalloc_ring *)buffer_map(sizeof *ring, CACHE_LINE);
     if (ring == NULL) {
@@ -79,8 +108,10 @@ static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chun
         .memory = (char *)header + ring_front(chunks),
         .chunk_size = (uint32_t)chunk_size,
         .chunks = (uint32_t)chunks,
-        .holder = holder != 0 ? holder : (uint32_t)os_process(),
+        .holder = options->holder != 0 ? options->holder : (uint32_t)os_process(),
     };
+    buffer_name_copy(ring->name, options_have_name(options) ? options->name : NULL);
+    ring_show(NULL, ring);
     return ring;
 }
 
@@ -116,7 +147,7 @@ EXPORTED struct sockmalloc_ring *sockmalloc_ring_create(void *memory, size_t len
     if (chunks == 0) {
         return refuse(EINVAL);
     }
-    struct sockmalloc_ring *ring = ring_open(memory, chosen->chunk_size, chunks, chosen->holder);
+    struct sockmalloc_ring *ring = ring_open(memory, chosen->chunk_size, chunks, chosen);
     if (ring != NULL) {
         ring_lay(ring);
     }
@@ -144,7 +175,7 @@ EXPORTED struct sockmalloc_ring *sockmalloc_ring_attach(void *memory, size_t len
         !ring_read_header(memory, length, &chunk_size, &chunks)) {
         return refuse(EINVAL);
     }
-    return ring_open(memory, chunk_size, chunks, chosen->holder);
+    return ring_open(memory, chunk_size, chunks, chosen);
 }
 
 static bool ring_holds_any(const struct sockmalloc_ring *ring)
@@ -164,6 +195,7 @@ EXPORTED int sockmalloc_ring_close(struct sockmalloc_ring *ring)
         errno = ring == NULL ? EINVAL : EBUSY;
         return -1;
     }
+    ring_show(ring, NULL);
     buffer_unmap((char *)ring, sizeof *ring);
     return 0;
 }

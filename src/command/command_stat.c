@@ -94,7 +94,7 @@ static void stat_print_prometheus(const struct stat_wish *wish, const struct sta
 static void stat_print_json(const struct stat_subject *subject, struct text *text)
 {
     format_print(FORMAT_JSON, subject->snapshot, subject->plan, text);
-    if (subject->pools->count > 0) {
+    if (remote_pools_are_any(subject->pools)) {
         text->used -= strlen("}\n"); /* opens the object again */
         pool_format_json(subject->pools, text);
         text_add(text, "}\n");
@@ -159,7 +159,7 @@ static enum command_exit stat_print_each(struct stat_wish *wish)
                                        .heading = "process",
                                        .number = (unsigned)member->target.process};
         process_group_add_rates(member, &subject.rates);
-        pools.count = 0;
+        remote_pools_clear(&pools);
         stat_add_pools(wish, member, &pools);
         if (!first && wish->format == FORMAT_TEXT && !wish->wide && wish->interval == 0) {
             code = command_write("\n", 1);
@@ -176,7 +176,7 @@ static enum command_exit stat_print_sum(struct stat_wish *wish)
     static struct process_sum sum;
     static struct remote_pools pools;
     struct remote_memory memory = {0};
-    pools.count = 0;
+    remote_pools_clear(&pools);
     process_group_sum(&wish->group, &sum);
     struct stat_subject subject = {.snapshot = &sum.snapshot,
                                    .plan = &sum.plan,
@@ -264,17 +264,21 @@ static void stat_print_pools(const struct remote_pools *pools, int process, stru
     }
 }
 
-/* Prints the fixed-size pools of each process, as text. A process whose pools cannot be read has none here. */
+/* Prints the fixed-size pools, message pages and rings of each process, as text. A process whose pools cannot be read
+ * has none here. */
 static enum command_exit stat_print_all_pools(struct stat_wish *wish)
 {
     static struct remote_pools pools;
-    static char buffer[FORMAT_SIZE];
+    static char buffer[FORMAT_SIZE + BUFFER_FORMAT_SIZE];
     enum command_exit code = EXIT_DONE;
     for (unsigned i = 0; i < wish->group.count && code == EXIT_DONE; i++) {
         struct group_member *member = wish->group.member[i];
-        if (member->is_read && look_at_pools(&member->target, &pools) == REMOTE_READ && pools.count > 0) {
+        if (member->is_read && look_at_pools(&member->target, &pools) == REMOTE_READ && remote_pools_are_any(&pools)) {
             struct text text = text_begin(buffer, sizeof buffer);
-            stat_print_pools(&pools, member->target.process, &text);
+            if (pools.count > 0) {
+                stat_print_pools(&pools, member->target.process, &text);
+            }
+            buffer_format_text(&pools.buffers, member->target.process, &text);
             code = command_write(buffer, text.used);
         }
     }

@@ -102,7 +102,7 @@ static bool exporter_take(struct exporter *exporter, struct group_member *member
     figures->statistics.snapshot.program = process->name;
     figures->memory_is_known = look_at_memory(&member->target, &figures->memory) == REMOTE_READ;
     if (look_at_pools(&member->target, &figures->pools) != REMOTE_READ) {
-        figures->pools.count = 0;
+        remote_pools_clear(&figures->pools);
     }
     process->is_read = true;
     return true;
@@ -159,6 +159,7 @@ static void exporter_keep_counters(struct exporter_figures *figures)
 #undef KEEP_EVENT
         *pool = kept;
     }
+    remote_buffers_keep_counters(&figures->pools.buffers);
 }
 
 /* Adds the counters of a process that has ended to those of its program. */

@@ -33,18 +33,17 @@ static uint64_t figure(const struct remote_pool *pool, const struct pool_row *ro
 
 void pool_format_json(const struct remote_pools *pools, struct text *text)
 {
-    text_add(text, ",\"pools\":[");
     for (unsigned i = 0; i < pools->count; i++) {
         const struct remote_pool *pool = &pools->pool[i];
-        text_add(text, "%s{\"pool\":", i > 0 ? "," : "");
+        text_add(text, i > 0 ? ",{\"pool\":" : ",\"pools\":[{\"pool\":");
         format_print_json_string(pool->name, text);
         text_add(text, ",\"block\":%lu", (unsigned long)pool->block);
         for (unsigned row = 0; row < ROWS; row++) {
             text_add(text, ",\"%s\":%lu", rows[row].name, (unsigned long)figure(pool, &rows[row]));
         }
-        text_add(text, "}");
+        text_add(text, i + 1 < pools->count ? "}" : "}]");
     }
-    text_add(text, "]");
+    buffer_format_json(&pools->buffers, text);
 }
 
 /* Returns true if the figure only grows. In the rows of figures, those that count events do. */
@@ -96,4 +95,5 @@ void pool_format_prometheus(const struct pool_subject *subject, unsigned count, 
             print_samples(buffer, subject, count, &rows[row], text);
         }
     }
+    buffer_format_prometheus(subject, count, text);
 }

@@ -64,12 +64,11 @@ static void read_pool(const struct remote_process *target, struct fixed_pool *po
 }
 
 /* The process may not have made a pool yet; its table is NULL then. */
-enum remote_process_state remote_pools_read(const struct remote_process *target, struct remote_pools *pools)
+static enum remote_process_state read_pools(const struct remote_process *target, struct remote_pools *pools)
 {
     static struct fixed_pool records[FIXED_POOLS];
     const struct span *object = &target->view.object[INSPECT_FIXED];
     const struct fixed_pool *table = NULL;
-    pools->count = 0;
     if (object->size != sizeof(void *)) {
         return REMOTE_OTHER;
     }
@@ -84,6 +83,13 @@ enum remote_process_state remote_pools_read(const struct remote_process *target,
         }
     }
     return state;
+}
+
+enum remote_process_state remote_pools_read(const struct remote_process *target, struct remote_pools *pools)
+{
+    remote_pools_clear(pools);
+    enum remote_process_state state = read_pools(target, pools);
+    return state == REMOTE_READ ? remote_buffers_read(target, &pools->buffers) : state;
 }
 
 /* Returns the pool of the sum that has this name and this size of blocks. Adds an empty one if there is none. Returns
@@ -116,4 +122,5 @@ void remote_pools_add(struct remote_pools *sum, const struct remote_pools *pools
 #undef POOL_ADD
         }
     }
+    remote_buffers_add(&sum->buffers, &pools->buffers);
 }

@@ -3,6 +3,8 @@
 #include "statistics/inspect_export.h"
 
 #include "buffers/fixed_table.h"
+#include "buffers/message_thread.h"
+#include "buffers/ring_memory.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/depot.h"

@@ -58,7 +58,10 @@ enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 2, INS
     ROW(DEPOTS, depot_span())                                                                                          \
     ROW(MAGAZINE_LINKS, magazine_links_span())                                                                         \
     ROW(IN_USE, in_use_span())                                                                                         \
-    ROW(MESSAGES, message_kept_span())
+    ROW(MESSAGES, message_kept_span())                                                                                 \
+    ROW(MESSAGE_PAGES, ((struct span){message_objects, sizeof message_objects}))                                       \
+    ROW(MESSAGE_THREADS, message_threads_span())                                                                       \
+    ROW(RINGS, ring_table_span())
 
 enum inspect_export_object {
 #define INSPECT_OBJECT(name, span) INSPECT_##name,
@@ -138,7 +141,10 @@ enum inspect_export_object {
     ROW(pool_inherited_depot, offsetof(struct pool, inherited_depot))                                                  \
     ROW(kept_text, offsetof(struct message_kept, text))                                                                \
     ROW(kept_size, MESSAGE_KEPT)                                                                                       \
-    ROW(fixed_pool_size, sizeof(struct fixed_pool))
+    ROW(fixed_pool_size, sizeof(struct fixed_pool))                                                                    \
+    ROW(message_thread_size, sizeof(struct message_thread))                                                            \
+    ROW(message_page_size, sizeof(struct message_page))                                                                \
+    ROW(ring_size, sizeof(struct sockmalloc_ring))
 
 #define INSPECT_COUNT_ROW(...) +1
 enum { INSPECT_PLACES = 0 INSPECT_PLACE_ROWS(INSPECT_COUNT_ROW) };

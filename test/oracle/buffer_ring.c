@@ -24,7 +24,7 @@ enum { HOLDER = 7, NOBODY = 8, UNIT = SOCKMALLOC_RING_ALIGNMENT };
 
 static void ring_open(struct object *object, struct draw *draw)
 {
-    struct sockmalloc_ring_options options = {sizeof options, UNIT * (1 + draw_below(draw, 8)), HOLDER};
+    struct sockmalloc_ring_options options = {sizeof options, UNIT * (1 + draw_below(draw, 8)), HOLDER, NULL};
     object->size = options.chunk_size;
     object->count = 1 + draw_below(draw, 200);
     object->alignment = UNIT;
@@ -85,7 +85,7 @@ static void ring_look(struct object *object, struct draw *draw, const struct pla
 
 static void wrong_options(struct object *object, struct draw *draw)
 {
-    struct sockmalloc_ring_options options = {sizeof options, UNIT, HOLDER};
+    struct sockmalloc_ring_options options = {sizeof options, UNIT, HOLDER, NULL};
     size_t length = sockmalloc_ring_length(UNIT, 4);
     _Alignas(UNIT) char memory[4096] = {0};
     switch (draw_below(draw, 5)) {
@@ -93,7 +93,7 @@ static void wrong_options(struct object *object, struct draw *draw)
         options.chunk_size = draw_one_in(draw, 2) ? 1 + draw_below(draw, UNIT - 1) : draw_huge(draw);
         break;
     case 1:
-        options.size = draw_below(draw, sizeof options);
+        options.size = draw_below(draw, offsetof(struct sockmalloc_ring_options, name));
         break;
     case 2:
         options.holder = SOCKMALLOC_RING_HOLDERS + 1 + (uint32_t)draw_below(draw, 1000);

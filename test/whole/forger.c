@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "buffers/fixed_pool.h"
+#include "buffers/message_thread.h"
 #include "check.h"
 #include "memory/region.h"
 #include "statistics/inspect_export.h"
@@ -31,6 +32,24 @@ static char *shadow[INSPECT_OBJECTS];
 static char *plain; /* far more address space than the machine has memory; all of it reads as zero */
 
 #define PLAIN_SIZE ((size_t)1 << 38)
+
+/* Memory that is full of a letter, and larger than all tables of the reader. It is the same 2 MiB again and again. */
+static char *flood;
+enum { FLOOD_PIECE = 2 << 20, FLOOD_PIECES = 64 };
+
+static void make_flood(void)
+{
+    int file = memfd_create("flood", MFD_CLOEXEC);
+    CHECK(file >= 0 && ftruncate(file, FLOOD_PIECE) == 0);
+    flood =
+        mmap(NULL, (size_t)FLOOD_PIECE * FLOOD_PIECES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (size_t i = 0; i < FLOOD_PIECES; i++) {
+        CHECK(mmap(flood + i * FLOOD_PIECE, FLOOD_PIECE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) !=
+              MAP_FAILED);
+    }
+    close(file);
+    memset(flood, 'A', FLOOD_PIECE);
+}
 
 /* --- the honest state --- */
 
@@ -63,6 +82,11 @@ static void fill_the_pools(void)
 
 /* --- the fixed-size pools --- */
 
+#pragma weak sockmalloc_message_alloc
+#pragma weak sockmalloc_message_free
+#pragma weak sockmalloc_message_open
+#pragma weak sockmalloc_ring_alloc
+#pragma weak sockmalloc_ring_create
 #pragma weak sockmalloc_pool_create
 #pragma weak sockmalloc_pool_alloc
 #pragma weak sockmalloc_pool_free
@@ -94,6 +118,23 @@ static void make_pools(void)
             sockmalloc_pool_free(pool, block[i]);
         }
     }
+}
+
+/* Their objects are in the list, and are forged as the others are. */
+static void make_messages_and_ring(void)
+{
+    static _Alignas(SOCKMALLOC_RING_ALIGNMENT) char memory[1 << 14];
+    struct sockmalloc_message_options pages = SOCKMALLOC_MESSAGE_OPTIONS;
+    struct sockmalloc_ring_options chunks = {.size = sizeof chunks, .chunk_size = 128, .name = "forged ring"};
+    pages.name = "forged pages";
+    struct sockmalloc_message *messages = sockmalloc_message_open(&pages);
+    for (unsigned i = 0; i < 100; i++) {
+        void *message = sockmalloc_message_alloc(messages, 1000, 0);
+        if (i > 0) {
+            sockmalloc_message_free(messages, message);
+        }
+    }
+    CHECK(sockmalloc_ring_alloc(sockmalloc_ring_create(memory, sizeof memory, &chunks), 1000, 0) != NULL);
 }
 
 static void forge_in_place(uint64_t *at, uint64_t value)
@@ -135,7 +176,9 @@ static void forge_pool_name(void)
 
 static void prepare(void)
 {
+    make_flood();
     make_pools();
+    make_messages_and_ring();
     view = dlsym(RTLD_DEFAULT, "sockmalloc_view");
     CHECK(view != NULL);
     honest = *view;
@@ -349,23 +392,46 @@ static void draw_name(void)
     prctl(PR_SET_NAME, name);
 }
 
+/* Names a table of a pool that is far larger than the reader's, and can be read. */
+static void draw_large_table(struct fixed_pool *pool)
+{
+    static const struct {
+        size_t count, table;
+    } parts[] = {{offsetof(struct fixed_pool, chunks), offsetof(struct fixed_pool, chunk)},
+                 {offsetof(struct fixed_pool, chunks), offsetof(struct fixed_pool, place)},
+                 {offsetof(struct fixed_pool, caches), offsetof(struct fixed_pool, cache)},
+                 {offsetof(struct fixed_pool, magazines), offsetof(struct fixed_pool, magazine)},
+                 {offsetof(struct fixed_pool, processors), offsetof(struct fixed_pool, processor)}};
+    uint64_t part = draw(sizeof parts / sizeof *parts);
+    uint64_t *words = (uint64_t *)(void *)pool;
+    forge_in_place(words + parts[part].count / sizeof *words, UINT64_C(0x3fffff0003fffff) << draw(8));
+    forge_in_place(words + parts[part].table / sizeof *words, (uintptr_t)(draw(2) == 0 ? plain : flood));
+}
+
+/* Makes the list of threads lead from a record to itself. */
+static void draw_circle(void)
+{
+    static struct message_thread circle = {.older = &circle};
+    forge_word(INSPECT_MESSAGE_THREADS, 0, (uintptr_t)&circle);
+}
+
 /* Changes a word of a pool's record, or of one of its tables. */
 static void draw_pool(void)
 {
     struct fixed_pool *pool = &pool_records[draw(POOLS)];
     void *tables[] = {pool->place, pool->chunk, pool->cache, pool->magazine, pool->processor};
+    void *table = tables[draw(sizeof tables / sizeof *tables)];
     uint64_t *words = (uint64_t *)(void *)pool;
     size_t count = POOL_WORDS;
-    void *table = tables[draw(sizeof tables / sizeof *tables)];
+    if (draw(3) == 0) {
+        draw_large_table(pool);
+        return;
+    }
     if (undo_count == 0 && draw(2) == 0 && table != NULL) { /* after a change of the record the table may be anywhere */
         words = table;
         count = TABLE_WORDS;
     }
-    /* half of the changes of a record hit a word with a count, of which the reader makes the size of a copy */
-    static const size_t counts[] = {offsetof(struct fixed_pool, chunks), offsetof(struct fixed_pool, caches),
-                                    offsetof(struct fixed_pool, magazines), offsetof(struct fixed_pool, processors)};
-    bool is_record = count == POOL_WORDS && draw(2) == 0;
-    uint64_t *word = words + (is_record ? counts[draw(4)] / sizeof *words : draw(count));
+    uint64_t *word = words + draw(count);
     forge_in_place(word, draw_number(*word));
 }
 
@@ -381,8 +447,10 @@ static void draw_one(void)
     case 13:
     case 14:
     case 15:
-    case 16:
         draw_pool();
+        break;
+    case 16:
+        draw_circle();
         break;
     case 1:
     case 2:

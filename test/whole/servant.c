@@ -121,6 +121,44 @@ static void pair(const char *size)
 #pragma weak sockmalloc_pool_create
 #pragma weak sockmalloc_pool_alloc
 
+#pragma weak sockmalloc_message_alloc
+#pragma weak sockmalloc_message_flush
+#pragma weak sockmalloc_message_free
+#pragma weak sockmalloc_message_open
+
+/* Makes message pages with this name. One message of type 1 keeps a page that was full. */
+static void make_messages(const char *name)
+{
+    struct sockmalloc_message_options options = SOCKMALLOC_MESSAGE_OPTIONS;
+    enum { MESSAGES = 100, SIZE = 1000 };
+    void *message[MESSAGES];
+    options.types = 2;
+    options.name = name;
+    struct sockmalloc_message *messages = sockmalloc_message_open(&options);
+    for (int i = 0; i < MESSAGES; i++) {
+        message[i] = sockmalloc_message_alloc(messages, SIZE, i == 0);
+        CHECK(message[i] != NULL);
+    }
+    for (int i = 1; i < MESSAGES; i++) {
+        sockmalloc_message_free(messages, message[i]);
+    }
+    sockmalloc_message_flush(messages);
+    answer("done");
+}
+
+#pragma weak sockmalloc_ring_alloc
+#pragma weak sockmalloc_ring_create
+
+/* Makes a ring with this name, in which one message is in use. */
+static void make_ring(const char *name)
+{
+    static _Alignas(SOCKMALLOC_RING_ALIGNMENT) char memory[64 << 10];
+    struct sockmalloc_ring_options options = {.size = sizeof options, .chunk_size = 256, .holder = 7, .name = name};
+    struct sockmalloc_ring *ring = sockmalloc_ring_create(memory, sizeof memory, &options);
+    CHECK(sockmalloc_ring_alloc(ring, 1000, 0) != NULL);
+    answer("done");
+}
+
 /* Makes a fixed-size pool with this name, and allocates three blocks of it, which the process keeps. */
 static void make_pool(const char *name)
 {
@@ -223,6 +261,10 @@ static void obey(const char *word, const char *rest)
         drop(rest);
     } else if (strcmp(word, "pair") == 0) {
         pair(rest);
+    } else if (strcmp(word, "make-messages") == 0) {
+        make_messages(rest);
+    } else if (strcmp(word, "make-ring") == 0) {
+        make_ring(rest);
     } else if (strcmp(word, "make-pool") == 0) {
         make_pool(rest);
     } else if (strcmp(word, "dump-as") == 0) {

@@ -96,7 +96,9 @@ class Views(ForgedCase):
             forger = self.forger(POOL=kind)
             result = self.run_command("stat", "--wide", forger.pid)
             self.assertEqual((result.returncode, result.stderr), (command.DONE, b""))
-            table = result.stdout.decode().partition("\npools of process")[0]
+            table, _, others = result.stdout.decode().partition("\npools of process")
+            self.assertIn("forged pages\n", others)
+            self.assertIn("forged ring\n", others)
             self.assertGreaterEqual(statistics.tables(table, 1)[0].rows["4k"]["live"], HELD)
 
     def test_objects_of_one_value(self) -> None:

@@ -67,6 +67,31 @@ class Figures(ServantCase):
                      f'requests_total{{pool="receivers",{labels}}} {said["pools"][0]["requests"]}'):
             self.assertIn(f"sockmalloc_pool_{line}\n", text)
 
+    def test_have_message_pages_and_rings_in_every_format(self) -> None:
+        servant = self.start()
+        for order in ("make-messages inbox", "make-ring \x1b[31mred"):
+            servant.ask(order)
+        lines = [line.split() for line in command.run("stat", servant.pid).stdout.splitlines()]
+        row = next(line for line in lines if line[-1:] == ["inbox"])
+        self.assertEqual(row[:7], ["65536", "2", "1", "1008", "1", "1", "1008"])
+        self.assertIn("type 0: 99 messages of 99000 bytes".split(), lines)
+        self.assertIn("type 1: 1 messages of 1000 bytes".split(), lines)
+        row = next(line for line in lines if line[-1:] == ["\\x1b[31mred"])
+        self.assertEqual([row[0], *row[2:-1]], ["256", "4", "7", "1", "1000"])
+        said = json.loads(command.run("stat", servant.pid, "--json").stdout)
+        schema = json.loads((command.path().parent / "doc" / "statistics.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(said)
+        self.assertNotIn("pools", said)
+        self.assertEqual([(one["message"], one["held"], one["straggler_messages"], one["types"][1]["allocated"])
+                          for one in said["messages"]], [("inbox", 1008, 1, 1)])
+        self.assertEqual([(one["chunk"], one["occupied"], one["oldest_holder"]) for one in said["rings"]], [(256, 4, 7)])
+        text = command.run("stat", servant.pid, "--prometheus").stdout
+        labels = f'program="servant",pid="{servant.pid}"'
+        for line in (f'message_straggler_pages{{message="inbox",page="65536",{labels}}} 1',
+                     f'message_allocated_bytes_total{{message="inbox",page="65536",{labels}}} 100000',
+                     f'ring_occupied_chunks{{ring="\\x1b[31mred",chunk="256",{labels}}} 4'):
+            self.assertIn(f"sockmalloc_{line.replace(chr(92), chr(92) * 2)}\n", text)
+
     def test_in_every_format(self) -> None:
         for form in ("json", "prometheus"):
             with self.subTest(form):

@@ -193,7 +193,7 @@ static void look_at(const struct forger *forger)
     if (shown == REMOTE_BROKEN) {
         fault("what looks at the pools was ended by it");
     } else if (shown == REMOTE_READ) {
-        pools_read += pools.count;
+        pools_read += pools.count + pools.buffers.messages + pools.buffers.rings;
         check_pools(&pools);
     }
     if (look_find_loaded(&target, &loaded) == REMOTE_BROKEN) {

@@ -79,19 +79,20 @@ static void free_all(char **filled, unsigned from, unsigned to)
 Test(message, options_out_of_range_are_refused)
 {
     static const struct sockmalloc_message_options bad[] = {
-        {sizeof bad[0], 2048, 1 << 20, 16, 0, 1},
-        {sizeof bad[0], 1 << 23, 1 << 24, 16, 0, 1},
-        {sizeof bad[0], 5000, 1 << 20, 16, 0, 1},
-        {sizeof bad[0], 0, 1 << 20, 16, 0, 1},
-        {sizeof bad[0], PAGE, 0, 16, 0, 1},
-        {sizeof bad[0], PAGE, PAGE - 1, 16, 0, 1},
-        {sizeof bad[0], PAGE, 1 << 20, 32, 0, 1},
-        {sizeof bad[0], PAGE, 1 << 20, 0, 0, 1},
-        {sizeof bad[0], PAGE, 1 << 20, 16, 0, 257},
+        {sizeof bad[0], 2048, 1 << 20, 16, 0, 1, NULL},
+        {sizeof bad[0], 1 << 23, 1 << 24, 16, 0, 1, NULL},
+        {sizeof bad[0], 5000, 1 << 20, 16, 0, 1, NULL},
+        {sizeof bad[0], 0, 1 << 20, 16, 0, 1, NULL},
+        {sizeof bad[0], PAGE, 0, 16, 0, 1, NULL},
+        {sizeof bad[0], PAGE, PAGE - 1, 16, 0, 1, NULL},
+        {sizeof bad[0], PAGE, 1 << 20, 32, 0, 1, NULL},
+        {sizeof bad[0], PAGE, 1 << 20, 0, 0, 1, NULL},
+        {sizeof bad[0], PAGE, 1 << 20, 16, 0, 257, NULL},
         {0, PAGE, 1 << 20, 16, 0, 1},
-        {sizeof bad[0] + 8, PAGE, 1 << 20, 16, 0, 1},
-        {sizeof bad[0], PAGE, (size_t)PAGE << 24, 16, 0, 1},
-        {sizeof bad[0], PAGE, SIZE_MAX, CACHE_LINE, 0, 1},
+        {sizeof bad[0] + 8, PAGE, 1 << 20, 16, 0, 1, NULL},
+        {sizeof bad[0], PAGE, (size_t)PAGE << 24, 16, 0, 1, NULL},
+        {sizeof bad[0], PAGE, SIZE_MAX, CACHE_LINE, 0, 1, NULL},
+        {sizeof bad[0], PAGE, 1 << 20, 16, 0, 1, "a name that has 32 bytes, one over"},
     };
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         EXPECT_ERRNO(sockmalloc_message_open(&bad[i]), NULL, EINVAL);

@@ -218,18 +218,19 @@ Test(ring, arguments)
         cr_assert(sockmalloc_ring_length(bad[i].chunk_size, bad[i].chunks) == 0 && errno == EINVAL, "case %u", i);
     }
     struct sockmalloc_ring_options good = *ring_options(CHUNK, PARENT);
-    struct sockmalloc_ring_options size = good, chunk = good, holder = good;
+    struct sockmalloc_ring_options size = good, chunk = good, holder = good, name = good;
     size.size--;
     chunk.chunk_size++;
+    name.name = "a name that has 32 bytes, one over";
     holder.holder = SOCKMALLOC_RING_HOLDERS + 1;
     size_t least = sockmalloc_ring_length(CHUNK, 1);
     const struct {
         void *memory;
         size_t length;
         const struct sockmalloc_ring_options *options;
-    } wrong[] = {{NULL, sizeof memory, &good},    {memory + 64, 4096, &good},      {memory, 0, &good},
-                 {memory, least - 1, &good},      {memory, SIZE_MAX, &good},       {memory, sizeof memory, &size},
-                 {memory, sizeof memory, &chunk}, {memory, sizeof memory, &holder}};
+    } wrong[] = {{NULL, sizeof memory, &good},    {memory + 64, 4096, &good},       {memory, 0, &good},
+                 {memory, least - 1, &good},      {memory, SIZE_MAX, &good},        {memory, sizeof memory, &size},
+                 {memory, sizeof memory, &chunk}, {memory, sizeof memory, &holder}, {memory, sizeof memory, &name}};
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         errno = 0;
         cr_assert_null(sockmalloc_ring_create(wrong[i].memory, wrong[i].length, wrong[i].options), "case %u", i);

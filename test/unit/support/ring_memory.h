@@ -24,7 +24,7 @@ static inline char *ring_memory(size_t length)
 static inline const struct sockmalloc_ring_options *ring_options(size_t chunk_size, uint32_t holder)
 {
     static struct sockmalloc_ring_options options;
-    options = (struct sockmalloc_ring_options){sizeof options, chunk_size, holder};
+    options = (struct sockmalloc_ring_options){sizeof options, chunk_size, holder, NULL};
     return &options;
 }
 

@@ -1,0 +1,77 @@
+/* Reads the figures of another process's message pages and rings, sockmalloc_message_* and _ring_*, that have a name.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_REMOTE_BUFFERS_H
+#define SOCKMALLOC_REMOTE_BUFFERS_H
+
+#include "buffers/message_thread.h"
+#include "buffers/ring_memory.h"
+#include "command/remote_process.h"
+
+/* The most types of one object that are shown: those that come first. */
+enum { REMOTE_TYPES = 16 };
+
+/* Columns: name, unit, true if the figure only grows, meaning. */
+#define REMOTE_MESSAGE_ROWS(ROW)                                                                                       \
+    ROW(pages, "pages", false, "pages that were ever used")                                                            \
+    ROW(used, "pages", false, "pages that hold messages or that a thread fills")                                       \
+    ROW(held, "bytes", false, "bytes of live messages with their headers")                                             \
+    ROW(straggler_pages, "pages", false, "pages that no thread fills, held by at most an eighth of their bytes")       \
+    ROW(straggler_messages, "messages", false, "messages in the first 64 of these pages")                              \
+    ROW(straggler_bytes, "bytes", false, "bytes of the messages that hold these pages")                                \
+    ROW(allocated, "messages", true, "messages that were allocated, of all types with statistics")                     \
+    ROW(allocated_bytes, "bytes", true, "bytes of the messages that were allocated")
+#define REMOTE_RING_ROWS(ROW)                                                                                          \
+    ROW(chunks, "chunks", false, "chunks of the whole ring")                                                           \
+    ROW(occupied, "chunks", false, "chunks between the free marker and the head, in use or not")                       \
+    ROW(oldest_holder, "", false, "number of the holder of the message at the free marker, or 0")                      \
+    ROW(allocated, "messages", true, "messages that were allocated")                                                   \
+    ROW(allocated_bytes, "bytes", true, "bytes of the messages that were allocated")
+
+#define REMOTE_FIELD(name, unit, grows, help) uint64_t name;
+struct remote_message {
+    char name[BUFFER_NAME_SIZE]; /* as the process wrote it; it may contain any byte but ends with a NUL */
+    uint64_t size;               /* of a page, in bytes */
+    struct remote_message_figures {
+        REMOTE_MESSAGE_ROWS(REMOTE_FIELD)
+    } figures;
+    struct remote_type {
+        uint64_t allocated;
+        uint64_t allocated_bytes;
+    } type[REMOTE_TYPES];
+};
+
+struct remote_ring {
+    char name[BUFFER_NAME_SIZE];
+    uint64_t size; /* of a chunk, in bytes */
+    struct remote_ring_figures {
+        REMOTE_RING_ROWS(REMOTE_FIELD)
+    } figures;
+};
+#undef REMOTE_FIELD
+
+struct remote_buffers {
+    unsigned messages;
+    unsigned rings;
+    struct remote_message message[MESSAGE_OBJECTS];
+    struct remote_ring ring[RING_SHOWN];
+};
+
+/*
+ * Reads the message pages and rings of a process whose exported structure was found. Each count that the process names
+ * is bounded before it is used: at most 512 threads are looked at, and of each object 65,536 pages. What cannot be
+ * copied counts as empty. At most 2 MiB are copied for the threads, and 5 MiB, and 64 pages, for each object.
+ */
+enum remote_process_state remote_buffers_read(const struct remote_process *target, struct remote_buffers *buffers);
+
+/* Leaves only the counters in the figures of a process that has ended. */
+void remote_buffers_keep_counters(struct remote_buffers *buffers);
+
+/*
+ * Adds the objects of another process to *sum. Message pages of one name and one size of pages are added up. A ring of
+ * the same name and size is taken for the same ring, which both processes have mapped. Objects beyond the arrays are
+ * left out.
+ */
+void remote_buffers_add(struct remote_buffers *sum, const struct remote_buffers *buffers);
+
+#endif
