@@ -404,7 +404,8 @@ SOCKMALLOC_FAST_CALL void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, s
  * Allocates `size` bytes as sockmalloc_ring_alloc does, but waits while the ring is full, until an absolute time of
  * CLOCK_MONOTONIC, or without limit if `deadline` is NULL. Returns NULL also with errno ETIMEDOUT, or EINTR if a signal
  * handler ran. Without a deadline, handlers that were installed with SA_RESTART do not end the wait. A message that a
- * dead process holds ends the wait only when another process reclaims it. Not a cancellation point.
+ * dead process holds ends the wait only when another process reclaims it, and a process that has written over the
+ * ring's data can make the wait last until its deadline. Not a cancellation point.
  */
 void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
                                  const struct timespec *deadline);

@@ -268,7 +268,8 @@ EXPORTED void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handl
                                                     memory_order_relaxed));
     uint64_t request = atomic_load_explicit(&first->request, memory_order_relaxed);
     uint64_t bytes = request & ((UINT64_C(1) << RING_TYPE_SHIFT) - 1);
-    if (chunks == 0 || chunks > ring->chunks - chunk || bytes > (uint64_t)chunks * ring->chunk_size) {
+    if (chunks == 0 || chunks > ring->chunks - chunk || bytes - 1 >= (uint64_t)chunks * ring->chunk_size ||
+        request >> RING_TYPE_SHIFT >= SOCKMALLOC_RING_TYPES) {
         ring_damaged(ring, handle, __func__);
     }
     if (size != NULL) {

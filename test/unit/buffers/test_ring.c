@@ -361,6 +361,8 @@ Test(ring, damage_ends_the_process)
                                   {2, UINT64_MAX},
                                   {2, 0},
                                   {3, (1 << 24) + 1000},
+                                  {3, 0},
+                                  {3, UINT64_C(16) << RING_TYPE_SHIFT | 1},
                                   {2, UINT64_C(7) << RING_LAP_SHIFT | UINT64_C(3) << RING_CHUNKS_SHIFT | RING_IN_USE}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         /* the ring lies in shared memory, so what a child writes to it is there for the test and the next child */
@@ -369,20 +371,31 @@ Test(ring, damage_ends_the_process)
     }
 }
 
-/* Calls every function of a ring whose memory may be damaged. */
+/* The chunks of a ring that is damaged, and the bytes of its header and of their states. */
+enum { MANY = 23, DATA = sizeof(struct ring_header) + MANY * sizeof(struct ring_chunk) };
+
+/* Makes all calls that a process can make on a ring that is damaged, and damages the ring further in between. */
 static void use(struct sockmalloc_ring *damaged, uint64_t state)
 {
     struct sockmalloc_ring_statistics statistics;
     struct sockmalloc_ring_status status;
     size_t size = 0;
+    unsigned type = 0;
     for (unsigned i = 0; i < 40; i++) {
-        char *message = sockmalloc_ring_alloc(damaged, 1 + crew_random(&state) % 600, i % 16);
+        if (crew_random(&state) % 16 == 0) { /* a peer writes a byte now */
+            ((char *)damaged->header)[crew_random(&state) % DATA] = (char)crew_random(&state);
+        }
+        size_t asked = 1 + crew_random(&state) % 600;
+        char *message = sockmalloc_ring_alloc(damaged, asked, i % 16);
         if (message != NULL) {
-            *message = 'x';
+            memset(message, 'x', asked);
             sockmalloc_ring_handle(damaged, message);
         }
         char *taken =
-            sockmalloc_ring_take(damaged, crew_random(&state) % 3 << 32 | crew_random(&state) % 32, &size, NULL);
+            sockmalloc_ring_take(damaged, crew_random(&state) % 3 << 32 | crew_random(&state) % 32, &size, &type);
+        if (taken != NULL && (size == 0 || type >= SOCKMALLOC_RING_TYPES)) {
+            _exit(3);
+        }
         if (taken != NULL) {
             memset(taken, 'y', size);
             sockmalloc_ring_free(damaged, taken);
@@ -420,7 +433,7 @@ static int fate_of(char *memory, size_t length, uint64_t state)
  * process may crash. */
 Test(ring, damaged_memory_never_crashes)
 {
-    enum { DRAWS = 2000, MANY = 23 };
+    enum { DRAWS = 2000 };
     size_t length = sockmalloc_ring_length(CHUNK, MANY);
     char *memory = ring_memory(length);
     unsigned refused = 0, ended = 0, served = 0;
@@ -437,8 +450,7 @@ Test(ring, damaged_memory_never_crashes)
             /* half of the overwritten words are among the most important ones; half of the new values differ from the
              * old in one bit */
             static const size_t words[] = {0, 8, 16, 128, 136, 640};
-            size_t data = sizeof(struct ring_header) + MANY * sizeof(struct ring_chunk);
-            size_t at = crew_random(&state) % 2 ? words[crew_random(&state) % 6] : crew_random(&state) % (data / 8) * 8;
+            size_t at = crew_random(&state) % 2 ? words[crew_random(&state) % 6] : crew_random(&state) % (DATA / 8) * 8;
             uint64_t *word = (uint64_t *)(memory + at);
             uint64_t value = crew_random(&state);
             *word = crew_random(&state) % 2 ? value : *word ^ UINT64_C(1) << value % 64;

@@ -3,10 +3,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,6 +172,101 @@ Test(ring_shared, producer_may_die_anywhere)
         void *some = sockmalloc_ring_alloc(ring, 1 + crew_random(&state) % (CHUNKS * 128), 0);
         /* the head of the ring has moved, so the next producer begins at another chunk */
         sockmalloc_ring_free(ring, some);
+    }
+}
+
+/* Receives messages, holds some of them, and frees them until it is killed. */
+static void receive(void *argument)
+{
+    uint64_t state = *(uint64_t *)argument;
+    uint64_t handle;
+    struct sockmalloc_ring *own = attach(CHILD);
+    void *kept[4] = {NULL};
+    while (read(handles[0], &handle, sizeof handle) == sizeof handle) {
+        void **place = &kept[crew_random(&state) % 4];
+        sockmalloc_ring_free(own, *place);
+        *place = sockmalloc_ring_take(own, handle, NULL, NULL);
+    }
+}
+
+Test(ring_shared, consumer_may_die_anywhere)
+{
+    enum { DEATHS = 200 };
+    uint64_t state = 6;
+    for (unsigned i = 0; i < DEATHS; i++) {
+        lay();
+        pid_t child = begin(receive, &state);
+        for (unsigned sent = 0; sent < 20 + crew_random(&state) % 200; sent++) {
+            void *message = sockmalloc_ring_alloc(ring, 1 + crew_random(&state) % 1500, 0);
+            uint64_t handle = message != NULL ? sockmalloc_ring_handle(ring, message) : 0;
+            cr_assert_eq(write(handles[1], &handle, sizeof handle), sizeof handle);
+        }
+        cr_assert_eq(kill(child, SIGKILL), 0);
+        cr_assert_eq(end(child), SIGKILL);
+        cr_assert_leq(sockmalloc_ring_reclaim(ring, CHILD), 5);
+        sockmalloc_ring_reclaim(ring, PARENT); /* what was sent and not taken */
+        cr_assert_not_null(sockmalloc_ring_alloc(ring, CHUNKS * 128, 0), "death %u lost a chunk", i);
+        close(handles[0]);
+        close(handles[1]);
+        close(file);
+    }
+}
+
+/* Allocates, takes and frees messages, while the parent steps through the instructions. */
+static void live_and_stop(void *argument)
+{
+    const uint64_t *sent = argument;
+    struct sockmalloc_ring *own = attach(CHILD);
+    if (own == NULL || ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0 || raise(SIGSTOP) != 0) {
+        _exit(2);
+    }
+    void *first = sockmalloc_ring_alloc(own, 20 * 128, 1);
+    void *second = sockmalloc_ring_alloc(own, 20 * 128, 2); /* begins the next lap */
+    void *taken = sockmalloc_ring_take(own, *sent, NULL, NULL);
+    sockmalloc_ring_free(own, first);
+    sockmalloc_ring_free(own, taken);
+    sockmalloc_ring_free(own, second);
+}
+
+/* Lets a child take so many instructions, and kills it. Returns how many it took, or -1 if it cannot be traced. */
+static long die_after(long most)
+{
+    int status;
+    long steps = 0;
+    sockmalloc_ring_free(ring, sockmalloc_ring_alloc(ring, 15 * 128, 0)); /* the next message but one wraps */
+    uint64_t sent = sockmalloc_ring_handle(ring, sockmalloc_ring_alloc(ring, 20 * 128, 0));
+    pid_t child = begin(live_and_stop, &sent);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    bool is_traced = WIFSTOPPED(status);
+    while (WIFSTOPPED(status) && steps < most) {
+        cr_assert_eq(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        steps++;
+    }
+    if (WIFSTOPPED(status)) {
+        cr_assert_eq(kill(child, SIGKILL), 0);
+        cr_assert_eq(end(child), SIGKILL);
+    }
+    return is_traced ? steps : -1;
+}
+
+/* Each step takes long, so the child dies at some of the instructions only. In each run these are others. */
+Test(ring_shared, peer_may_die_after_any_instruction, .timeout = 120)
+{
+    enum { DEATHS = 100 };
+    lay();
+    long all = die_after(LONG_MAX);
+    if (all < 0) {
+        cr_skip_test("ptrace is forbidden here");
+    }
+    long stride = 1 + all / DEATHS;
+    for (long steps = getpid() % stride; steps < all; steps += stride) {
+        sockmalloc_ring_reclaim(ring, CHILD);
+        sockmalloc_ring_reclaim(ring, PARENT);
+        void *whole = sockmalloc_ring_alloc(ring, CHUNKS * 128, 0);
+        cr_assert_not_null(whole, "a death after %ld steps lost a chunk", steps);
+        sockmalloc_ring_free(ring, whole);
+        die_after(steps);
     }
 }
 
