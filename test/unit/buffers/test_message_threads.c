@@ -202,17 +202,41 @@ static char *parents[4];
 static _Atomic bool filled;
 static _Atomic bool done;
 
-static void *hold_a_page(void *argument)
+/* Lets a thread run `routine`, and waits until the thread has set `filled`. */
+static pthread_t begin_thread(void *(*routine)(void *), void *argument)
 {
-    parents[0] = sockmalloc_message_alloc(messages, 100, 0);
-    parents[1] = sockmalloc_message_alloc(messages, 200, 0);
-    parents[2] = sockmalloc_message_alloc(messages, 300, 0);
-    sockmalloc_message_free(messages, parents[1]);
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, routine, argument), 0);
+    while (!atomic_load(&filled)) {
+        sched_yield();
+    }
+    return thread;
+}
+
+static void end_thread(pthread_t thread)
+{
+    atomic_store(&done, true);
+    pthread_join(thread, NULL);
+}
+
+/* Ends a routine of begin_thread: the thread stays until end_thread is called. */
+static void *stay(void)
+{
     atomic_store(&filled, true);
     while (!atomic_load(&done)) {
         sched_yield();
     }
-    return argument;
+    return NULL;
+}
+
+static void *hold_a_page(void *argument)
+{
+    (void)argument;
+    parents[0] = sockmalloc_message_alloc(messages, 100, 0);
+    parents[1] = sockmalloc_message_alloc(messages, 200, 0);
+    parents[2] = sockmalloc_message_alloc(messages, 300, 0);
+    sockmalloc_message_free(messages, parents[1]);
+    return stay();
 }
 
 static void use_in_child(void *argument)
@@ -237,28 +261,19 @@ static void use_in_child(void *argument)
 
 Test(message_threads, a_fork_child_frees_what_threads_of_its_parent_held)
 {
-    pthread_t thread;
     open_messages();
     parents[3] = sockmalloc_message_alloc(messages, 100, 0);
-    cr_assert_eq(pthread_create(&thread, NULL, hold_a_page, NULL), 0);
-    while (!atomic_load(&filled)) {
-        sched_yield();
-    }
+    pthread_t thread = begin_thread(hold_a_page, NULL);
     sockmalloc_message_free(messages, parents[1] = sockmalloc_message_alloc(messages, 50, 0));
     capture_clean(use_in_child, NULL);
-    atomic_store(&done, true);
-    pthread_join(thread, NULL);
+    end_thread(thread);
     cr_assert_eq(figures().bytes_held, 112 + 320 + 112);
 }
 
 static void *free_one(void *argument)
 {
     sockmalloc_message_free(messages, argument);
-    atomic_store(&filled, true);
-    while (!atomic_load(&done)) {
-        sched_yield();
-    }
-    return NULL;
+    return stay();
 }
 
 static void free_the_other(void *argument)
@@ -270,18 +285,13 @@ static void free_the_other(void *argument)
 
 Test(message_threads, a_fork_child_counts_what_other_threads_had_pending)
 {
-    pthread_t thread;
     open_messages();
     parents[0] = sockmalloc_message_alloc(messages, 100, 0);
     parents[1] = sockmalloc_message_alloc(messages, 100, 0);
     sockmalloc_message_flush(messages);
-    cr_assert_eq(pthread_create(&thread, NULL, free_one, parents[0]), 0);
-    while (!atomic_load(&filled)) {
-        sched_yield();
-    }
+    pthread_t thread = begin_thread(free_one, parents[0]);
     capture_clean(free_the_other, NULL);
-    atomic_store(&done, true);
-    pthread_join(thread, NULL);
+    end_thread(thread);
 }
 
 /* A thread frees messages of a page that another thread fills, and forks before it has subtracted them from the count
@@ -298,15 +308,10 @@ static void free_the_rest(void *argument)
 
 Test(message_threads, a_fork_child_counts_what_its_thread_had_pending)
 {
-    pthread_t thread;
     open_messages();
     parents[3] = sockmalloc_message_alloc(messages, 100, 0);
-    cr_assert_eq(pthread_create(&thread, NULL, hold_a_page, NULL), 0);
-    while (!atomic_load(&filled)) {
-        sched_yield();
-    }
+    pthread_t thread = begin_thread(hold_a_page, NULL);
     sockmalloc_message_free(messages, parents[0]);
     capture_clean(free_the_rest, NULL);
-    atomic_store(&done, true);
-    pthread_join(thread, NULL);
+    end_thread(thread);
 }
