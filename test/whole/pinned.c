@@ -1,8 +1,11 @@
 /* Prints how many pages the kernel pins for a buffer that the program registers with io_uring: one line for each size
- * of buffers. */
+ * of buffers. With
+ * the argument `pool` the buffers are blocks of fixed-size pools that begin at pages, and not malloc's. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <sockmalloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +32,18 @@ static unsigned long pinned(void)
     return kib;
 }
 
-/* Allocates several buffers of this size, registers them one at a time, and returns the largest number of pages that
- * the kernel pinned for one of them. */
-static unsigned long most_pages(int ring, size_t size)
+#pragma weak sockmalloc_pool_alloc
+#pragma weak sockmalloc_pool_create
+#pragma weak sockmalloc_pool_free
+
+/* Registers buffers of this size, one at a time, and returns the most pages that one of them needed. They are blocks of
+ * the pool, or malloc's if `pool` is NULL. */
+static unsigned long most_pages(int ring, size_t size, struct sockmalloc_pool *pool)
 {
     char *buffer[BUFFERS];
     unsigned long most = 0;
     for (unsigned i = 0; i < BUFFERS; i++) {
-        buffer[i] = malloc(size);
+        buffer[i] = pool != NULL ? sockmalloc_pool_alloc(pool) : malloc(size);
         memset(buffer[i], 'x', size);
         struct iovec vector = {buffer[i], size};
         unsigned long before = pinned();
@@ -49,13 +56,31 @@ static unsigned long most_pages(int ring, size_t size)
         syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0);
     }
     for (unsigned i = 0; i < BUFFERS; i++) {
-        free(buffer[i]);
+        if (pool != NULL) {
+            sockmalloc_pool_free(pool, buffer[i]);
+        } else {
+            free(buffer[i]);
+        }
     }
     return most;
 }
 
-int main(void)
+static struct sockmalloc_pool *pool_of(size_t size)
 {
+    struct sockmalloc_pool_options options = SOCKMALLOC_POOL_OPTIONS;
+    options.block = size;
+    options.alignment = SOCKMALLOC_POOL_BY_PAGE;
+    struct sockmalloc_pool *pool = sockmalloc_pool_create(&options);
+    if (pool == NULL) {
+        perror("pinned: sockmalloc_pool_create");
+        exit(1);
+    }
+    return pool;
+}
+
+int main(int argc, char **argv)
+{
+    bool by_pool = argc > 1 && strcmp(argv[1], "pool") == 0;
     struct io_uring_params parameters = {0};
     int ring = (int)syscall(SYS_io_uring_setup, 4, &parameters);
     if (ring < 0) {
@@ -63,7 +88,7 @@ int main(void)
         return UNAVAILABLE;
     }
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        printf("%zu %lu\n", sizes[i], most_pages(ring, sizes[i]));
+        printf("%zu %lu\n", sizes[i], most_pages(ring, sizes[i], by_pool ? pool_of(sizes[i]) : NULL));
     }
     return 0;
 }

@@ -12,10 +12,10 @@ UNAVAILABLE = 77
 
 
 class Pinned(unittest.TestCase):
-    def pages(self, preloaded: list[Path] | None = None) -> dict[int, int]:
+    def pages(self, *arguments: str, preloaded: list[Path] | None = None) -> dict[int, int]:
         """Returns, for each size of buffers, the largest number of pages that the kernel has pinned for one buffer of
         that size."""
-        done = subprocess.run([settings.program("pinned")], env=settings.environment({}, preloaded),
+        done = subprocess.run([settings.program("pinned"), *arguments], env=settings.environment({}, preloaded),
                               capture_output=True, text=True)
         if done.returncode == UNAVAILABLE:
             self.skipTest(f"the kernel lets no process here use io_uring: {done.stderr.strip()}")
@@ -23,8 +23,9 @@ class Pinned(unittest.TestCase):
         return {int(size): int(pages) for size, pages in map(str.split, done.stdout.splitlines())}
 
     def test_no_page_more_than_needed(self) -> None:
-        pages = self.pages()
-        self.assertEqual(pages, {size: -(-size // PAGE) for size in pages})
+        for arguments in ((), ("pool",)):
+            pages = self.pages(*arguments)
+            self.assertEqual(pages, {size: -(-size // PAGE) for size in pages}, arguments)
 
     def test_glibc_needs_one_page_more(self) -> None:
         """Shows that the count above can fail."""
