@@ -25,6 +25,7 @@ bool message_route_open(size_t least, size_t most, size_t limit, uintptr_t taken
     options.limit = limit;
     options.keep = MESSAGE_ROUTE_KEEP;
     options.types = 0;
+    options.name = "SOCKMALLOC_MESSAGE"; /* `sockmalloc stat` shows the pages by this name */
     struct sockmalloc_message *messages = sockmalloc_message_open(&options);
     if (messages == NULL) {
         return false;

@@ -67,6 +67,13 @@ class Figures(ServantCase):
                      f'requests_total{{pool="receivers",{labels}}} {said["pools"][0]["requests"]}'):
             self.assertIn(f"sockmalloc_pool_{line}\n", text)
 
+    def test_have_the_message_pages_of_malloc(self) -> None:
+        servant = self.start(MESSAGE="128-2k")
+        servant.ask("small 500")
+        lines = [line.split() for line in command.run("stat", servant.pid).stdout.splitlines()]
+        row = next(line for line in lines if line[-1:] == ["SOCKMALLOC_MESSAGE"])
+        self.assertGreaterEqual(int(row[3]), 1000 * 508)
+
     def test_have_message_pages_and_rings_in_every_format(self) -> None:
         servant = self.start()
         for order in ("make-messages inbox", "make-ring \x1b[31mred"):
