@@ -105,7 +105,7 @@ static void misuse(struct object *object, struct draw *draw, const struct block 
  * of this program, because the library writes only to the stderr that the program had at its start. */
 static void misuse_in_child(struct object *object, struct draw *draw, const struct block *block)
 {
-    int status;
+    int status = 0;
     pid_t child = fork();
     if (child == 0) {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
@@ -156,7 +156,7 @@ static void rush(struct object *object, struct draw *draw)
         size_t count = 0;
         for (unsigned i = 0; i < RUSH_BLOCKS; i++) {
             if (object->kind->alloc(object, draw, &own[count])) {
-                memset(own[count].block.address, mark, own[count].block.request > 0);
+                memset(own[count].block.address, mark, own[count].block.request > 0 ? 1 : 0);
                 count++;
             }
         }
