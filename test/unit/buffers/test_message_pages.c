@@ -88,7 +88,7 @@ Test(message, options_out_of_range_are_refused)
         {sizeof bad[0], PAGE, 1 << 20, 32, 0, 1, NULL},
         {sizeof bad[0], PAGE, 1 << 20, 0, 0, 1, NULL},
         {sizeof bad[0], PAGE, 1 << 20, 16, 0, 257, NULL},
-        {0, PAGE, 1 << 20, 16, 0, 1},
+        {0, PAGE, 1 << 20, 16, 0, 1, NULL},
         {sizeof bad[0] + 8, PAGE, 1 << 20, 16, 0, 1, NULL},
         {sizeof bad[0], PAGE, (size_t)PAGE << 24, 16, 0, 1, NULL},
         {sizeof bad[0], PAGE, SIZE_MAX, CACHE_LINE, 0, 1, NULL},
