@@ -151,7 +151,7 @@ void buffer_format_json(const struct remote_buffers *buffers, struct text *text)
 
 /* --- Prometheus --- */
 
-/* Prints the samples of one figure of all objects of a group. Returns false, and prints nothing, if there are none. */
+/* Prints the samples of one figure, one for each object of the group. */
 static void print_samples(const struct buffer_group *group, unsigned row, const struct pool_subject *subject,
                           const char *metric, struct text *text)
 {
