@@ -2,8 +2,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 
+#include "buffers/buffers_export.h"
 #include "config/message.h"
 #include "os/sandbox.h"
+
+_Static_assert(sizeof PACKAGE_VERSION <= BUFFERS_EXPORT_LIBRARY_SIZE, "the version fits");
+
+/* Another process finds this structure by its magic. */
+static struct buffers_export view = {
+    .magic = BUFFERS_EXPORT_MAGIC, .library = PACKAGE_VERSION, .size = BUFFERS_EXPORT_SIZE_LIST};
 
 /*
  * Runs before main. libsockmalloc.so does the same in its own start-up (preload/init), so this file belongs to the
@@ -15,4 +22,8 @@ __attribute__((constructor)) static void buffers_start(void)
     message_open();
     sandbox_open();
     pthread_atfork(NULL, NULL, sandbox_after_fork);
+#define VIEW_SET(name, span) view.object[BUFFERS_EXPORT_##name] = span;
+    BUFFERS_EXPORT_ROWS(VIEW_SET)
+#undef VIEW_SET
+    atomic_store_explicit(&view.self, &view, memory_order_release);
 }

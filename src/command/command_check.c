@@ -180,7 +180,7 @@ static enum command_exit check_process(int process, int status)
         state = look_take(&target, &snapshot);
     }
     bool is_there = state == REMOTE_READ;
-    if (is_there || state == REMOTE_WITHOUT) {
+    if (is_there || state == REMOTE_WITHOUT || state == REMOTE_BUFFERS) {
         state = look_find_loaded(&target, &loaded);
     }
     if (state != REMOTE_READ) {

@@ -140,7 +140,10 @@ static int exporter_patience(uint64_t due)
 {
     int patience = exporter_http_patience();
     if (given.directory != NULL) {
-        uint64_t left = LESSER(EXCESS(due, exporter_now()), 60000);
+        enum { LONGEST = 60000 };
+        uint64_t now = exporter_now();
+        uint64_t left = EXCESS(due, now);
+        left = LESSER(left, LONGEST);
         patience = patience < 0 || (int)left < patience ? (int)left : patience;
     }
     return patience;

@@ -185,9 +185,12 @@ static enum command_exit stat_print_sum(struct stat_wish *wish)
                                    .heading = "processes",
                                    .number = (unsigned)sum.snapshot.processes};
     for (unsigned i = 0; i < wish->group.count; i++) {
-        if (wish->group.member[i]->is_read) {
-            process_group_add_rates(wish->group.member[i], &subject.rates);
-            stat_add_pools(wish, wish->group.member[i], &pools);
+        struct group_member *member = wish->group.member[i];
+        if (member->is_read) {
+            process_group_add_rates(member, &subject.rates);
+        }
+        if (member->is_read || (member->state == REMOTE_BUFFERS && wish->format == FORMAT_PROMETHEUS)) {
+            stat_add_pools(wish, member, &pools);
         }
     }
     bool is_known = stat_shows_memory(wish) && process_group_add_memory(&wish->group, &memory);
@@ -273,7 +276,8 @@ static enum command_exit stat_print_all_pools(struct stat_wish *wish)
     enum command_exit code = EXIT_DONE;
     for (unsigned i = 0; i < wish->group.count && code == EXIT_DONE; i++) {
         struct group_member *member = wish->group.member[i];
-        if (member->is_read && look_at_pools(&member->target, &pools) == REMOTE_READ && remote_pools_are_any(&pools)) {
+        bool is_shown = member->is_read || member->state == REMOTE_BUFFERS;
+        if (is_shown && look_at_pools(&member->target, &pools) == REMOTE_READ && remote_pools_are_any(&pools)) {
             struct text text = text_begin(buffer, sizeof buffer);
             if (pools.count > 0) {
                 stat_print_pools(&pools, member->target.process, &text);
@@ -285,19 +289,82 @@ static enum command_exit stat_print_all_pools(struct stat_wish *wish)
     return code;
 }
 
+/* Prints the pools of a process that has libsockmalloc-buffers.so alone, as JSON. */
+static void stat_print_buffers_json(const struct group_member *member, const struct remote_pools *pools,
+                                    struct text *text)
+{
+    text_add(text, "{\"format\":%d,\"version\":", (int)FORMAT_JSON_VERSION);
+    format_print_json_string(member->target.view.library, text);
+    text_add(text, ",\"program\":");
+    format_print_json_string(member->target.name, text);
+    text_add(text, ",\"process\":%d", member->target.process);
+    pool_format_json(pools, text);
+    text_add(text, "}\n");
+}
+
+/*
+ * Prints the pools of the processes that have libsockmalloc-buffers.so alone, as JSON, an object for each process, or
+ * added up for Prometheus.
+ */
+static enum command_exit stat_print_buffers(struct stat_wish *wish)
+{
+    static struct remote_pools pools;
+    static struct remote_pools sum;
+    static char buffer[POOL_FORMAT_SIZE];
+    const struct remote_process *first = NULL;
+    struct text text = text_begin(buffer, sizeof buffer);
+    enum command_exit code = EXIT_DONE;
+    sum.count = 0;
+    for (unsigned i = 0; i < wish->group.count && code == EXIT_DONE; i++) {
+        struct group_member *member = wish->group.member[i];
+        if (member->state != REMOTE_BUFFERS || look_at_pools(&member->target, &pools) != REMOTE_READ) {
+            continue;
+        }
+        first = first == NULL ? &member->target : first;
+        remote_pools_add(&sum, &pools);
+        if (wish->format == FORMAT_JSON) {
+            stat_print_buffers_json(member, &pools, &text);
+            code = command_write(buffer, text.used);
+            text = text_begin(buffer, sizeof buffer);
+        }
+    }
+    if (wish->format == FORMAT_PROMETHEUS && first != NULL) {
+        char labels[PROMETHEUS_LABELS_SIZE];
+        struct text label = text_begin(labels, sizeof labels);
+        const struct snapshot named = {.program = first->name, .process = first->process, .processes = 1};
+        prometheus_print_labels(&named, &label);
+        pool_format_prometheus(&(struct pool_subject){&sum, labels}, 1, wish->wide ? PROMETHEUS_WIDE : PROMETHEUS_SHORT,
+                               &text);
+        code = command_write(buffer, text.used);
+    }
+    return code;
+}
+
+static enum command_exit stat_print_group(struct stat_wish *wish)
+{
+    bool has_statistics = process_group_read_count(&wish->group) > 0;
+    enum command_exit code = EXIT_DONE;
+    if (has_statistics) {
+        code = wish->each ? stat_print_each(wish) : stat_print_sum(wish);
+    }
+    if (code == EXIT_DONE && wish->format == FORMAT_TEXT && wish->interval == 0) {
+        return stat_print_all_pools(wish);
+    }
+    /* metrics have their pools with the statistics, if there are statistics, because each metric may stand once only */
+    bool follow = wish->format == FORMAT_JSON || (wish->format == FORMAT_PROMETHEUS && !has_statistics);
+    return code == EXIT_DONE && follow ? stat_print_buffers(wish) : code;
+}
+
 static enum command_exit stat_do(struct stat_wish *wish)
 {
+    /* a process that has the buffers alone gets no signal, and has no rates for the lines of --interval */
+    wish->group.has_buffers = !wish->by_signal && (wish->interval == 0 || wish->format != FORMAT_TEXT);
     enum command_exit code = process_group_find(&wish->group);
     if (code != EXIT_DONE || wish->by_signal) {
         return code == EXIT_DONE ? stat_ask_all(&wish->group) : code;
     }
     code = process_group_take(&wish->group);
-    if (code != EXIT_DONE) {
-        return code;
-    }
-    code = wish->each ? stat_print_each(wish) : stat_print_sum(wish);
-    bool shows_pools = code == EXIT_DONE && wish->format == FORMAT_TEXT && wish->interval == 0;
-    return shows_pools ? stat_print_all_pools(wish) : code;
+    return code == EXIT_DONE ? stat_print_group(wish) : code;
 }
 
 enum command_exit command_stat(int count, char **arguments)

@@ -12,6 +12,7 @@ enum { PAGE_SIZE_FIRST = 64 << 10, PAGE_SIZE_LAST = 256 << 20 };
 /* What is printed: one entry for each process, or for each program. */
 struct exporter_page {
     unsigned count;
+    unsigned subjects; /* entries of `subject`: those that have statistics */
     struct prometheus_subject *subject;
     struct pool_subject *pools;
     const struct exporter_figures **figures;
@@ -54,8 +55,12 @@ static void exporter_page_add(struct exporter_page *page, const struct exporter_
     const struct process_sum *statistics = &figures->statistics;
     page->figures[at] = figures;
     page->pools[at] = (struct pool_subject){&figures->pools, page->labels[at]};
-    page->subject[at] = (struct prometheus_subject){&statistics->snapshot, &statistics->plan, page->labels[at],
-                                                    statistics->options.number[OPTION_SAMPLE_SMALL] != 0};
+    if (!figures->has_statistics) {
+        return;
+    }
+    page->subject[page->subjects++] =
+        (struct prometheus_subject){&statistics->snapshot, &statistics->plan, page->labels[at],
+                                    statistics->options.number[OPTION_SAMPLE_SMALL] != 0};
 }
 
 static void exporter_page_fill(struct exporter_page *page, const struct exporter *exporter, bool each)
@@ -129,7 +134,7 @@ static void exporter_print_page(const struct exporter *exporter, const struct ex
 {
     enum prometheus_detail detail = wish->wide ? PROMETHEUS_WIDE : PROMETHEUS_SHORT;
     exporter_print_own(exporter, text);
-    prometheus_print(page->subject, page->count, detail, text);
+    prometheus_print(page->subject, page->subjects, detail, text);
     exporter_print_memory(page, text);
     pool_format_prometheus(page->pools, page->count, detail, text);
 }

@@ -27,6 +27,15 @@ static void *exporter_allocate(size_t size)
     return memory != NULL ? memset(memory, 0, size) : NULL;
 }
 
+/* Removes all figures. */
+static void exporter_clear(struct exporter_figures *figures)
+{
+    figures->has_statistics = false;
+    figures->memory = (struct remote_memory){0};
+    figures->memory_is_known = true;
+    remote_pools_clear(&figures->pools);
+}
+
 /* Returns the program of this name, or NULL. */
 static struct exporter_program *exporter_find_program(const struct exporter *exporter, const char *name)
 {
@@ -43,10 +52,18 @@ static struct exporter_program *exporter_add_program(struct exporter *exporter, 
     struct exporter_program *program = exporter_allocate(sizeof *program);
     if (program != NULL) {
         memcpy(program->name, name, sizeof program->name);
+        exporter_clear(&program->sum);
+        exporter_clear(&program->ended);
         program->next = exporter->program;
         exporter->program = program;
     }
     return program;
+}
+
+/* Returns the name of a member's program: the one from its start-up, as in its statistics, if it has statistics. */
+static const char *exporter_name(const struct group_member *member)
+{
+    return member->is_read ? member->program : member->target.name;
 }
 
 /* Returns the process of a member of the group, if it is still the same program, or NULL. */
@@ -55,7 +72,7 @@ static struct exporter_process *exporter_find_process(const struct exporter *exp
 {
     struct exporter_process *process = exporter->process;
     while (process != NULL && (process->process != member->target.process || process->start != member->target.start ||
-                               strcmp(process->name, member->program) != 0)) {
+                               strcmp(process->name, exporter_name(member)) != 0)) {
         process = process->next;
     }
     return process;
@@ -78,12 +95,12 @@ static struct exporter_process *exporter_add_process(struct exporter *exporter, 
     if (process == NULL) {
         return NULL;
     }
-    while (exporter_has_worker(exporter, member->program, process->worker)) {
+    while (exporter_has_worker(exporter, exporter_name(member), process->worker)) {
         process->worker++;
     }
     process->process = member->target.process;
     process->start = member->target.start;
-    memcpy(process->name, member->program, sizeof process->name);
+    memcpy(process->name, exporter_name(member), sizeof process->name);
     process->next = exporter->process;
     exporter->process = process;
     return process;
@@ -98,8 +115,12 @@ static bool exporter_take(struct exporter *exporter, struct group_member *member
         return false;
     }
     struct exporter_figures *figures = &process->figures;
-    process_sum_begin(&figures->statistics, member->snapshot, &member->plan, member->options);
-    figures->statistics.snapshot.program = process->name;
+    exporter_clear(figures);
+    figures->has_statistics = member->is_read;
+    if (member->is_read) {
+        process_sum_begin(&figures->statistics, member->snapshot, &member->plan, member->options);
+        figures->statistics.snapshot.program = process->name;
+    }
     figures->memory_is_known = look_at_memory(&member->target, &figures->memory) == REMOTE_READ;
     if (look_at_pools(&member->target, &figures->pools) != REMOTE_READ) {
         remote_pools_clear(&figures->pools);
@@ -108,15 +129,26 @@ static bool exporter_take(struct exporter *exporter, struct group_member *member
     return true;
 }
 
-/* Adds the figures of a process to a sum. Returns false if the sum would have too many buckets. */
-static bool exporter_add(struct exporter_figures *sum, const struct exporter_figures *figures, bool is_first)
+/* Adds the statistics of a process to a sum. Returns false if the sum would have too many buckets. */
+static bool exporter_add_statistics(struct exporter_figures *sum, const struct exporter_figures *figures)
 {
     const struct process_sum *statistics = &figures->statistics;
-    if (is_first) {
-        *sum = *figures;
+    if (!figures->has_statistics) {
         return true;
     }
-    if (!process_sum_add(&sum->statistics, &statistics->snapshot, &statistics->plan, &statistics->options)) {
+    if (!sum->has_statistics) {
+        sum->statistics = *statistics;
+        sum->has_statistics = true;
+        return true;
+    }
+    return process_sum_add(&sum->statistics, &statistics->snapshot, &statistics->plan, &statistics->options);
+}
+
+/* Adds the figures of a process to a sum. Returns false, with nothing changed, if the sum would have too many buckets.
+ */
+static bool exporter_add(struct exporter_figures *sum, const struct exporter_figures *figures)
+{
+    if (!exporter_add_statistics(sum, figures)) {
         return false;
     }
     sum->memory.resident += figures->memory.resident;
@@ -168,8 +200,7 @@ static void exporter_keep_ended(struct exporter *exporter, struct exporter_proce
     struct exporter_program *program = exporter_find_program(exporter, process->name);
     if (program != NULL) {
         exporter_keep_counters(&process->figures);
-        exporter_add(&program->ended, &process->figures, !program->has_ended);
-        program->has_ended = true;
+        exporter_add(&program->ended, &process->figures);
     }
 }
 
@@ -212,7 +243,7 @@ static bool exporter_sum_process(struct exporter *exporter, const struct exporte
     if (program == NULL) {
         return false;
     }
-    if (exporter_add(&program->sum, &process->figures, program->processes == 0)) {
+    if (exporter_add(&program->sum, &process->figures)) {
         program->processes++;
     } else {
         exporter->unreadable[EXPORTER_DAMAGED]++;
@@ -226,6 +257,7 @@ static bool exporter_sum(struct exporter *exporter)
     bool whole = true;
     for (struct exporter_program *program = exporter->program; program != NULL; program = program->next) {
         program->processes = 0;
+        exporter_clear(&program->sum);
     }
     for (const struct exporter_process *process = exporter->process; process != NULL && whole;
          process = process->next) {
@@ -233,10 +265,8 @@ static bool exporter_sum(struct exporter *exporter)
     }
     exporter_forget_programs(exporter);
     for (struct exporter_program *program = exporter->program; program != NULL; program = program->next) {
+        exporter_add(&program->sum, &program->ended);
         program->sum.statistics.snapshot.program = program->name;
-        if (program->has_ended) {
-            exporter_add(&program->sum, &program->ended, false);
-        }
     }
     return whole;
 }
@@ -270,7 +300,7 @@ static void exporter_count_unreadable(struct exporter *exporter)
     exporter->unreadable[EXPORTER_LATE] = group->untried;
     for (unsigned i = 0; i < group->count; i++) {
         const struct group_member *member = group->member[i];
-        if (!member->is_read) {
+        if (!member->is_read && member->state != REMOTE_BUFFERS) {
             exporter->unreadable[member->state == REMOTE_READ ? EXPORTER_LATE : exporter_reason(member->state)]++;
         }
     }
@@ -285,6 +315,7 @@ static bool exporter_visit(struct exporter *exporter)
     exporter->retried = late ? now : exporter->retried;
     group->is_silent = true;
     group->shows_all = true;
+    group->has_buffers = true;
     process_group_retry(group, late);
     if (process_group_find(group) == EXIT_FORBIDDEN) {
         return false; /* the processes cannot be listed */
@@ -306,7 +337,8 @@ bool exporter_read(struct exporter *exporter)
     bool whole = true;
     for (unsigned i = 0; i < exporter->group.count; i++) {
         struct group_member *member = exporter->group.member[i];
-        whole = whole && (!member->is_read || exporter_take(exporter, member));
+        bool is_readable = member->is_read || member->state == REMOTE_BUFFERS;
+        whole = whole && (!is_readable || exporter_take(exporter, member));
     }
     if (whole) {
         exporter_forget_processes(exporter);

@@ -12,6 +12,7 @@
 
 /* The figures of a process, or the sums of all processes of a program. */
 struct exporter_figures {
+    bool has_statistics; /* false for processes that have libsockmalloc-buffers.so alone */
     struct process_sum statistics;
     struct remote_memory memory;
     bool memory_is_known;
@@ -43,7 +44,6 @@ struct exporter_program {
      * takes that for a new start from 0.
      */
     struct exporter_figures ended;
-    bool has_ended; /* true if `ended` has figures */
 };
 
 /* Why processes were not read, one row each: name, value of the label, meaning. */

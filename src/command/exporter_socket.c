@@ -61,7 +61,7 @@ static int listen_on(const struct addrinfo *entry)
 /* Prints where a TCP socket listens. */
 static void print_tcp(int file)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof address;
     char host[INET6_ADDRSTRLEN] = "";
     char port[8] = "";

@@ -87,7 +87,7 @@ void pool_format_prometheus(const struct pool_subject *subject, unsigned count, 
     for (unsigned row = 0; pools > 0 && row < ROWS; row++) {
         char buffer[64];
         struct text name = text_begin(buffer, sizeof buffer);
-        bool has_unit = strcmp(rows[row].unit, "events") != 0;
+        bool has_unit = strcmp(rows[row].unit, "events") != 0 && strcmp(rows[row].unit, rows[row].name) != 0;
         text_add(&name, "sockmalloc_pool_%s%s%s%s", rows[row].name, has_unit ? "_" : "", has_unit ? rows[row].unit : "",
                  is_counter(&rows[row]) ? "_total" : "");
         if (detail == PROMETHEUS_WIDE || is_short(&rows[row])) {

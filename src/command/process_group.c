@@ -76,6 +76,14 @@ static bool group_keep(struct process_group *group, struct group_member *member)
     return true;
 }
 
+/* Looks for the library in a process. A scan over all processes searches only files with the name of the library,
+ * because that is cheaper. */
+static enum remote_process_state group_look(const struct process_group *group, struct group_member *member)
+{
+    enum remote_process_state state = group->words > 0 ? look_find(&member->target) : look_find_named(&member->target);
+    return state == REMOTE_BUFFERS && !group->has_buffers ? REMOTE_WITHOUT : state;
+}
+
 /*
  * Looks for the library in a process that was not known before, and makes it a member if it has the library. Copies
  * what was found to *target.
@@ -87,8 +95,7 @@ static enum remote_process_state group_try(struct process_group *group, const st
     if (member == NULL) {
         return REMOTE_UNTRIED;
     }
-    /* in a scan over all processes, only files with the name of the library are searched, because that is cheaper */
-    member->state = group->words > 0 ? look_find(&member->target) : look_find_named(&member->target);
+    member->state = group_look(group, member);
     member->is_seen = true;
     group->late += member->state == REMOTE_LATE ? 1 : 0;
     *target = member->target;
@@ -101,18 +108,24 @@ static enum remote_process_state group_try(struct process_group *group, const st
     return state;
 }
 
+/* Returns true if the process can be read: all of it, or its pools. */
+static bool group_is_readable(const struct group_member *member)
+{
+    return member->state == REMOTE_READ || member->state == REMOTE_BUFFERS;
+}
+
 static unsigned group_readable(const struct process_group *group)
 {
     unsigned readable = 0;
     for (unsigned i = 0; i < group->count; i++) {
-        readable += group->member[i]->is_seen && group->member[i]->state == REMOTE_READ ? 1 : 0;
+        readable += group->member[i]->is_seen && group_is_readable(group->member[i]) ? 1 : 0;
     }
     return readable;
 }
 
 static void group_leave_out(struct group_member *member)
 {
-    if (member->state != REMOTE_READ && !member->is_told) {
+    if (!group_is_readable(member) && !member->is_told) {
         remote_process_leave_out(&member->target, member->state);
         member->is_told = true;
     }
@@ -133,7 +146,7 @@ static void group_forget(struct process_group *group)
             group->member[kept++] = member;
             continue;
         }
-        if (tells && member->state == REMOTE_READ) {
+        if (tells && group_is_readable(member)) {
             remote_process_leave_out(&member->target, REMOTE_GONE);
         }
         group_free(member);
@@ -205,7 +218,7 @@ static void group_meet(struct process_group *group, const struct process_row *ro
         group->forbidden++;
         search->forbidden = row->process;
     }
-    if (state != REMOTE_READ && !search->is_own) {
+    if (state != REMOTE_READ && state != REMOTE_BUFFERS && !search->is_own) {
         search->target = target;
         search->state = state;
         search->is_own = group_is_one_id(group) && group->word[0].process == row->process;
@@ -287,6 +300,10 @@ static void group_take(struct process_group *group, struct group_member *member)
         member->former = member->snapshot->total;
     }
     member->is_read = false;
+    if (member->state == REMOTE_BUFFERS) {
+        member->state = group_look(group, member); /* the process may have executed another program */
+        return;
+    }
     if (member->state != REMOTE_READ || group->late >= GROUP_LATE) {
         return;
     }
@@ -314,7 +331,7 @@ enum command_exit process_group_take(struct process_group *group)
     if (group->shows_all) {
         return EXIT_DONE;
     }
-    if (process_group_read_count(group) == 0) {
+    if (process_group_read_count(group) == 0 && group_readable(group) == 0) {
         return last != NULL ? remote_process_report(&last->target, last->state) : EXIT_GONE;
     }
     for (unsigned i = 0; i < group->count; i++) {
@@ -329,7 +346,7 @@ void process_group_retry(struct process_group *group, bool late)
     for (unsigned i = 0; i < group->count; i++) {
         struct group_member *member = group->member[i];
         bool was_late = member->state == REMOTE_LATE || member->state == REMOTE_BROKEN;
-        if (member->state == REMOTE_READ || (was_late && !late)) {
+        if (group_is_readable(member) || (was_late && !late)) {
             group->member[kept++] = member;
         } else {
             group_free(member);

@@ -17,10 +17,12 @@
 /* A process of the group. */
 struct group_member {
     struct remote_process target;
-    enum remote_process_state state; /* if it is not REMOTE_READ, the process is left out from now on */
-    bool is_told;                    /* true after a line on stderr has said why the process is left out */
-    bool is_seen;                    /* used while the processes are listed */
-    bool is_read;                    /* true if the fields below are those of the last process_group_take */
+    /* If it is not REMOTE_READ, the process is left out from now on. In the state REMOTE_BUFFERS it has no snapshot,
+     * and only look_at_pools and look_at_memory can be called for it. */
+    enum remote_process_state state;
+    bool is_told; /* true after a line on stderr has said why the process is left out */
+    bool is_seen; /* used while the processes are listed */
+    bool is_read; /* true if the fields below are those of the last process_group_take */
     struct snapshot *snapshot;
     struct bucket_plan plan;
     struct option_set *options;
@@ -48,6 +50,7 @@ struct process_group {
     unsigned untried;   /* processes that were not tried for that reason in the last call of process_group_find */
     bool late_told;     /* true after a line on stderr has said that processes were not tried */
     int first;          /* the least id of a process that the words name, with or without the library; 0 if none */
+    bool has_buffers;   /* true if processes with libsockmalloc-buffers.so alone are members, too */
     bool is_silent;     /* true if nothing is to be printed */
     bool shows_all;     /* true if the caller itself shows which members cannot be read; no line then says so */
     bool rights_told;   /* true after a line on stderr has said why processes may not be read */

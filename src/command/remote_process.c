@@ -166,11 +166,35 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
     return born && view->self == target->address ? REMOTE_READ : REMOTE_UNINITIALISED;
 }
 
+/* Copies the exported structure of libsockmalloc-buffers.so, and fills in what REMOTE_BUFFERS describes. */
+static enum remote_process_state remote_process_read_buffers(struct remote_process *target)
+{
+    static const uint32_t sizes[BUFFERS_EXPORT_SIZES] = BUFFERS_EXPORT_SIZE_LIST;
+    struct buffers_export buffers;
+    enum remote_process_state state = remote_process_copy(target, &buffers, target->buffers, sizeof buffers);
+    if (state != REMOTE_READ) {
+        return state;
+    }
+    buffers.library[BUFFERS_EXPORT_LIBRARY_SIZE - 1] = '\0';
+    memcpy(target->view.library, buffers.library, sizeof target->view.library);
+    if (strcmp(buffers.library, PACKAGE_VERSION) != 0 || memcmp(buffers.size, sizes, sizeof sizes) != 0) {
+        return REMOTE_OTHER;
+    }
+    if (atomic_load_explicit(&buffers.self, memory_order_relaxed) != target->buffers) {
+        return REMOTE_UNINITIALISED;
+    }
+#define BUFFERS_OBJECT(name, span) target->view.object[INSPECT_##name] = buffers.object[BUFFERS_EXPORT_##name];
+    BUFFERS_EXPORT_ROWS(BUFFERS_OBJECT)
+#undef BUFFERS_OBJECT
+    return REMOTE_BUFFERS;
+}
+
 /*
- * Searches a mapping for the exported structure and returns its address, or NULL. *left is the number of bytes that may
- * still be read, in this mapping and others.
+ * Searches a mapping for the exported structure and returns its address, or NULL. Stores the address of the structure
+ * of libsockmalloc-buffers.so in target->buffers, if the mapping has one. *left is the number of bytes that may still
+ * be read, in this mapping and others.
  */
-static const struct inspect_export *remote_process_scan(const struct remote_process *target, const struct maps_row *row,
+static const struct inspect_export *remote_process_scan(struct remote_process *target, const struct maps_row *row,
                                                         char *buffer, size_t *left)
 {
     size_t whole = row->end - row->start;
@@ -187,6 +211,9 @@ static const struct inspect_export *remote_process_scan(const struct remote_proc
         for (size_t within = 0; within + INSPECT_MAGIC_SIZE <= size; within += INSPECT_ALIGNMENT) {
             if (memcmp(buffer + within, sockmalloc_view.magic, INSPECT_MAGIC_SIZE) == 0) {
                 return (const struct inspect_export *)(at + within);
+            }
+            if (memcmp(buffer + within, BUFFERS_EXPORT_MAGIC, BUFFERS_EXPORT_MAGIC_SIZE) == 0) {
+                target->buffers = (const struct buffers_export *)(at + within);
             }
         }
     }
@@ -219,6 +246,7 @@ static bool remote_process_search(struct remote_process *target, FILE *maps, boo
 static enum remote_process_state remote_process_find_in(struct remote_process *target, bool everywhere)
 {
     char probe;
+    target->buffers = NULL;
     FILE *maps = maps_open(target->process);
     if (maps == NULL) {
         return remote_process_judge(target, errno);
@@ -231,6 +259,9 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
     fclose(maps);
     if (found) {
         return remote_process_renew(target);
+    }
+    if (target->buffers != NULL) {
+        return remote_process_read_buffers(target);
     }
     /* The search also finds nothing in a process whose mappings may be listed but not read. A copy of zero bytes fails
      * for such a process. */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "buffers/buffers_export.h"
 #include "command/command_rows.h"
 #include "statistics/inspect_export.h"
 
@@ -15,6 +16,7 @@ enum remote_process_state {
     REMOTE_GONE,          /* there is no such process, or it has ended */
     REMOTE_FORBIDDEN,     /* the kernel's ptrace rules do not allow reading the process */
     REMOTE_WITHOUT,       /* the process has not loaded the library */
+    REMOTE_BUFFERS,       /* the process has libsockmalloc-buffers.so alone: no statistics of a malloc */
     REMOTE_UNINITIALISED, /* the library is loaded but its constructor has not ended */
     REMOTE_OTHER,         /* the process has a version or a build of the library with another layout */
     REMOTE_SENSELESS,     /* the values that were read cannot be true */
@@ -45,6 +47,9 @@ struct remote_process {
     char library[REMOTE_PATH_SIZE];
     const struct inspect_export *address; /* address of the exported structure in the process; NULL if not yet found */
     struct inspect_export view;           /* copy of the exported structure */
+    /* address of the exported structure of libsockmalloc-buffers.so in the process; NULL if the search met none. If
+     * the state is REMOTE_BUFFERS, only the objects of BUFFERS_EXPORT_ROWS and the version in `view` are filled in. */
+    const struct buffers_export *buffers;
 };
 
 /* Fields of /proc/PID/stat. */

@@ -99,6 +99,26 @@ class Figures(ServantCase):
                      f'ring_occupied_chunks{{ring="\\x1b[31mred",chunk="256",{labels}}} 4'):
             self.assertIn(f"sockmalloc_{line.replace(chr(92), chr(92) * 2)}\n", text)
 
+    def test_of_a_process_that_has_the_buffers_alone(self) -> None:
+        servant = self.start(others={"LD_PRELOAD": str(settings.library().parent / "libsockmalloc-buffers.so")})
+        for order in ("make-pool receivers", "make-messages inbox", "make-ring relay"):
+            servant.ask(order)
+        lines = command.run("stat", servant.pid).stdout.splitlines()
+        self.assertEqual([line.split()[:2] for line in lines if line.endswith("receivers")], [["5000", "3"]])
+        said = json.loads(command.run("stat", "--json", servant.pid).stdout)
+        schema = json.loads((command.path().parent / "doc" / "statistics.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(said)
+        self.assertEqual((said["program"], said["process"], said["pools"][0]["live"]), ("servant", servant.pid, 3))
+        self.assertEqual((said["messages"][0]["held"], said["rings"][0]["occupied"]), (1008, 4))
+        page = command.run("stat", "--prometheus", servant.pid).stdout
+        labels = f'{{pool="receivers",block="5000",program="servant",pid="{servant.pid}"}}'
+        self.assertIn(f"sockmalloc_pool_live_blocks{labels} 3\n", page)
+        for words in (["stat", "--interval", "1s"], ["stat", "--signal"], ["check"], ["list"], ["record", "-o", "x"]):
+            result = command.run(*words, servant.pid)
+            self.assertEqual(result.returncode, command.NO if words == ["check"] else command.WITHOUT, words)
+        servant.ask("become")
+        self.assert_refused(command.run("stat", servant.pid), command.WITHOUT, "does not carry the library")
+
     def test_in_every_format(self) -> None:
         for form in ("json", "prometheus"):
             with self.subTest(form):

@@ -39,6 +39,7 @@ def run(
     prepare: Callable[[], None] | None = None,
     variables: Mapping[str, str] = MappingProxyType({}),
     command: Path | None = None,
+    seconds: float = DEADLINE_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [command or path(), *map(str, arguments)],
@@ -47,6 +48,6 @@ def run(
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=DEADLINE_SECONDS,
+        timeout=seconds,
         preexec_fn=prepare,
     )
