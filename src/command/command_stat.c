@@ -314,7 +314,7 @@ static enum command_exit stat_print_buffers(struct stat_wish *wish)
     const struct remote_process *first = NULL;
     struct text text = text_begin(buffer, sizeof buffer);
     enum command_exit code = EXIT_DONE;
-    sum.count = 0;
+    remote_pools_clear(&sum);
     for (unsigned i = 0; i < wish->group.count && code == EXIT_DONE; i++) {
         struct group_member *member = wish->group.member[i];
         if (member->state != REMOTE_BUFFERS || look_at_pools(&member->target, &pools) != REMOTE_READ) {

@@ -190,9 +190,9 @@ static enum remote_process_state remote_process_read_buffers(struct remote_proce
 }
 
 /*
- * Searches a mapping for the exported structure and returns its address, or NULL. Stores the address of the structure
- * of libsockmalloc-buffers.so in target->buffers, if the mapping has one. *left is the number of bytes that may still
- * be read, in this mapping and others.
+ * Searches a mapping for the exported structure and returns its address, or NULL. If the mapping has the structure of
+ * libsockmalloc-buffers.so, stores its address in target->buffers. *left is the number of bytes that may still be read,
+ * in this mapping and others.
  */
 static const struct inspect_export *remote_process_scan(struct remote_process *target, const struct maps_row *row,
                                                         char *buffer, size_t *left)
