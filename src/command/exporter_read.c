@@ -325,25 +325,41 @@ static bool exporter_visit(struct exporter *exporter)
     return true;
 }
 
-bool exporter_read(struct exporter *exporter)
+static bool exporter_is_readable(const struct group_member *member)
 {
-    double begin = exporter_now();
-    if (!exporter_visit(exporter)) {
-        return false;
-    }
+    return member->is_read || member->state == REMOTE_BUFFERS;
+}
+
+/* Sets is_read of the known processes: true for those that are still there and can be read. */
+static void exporter_mark_present(struct exporter *exporter)
+{
     for (struct exporter_process *process = exporter->process; process != NULL; process = process->next) {
         process->is_read = false;
     }
+    for (unsigned i = 0; i < exporter->group.count; i++) {
+        const struct group_member *member = exporter->group.member[i];
+        struct exporter_process *process = exporter_find_process(exporter, member);
+        if (process != NULL && exporter_is_readable(member)) {
+            process->is_read = true;
+        }
+    }
+}
+
+/* Processes that have ended are removed first, so that the processes that replace them get their numbers. */
+bool exporter_read(struct exporter *exporter)
+{
+    double begin = exporter_now();
     bool whole = true;
+    if (!exporter_visit(exporter)) {
+        return false;
+    }
+    exporter_mark_present(exporter);
+    exporter_forget_processes(exporter);
     for (unsigned i = 0; i < exporter->group.count; i++) {
         struct group_member *member = exporter->group.member[i];
-        bool is_readable = member->is_read || member->state == REMOTE_BUFFERS;
-        whole = whole && (!is_readable || exporter_take(exporter, member));
+        whole = whole && (!exporter_is_readable(member) || exporter_take(exporter, member));
     }
-    if (whole) {
-        exporter_forget_processes(exporter);
-        whole = exporter_sum(exporter);
-    }
+    whole = whole && exporter_sum(exporter);
     if (!whole) {
         error_report(EXIT_FAILED, "exporter: there is no memory for the figures: %s", strerror(errno));
     }

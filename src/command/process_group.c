@@ -138,7 +138,7 @@ static void group_leave_out(struct group_member *member)
 static void group_forget(struct process_group *group)
 {
     /* in a scan over all processes of the machine, those that come and go are no news */
-    bool tells = group_readable(group) > 0 && group->words > 0;
+    bool tells = group_readable(group) > 0 && group->words > 0 && !group->is_silent;
     unsigned kept = 0;
     for (unsigned i = 0; i < group->count; i++) {
         struct group_member *member = group->member[i];

@@ -124,6 +124,10 @@ class Sums(ExporterCase):
         now = self.numbers(started.samples("?each=1"))
         self.assertEqual(now[new], self.numbers(each)[pids[0]])
         self.assertEqual(now[pids[1]], self.numbers(each)[pids[1]])
+        self.kill(int(new))
+        newest = servants[1].ask("worker")
+        self.assertEqual(self.numbers(started.samples("?each=1"))[newest], now[new])
+        self.assertEqual(started.end(), (0, ""))
 
     def numbers(self, each: exporter.Samples) -> dict[str, str]:
         """Returns the number of each worker, by its process id."""
