@@ -125,7 +125,6 @@ static bool exporter_take(struct exporter *exporter, struct group_member *member
     if (look_at_pools(&member->target, &figures->pools) != REMOTE_READ) {
         remote_pools_clear(&figures->pools);
     }
-    process->is_read = true;
     return true;
 }
 
@@ -204,13 +203,13 @@ static void exporter_keep_ended(struct exporter *exporter, struct exporter_proce
     }
 }
 
-/* Removes the processes that were not read. */
+/* Removes the processes that are not there any more. */
 static void exporter_forget_processes(struct exporter *exporter)
 {
     struct exporter_process **link = &exporter->process;
     while (*link != NULL) {
         struct exporter_process *process = *link;
-        if (process->is_read) {
+        if (process->is_present) {
             link = &process->next;
         } else {
             exporter_keep_ended(exporter, process);
@@ -286,6 +285,8 @@ static enum exporter_reason exporter_reason(enum remote_process_state state)
     case REMOTE_BROKEN:
     case REMOTE_UNTRIED:
         return EXPORTER_LATE;
+    case REMOTE_READ: /* the process was not tried, because others have taken too long */
+        return EXPORTER_LATE;
     default:
         return EXPORTER_ENDED;
     }
@@ -301,7 +302,7 @@ static void exporter_count_unreadable(struct exporter *exporter)
     for (unsigned i = 0; i < group->count; i++) {
         const struct group_member *member = group->member[i];
         if (!member->is_read && member->state != REMOTE_BUFFERS) {
-            exporter->unreadable[member->state == REMOTE_READ ? EXPORTER_LATE : exporter_reason(member->state)]++;
+            exporter->unreadable[exporter_reason(member->state)]++;
         }
     }
 }
@@ -330,18 +331,27 @@ static bool exporter_is_readable(const struct group_member *member)
     return member->is_read || member->state == REMOTE_BUFFERS;
 }
 
-/* Sets is_read of the known processes: true for those that are still there and can be read. */
+/*
+ * Returns true if the figures of a process shall stay: if it is there, and will be read, or could not be read this
+ * time. Figures that are out of date are better than counters that fall, and that rise again when the process can be
+ * read.
+ */
+static bool exporter_is_present(const struct exporter *exporter, const struct exporter_process *process)
+{
+    for (unsigned i = 0; i < exporter->group.count; i++) {
+        const struct group_member *member = exporter->group.member[i];
+        if (member->target.process == process->process && member->target.start == process->start) {
+            return exporter_is_readable(member) ? exporter_find_process(exporter, member) == process
+                                                : exporter_reason(member->state) != EXPORTER_ENDED;
+        }
+    }
+    return false;
+}
+
 static void exporter_mark_present(struct exporter *exporter)
 {
     for (struct exporter_process *process = exporter->process; process != NULL; process = process->next) {
-        process->is_read = false;
-    }
-    for (unsigned i = 0; i < exporter->group.count; i++) {
-        const struct group_member *member = exporter->group.member[i];
-        struct exporter_process *process = exporter_find_process(exporter, member);
-        if (process != NULL && exporter_is_readable(member)) {
-            process->is_read = true;
-        }
+        process->is_present = exporter_is_present(exporter, process);
     }
 }
 

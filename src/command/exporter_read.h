@@ -19,7 +19,7 @@ struct exporter_figures {
     struct remote_pools pools;
 };
 
-/* A process that was read. */
+/* A process that was read, and is still there. Its figures are those of the last time that it could be read. */
 struct exporter_process {
     struct exporter_process *next;
     int process;
@@ -28,7 +28,7 @@ struct exporter_process {
     /* The process keeps this number while it lives. A new process gets the least number that no other process of its
      * program has. */
     unsigned worker;
-    bool is_read; /* true if it was read in the last exporter_read */
+    bool is_present; /* used while the processes are read */
     struct exporter_figures figures;
 };
 

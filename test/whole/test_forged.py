@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from support import command, formats, settings, statistics
+from support.exporter import Exporter, value
 from support.servant import ServantCase
 from support.terminal import Terminal
 
@@ -167,6 +168,23 @@ class Views(ForgedCase):
                 result = self.run_command("stat", forger.pid, f"--{form}")
                 self.assert_bounded(result)
                 self.assertGreaterEqual(formats.READERS[form](result.stdout.decode())["4k"]["live"], HELD)
+
+    def test_the_exporter_keeps_the_last_figures(self) -> None:
+        """While a process makes no sense, it is counted, and its counters neither fall nor count twice afterwards."""
+        forger = self.forger()
+        started = Exporter(forger.pid)
+        self.addCleanup(started.dismiss)
+        pages = [started.samples()]
+        forger.forge("signal", 0, f"{int(signal.SIGKILL):x}")
+        pages.append(started.samples())
+        forger.forge("restore")
+        pages.append(started.samples())
+        damaged = [value(page, "sockmalloc_exporter_unreadable_processes", reason="damaged") for page in pages]
+        self.assertEqual(damaged, [0, 1, 0])
+        requests = [value(page, "sockmalloc_requests_total") for page in pages]
+        self.assertGreater(requests[0], 0)
+        self.assertEqual(requests[1], requests[0])
+        self.assertLess(requests[2], 2 * requests[0])
 
     def test_no_signal_that_the_setting_refuses(self) -> None:
         forger = self.forger()
