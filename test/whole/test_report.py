@@ -42,6 +42,7 @@ class ReportCase(ServantCase):
         for size in (*[9000] * 20, 60000):
             servant.ask(f"churn {size}")
         servant.ask("take 20000")
+        servant.ask("small 1000")
         recorder = subprocess.Popen(
             [command.path(), "record", str(servant.pid), "-o", str(self.file), "-i", "0.01", "-n", str(SAMPLES)]
         )

@@ -53,12 +53,14 @@
 
     /* --- shapes: each makes what uPlot draws of the columns that are shown --- */
 
+    const add = (one, other) => (one === null || other === null ? null : one + other);
+
     /* Adds each column to those before it. The sum of all comes first, so that the lesser sums are painted over it. */
     function stack(columns, shown) {
         const sums = [];
         let sum = columns[0].map(() => 0);
         for (let i = 0; i < columns.length; i++) {
-            sum = shown[i] ? sum.map((value, at) => (columns[i][at] === null ? null : value + columns[i][at])) : sum;
+            sum = shown[i] ? sum.map((value, at) => add(value, columns[i][at])) : sum;
             sums.unshift(sum);
         }
         return sums;

@@ -59,7 +59,8 @@ class Browser:
             self.call("Browser.close")
             while True:
                 self._read()
-        self._process.wait(ANSWER_SECONDS)
+        self._process.kill()
+        self._process.wait()
         os.close(self._to)
         os.close(self._from)
         self._directory.cleanup()
