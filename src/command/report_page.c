@@ -11,7 +11,7 @@
 #include "command/page.h"
 #include "command/summary.h"
 
-enum { WORDS_SIZE = 1024, ID_SIZE = 48 };
+enum { WORDS_SIZE = 1024, ID_SIZE = 48, IDS_SIZE = 2 * ID_SIZE };
 
 /* The server that is being written, and the number that makes the ids of its headings different from those of others.
  */
@@ -65,11 +65,11 @@ static void report_page_id(const struct report_part *part, const char *name, cha
 }
 
 /* Writes the ids that name the tables of a part: that of its own heading, and that of the server's. */
-static void report_page_names(const struct report_part *part, const char *id, char names[2 * ID_SIZE])
+static void report_page_names(const struct report_part *part, const char *id, char names[IDS_SIZE])
 {
     char server[ID_SIZE];
     report_page_id(part, "name", server);
-    snprintf(names, 2 * ID_SIZE, "%s %s", id, server);
+    snprintf(names, IDS_SIZE, "%s %s", id, server);
 }
 
 /* Returns true if requests below the smallest bucket were counted in the histogram. */
@@ -112,7 +112,7 @@ static void report_page_over_time(const struct report_part *part, struct page_ch
                                   const struct report_column *columns, unsigned count)
 {
     bool has_times = part->source->first_time != 0;
-    char names[2 * ID_SIZE];
+    char names[IDS_SIZE];
     report_page_names(part, chart.id, names);
     chart.table.names = names;
     chart.places = has_times ? "time" : "number";
@@ -220,7 +220,7 @@ static void report_page_sizes(const struct report_part *part, const char *id)
         fputs("<p>No request was sampled.</p>\n", part->file);
         return;
     }
-    char names[2 * ID_SIZE];
+    char names[IDS_SIZE];
     report_page_names(part, id, names);
     report_page_say_edges(&part->source->plan, &text);
     const struct page_chart chart = {
@@ -403,7 +403,7 @@ static void report_page_table(const struct report_part *part, const char *id)
     static const char *const names[] = {"capacity",          "live",        "requests", "filled", "resident_live MiB",
                                         "resident_free MiB", "fell_through"};
     const struct snapshot *snapshot = &part->source->last.snapshot;
-    char ids[2 * ID_SIZE];
+    char ids[IDS_SIZE];
     report_page_names(part, id, ids);
     page_table_begin(
         &(struct page_table){.caption = "buckets that were used", .first = "bucket", .classes = "", .names = ids},
@@ -430,7 +430,7 @@ static char *report_page_no_variable(const char *name)
 static void report_page_settings(const struct report_part *part, const char *id)
 {
     static struct option_set defaults;
-    char names[2 * ID_SIZE];
+    char names[IDS_SIZE];
     report_page_names(part, id, names);
     option_read(&defaults, report_page_no_variable, NULL);
     page_table_begin(
