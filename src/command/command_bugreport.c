@@ -282,25 +282,25 @@ static void add_malloc(FILE *report, struct remote_process *target)
     }
 }
 
-/* Adds all that is known of a process. `member` is NULL if the process has not loaded the library. */
+/* Adds all that is known of a process. `member` is NULL if the process was not read, for the reason that `state` says.
+ */
 static void add_process(FILE *report, const struct bugreport_wish *wish, struct remote_process *target,
-                        const struct group_member *member)
+                        enum remote_process_state state, const struct group_member *member)
 {
     char words[REMOTE_WORDS];
-    bool is_read = member != NULL && member->is_read;
     snprintf(words, sizeof words, "process %d", target->process);
     add_heading(report, words);
     add_arguments(report, target, wish->with_arguments);
-    if (is_read) {
+    if (member != NULL) {
         fprintf(report, "library: version %s, ", target->view.library);
         add_line(report, target->library);
     } else {
-        remote_process_explain(target, member == NULL ? REMOTE_WITHOUT : member->state, words, sizeof words);
+        remote_process_explain(target, state, words, sizeof words);
         fprintf(report, "the process%s\n", words);
     }
     add_malloc(report, target);
     add_environment(report, target);
-    if (is_read) {
+    if (member != NULL) {
         options = *member->options;
         add_settings(report);
         add_messages(report, target);
@@ -326,7 +326,7 @@ static enum command_exit add_foreign(FILE *report, struct bugreport_wish *wish)
     if (state != REMOTE_WITHOUT && state != REMOTE_UNINITIALISED) {
         return remote_process_report(&target, state == REMOTE_READ ? REMOTE_GONE : state);
     }
-    add_process(report, wish, &target, NULL);
+    add_process(report, wish, &target, state, NULL);
     return EXIT_DONE;
 }
 
@@ -340,7 +340,8 @@ static enum command_exit add_processes(FILE *report, struct bugreport_wish *wish
     }
     process_group_take(group);
     for (unsigned i = 0; i < group->count && i < PROCESSES_MAX; i++) {
-        add_process(report, wish, &group->member[i]->target, group->member[i]);
+        struct group_member *member = group->member[i];
+        add_process(report, wish, &member->target, member->state, member->is_read ? member : NULL);
     }
     if (group->count > PROCESSES_MAX) {
         fprintf(report, "\n%u more processes are left out\n", group->count - PROCESSES_MAX);
