@@ -78,13 +78,29 @@ void caller_name_close(void)
     modules = NULL;
 }
 
+/*
+ * Returns the line of an address, or NULL. Finds the compilation unit by its own ranges and not by .debug_aranges, as
+ * dwfl_module_getsrc does, because clang does not write that section.
+ */
+static Dwarf_Line *find_line(Dwfl_Module *module, uintptr_t address)
+{
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = NULL;
+    while ((unit = dwfl_module_nextcu(module, unit, &bias)) != NULL) {
+        if (dwarf_haspc(unit, address - bias) > 0) {
+            return dwarf_getsrc_die(unit, address - bias);
+        }
+    }
+    return NULL;
+}
+
 /* Adds the source line of an address, if there is debugging information. */
 static void add_line(Dwfl_Module *module, uintptr_t address, struct text *text)
 {
     int number = 0;
-    Dwfl_Line *line = dwfl_module_getsrc(module, address);
-    const char *file = line != NULL ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
-    if (file != NULL) {
+    Dwarf_Line *line = find_line(module, address);
+    const char *file = line != NULL ? dwarf_linesrc(line, NULL, NULL) : NULL;
+    if (file != NULL && dwarf_lineno(line, &number) == 0) {
         text_add(text, " at ");
         text_add_shown(text, file);
         text_add(text, ":%d", number);

@@ -57,9 +57,10 @@ class Leaks(ServantCase):
                     servant = self.start(**KEPT)
                 change()
                 servant.ask("take 5000")
-                self.assertRegex(self.callers(servant)[0][2], pattern)
+                callers = self.callers(servant)
                 servant.dismiss()
                 program.unlink()
+                self.assertRegex(callers[0][2], pattern)
 
     def test_refusals(self) -> None:
         plain = self.start()
