@@ -99,7 +99,7 @@ class Slots(DebuggerCase):
         thread = r" \(thread 1, LWP \d+\)"
         for place, variables in (
             (rf"thread cache 0({thread})?, private magazine", {"POOL": "thread"}),
-            (r"the cache of processor \d+, private magazine|the depot", {"POOL": "cpu"}),
+            (r"the cache of processor \d+, private magazine|the (depot|stack of free slots)", {"POOL": "cpu"}),
             ("the stack of free slots", {"POOL": "standard"}),
             ("the stack of purged slots", {"POOL": "standard", "FREE_LIST": "0"}),
         ):
