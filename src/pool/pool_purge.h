@@ -60,8 +60,8 @@ size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece);
  */
 void pool_drain(void);
 
-/* Returns how many bytes the slots have that lie with their pages in depots and on stacks of free slots: as much as
- * pool_trim can give back. Price: O(threads x buckets). */
+/* Returns the bytes of all free slots with pages that lie in depots and on stacks: as much as pool_trim can give back.
+ * Price: O(threads x buckets). */
 uint64_t pool_retained(void);
 
 /*
