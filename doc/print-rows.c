@@ -166,6 +166,14 @@ static void print_removed(void)
 #undef REMOVED
 }
 
+/* Prints the settings that can change while a program runs, and what a change does. */
+static void print_live(void)
+{
+#define LIVE(name, effect) print_column("SOCKMALLOC_" #name, effect);
+    OPTION_LIVE_ROWS(LIVE)
+#undef LIVE
+}
+
 int main(int count, char **arguments)
 {
     static const struct {
@@ -173,13 +181,13 @@ int main(int count, char **arguments)
         void (*print)(void);
     } parts[] = {{"settings", print_settings}, {"removed", print_removed},   {"statistics", print_statistics},
                  {"process", print_process},   {"messages", print_messages}, {"names", print_names},
-                 {"header", print_header}};
+                 {"header", print_header},     {"live", print_live}};
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(arguments[1], parts[i].name) == 0) {
             parts[i].print();
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: print-rows settings|removed|statistics|process|messages|names|header\n", stderr);
+    fputs("usage: print-rows settings|removed|statistics|process|messages|names|header|live\n", stderr);
     return 2;
 }

@@ -9,18 +9,28 @@ struct budget budget = {.retain_limit = BUDGET_UNLIMITED, .large_limit = BUDGET_
 
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit)
 {
+    budget_limit(cache_limit, retain_limit, large_limit);
+    budget.counts_retained = retain_limit != BUDGET_UNLIMITED || large_limit != BUDGET_UNLIMITED;
+    budget_reset(0, 0, 0);
+}
+
+void budget_limit(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit)
+{
     budget.cache_limit = LESSER(cache_limit, retain_limit);
     budget.retain_limit = retain_limit;
     budget.large_limit = large_limit;
-    budget.counts_retained = retain_limit != BUDGET_UNLIMITED || large_limit != BUDGET_UNLIMITED;
-    budget_reset(0, 0, 0);
+}
+
+void budget_count_retained(void)
+{
+    budget.counts_retained = true;
 }
 
 bool budget_charge(uint64_t bytes)
 {
     uint64_t charged = atomic_load_explicit(&budget.charged, memory_order_relaxed);
     do {
-        if (bytes > budget.cache_limit - charged) {
+        if (bytes > EXCESS(budget.cache_limit, charged)) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&budget.charged, &charged, charged + bytes, memory_order_relaxed,
@@ -35,7 +45,13 @@ void budget_return(uint64_t bytes)
 
 uint64_t budget_left(void)
 {
-    return budget.cache_limit - budget_charged();
+    uint64_t charged = budget_charged();
+    return EXCESS(budget.cache_limit, charged);
+}
+
+bool budget_is_overdrawn(void)
+{
+    return budget_charged() > budget.cache_limit;
 }
 
 /* Returns by how many bytes a count exceeds `room`, or 0 if it does not. */
@@ -45,13 +61,10 @@ static uint64_t budget_beyond(const _Atomic int64_t *counted, uint64_t room)
     return retained > 0 ? EXCESS((uint64_t)retained, room) : 0;
 }
 
-/*
- * The subtraction does not wrap around, because charges never exceed cache_limit, and budget_open keeps cache_limit
- * within retain_limit.
- */
 uint64_t budget_excess(void)
 {
-    return budget_beyond(&budget.retained, budget.retain_limit - budget_charged());
+    uint64_t charged = budget_charged();
+    return budget_beyond(&budget.retained, EXCESS(budget.retain_limit, charged));
 }
 
 uint64_t budget_excess_large(void)

@@ -15,9 +15,11 @@
 /*
  * All numbers are bytes; each slot counts as many bytes as its capacity. A cache is charged for its quotas (the numbers
  * of slots that it may hold), no matter how many slots its magazines hold. The sum of all charges never exceeds
- * cache_limit, so the caches never hold more either. Retained memory is the free slots that lie outside the caches and
- * have not been purged. It is counted only if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is set. Any thread may read
- * and change the counts without a lock.
+ * cache_limit, so the caches never hold more either; only after budget_limit has lowered the limit, until each thread
+ * has lowered its quotas. Retained memory is the free slots that lie outside the caches and have not been purged. It is
+ * counted only if SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN or SOCKMALLOC_CONTROL is set. Any thread may read and
+ * change the counts without a lock. The limits are aligned words: a thread that reads one while budget_limit changes it
+ * gets the old limit or the new one.
  */
 struct budget {
     uint64_t cache_limit; /* the largest sum of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
@@ -25,7 +27,7 @@ struct budget {
     uint64_t retain_limit;
     /* the largest amount of retained memory in the large pool: SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
     uint64_t large_limit;
-    bool counts_retained; /* true if retain_limit or large_limit is not BUDGET_UNLIMITED */
+    bool counts_retained; /* true if retain_limit or large_limit was set at start-up, or may be set later */
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
     /* may be below zero for a moment, if a slot is allocated again and this is counted before the slot's free */
     _Atomic int64_t retained;
@@ -36,6 +38,13 @@ extern INTERNAL struct budget budget;
 
 /* Sets the limits, and all counts to zero. One thread calls it at start-up. */
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
+
+/* Sets the limits, and keeps the counts. It is safe in signal handlers. */
+void budget_limit(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
+
+/* Has retained memory counted without a limit too, so that a limit can be set later. One thread calls it at start-up
+ * after budget_open, before slots are freed. */
+void budget_count_retained(void);
 
 /*
  * Charges `bytes` for quotas of a cache. Returns false, with nothing charged, if the sum of all charges would exceed
@@ -55,7 +64,10 @@ static inline uint64_t budget_charged(void)
 /* Returns how many more bytes can be charged now. */
 uint64_t budget_left(void);
 
-/* Returns true if retained memory is counted, which is so if it has a limit. */
+/* Returns true if the caches may hold more than cache_limit, because the limit was lowered while the program ran. */
+bool budget_is_overdrawn(void);
+
+/* Returns true if retained memory is counted, which is so if it has a limit or may get one. */
 static inline bool budget_limits_retained(void)
 {
     return UNLIKELY(budget.counts_retained);
@@ -63,7 +75,7 @@ static inline bool budget_limits_retained(void)
 
 /*
  * Adds `bytes` to the retained memory: the bytes of slots with pages that have come to a depot or a stack; negative for
- * slots that have left. Price without SOCKMALLOC_RETAIN and SOCKMALLOC_LARGE_RETAIN: a load and a test.
+ * slots that have left. Price if retained memory is not counted: a load and a test.
  */
 static inline void budget_retain(int64_t bytes)
 {

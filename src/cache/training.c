@@ -252,8 +252,24 @@ static void training_note_depth(struct cache *cache, unsigned bucket)
     tally->least = (uint16_t)training_least(depth, tally->least);
 }
 
+/* Halves all quotas of the cache, because SOCKMALLOC_CACHE was lowered and all caches together may hold too much. */
+static void training_shrink(struct cache *cache)
+{
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
+        uint32_t quota = cache_quota(cache, bucket);
+        if (quota > 0) {
+            training_set(cache, bucket, quota / 2);
+            probe_demotion(bucket, cache_quota(cache, bucket));
+            counter_add(&cache->tally[bucket].decays, 1);
+        }
+    }
+}
+
 void training_rest(struct cache *cache, uint64_t now)
 {
+    if (UNLIKELY(budget_is_overdrawn())) {
+        training_shrink(cache);
+    }
     bool over = now - cache->state.rested >= decay.age;
     if (training.frozen || decay.age == DECAY_NEVER) {
         return;

@@ -33,6 +33,8 @@
     ROW(leaks, "PROCESS...", "lists the callers that hold slots of a live process, which SOCKMALLOC_IN_USE=1 notes")   \
     ROW(bugreport, "PROCESS [-o FILE]",                                                                                \
         "writes what a report of a fault should have to a file: versions, settings, statistics, mappings, limits")     \
+    ROW(set, "PROCESS... NAME=VALUE...",                                                                               \
+        "changes settings of processes that were started with SOCKMALLOC_CONTROL=1, while they run")                   \
     ROW(systemd, "UNIT", "prints the file that puts the library in front of a unit of systemd, such as nginx.service")
 
 /* Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. */
@@ -86,6 +88,7 @@
     ROW(bugreport, "output", 'o', "FILE",                                                                              \
         "file to write to, which must not exist yet; default sockmalloc-bugreport-PROCESS.txt")                        \
     ROW(bugreport, "with-arguments", 'a', NULL, "adds the arguments of the command lines, which may hold secrets")     \
+    ROW(set, "dry-run", 'n', NULL, "says what would change, and changes nothing")                                      \
     ROW(systemd, "library", 'L', "FILE", "uses this library instead of the command's own")
 
 /* Columns of each row: name of the exit code, the code, its meaning. */
@@ -104,6 +107,7 @@
     ROW(NO_TERMINAL, 9, "top: there is no terminal, or the command was built without ncurses")                         \
     ROW(FAILED, 10, "compare: the server or its load has failed")                                                      \
     ROW(NO_ADDRESS, 11, "exporter: it cannot listen on the address, or was built without libmicrohttpd")               \
+    ROW(UNANSWERED, 12, "the process has not carried out what the signal demanded")                                    \
     ROW(REFUSED, 125, "run, check, compare: the library cannot take effect in the program, which was not started")     \
     ROW(NOT_EXECUTABLE, 126, "run, check, compare: the program cannot be executed")                                    \
     ROW(NOT_FOUND, 127, "run, check, compare: there is no such program")

@@ -1,14 +1,11 @@
 /* sockmalloc stat: prints the statistics of live processes, which it reads from outside. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "command/command.h"
 #include "command/error.h"
 #include "command/look.h"
 #include "command/pool_format.h"
 #include "command/process_group.h"
+#include "command/remote_signal.h"
 #include "command/summary.h"
 #include "sockmalloc.h"
 #include "statistics/format.h"
@@ -199,52 +196,16 @@ static enum command_exit stat_print_sum(struct stat_wish *wish)
 }
 
 /*
- * Sends the signal that the process has for statistics, with a value that keeps it from the program's own handler. The
- * number of the signal is read from the memory of the process, because its SOCKMALLOC_SIGNAL may differ from the
- * default. The process may have forged the number, but option_set_makes_sense allows only signals that the setting
- * takes. `handle` is from remote_process_hold.
+ * Sends the signal to each process, with a value that keeps it from the program's own handler. Returns EXIT_DONE, or
+ * the exit code of the last error.
  */
-static enum command_exit stat_ask_held(struct remote_process *target, int handle)
-{
-    static struct snapshot snapshot;
-    enum remote_process_state state = look_take(target, &snapshot);
-    if (state != REMOTE_READ) {
-        return remote_process_report(target, state);
-    }
-    int number = (int)options.number[OPTION_SIGNAL];
-    if (number == 0) {
-        return error_report(EXIT_FORBIDDEN, "process %d (%s) has no signal for statistics: SOCKMALLOC_SIGNAL=off",
-                            target->process, target->name);
-    }
-    if (!remote_process_queue(target, handle, number, SOCKMALLOC_DUMP_ONLY)) {
-        return errno == ESRCH ? remote_process_report(target, REMOTE_GONE)
-                              : error_report(EXIT_FORBIDDEN, "the signal could not be sent to process %d (%s): %s",
-                                             target->process, target->name, strerror(errno));
-    }
-    return EXIT_DONE;
-}
-
-/*
- * Gets a handle on the process before it reads its memory, so that the signal goes to the process that was read, even
- * if the process ends and another one gets its process id.
- */
-static enum command_exit stat_ask(struct remote_process *target)
-{
-    int handle = remote_process_hold(target);
-    enum command_exit code = stat_ask_held(target, handle);
-    if (handle >= 0) {
-        close(handle);
-    }
-    return code;
-}
-
-/* Sends the signal to each process. Returns EXIT_DONE, or the exit code of the last error. */
 static enum command_exit stat_ask_all(struct process_group *group)
 {
+    static struct option_set settings;
     enum command_exit code = EXIT_DONE;
     for (unsigned i = 0; i < group->count; i++) {
         if (group->member[i]->state == REMOTE_READ) {
-            enum command_exit one = stat_ask(&group->member[i]->target);
+            enum command_exit one = remote_signal_send(&group->member[i]->target, SOCKMALLOC_DUMP_ONLY, &settings);
             code = one != EXIT_DONE ? one : code;
         }
     }

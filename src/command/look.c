@@ -29,7 +29,8 @@ enum look_kind {
     LOOK_POOLS,
     LOOK_FILE,
     LOOK_MESSAGES,
-    LOOK_IN_USE
+    LOOK_IN_USE,
+    LOOK_SETTINGS
 };
 
 /*
@@ -84,6 +85,17 @@ static enum remote_process_state look_copy_messages(struct remote_process *targe
     return remote_process_copy(target, messages, theirs->start, sizeof *messages);
 }
 
+static enum remote_process_state look_read_settings(struct remote_process *target, struct option_set *settings)
+{
+    enum remote_process_state state = remote_process_renew(target);
+    const struct span *theirs = &target->view.object[INSPECT_OPTIONS];
+    if (state != REMOTE_READ || theirs->size != sizeof *settings) {
+        return state != REMOTE_READ ? state : REMOTE_OTHER;
+    }
+    state = remote_process_copy(target, settings, theirs->start, sizeof *settings);
+    return state == REMOTE_READ && !option_set_makes_sense(settings) ? REMOTE_SENSELESS : state;
+}
+
 static void look_do(struct look *look)
 {
     switch (look->kind) {
@@ -116,6 +128,9 @@ static void look_do(struct look *look)
         break;
     case LOOK_MESSAGES:
         look->state = look_copy_messages(&look->target, &look->messages);
+        break;
+    case LOOK_SETTINGS:
+        look->state = look_read_settings(&look->target, &look->options);
         break;
     }
     if (look->kind == LOOK_TAKE && look->state == REMOTE_READ) {
@@ -368,6 +383,16 @@ enum remote_process_state look_at_in_use(struct remote_process *target, struct r
     enum remote_process_state state = look_end(look, target);
     if (state == REMOTE_READ) {
         *in_use = look->in_use;
+    }
+    return state;
+}
+
+enum remote_process_state look_at_settings(struct remote_process *target, struct option_set *settings)
+{
+    struct look *look = look_begin(LOOK_SETTINGS, target);
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
+        *settings = look->options;
     }
     return state;
 }

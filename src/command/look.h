@@ -10,6 +10,7 @@
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
 #include "config/message.h"
+#include "config/option.h"
 #include "statistics/snapshot.h"
 
 /*
@@ -68,5 +69,8 @@ enum remote_process_state look_at_messages(struct remote_process *target, struct
 
 /* Does what remote_in_use_read does, within the time limit of look_open. */
 enum remote_process_state look_at_in_use(struct remote_process *target, struct remote_in_use *in_use);
+
+/* Reads the settings in force in a process whose exported structure was found, within the time limit of look_open. */
+enum remote_process_state look_at_settings(struct remote_process *target, struct option_set *settings);
 
 #endif

@@ -82,14 +82,14 @@ int remote_process_hold(const struct remote_process *target)
 #endif
 }
 
-bool remote_process_queue(const struct remote_process *target, int handle, int number, int value)
+bool remote_process_queue(const struct remote_process *target, int handle, int number, uint64_t value)
 {
 #ifdef SYS_pidfd_send_signal
     if (handle >= 0) {
         siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
         info.si_pid = getpid();
         info.si_uid = getuid();
-        info.si_value.sival_int = value;
+        info.si_value.sival_ptr = (void *)(uintptr_t)value;
         return syscall(SYS_pidfd_send_signal, handle, number, &info, 0) == 0;
     }
 #endif
@@ -98,7 +98,7 @@ bool remote_process_queue(const struct remote_process *target, int handle, int n
         errno = ESRCH;
         return false;
     }
-    return sigqueue(target->process, number, (union sigval){.sival_int = value}) == 0;
+    return sigqueue(target->process, number, (union sigval){.sival_ptr = (void *)(uintptr_t)value}) == 0;
 }
 
 /* Returns true if the process is alive. A zombie still has its process id, but no memory. */

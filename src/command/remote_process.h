@@ -99,7 +99,7 @@ int remote_process_hold(const struct remote_process *target);
  * remote_process_open, if that process still has its process id. Returns false with errno set, to ESRCH if the process
  * is gone.
  */
-bool remote_process_queue(const struct remote_process *target, int handle, int number, int value);
+bool remote_process_queue(const struct remote_process *target, int handle, int number, uint64_t value);
 
 /* Copies memory of the process. */
 enum remote_process_state remote_process_copy(const struct remote_process *target, void *to, const void *from,

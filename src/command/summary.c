@@ -131,6 +131,19 @@ static void summary_add_memory(const struct snapshot *snapshot, const struct rem
                      text);
 }
 
+/* Prints the settings that were changed while the program ran, with their values in force. */
+static void summary_add_changed(struct text *text)
+{
+    text_add(text, "\nchanged while the program ran:");
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        if (option_was_changed(&options, (enum option)i)) {
+            text_add(text, " %s=", option_variable((enum option)i));
+            option_print(&options, (enum option)i, text);
+        }
+    }
+    text_add(text, "\n");
+}
+
 void summary_print(const struct snapshot *snapshot, const struct bucket_plan *plan, const struct summary_facts *facts,
                    struct text *text)
 {
@@ -149,6 +162,9 @@ void summary_print(const struct snapshot *snapshot, const struct bucket_plan *pl
     }
     if (facts->memory != NULL) {
         summary_add_memory(snapshot, facts->memory, text);
+    }
+    if (options.changed != 0) {
+        summary_add_changed(text);
     }
     if (!facts->same_settings) {
         text_add(text, "\nThe processes have different settings, which --each --wide shows.\n");

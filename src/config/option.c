@@ -7,6 +7,7 @@
 #include "base/similar.h"
 #include "config/choices.h"
 #include "config/message.h"
+#include "os/frozen.h"
 
 #define OPTION_PREFIX "SOCKMALLOC_"
 
@@ -23,6 +24,14 @@ static const struct option_row rows[OPTION_COUNT] = {
     OPTION_ROWS(OPTION_ROW)
 #undef OPTION_ROW
 };
+
+static const bool live[OPTION_COUNT] = {
+#define OPTION_LIVE(name, effect) [OPTION_##name] = true,
+    OPTION_LIVE_ROWS(OPTION_LIVE)
+#undef OPTION_LIVE
+};
+
+_Static_assert(OPTION_COUNT <= 64, "`changed` has a bit for each setting");
 
 static const struct {
     const char *variable;
@@ -55,6 +64,38 @@ const char *option_variable(enum option option)
 const char *option_help(enum option option)
 {
     return rows[option].help;
+}
+
+bool option_is_live(enum option option)
+{
+    return live[option];
+}
+
+bool option_allows(enum option option, uint64_t number)
+{
+    return setting_allows(&rows[option].setting, number);
+}
+
+bool option_read_value(enum option option, const char *value, uint64_t *number)
+{
+    return setting_read(&rows[option].setting, value, number);
+}
+
+void option_describe(enum option option, struct text *text)
+{
+    setting_describe(&rows[option].setting, text);
+}
+
+bool option_change(enum option option, uint64_t number)
+{
+    if (!frozen_open()) {
+        return false;
+    }
+    options.number[option] = number;
+    options.changed |= UINT64_C(1) << option;
+    options.changes++;
+    frozen_close();
+    return true;
 }
 
 void option_set_path(struct option_set *set, enum option option, const char *path)
@@ -281,6 +322,17 @@ void option_print_all(const struct option_set *set, struct text *text)
             text_add_shown(text, option_path(set, (enum option)i));
         } else {
             option_print(set, (enum option)i, text);
+        }
+    }
+}
+
+void option_print_changed(const struct option_set *set, const char *quote, const char *between, struct text *text)
+{
+    const char *before = "";
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        if (option_was_changed(set, (enum option)i)) {
+            text_add(text, "%s%s%s%s", before, quote, rows[i].variable, quote);
+            before = between;
         }
     }
 }

@@ -57,6 +57,8 @@
         "1 lets plug-ins be loaded with RTLD_DEEPBIND, a flag of dlopen that the library drops otherwise")             \
     ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through to mimalloc")                  \
     ROW(STRICT, SWITCH, "0", 0, 0, "1 ends the program with exit code 78 if a setting is bad")                         \
+    ROW(CONTROL, SWITCH, "0", 0, 0,                                                                                    \
+        "1 lets `sockmalloc set` change some settings while the program runs; costs what SOCKMALLOC_RETAIN costs")     \
     ROW(VERBOSE, SWITCH, "0", 0, 0, "1 prints the settings in force at start-up")                                      \
     ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "name or number of the signal that makes the process write its statistics")   \
     ROW(STATS, PATH, "", 0, 0, "absolute path of a file that statistics are written to; %p becomes the process id")    \
@@ -76,6 +78,16 @@
  */
 #define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does what auto did")
 
+/*
+ * Settings that `sockmalloc set` changes while a program runs, where SOCKMALLOC_CONTROL=1 was set at its start.
+ * Columns: name without SOCKMALLOC_, and what the change does at first.
+ */
+#define OPTION_LIVE_ROWS(ROW)                                                                                          \
+    ROW(CACHE, "if the caches hold more, each thread halves its quotas at its next frees until they fit")              \
+    ROW(RETAIN, "what exceeds the new limit is purged by the next calls of malloc and free")                           \
+    ROW(LARGE_RETAIN, "what exceeds the new limit is purged by the next calls of malloc and free")                     \
+    ROW(DECAY_MS, "holds for slots that are free already, too, from the next frees on")
+
 /* A variable whose value is a list of settings. It is no setting itself, and is read by config/sources.c. */
 #define OPTION_CONF "SOCKMALLOC_CONF"
 
@@ -93,7 +105,10 @@ enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE
 /* Where the value of a setting comes from. option_read notes OPTION_GIVEN for each value that is not the default. */
 enum option_source { OPTION_DEFAULT, OPTION_GIVEN, OPTION_FROM_CONF, OPTION_FROM_FILE, OPTION_SOURCES };
 
-/* The settings in force. One thread fills them at start-up; afterwards they are only read. */
+/*
+ * The settings in force. One thread fills them at start-up; afterwards they are read-only. option_change alone writes
+ * to them then, one aligned word at a time, so that a thread that reads meanwhile gets the old value or the new one.
+ */
 struct option_set {
     _Alignas(
         /* the value as setting_read stores it; for a path, its offset in `path` */
@@ -104,6 +119,10 @@ struct option_set {
     bool faulty; /* true if a value or a name was wrong, so that there was a warning */
     /* where each value comes from, an enum option_source; sources_note tells the last three apart */
     uint8_t source[OPTION_COUNT];
+    uint64_t changed; /* bit N is 1 if setting N of enum option was changed while the program ran */
+    uint64_t changes; /* how many times option_change was called */
+    uint64_t
+        sampled_until; /* the time of clock_now until which small requests are sampled by request; 0 if they are not */
 };
 
 extern INTERNAL struct option_set options;
@@ -136,6 +155,28 @@ static inline const char *option_path(const struct option_set *set, enum option 
     return set->path + set->number[option];
 }
 
+/* Returns true if the setting may change while a program runs: if it is one of OPTION_LIVE_ROWS. */
+bool option_is_live(enum option option);
+
+/* Returns true if the setting takes a value that setting_read stores as `number`. The setting must not be a path. */
+bool option_allows(enum option option, uint64_t number);
+
+/* Do what setting_read and setting_describe do, for the setting of a row. */
+bool option_read_value(enum option option, const char *value, uint64_t *number);
+void option_describe(enum option option, struct text *text);
+
+/*
+ * Changes a setting in `options` after start-up, and notes that it was changed. Returns false, with nothing changed, if
+ * frozen_open refuses. The caller brings the new value into force. The function is safe in signal handlers.
+ */
+bool option_change(enum option option, uint64_t number);
+
+/* Returns true if the setting was changed while the program ran. */
+static inline bool option_was_changed(const struct option_set *set, enum option option)
+{
+    return (set->changed >> option & 1) != 0;
+}
+
 /* Stores a path as option_read does. `path` must be a value that setting_read accepts. */
 void option_set_path(struct option_set *set, enum option option, const char *path);
 
@@ -148,6 +189,10 @@ const char *option_similar(const char *name);
 const char *option_variable(enum option option);
 const char *option_help(enum option option);
 void option_print(const struct option_set *set, enum option option, struct text *text);
+
+/* Prints the variables of the settings that were changed while the program ran, with `quote` around each and `between`
+ * between two. */
+void option_print_changed(const struct option_set *set, const char *quote, const char *between, struct text *text);
 
 /*
  * Prints all settings as "NAME=value NAME=value ...", in at most OPTION_ECHO_SIZE bytes. In paths, bytes that are not

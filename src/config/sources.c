@@ -49,8 +49,7 @@ static char sources_capital(char letter)
     return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
 }
 
-/* Returns the setting with this name, or OPTION_COUNT if there is none. Changes the name to capitals. */
-static enum option sources_find(char *name)
+enum option sources_find(char *name)
 {
     for (char *letter = name; *letter != '\0'; letter++) {
         *letter = sources_capital(*letter);

@@ -39,4 +39,8 @@ void sources_note(struct option_set *set);
 /* Returns in words where the value of a setting comes from. The set may come from another process. */
 const char *sources_name(const struct option_set *set, enum option option);
 
+/* Returns the setting of that name, or OPTION_COUNT if there is none. The name may be written as in the texts above;
+ * the function writes it in capitals. */
+enum option sources_find(char *name);
+
 #endif

@@ -251,6 +251,11 @@ bool os_freeze(void *object, size_t size)
     return (((uintptr_t)object | size) & within) == 0 && os_protect(object, size, PROT_READ);
 }
 
+bool os_thaw(void *object, size_t size)
+{
+    return os_protect(object, size, PROT_READ | PROT_WRITE);
+}
+
 static atomic_bool discard_is_void; /* true if the kernel reports that it has discarded pages although it has not */
 
 bool os_discard(char *start, size_t size)

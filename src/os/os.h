@@ -83,10 +83,13 @@ char *os_take_pages(char *start, size_t size);
 char *os_break(void);
 
 /*
- * Makes an object read-only for the rest of the process's life. Returns false if the kernel refuses or the object
+ * Makes an object read-only until os_thaw. Returns false if the kernel refuses or the object
  * does not fill whole pages; the object then stays writable.
  */
 bool os_freeze(void *object, size_t size);
+
+/* Makes an object writable again that os_freeze has made read-only. Returns false if the kernel refuses. */
+bool os_thaw(void *object, size_t size);
 
 /*
  * Gives the pages of a range back to the kernel, and they read as zero afterwards. Locked pages are given back too,

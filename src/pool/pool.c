@@ -97,6 +97,9 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     pool_first_large = pool_find_first_large(settings.kind);
     pool_limit_charge(settings.charge_limit);
     budget_open(settings.cache_limit, settings.retain_limit, settings.large_limit);
+    if (settings.adjustable) {
+        budget_count_retained();
+    }
     decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
@@ -107,6 +110,12 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     bool prepared = pool_prepare_kind(settings.kind);
     pool_set_kind(prepared ? settings.kind : KIND_THREAD);
     return prepared || settings.kind == KIND_AUTO;
+}
+
+void pool_adjust(const struct pool_limits *limits)
+{
+    budget_limit(limits->cache, limits->retain, limits->large);
+    decay_open(limits->decay);
 }
 
 OUT_OF_LINE void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller)

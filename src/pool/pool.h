@@ -16,18 +16,25 @@
 #include "pool/pool_return.h"
 #include "pool/pool_state.h"
 
+/* Limits on free memory, which pool_adjust can change. */
+struct pool_limits {
+    uint64_t cache; /* how many bytes of free slots all caches together may hold */
+    /* how many bytes of free slots may keep their pages, those in caches included; BUDGET_UNLIMITED for no limit */
+    uint64_t retain;
+    uint64_t large; /* how many bytes of free slots of the large pool may; BUDGET_UNLIMITED for no limit */
+    uint64_t decay; /* for how many milliseconds free slots keep their pages; DECAY_NEVER if they keep them for ever */
+};
+
 /* The settings with which the pools are opened. */
 struct pool_settings {
     enum kind kind;
     uint32_t crowd;       /* with KIND_AUTO: when so many caches are open, the kind changes to KIND_CPU */
     uint32_t free_list;   /* with KIND_STANDARD: how many free slots each bucket keeps */
-    uint64_t cache_limit; /* how many bytes of free slots all caches together may hold */
-    /* how many bytes of free slots may keep their pages, those in caches included; BUDGET_UNLIMITED for no limit */
+    uint64_t cache_limit; /* the four limits are those of struct pool_limits */
     uint64_t retain_limit;
-    /* how many bytes of free slots of the large pool may keep their pages; BUDGET_UNLIMITED for no limit */
     uint64_t large_limit;
-    /* for how many milliseconds free slots keep their pages; DECAY_NEVER if they keep them for ever */
     uint64_t decay;
+    bool adjustable; /* true if pool_adjust may be called later */
     /* the limit in bytes on the mapped memory, used or not, that the process may be charged for (pool_limit_charge) */
     uint64_t charge_limit;
     struct training_settings training;
@@ -39,6 +46,10 @@ struct pool_settings {
  * KIND_AUTO becomes KIND_THREAD without restartable sequences; this is no failure.
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
+
+/* Changes the limits while the pools are in use. What is free already is purged by later calls of malloc and free. It
+ * is safe in signal handlers, and needs `adjustable` in the settings of pool_open. */
+void pool_adjust(const struct pool_limits *limits);
 
 /* Ends the process with one line about `address`, which is not the start of a live slot. The line says what the
  * metadata of the address shows. `call` is the name of the function that the program called with the address. */

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "os/os_process.h"
 #include "os/sandbox.h"
+#include "preload/adjust.h"
 #include "preload/signal_origin.h"
 #include "statistics/dump.h"
 
@@ -107,10 +108,11 @@ static bool handler_is_own_wish(int signal_number, const siginfo_t *info, const 
     return by_call && by_family && program->sa_handler == SIG_DFL && !signal_is_harmless(signal_number);
 }
 
-/* Returns true if the sender has requested only statistics, so that the program's handler must not run. */
-static bool handler_is_dump_only(const siginfo_t *info)
+/* Returns true if the sender wanted only statistics or a change of a setting, so that the program's handler must not
+ * run. */
+static bool handler_is_for_library(const siginfo_t *info)
 {
-    return info->si_code == SI_QUEUE && info->si_value.sival_int == SOCKMALLOC_DUMP_ONLY;
+    return (info->si_code == SI_QUEUE && info->si_value.sival_int == SOCKMALLOC_DUMP_ONLY) || adjust_is_wanted(info);
 }
 
 /*
@@ -128,7 +130,7 @@ static bool handler_is_answered(const siginfo_t *info)
     if (!sandbox_allows(SANDBOX_COMMON)) {
         return false;
     }
-    if (handler_is_dump_only(info) || !signal_origin_is_kin(info)) {
+    if (handler_is_for_library(info) || !signal_origin_is_kin(info)) {
         return true;
     }
     uint64_t now = clock_now();
@@ -148,11 +150,11 @@ static void handler_all_but_faults(sigset_t *signals)
 }
 
 /*
- * Writes statistics. The program does not know that this happens in one of its threads. A signal handler that jumped
- * out of the dump, or a cancellation of the thread, would leave a file open and would prevent any later dump. So
- * signals are blocked and cancellation is deferred until the statistics are written.
+ * Writes statistics, or changes a setting. The program does not know that this happens in one of its threads. A signal
+ * handler that jumped out of it, or a cancellation of the thread, would leave a file open or a lock taken. So signals
+ * are blocked and cancellation is deferred until it is done.
  */
-static void handler_dump(const siginfo_t *info)
+static void handler_serve(const siginfo_t *info)
 {
     sigset_t others;
     sigset_t mask;
@@ -163,7 +165,11 @@ static void handler_dump(const siginfo_t *info)
     handler_all_but_faults(&others);
     pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
     pthread_sigmask(SIG_BLOCK, &others, &mask);
-    dump_somewhere();
+    if (adjust_is_wanted(info)) {
+        adjust_do(info);
+    } else {
+        dump_somewhere();
+    }
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     pthread_setcanceltype(type, NULL);
 }
@@ -214,8 +220,8 @@ static void handler_run(unsigned record, int signal_number, siginfo_t *info, voi
         return;
     }
     runs += handler_is_none(&program) ? 1 : 0;
-    handler_dump(info);
-    if (!handler_is_dump_only(info)) {
+    handler_serve(info);
+    if (!handler_is_for_library(info)) {
         handler_chain(&program, signal_number, info, context);
     }
 }
@@ -225,8 +231,8 @@ bool handler_take(int signal_number, const siginfo_t *info)
     if (signal_number != stats_signal) {
         return false;
     }
-    handler_dump(info);
-    return handler_is_dump_only(info);
+    handler_serve(info);
+    return handler_is_for_library(info);
 }
 
 /*

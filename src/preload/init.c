@@ -17,6 +17,7 @@
 #include "config/sources.h"
 #include "memory/region.h"
 #include "memory/reserve.h"
+#include "os/frozen.h"
 #include "os/os.h"
 #include "os/os_process.h"
 #include "os/sandbox.h"
@@ -25,6 +26,7 @@
 #include "pool/in_use.h"
 #include "pool/pool_sleep.h"
 #include "pool/pressure.h"
+#include "preload/adjust.h"
 #include "preload/handler.h"
 #include "route/fallback.h"
 #include "route/packed.h"
@@ -32,8 +34,6 @@
 #include "statistics/dump.h"
 #include "statistics/dump_place.h"
 #include "statistics/inspect_export.h"
-
-enum { CACHE_A_PROCESSOR = 16 << 20 }; /* SOCKMALLOC_CACHE=auto stands for this number of bytes for each processor */
 
 /* The quota of each bucket, in slots, if training is off and there is no profile. */
 enum { FROZEN_QUOTA = 16 };
@@ -145,29 +145,19 @@ static unsigned init_processors(void)
     return init_uses_processors() ? os_processors() : os_usable_processors();
 }
 
-static uint64_t init_cache_limit(unsigned count)
-{
-    uint64_t limit = options.number[OPTION_CACHE];
-    return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * count;
-}
-
-/* Returns the limit of retained memory in bytes. A decay time of 0 means a limit of 0. */
-static uint64_t init_retain_limit(void)
-{
-    return options.number[OPTION_DECAY_MS] != 0 ? options.number[OPTION_RETAIN] : 0;
-}
-
 static void init_set_pools(struct pool_settings *settings)
 {
     unsigned count = init_processors();
+    const struct pool_limits limits = adjust_open(count);
     *settings = (struct pool_settings){
         .kind = (enum kind)options.number[OPTION_POOL],
         .crowd = (uint32_t)options.number[OPTION_AUTO_THREADS] * count,
         .free_list = (uint32_t)options.number[OPTION_FREE_LIST],
-        .cache_limit = init_cache_limit(count),
-        .retain_limit = init_retain_limit(),
-        .large_limit = options.number[OPTION_LARGE_RETAIN],
-        .decay = options.number[OPTION_DECAY_MS],
+        .cache_limit = limits.cache,
+        .retain_limit = limits.retain,
+        .large_limit = limits.large,
+        .decay = limits.decay,
+        .adjustable = options.number[OPTION_CONTROL] != 0,
         .charge_limit = os_charge_limit(),
         .training = {.frozen = options.number[OPTION_TRAINING] == 0},
     };
@@ -263,12 +253,12 @@ static size_t init_frozen_size(void)
 static void init_freeze(void)
 {
     if (init_frozen_size() != 0) {
-        os_freeze(&options, init_frozen_size());
+        frozen_add(&options, init_frozen_size());
         return;
     }
-    os_freeze(&options, sizeof options);
-    os_freeze(&region, sizeof region);
-    os_freeze(&route, sizeof route);
+    frozen_add(&options, sizeof options);
+    frozen_add(&region, sizeof region);
+    frozen_add(&route, sizeof route);
 }
 
 /*
@@ -293,6 +283,7 @@ static void init_after_fork(void)
 {
     region_release();
     sandbox_after_fork();
+    frozen_after_fork();
     if (region_is_laid()) {
         pool_atfork_child();
         pool_sleep_after_fork();

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "base/clock.h"
 #include "config/message.h"
+#include "config/option.h"
 #include "memory/mapped.h"
 #include "memory/reserve.h"
+#include "os/frozen.h"
 #include "os/os.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"
@@ -38,12 +41,47 @@ FROZEN_OBJECT struct route route;
 /* Requests smaller than this are not sampled for the histogram. */
 static size_t seen_least;
 
+/* What direct_below is, as start-up has set it, while small requests are not sampled by request. */
+static size_t direct_at_rest;
+
 void route_watch_small(bool wanted)
 {
     seen_least = wanted ? 0 : BUCKET_REQUEST_FLOOR;
-    route.direct_below = wanted ? 0 : BUCKET_REQUEST_FLOOR;
+    direct_at_rest = seen_least;
+    route.direct_below = direct_at_rest;
     /* if the pools are on, route_publish replaces this minimum; if they are off, it stays */
     route.minimum = route.direct_below;
+}
+
+/* Begins or, if `until` is 0, ends the sampling of small requests. frozen_open has been called. */
+static void route_set_sampling(uint64_t until)
+{
+    options.sampled_until = until;
+    route.direct_below = until != 0 ? 0 : direct_at_rest;
+    seen_least = until != 0 ? 0 : BUCKET_REQUEST_FLOOR;
+}
+
+bool route_sample_small(uint64_t until)
+{
+    if (options.number[OPTION_SAMPLE_SMALL] != 0 || !frozen_open()) {
+        return false;
+    }
+    route_set_sampling(until);
+    frozen_close();
+    return true;
+}
+
+/* Ends the sampling of small requests if its time is over. The time is compared again while no other thread can change
+ * it, because a new sampling may just have begun. */
+static void route_review_sampling(void)
+{
+    if (clock_now() < options.sampled_until || !frozen_open()) {
+        return;
+    }
+    if (clock_now() >= options.sampled_until) {
+        route_set_sampling(0);
+    }
+    frozen_close();
 }
 
 void route_publish(const struct bucket_plan *plan)
@@ -222,6 +260,9 @@ static void *route_see(void *address, size_t request)
     if (UNLIKELY(--left == 0)) {
         left = OUTSIDE_INTERVAL;
         histogram_add(request, OUTSIDE_INTERVAL);
+        if (UNLIKELY(options.sampled_until != 0)) {
+            route_review_sampling();
+        }
     }
     return address;
 }
@@ -274,7 +315,8 @@ bool route_open_messages(size_t least, size_t most, size_t charge_limit)
     if (!message_route_open(least, most, route_message_limit(charge_limit), route.hints, route.hints_length)) {
         return false;
     }
-    route.direct_below = LESSER(route.direct_below, least);
+    direct_at_rest = LESSER(direct_at_rest, least);
+    route.direct_below = direct_at_rest;
     return true;
 }
 

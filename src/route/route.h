@@ -52,6 +52,13 @@ bool route_open_messages(size_t least, size_t most, size_t charge_limit);
  * before route_publish, with the pools on or off. */
 void route_watch_small(bool wanted);
 
+/*
+ * Has requests below BUCKET_REQUEST_FLOOR sampled until the time `until` of clock_now, or no longer if `until` is 0.
+ * Sampling ends by itself with the first sampled request after that time. Returns false, with nothing changed, if such
+ * requests are always sampled, or if frozen_open refuses. It is safe in signal handlers.
+ */
+bool route_sample_small(uint64_t until);
+
 /* Lets the pools serve requests of the plan's sizes. This is the last step of start-up, because from then on slots are
  * freed, and everything that a free needs must be ready. */
 void route_publish(const struct bucket_plan *plan);

@@ -75,7 +75,9 @@ static void json_add_configuration(struct text *text)
         text_add(text, "%s\"%s\":", i > 0 ? "," : "", option_variable((enum option)i));
         format_print_json_string(buffer, text);
     }
-    text_add(text, "}");
+    text_add(text, "},\"changed\":[");
+    option_print_changed(&options, "\"", ",", text);
+    text_add(text, "]");
 }
 
 void format_print_json(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)

@@ -125,6 +125,11 @@ void format_print_text(const struct snapshot *snapshot, const struct bucket_plan
     text_add(text, "configuration: ");
     option_print_all(&options, text);
     text_add(text, "\n");
+    if (options.changed != 0) {
+        text_add(text, "changed while the program ran: ");
+        option_print_changed(&options, "", " ", text);
+        text_add(text, "\n");
+    }
 }
 
 void format_print_text_end(const struct snapshot *snapshot, struct text *text)

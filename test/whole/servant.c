@@ -231,6 +231,16 @@ static void handle(const char *number)
     answer("done");
 }
 
+/* Queues the signal with a value to this process. It is handled before this function returns. */
+static void queue(const char *number)
+{
+    char *end;
+    int signal_number = (int)strtol(number, &end, 10);
+    union sigval value = {.sival_ptr = (void *)(uintptr_t)strtoull(end, NULL, 10)};
+    CHECK_EQUAL(sigqueue(getpid(), signal_number, value), 0);
+    answer("done");
+}
+
 static void obey(const char *word, const char *rest)
 {
     if (strcmp(word, "ping") == 0) {
@@ -239,6 +249,8 @@ static void obey(const char *word, const char *rest)
         handle(rest);
     } else if (strcmp(word, "handled") == 0) {
         answer_number((uint64_t)handled);
+    } else if (strcmp(word, "queue") == 0) {
+        queue(rest);
     } else if (strcmp(word, "close-stderr") == 0) {
         CHECK_EQUAL(close(STDERR_FILENO), 0);
         answer("done");

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import settings
+from support import command, settings
 from support.servant import Servant, ServantCase
 
 DATA = bytes(range(256)) * 64
@@ -56,6 +56,11 @@ class Frozen(ServantCase):
             for address in (start, end - 1):
                 rights = [region.rights for region in maps if region.start <= address < region.end]
                 self.assertEqual(rights, ["r--p"], name)
+
+    def test_after_a_change(self) -> None:
+        servant = self.start(CONTROL="1")
+        self.assertEqual(command.run("set", servant.pid, "DECAY_MS=100").returncode, command.DONE)
+        self.assert_frozen(servant)
 
     def test_after_init(self) -> None:
         for variables in ({}, {"DISABLE": "1"}, {"POOL": "cpu"}, {"IN_USE": "1", "POOL": "standard"}):

@@ -118,6 +118,29 @@ Test(budget, retained_memory_without_a_limit_is_not_counted)
     cr_assert_eq(budget_excess(), 0);
 }
 
+/* SOCKMALLOC_CACHE and SOCKMALLOC_RETAIN can be lowered below what is charged and retained. */
+Test(budget, limits_change_while_counts_stay)
+{
+    budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
+    budget_count_retained();
+    cr_assert(budget_charge(100));
+    budget_retain(50);
+    cr_assert_not(budget_is_overdrawn());
+    budget_limit(60, 120, BUDGET_UNLIMITED);
+    cr_assert(budget_is_overdrawn());
+    cr_assert_eq(budget_left(), 0);
+    cr_assert_not(budget_charge(1));
+    cr_assert_eq(budget_excess(), 30);
+    budget_limit(200, 70, 20);
+    cr_assert_eq(budget_excess(), 50, "the caches alone exceed the limit, and are not purged");
+    cr_assert_eq(budget.cache_limit, 70);
+    budget_return(100);
+    cr_assert_eq(budget_left(), 70);
+    cr_assert_eq(budget_excess(), 0);
+    budget_retain_large(50);
+    cr_assert_eq(budget_excess_large(), 30);
+}
+
 /* budget_reset, which the child of a fork calls, sets the charged bytes and the retained memory, and leaves the limits
  * as they are. */
 Test(budget, reset_sets_both)

@@ -218,6 +218,16 @@ char *os_break(void)
     return sbrk(0);
 }
 
+bool os_freeze(void *object, size_t size)
+{
+    return mprotect(object, size, PROT_READ) == 0;
+}
+
+bool os_thaw(void *object, size_t size)
+{
+    return mprotect(object, size, PROT_READ | PROT_WRITE) == 0;
+}
+
 bool os_discard(char *start, size_t size)
 {
     return !os_refuses() && madvise(start, size, MADV_DONTNEED) == 0;
