@@ -49,6 +49,8 @@ void offers_visit_own(const struct command_offer *command, option_visit *visit)
     for (int i = 0; i < ROWS; i++) {
         if (strcmp(rows[i].command, command->name) == 0) {
             struct option_offer offer = rows[i].offer;
+            offer.may_lack = offer.argument != NULL && offer.argument[0] == '?';
+            offer.argument += offer.may_lack ? 1 : 0;
             offer.is_file = offer.argument != NULL &&
                             (strcmp(offer.argument, "FILE") == 0 || strcmp(offer.argument, "DIRECTORY") == 0);
             visit(&offer);

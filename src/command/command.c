@@ -44,11 +44,12 @@ enum { ROWS = sizeof rows / sizeof rows[0], OPTIONS_MAX = 64 };
 
 static struct argp_option command_translate(const struct command_option *option)
 {
+    bool is_marked = option->argument != NULL && option->argument[0] == '?';
     return (struct argp_option){.name = option->name[0] != '\0' ? option->name : NULL,
                                 .key = option->key,
                                 .group = option->group,
-                                .arg = option->argument,
-                                .flags = option->may_lack ? OPTION_ARG_OPTIONAL : 0,
+                                .arg = is_marked ? option->argument + 1 : option->argument,
+                                .flags = option->may_lack || is_marked ? OPTION_ARG_OPTIONAL : 0,
                                 .doc = option->help};
 }
 

@@ -11,6 +11,8 @@
 #include "command/launch.h"
 #include "command/look.h"
 #include "command/process_group.h"
+#include "command/sampling.h"
+#include "command/summary.h"
 #include "command/traced_run.h"
 #include "statistics/format.h"
 
@@ -273,12 +275,29 @@ static enum command_exit check_group(struct process_group *group)
     return code == EXIT_DONE ? verdict : code;
 }
 
+/* Watches requests of all sizes for a time, and prints the share of the pools. */
+static enum command_exit check_traffic(struct process_group *group, double seconds)
+{
+    struct traffic traffic;
+    char line[128];
+    struct text text = text_begin(line, sizeof line);
+    group->is_silent = false;
+    enum command_exit code = sampling_run(group, seconds, &traffic);
+    if (code != EXIT_DONE) {
+        return code;
+    }
+    text_add(&text, "  library  ");
+    summary_print_share(&traffic, true, &remote_snapshot_plan, &text);
+    text_add(&text, "\n");
+    return command_write(line, text.used);
+}
+
 /*
  * Prints the verdict on the processes that a word names. Returns false if the word is a name that no process has, which
  * is then a program to start. Where no process that the word names has loaded the library, the verdict is on the first
  * of them.
  */
-static bool check_running(const char *word, enum command_exit *code)
+static bool check_running(const char *word, double sample, enum command_exit *code)
 {
     static struct process_group group;
     const char *fault = process_group_add_word(&group, word);
@@ -300,6 +319,9 @@ static bool check_running(const char *word, enum command_exit *code)
         *code =
             first != 0 ? check_process(first, -1) : error_report(EXIT_GONE, "there is no process of the unit %s", word);
     }
+    if (sample > 0 && *code == EXIT_DONE) {
+        *code = check_traffic(&group, sample);
+    }
     return true;
 }
 
@@ -312,8 +334,12 @@ enum command_exit command_check(int count, char **arguments)
     }
     const char *word = launch.program[0];
     bool is_marked = strcmp(launch.program[-1], "--") == 0; /* at least the name of the subcommand stands before it */
-    if (launch.program[1] == NULL && !is_marked && strchr(word, '/') == NULL && check_running(word, &code)) {
+    bool may_run = launch.program[1] == NULL && !is_marked && strchr(word, '/') == NULL;
+    if (may_run && check_running(word, launch.sample, &code)) {
         return code;
+    }
+    if (launch.sample > 0) {
+        return error_report(EXIT_USAGE, "check: --sample needs a running process");
     }
     code = launch_judge(&launch);
     return code == EXIT_DONE ? traced_run_program(&launch, check_process) : code;

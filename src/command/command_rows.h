@@ -37,10 +37,15 @@
         "changes settings of processes that were started with SOCKMALLOC_CONTROL=1, while they run")                   \
     ROW(systemd, "UNIT", "prints the file that puts the library in front of a unit of systemd, such as nginx.service")
 
-/* Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. */
+/*
+ * Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. An argument that
+ * begins with a question mark may be left out.
+ */
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
     ROW(run, "library", 'L', "FILE", "uses this library instead of the command's own")                                 \
     ROW(check, "library", 'L', "FILE", "uses this library instead of the command's own")                               \
+    ROW(check, "sample", 'S', "?TIME",                                                                                 \
+        "watches requests of all sizes for a time, by default 10s, to say the share of the pools in all of them")      \
     ROW(compare, "load", 'l', "COMMAND", "loads the server by this command of the shell instead of the built-in load") \
     ROW(compare, "seconds", 's', "SECONDS", "how long the requests of the built-in load are sent; default 5")          \
     ROW(compare, "rounds", 'r', "COUNT", "how many turns each allocator has; default 3")                               \
@@ -65,6 +70,8 @@
     ROW(stat, "interval", 'i', "TIME",                                                                                 \
         "prints a line with rates at each interval, such as 1s; with --wide or a format, prints that anew")            \
     ROW(stat, "signal", 's', NULL, "sends each process the signal that makes it write its statistics itself")          \
+    ROW(stat, "sample", 'S', "?TIME",                                                                                  \
+        "watches requests of all sizes for a time, by default 10s, to say the share of the pools in all of them")      \
     ROW(record, "output", 'o', "FILE", "file to write to, which must not exist yet")                                   \
     ROW(record, "interval", 'i', "TIME", "time between two samples, such as 250ms; default 1s")                        \
     ROW(record, "count", 'n', "COUNT",                                                                                 \

@@ -1,11 +1,14 @@
 /* sockmalloc stat: prints the statistics of live processes, which it reads from outside. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
 #include "command/command.h"
 #include "command/error.h"
 #include "command/look.h"
 #include "command/pool_format.h"
 #include "command/process_group.h"
 #include "command/remote_signal.h"
+#include "command/sampling.h"
 #include "command/summary.h"
 #include "sockmalloc.h"
 #include "statistics/format.h"
@@ -18,6 +21,7 @@ struct stat_wish {
     bool wide; /* true to print all columns and the settings, instead of a summary */
     bool each; /* true to print the statistics of each process, and not their sum */
     enum format format;
+    double sample;  /* seconds for which requests of all sizes are watched; 0 if they are not */
     unsigned lines; /* how many lines of --interval were printed */
 };
 
@@ -42,6 +46,8 @@ static const char *stat_take(void *input, int key, const char *argument)
     case 's':
         wish->by_signal = true;
         return NULL;
+    case 'S':
+        return sampling_read(argument, &wish->sample);
     default:
         return process_group_add_word(&wish->group, argument);
     }
@@ -54,6 +60,7 @@ struct stat_subject {
     const struct remote_memory *memory; /* NULL if it could not be read */
     const struct remote_pools *pools;   /* printed with the statistics as JSON and for Prometheus */
     bool same_settings;
+    const struct traffic *traffic; /* of --sample, or NULL */
     struct group_rates rates;
     const char *heading; /* of the first column of the lines of --interval, and its value */
     unsigned number;
@@ -112,7 +119,8 @@ static enum command_exit stat_print(struct stat_wish *wish, const struct stat_su
     } else if (wish->interval > 0) {
         stat_print_step(wish, subject, &text);
     } else {
-        const struct summary_facts facts = {.memory = subject->memory, .same_settings = subject->same_settings};
+        const struct summary_facts facts = {
+            .memory = subject->memory, .traffic = subject->traffic, .same_settings = subject->same_settings};
         summary_print(subject->snapshot, subject->plan, &facts, &text);
     }
     return command_write(buffer, text.used);
@@ -168,7 +176,7 @@ static enum command_exit stat_print_each(struct stat_wish *wish)
     return code;
 }
 
-static enum command_exit stat_print_sum(struct stat_wish *wish)
+static enum command_exit stat_print_sum(struct stat_wish *wish, const struct traffic *traffic)
 {
     static struct process_sum sum;
     static struct remote_pools pools;
@@ -178,6 +186,7 @@ static enum command_exit stat_print_sum(struct stat_wish *wish)
     struct stat_subject subject = {.snapshot = &sum.snapshot,
                                    .plan = &sum.plan,
                                    .pools = &pools,
+                                   .traffic = traffic,
                                    .same_settings = sum.same_settings,
                                    .heading = "processes",
                                    .number = (unsigned)sum.snapshot.processes};
@@ -301,12 +310,12 @@ static enum command_exit stat_print_buffers(struct stat_wish *wish)
     return code;
 }
 
-static enum command_exit stat_print_group(struct stat_wish *wish)
+static enum command_exit stat_print_group(struct stat_wish *wish, const struct traffic *traffic)
 {
     bool has_statistics = process_group_read_count(&wish->group) > 0;
     enum command_exit code = EXIT_DONE;
     if (has_statistics) {
-        code = wish->each ? stat_print_each(wish) : stat_print_sum(wish);
+        code = wish->each ? stat_print_each(wish) : stat_print_sum(wish, traffic);
     }
     if (code == EXIT_DONE && wish->format == FORMAT_TEXT && wish->interval == 0) {
         return stat_print_all_pools(wish);
@@ -319,13 +328,15 @@ static enum command_exit stat_print_group(struct stat_wish *wish)
 static enum command_exit stat_do(struct stat_wish *wish)
 {
     /* a process that has the buffers alone gets no signal, and has no rates for the lines of --interval */
-    wish->group.has_buffers = !wish->by_signal && (wish->interval == 0 || wish->format != FORMAT_TEXT);
+    wish->group.has_buffers =
+        !wish->by_signal && wish->sample == 0 && (wish->interval == 0 || wish->format != FORMAT_TEXT);
     enum command_exit code = process_group_find(&wish->group);
     if (code != EXIT_DONE || wish->by_signal) {
         return code == EXIT_DONE ? stat_ask_all(&wish->group) : code;
     }
-    code = process_group_take(&wish->group);
-    return code == EXIT_DONE ? stat_print_group(wish) : code;
+    struct traffic traffic;
+    code = wish->sample > 0 ? sampling_run(&wish->group, wish->sample, &traffic) : process_group_take(&wish->group);
+    return code == EXIT_DONE ? stat_print_group(wish, wish->sample > 0 ? &traffic : NULL) : code;
 }
 
 enum command_exit command_stat(int count, char **arguments)
@@ -338,6 +349,11 @@ enum command_exit command_stat(int count, char **arguments)
     if (wish.each && wish.format == FORMAT_PROMETHEUS) {
         return error_report(EXIT_USAGE, "stat: --each and --prometheus exclude each other, because the metrics of two "
                                         "processes would have the same names");
+    }
+    bool has_summary = wish.format == FORMAT_TEXT && !wish.wide && !wish.each && wish.interval == 0;
+    if (wish.sample > 0 && !has_summary) {
+        return error_report(EXIT_USAGE, "stat: --sample belongs to the summary of all processes, and excludes --each, "
+                                        "--wide, --interval and the formats");
     }
     look_open(LOOK_MILLISECONDS);
     enum command_exit code = stat_do(&wish);

@@ -12,6 +12,7 @@
 #include "command/error.h"
 #include "command/library_path.h"
 #include "command/preload_check.h"
+#include "command/sampling.h"
 #include "config/option.h"
 
 static const struct setting settings[OPTION_COUNT] = {
@@ -122,6 +123,8 @@ static const char *launch_take(void *input, int key, const char *argument)
     struct launch *launch = input;
     if (key == 'L') {
         launch->library = library_path_named(argument);
+    } else if (key == 'S') {
+        return sampling_read(argument, &launch->sample);
     } else if (key >= COMMAND_LONG_ONLY) {
         return launch_set((enum option)(key - COMMAND_LONG_ONLY), argument != NULL ? argument : "1");
     } else {

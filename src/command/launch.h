@@ -9,6 +9,7 @@
 struct launch {
     char **arguments;    /* all arguments */
     char **program;      /* the program and its arguments, within `arguments`; NULL until the parser has found it */
+    double sample;       /* seconds of --sample; 0 without that option */
     const char *library; /* path of the library: the command's own unless --library names another */
 };
 

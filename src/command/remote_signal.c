@@ -43,7 +43,7 @@ enum command_exit remote_signal_send(struct remote_process *target, uint64_t val
     return code;
 }
 
-/* Waits until the process has carried a change out. */
+/* Waits until the process has carried out a change or, if `before` is NULL, samples small requests. */
 static enum command_exit remote_signal_await(struct remote_process *target, const struct option_set *before,
                                              struct option_set *after)
 {
@@ -53,7 +53,7 @@ static enum command_exit remote_signal_await(struct remote_process *target, cons
         if (state != REMOTE_READ) {
             return remote_process_report(target, state);
         }
-        if (after->changes != before->changes) {
+        if (before != NULL ? after->changes != before->changes : after->sampled_until != 0) {
             return EXIT_DONE;
         }
         usleep(PAUSE);
@@ -92,4 +92,10 @@ enum command_exit remote_signal_change(struct remote_process *target, const stru
     enum command_exit code = remote_signal_judge(target, request->option, before);
     code = code == EXIT_DONE ? remote_signal_send(target, live_request_encode(request), before) : code;
     return code == EXIT_DONE ? remote_signal_await(target, before, after) : code;
+}
+
+enum command_exit remote_signal_await_sampling(struct remote_process *target)
+{
+    static struct option_set settings;
+    return remote_signal_await(target, NULL, &settings);
 }

@@ -6,26 +6,6 @@
 #include "command/shown.h"
 #include "config/option.h"
 
-/* Requests that are smaller than the smallest bucket. */
-struct summary_below {
-    uint64_t requests;
-    uint64_t bytes;
-};
-
-/*
- * Returns the requests below the smallest bucket, by the histogram. The bytes are an estimate, because the histogram
- * has only the largest size of each step.
- */
-static struct summary_below summary_count_below(const struct snapshot *snapshot, const struct bucket_plan *plan)
-{
-    struct summary_below below = {0};
-    for (unsigned step = 0; step < HISTOGRAM_STEPS && histogram_end(step) < plan->minimum; step++) {
-        below.requests += snapshot->sizes.count[step];
-        below.bytes += snapshot->sizes.count[step] * histogram_end(step);
-    }
-    return below;
-}
-
 /* Prints a share as a percentage with one digit behind the point. */
 static void summary_add_share(uint64_t share, int width, struct text *text)
 {
@@ -39,34 +19,54 @@ static void summary_add_percent(uint64_t part, unsigned __int128 whole, struct t
     text_add(text, "%lu %%", (unsigned long)(snapshot_share(part, whole) / 100));
 }
 
-void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, bool all, struct text *text)
+static void summary_add_range(const struct bucket_plan *plan, struct text *text)
 {
-    const struct snapshot_figures *total = &snapshot->total;
-    unsigned __int128 bytes = (unsigned __int128)total->asked + total->fell_through_asked;
-    unsigned __int128 calls = (unsigned __int128)total->requests + total->fell_through;
-    struct summary_below below = {0};
-    if (all) {
-        below = summary_count_below(snapshot, plan);
-    }
-    if (calls + below.requests == 0) {
+    text_add_size(text, plan->minimum);
+    text_add(text, " to ");
+    text_add_size(text, plan->maximum);
+}
+
+void summary_print_share(const struct traffic *traffic, bool all, const struct bucket_plan *plan, struct text *text)
+{
+    uint64_t calls = all ? traffic_calls(traffic) : traffic->pools.calls + traffic->fallen.calls;
+    uint64_t bytes = all ? traffic_bytes(traffic) : traffic->pools.bytes + traffic->fallen.bytes;
+    if (calls == 0) {
         text_add(text, "has served nothing: no request of ");
+        summary_add_range(plan, text);
+        text_add(text, " came");
     } else {
         text_add(text, "serves ");
-        summary_add_percent(total->asked, bytes + below.bytes, text);
+        summary_add_percent(traffic->pools.bytes, bytes, text);
         text_add(text, all ? " of this server's bytes, " : " of bytes, ");
-        summary_add_percent(total->requests, calls + below.requests, text);
+        summary_add_percent(traffic->pools.calls, calls, text);
         text_add(text, all ? " of its calls" : " of calls of ");
+        if (!all) {
+            summary_add_range(plan, text);
+        }
     }
-    if (!all || calls + below.requests == 0) {
-        text_add_size(text, plan->minimum);
-        text_add(text, " to ");
-        text_add_size(text, plan->maximum);
+    if (traffic->seconds > 0) {
+        text_add(text, " (in %lu s)", (unsigned long)(traffic->seconds + 0.5));
     }
-    text_add(text, calls + below.requests == 0 ? " came; " : "; ");
+}
+
+/* Prints how much of the traffic the pools serve and how much memory they hold, without a line end. */
+static void summary_add_judgement(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                                  const struct traffic *traffic, bool all, struct text *text)
+{
+    const struct snapshot_figures *total = &snapshot->total;
+    summary_print_share(traffic, all, plan, text);
+    text_add(text, "; ");
     shown_mebibytes(total->resident_live, 0, text);
     text_add(text, " MiB held, ");
     shown_mebibytes(snapshot_sum(total->resident_free, total->resident_purged), 0, text);
     text_add(text, " free");
+}
+
+void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, bool all, struct text *text)
+{
+    struct traffic whole = {0};
+    traffic_add(&whole, snapshot, NULL, plan);
+    summary_add_judgement(snapshot, plan, &whole, all, text);
 }
 
 static bool summary_is_used(const struct snapshot_figures *figures)
@@ -156,7 +156,11 @@ void summary_print(const struct snapshot *snapshot, const struct bucket_plan *pl
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {
-        summary_add_verdict(snapshot, plan, options.number[OPTION_SAMPLE_SMALL] != 0, text);
+        if (facts->traffic != NULL) {
+            summary_add_judgement(snapshot, plan, facts->traffic, true, text);
+        } else {
+            summary_add_verdict(snapshot, plan, options.number[OPTION_SAMPLE_SMALL] != 0, text);
+        }
         text_add(text, "\n");
         summary_add_buckets(snapshot, plan, text);
     }

@@ -7,12 +7,14 @@
 
 #include "base/text.h"
 #include "command/remote_memory.h"
+#include "command/traffic.h"
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
 /* What summary_print shows beside the statistics. */
 struct summary_facts {
     const struct remote_memory *memory; /* of all processes together; NULL if it could not be read */
+    const struct traffic *traffic;      /* of all sizes, by sampling_run; NULL if there was no sampling */
     bool same_settings;                 /* false if the processes have different settings */
 };
 
@@ -29,6 +31,12 @@ void summary_print(const struct snapshot *snapshot, const struct bucket_plan *pl
  * with SOCKMALLOC_SAMPLE_SMALL=1 alone. Otherwise the share is one of the requests in the range of the pools.
  */
 void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, bool all, struct text *text);
+
+/*
+ * Prints how much of the traffic the pools serve, without a line end. `traffic` has requests of all sizes if `all`;
+ * otherwise the share is one of the requests of the pools' sizes.
+ */
+void summary_print_share(const struct traffic *traffic, bool all, const struct bucket_plan *plan, struct text *text);
 
 /* What happened between two readings. */
 struct summary_step {
