@@ -22,6 +22,7 @@
 #define TAKES_exporter  false, true, false
 #define TAKES_leaks     false, true, false
 #define TAKES_bugreport false, true, false
+#define TAKES_advise    false, true, false
 #define TAKES_set       false, true, false
 #define TAKES_systemd   false, false, false
 

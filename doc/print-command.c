@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/advise_rows.h"
 #include "command/command_rows.h"
 #include "offers.h"
 
@@ -20,8 +21,9 @@ static void print_manual_option(const struct option_offer *offer)
     if (offer->letter != 0) {
         printf("\\-%c, ", offer->letter);
     }
-    printf("\\-\\-%s%s%s\n", offer->name, offer->argument != NULL ? "=" : "",
-           offer->argument != NULL ? offer->argument : "");
+    const char *argument = offer->argument != NULL ? offer->argument : "";
+    const char *before = offer->argument == NULL ? "" : offer->may_lack ? "[=" : "=";
+    printf("\\-\\-%s%s%s%s\n", offer->name, before, argument, offer->may_lack ? "]" : "");
     print_escaped(offer->help);
     puts(".");
 }
@@ -64,18 +66,47 @@ static void print_exits(void)
 #undef EXIT
 }
 
+/* Prints the rules of `sockmalloc advise`: when each holds, and what it says. */
+static void print_advice(void)
+{
+#define ADVICE(name, setting, condition, text)                                                                         \
+    fputs(".TP\n.B ", stdout);                                                                                         \
+    print_escaped(setting);                                                                                            \
+    fputs("\nif ", stdout);                                                                                            \
+    print_escaped(condition);                                                                                          \
+    fputs(".\n", stdout);                                                                                              \
+    print_escaped(text);                                                                                               \
+    putchar('\n');
+    ADVISE_ROWS(ADVICE)
+#undef ADVICE
+}
+
+/* Prints the servers whose own settings an advice can name. */
+static void print_servers(void)
+{
+#define SERVER(program, setting, lines, place)                                                                         \
+    fputs(".TP\n.B " program "\n", stdout);                                                                            \
+    print_escaped(setting);                                                                                            \
+    fputs(", in ", stdout);                                                                                            \
+    print_escaped(place);                                                                                              \
+    putchar('\n');
+    ADVISE_SERVER_ROWS(SERVER)
+#undef SERVER
+}
+
 int main(int count, char **arguments)
 {
     static const struct {
         const char *name;
         void (*print)(void);
-    } parts[] = {{"commands", print_commands}, {"exits", print_exits}};
+    } parts[] = {
+        {"commands", print_commands}, {"exits", print_exits}, {"advice", print_advice}, {"servers", print_servers}};
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(arguments[1], parts[i].name) == 0) {
             parts[i].print();
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: print-command commands|exits\n", stderr);
+    fputs("usage: print-command commands|exits|advice|servers\n", stderr);
     return 2;
 }

@@ -179,9 +179,11 @@ int main(int count, char **arguments)
     static const struct {
         const char *name;
         void (*print)(void);
-    } parts[] = {{"settings", print_settings}, {"removed", print_removed},   {"statistics", print_statistics},
-                 {"process", print_process},   {"messages", print_messages}, {"names", print_names},
-                 {"header", print_header},     {"live", print_live}};
+    } parts[] = {
+        {"settings", print_settings}, {"removed", print_removed},   {"statistics", print_statistics},
+        {"process", print_process},   {"messages", print_messages}, {"names", print_names},
+        {"header", print_header},     {"live", print_live},
+    };
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(arguments[1], parts[i].name) == 0) {
             parts[i].print();

@@ -1,13 +1,12 @@
 /* sockmalloc report: draws recordings and statistics in JSON as one page of HTML. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "command/command.h"
 #include "command/error.h"
-#include "command/report_dump.h"
+#include "command/report_file.h"
 #include "command/report_page.h"
 #include "command/report_source.h"
 
@@ -29,29 +28,6 @@ static const char *report_take(void *input, int key, const char *argument)
     }
     wish->file[wish->files++] = argument;
     return NULL;
-}
-
-/* Adds what an open file has. Statistics in JSON begin with a brace, and recordings do not. */
-static enum command_exit report_add_from(struct report_sources *sources, FILE *file, const char *path)
-{
-    int first = getc(file);
-    if (first == EOF) {
-        return ferror(file) ? error_report(EXIT_DAMAGED, "%s can't be read: %s", path, strerror(errno))
-                            : error_report(EXIT_DAMAGED, "%s is empty", path);
-    }
-    ungetc(first, file);
-    return first == '{' ? report_dump_add(sources, file, path) : report_source_add_recording(sources, file, path);
-}
-
-static enum command_exit report_add(struct report_sources *sources, const char *path)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return error_report(EXIT_DAMAGED, "%s can't be read: %s", path, strerror(errno));
-    }
-    enum command_exit code = report_add_from(sources, file, path);
-    fclose(file);
-    return code;
 }
 
 /* Says which files are cut. Returns the exit code for the case that all else goes well. */
@@ -95,7 +71,7 @@ enum command_exit command_report(int count, char **arguments)
         return error_report(EXIT_USAGE, "report: no file is given");
     }
     for (unsigned i = 0; i < wish.files; i++) {
-        enum command_exit code = report_add(&sources, wish.file[i]);
+        enum command_exit code = report_file_add(&sources, wish.file[i]);
         if (code != EXIT_DONE) {
             return code;
         }

@@ -33,6 +33,9 @@
     ROW(leaks, "PROCESS...", "lists the callers that hold slots of a live process, which SOCKMALLOC_IN_USE=1 notes")   \
     ROW(bugreport, "PROCESS [-o FILE]",                                                                                \
         "writes what a report of a fault should have to a file: versions, settings, statistics, mappings, limits")     \
+    ROW(advise, "PROCESS...\nFILE",                                                                                    \
+        "says if the pools are worth while in a server, and which settings would save how much memory; FILE is a "     \
+        "recording, or statistics in JSON")                                                                            \
     ROW(set, "PROCESS... NAME=VALUE...",                                                                               \
         "changes settings of processes that were started with SOCKMALLOC_CONTROL=1, while they run")                   \
     ROW(systemd, "UNIT", "prints the file that puts the library in front of a unit of systemd, such as nginx.service")
@@ -95,6 +98,10 @@
     ROW(bugreport, "output", 'o', "FILE",                                                                              \
         "file to write to, which must not exist yet; default sockmalloc-bugreport-PROCESS.txt")                        \
     ROW(bugreport, "with-arguments", 'a', NULL, "adds the arguments of the command lines, which may hold secrets")     \
+    ROW(advise, "apply", 'a', NULL, "prints only the lines for the environment and for the server's configuration")    \
+    ROW(advise, "json", 'j', NULL, "prints the advice as one object of JSON")                                          \
+    ROW(advise, "sample", 'S', "?TIME",                                                                                \
+        "watches requests of all sizes for a time, by default 10s, to say the share of the pools in all of them")      \
     ROW(set, "dry-run", 'n', NULL, "says what would change, and changes nothing")                                      \
     ROW(systemd, "library", 'L', "FILE", "uses this library instead of the command's own")
 

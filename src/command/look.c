@@ -30,7 +30,8 @@ enum look_kind {
     LOOK_FILE,
     LOOK_MESSAGES,
     LOOK_IN_USE,
-    LOOK_SETTINGS
+    LOOK_SETTINGS,
+    LOOK_SIZES
 };
 
 /*
@@ -50,6 +51,7 @@ struct look {
     struct look_file file;
     struct message_kept messages;
     struct remote_in_use in_use;
+    struct remote_sizes sizes;
 };
 
 static bool by_child;       /* true after look_open */
@@ -128,6 +130,9 @@ static void look_do(struct look *look)
         break;
     case LOOK_MESSAGES:
         look->state = look_copy_messages(&look->target, &look->messages);
+        break;
+    case LOOK_SIZES:
+        look->state = remote_snapshot_take_sizes(&look->target, &look->sizes);
         break;
     case LOOK_SETTINGS:
         look->state = look_read_settings(&look->target, &look->options);
@@ -393,6 +398,16 @@ enum remote_process_state look_at_settings(struct remote_process *target, struct
     enum remote_process_state state = look_end(look, target);
     if (state == REMOTE_READ) {
         *settings = look->options;
+    }
+    return state;
+}
+
+enum remote_process_state look_at_sizes(struct remote_process *target, struct remote_sizes *sizes)
+{
+    struct look *look = look_begin(LOOK_SIZES, target);
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
+        *sizes = look->sizes;
     }
     return state;
 }

@@ -73,4 +73,7 @@ enum remote_process_state look_at_in_use(struct remote_process *target, struct r
 /* Reads the settings in force in a process whose exported structure was found, within the time limit of look_open. */
 enum remote_process_state look_at_settings(struct remote_process *target, struct option_set *settings);
 
+/* Does what remote_snapshot_take_sizes does, within the time limit of look_open. */
+enum remote_process_state look_at_sizes(struct remote_process *target, struct remote_sizes *sizes);
+
 #endif

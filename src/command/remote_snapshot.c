@@ -218,6 +218,33 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     return state;
 }
 
+/* Copies the objects that the process exports, the states of its pages and the requests of its slots. */
+static enum remote_process_state remote_snapshot_bring_requests(const struct remote_process *target)
+{
+    struct span own[INSPECT_OBJECTS];
+    inspect_export_list(own, &remote_snapshot_plan);
+    enum remote_process_state state = remote_snapshot_bring_objects(target, own);
+    if (state != REMOTE_READ || region.buckets == 0) {
+        return state;
+    }
+    state = remote_snapshot_bring_metadata(target);
+    return state == REMOTE_READ
+               ? remote_snapshot_bring(target, region.requests, region_front() * sizeof region.requests[0])
+               : state;
+}
+
+enum remote_process_state remote_snapshot_take_sizes(struct remote_process *target, struct remote_sizes *sizes)
+{
+    memset(sizes, 0, sizeof *sizes);
+    enum remote_process_state state = remote_process_renew(target);
+    state = state == REMOTE_READ ? remote_snapshot_bring_requests(target) : state;
+    if (state == REMOTE_READ && region.buckets > 0) {
+        remote_sizes_count(sizes);
+    }
+    remote_snapshot_release();
+    return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
+}
+
 enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot)
 {
     enum remote_process_state state = remote_process_renew(target);

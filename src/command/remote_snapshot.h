@@ -4,6 +4,7 @@
 #define SOCKMALLOC_REMOTE_SNAPSHOT_H
 
 #include "command/remote_process.h"
+#include "command/remote_sizes.h"
 #include "memory/bucket.h"
 #include "pool/in_use_list.h"
 #include "statistics/snapshot.h"
@@ -35,6 +36,10 @@ enum remote_process_state remote_snapshot_take(struct remote_process *target, st
  * in_use_list_release.
  */
 enum remote_process_state remote_snapshot_list(struct remote_process *target, struct in_use_list *list);
+
+/* Counts the sizes of the requests in slots that are in use, with the same checks and limits as remote_snapshot_take.
+ */
+enum remote_process_state remote_snapshot_take_sizes(struct remote_process *target, struct remote_sizes *sizes);
 
 /* Makes a plan from another process or a file safe to print: makes its labels anew from its sizes. */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);

@@ -1,8 +1,12 @@
 """Tests nginx under the library: as a proxy, with TLS, and reopening its logs at SIGUSR1."""
 # SPDX-License-Identifier: BSD-2-Clause
+import json
 import os
+import re
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 from harness import certificate, settings, waiting, web
 from harness.case import ServerCase
@@ -47,7 +51,7 @@ http {{
 """
 
 
-class Nginx(ServerCase):
+class NginxCase(ServerCase):
     def setUp(self) -> None:
         super().setUp()
         self.upstream = Upstream()
@@ -97,6 +101,8 @@ class Nginx(ServerCase):
         self.stop(server, signal.SIGQUIT)
         self.assertEqual(self.error_log.read_text(), "", "nginx complained")
 
+
+class Nginx(NginxCase):
     def put_load(self, load: web.Load, tls: certificate.Certificate | None = None) -> None:
         server, port, workers = self.start_nginx(tls)
         context = tls.client_context() if tls else None
@@ -185,3 +191,56 @@ class Nginx(ServerCase):
                 if (status.st_dev, status.st_ino) == (file.st_dev, file.st_ino):
                     holders.append(pid)
         return holders
+
+
+class Advice(NginxCase):
+    """Follows an advice: buffers of 17 KiB take five pages each, and buffers of 16 KiB four."""
+
+    CLIENTS = 40
+    BUFFERS = 16
+    LARGE = 17 << 10
+
+    def configure(self, port: int, tls: certificate.Certificate | None = None) -> list[str]:
+        command = super().configure(port, tls)
+        path = self.directory / "nginx.conf"
+        text = path.read_text().replace("location / {", "location / { proxy_max_temp_file_size 0;")
+        path.write_text(re.sub(r"(proxy_buffer_size|proxy_buffers \d+) 16k;", rf"\1 {self.size};", text))
+        return command
+
+    def ask(self, name: str, process: int) -> dict[str, Any]:
+        line = [settings.command(), name, "--json", str(process)]
+        return json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
+
+    def measure(self, size: str) -> tuple[int, dict[str, Any]]:
+        """Returns how many bytes of the slots in use are resident while slow clients have filled all buffers, and the
+        advice."""
+        self.size = size
+        server, port, _workers = self.start_nginx()
+        clients = [web.Client(port) for _ in range(self.CLIENTS)]
+        for client in clients:
+            client.ask(8 << 20)
+        waiting.until(lambda: self.holds(server.pid), "the clients fill all buffers")
+        figures = waiting.until(lambda: self.at_rest(server.pid), "nginx is at rest")
+        advice = self.ask("advise", server.pid)
+        for client in clients:
+            client.close()
+        self.stop(server, signal.SIGQUIT)
+        return figures["total"]["resident_live"], advice
+
+    def holds(self, process: int) -> bool:
+        return self.ask("stat", process)["total"]["live"] >= self.CLIENTS * (self.BUFFERS + 1)
+
+    def at_rest(self, process: int) -> dict[str, Any] | None:
+        """Returns the figures if two readings have the same ones."""
+        first, second = (self.ask("stat", process) for _ in range(2))
+        return second if first["total"] == second["total"] else None
+
+    def test_the_saving_is_what_was_promised(self) -> None:
+        before, advice = self.measure(str(self.LARGE))
+        self.assertTrue(advice["worth"])
+        (over,) = (one for one in advice["advice"] if one["rule"] == "just_over")
+        found = dict(re.findall(r"^(proxy_\w+) (?:\d+ )?(\w+);$", over["lines"], re.MULTILINE))
+        self.assertEqual(found, {"proxy_buffer_size": "16k", "proxy_buffers": "16k"})
+        after, advice = self.measure(found["proxy_buffers"])
+        self.assertNotIn("just_over", [one["rule"] for one in advice["advice"]])
+        self.assertAlmostEqual(before - after, over["saving"], delta=0.2 * over["saving"])

@@ -81,6 +81,22 @@ static void churn(const char *size)
     answer("done");
 }
 
+/* Allocates several blocks of one size, and writes to all of their bytes. The process keeps them, unless `frees`. */
+static void fill(const char *size, bool frees)
+{
+    enum { BLOCKS = 200 };
+    static char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = check_hide(malloc(strtoul(size, NULL, 10)));
+        CHECK(blocks[i] != NULL);
+        memset(blocks[i], 1, strtoul(size, NULL, 10));
+    }
+    for (int i = 0; i < BLOCKS && frees; i++) {
+        free(blocks[i]);
+    }
+    answer("done");
+}
+
 /* Allocates a thousand blocks of a size that mimalloc serves, which the process keeps, and writes to each. */
 static void take_small(const char *size)
 {
@@ -265,6 +281,10 @@ static void obey(const char *word, const char *rest)
         take(rest);
     } else if (strcmp(word, "churn") == 0) {
         churn(rest);
+    } else if (strcmp(word, "fill") == 0) {
+        fill(rest, false);
+    } else if (strcmp(word, "clear") == 0) {
+        fill(rest, true);
     } else if (strcmp(word, "small") == 0) {
         take_small(rest);
     } else if (strcmp(word, "hold") == 0) {
