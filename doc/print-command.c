@@ -5,6 +5,7 @@
 
 #include "command/advise_rows.h"
 #include "command/command_rows.h"
+#include "command/top_rows.h"
 #include "offers.h"
 
 /* Prints text for roff, with hyphens that roff does not change to dashes. */
@@ -94,19 +95,48 @@ static void print_servers(void)
 #undef SERVER
 }
 
+static void print_entry(const char *name, const char *help)
+{
+    fputs(".TP\n.B ", stdout);
+    print_escaped(name);
+    putchar('\n');
+    print_escaped(help);
+    fputs(".\n", stdout);
+}
+
+/* Prints the keys of `sockmalloc top`. */
+static void print_keys(void)
+{
+#define KEY(key, help)               print_entry(key, help);
+#define ORDER(name, key, word, help) print_entry((const char[]){key, '\0'}, "sorts by " help);
+    TOP_KEY_ROWS(KEY)
+    TOP_ORDER_ROWS(ORDER)
+#undef KEY
+#undef ORDER
+}
+
+/* Prints the columns of `sockmalloc top`. */
+static void print_columns(void)
+{
+#define COLUMN(name, heading, from, help) print_entry(heading, help);
+    TOP_COLUMN_ROWS(COLUMN)
+#undef COLUMN
+    print_entry(TOP_BAR_HEADING, TOP_BAR_HELP);
+}
+
 int main(int count, char **arguments)
 {
     static const struct {
         const char *name;
         void (*print)(void);
-    } parts[] = {
-        {"commands", print_commands}, {"exits", print_exits}, {"advice", print_advice}, {"servers", print_servers}};
+    } parts[] = {{"commands", print_commands}, {"exits", print_exits}, {"advice", print_advice},
+                 {"servers", print_servers},   {"keys", print_keys},   {"columns", print_columns}};
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(arguments[1], parts[i].name) == 0) {
             parts[i].print();
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: print-command commands|exits|advice|servers\n", stderr);
+    fputs("usage: print-command commands|exits|advice|servers|keys|columns\n", stderr);
     return 2;
 }

@@ -1,6 +1,5 @@
 /* sockmalloc advise: says if the pools are worth while in a server, and which settings would save memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,25 +126,6 @@ static enum command_exit advise_from_file(const struct advise_wish *wish)
     return code;
 }
 
-/* Returns how many threads a process has, or 0 if that is unknown. */
-static unsigned advise_threads(int process)
-{
-    char path[64];
-    char line[256];
-    unsigned threads = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", process);
-    FILE *status = fopen(path, "re");
-    while (status != NULL && threads == 0 && fgets(line, sizeof line, status) != NULL) {
-        if (sscanf(line, "Threads: %u", &threads) != 1) {
-            threads = 0;
-        }
-    }
-    if (status != NULL) {
-        fclose(status);
-    }
-    return threads;
-}
-
 /* What is added up over all processes, beside the snapshots. */
 struct advise_sums {
     struct remote_sizes sizes;
@@ -164,7 +144,8 @@ static void advise_add_member(struct group_member *member, struct advise_sums *s
     sums->has_former = sums->has_former && member->has_former;
     sums->former.requests += member->former.requests;
     sums->former.returned += member->former.returned;
-    sums->threads += advise_threads(member->target.process);
+    struct remote_process_status status;
+    sums->threads += remote_process_status(member->target.process, &status) ? status.threads : 0;
     sums->has_memory = look_at_memory(&member->target, &memory) == REMOTE_READ && sums->has_memory;
     sums->memory.resident += memory.resident;
     sums->memory.small += memory.small;

@@ -82,6 +82,8 @@
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
     ROW(report, "output", 'o', "FILE", "file to write the page to; by default it is written to stdout")                \
+    ROW(top, "batch", 'b', NULL, "prints lines, after each interval, instead of a screen")                             \
+    ROW(top, "count", 'n', "COUNT", "ends after this number of updates")                                               \
     ROW(top, "interval", 'i', "TIME", "time between two updates, such as 250ms; default 1s")                           \
     ROW(exporter, "listen", 'l', "HOST:PORT",                                                                          \
         "answers on this address; default 127.0.0.1:9500, unless --unix or --textfile is given")                       \
@@ -118,7 +120,8 @@
         "a file is cut, damaged or not to be read, or the memory of a process makes no sense or takes too long to "    \
         "read")                                                                                                        \
     ROW(UNWRITTEN, 8, "the output could not be written")                                                               \
-    ROW(NO_TERMINAL, 9, "top: there is no terminal, or the command was built without ncurses")                         \
+    ROW(NO_TERMINAL, 9,                                                                                                \
+        "top: there is no terminal, or the command was built without ncurses, and --batch was not given")              \
     ROW(FAILED, 10, "compare: the server or its load has failed")                                                      \
     ROW(NO_ADDRESS, 11, "exporter: it cannot listen on the address, or was built without libmicrohttpd")               \
     ROW(UNANSWERED, 12, "the process has not carried out what the signal demanded")                                    \

@@ -53,9 +53,17 @@ bool remote_process_status(int process, struct remote_process_status *status)
     }
     /* the program's name ends here; the name itself may contain anything, even a parenthesis */
     const char *behind = strrchr(text, ')');
-    return behind != NULL &&
-           sscanf(behind, ") %c %d %*s %*s %*s %*s %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-                  &status->state, &status->parent, &status->flags, &status->start) == 4;
+    uint64_t user;
+    uint64_t system;
+    if (behind == NULL || sscanf(behind,
+                                 ") %c %d %*s %*s %*s %*s %u %*s %*s %*s %*s %" SCNu64 " %" SCNu64
+                                 " %*s %*s %*s %*s %u %*s %" SCNu64 " %*s %" SCNu64,
+                                 &status->state, &status->parent, &status->flags, &user, &system, &status->threads,
+                                 &status->start, &status->pages) != 8) {
+        return false;
+    }
+    status->ticks = user + system;
+    return true;
 }
 
 void remote_process_open(struct remote_process *target, int process)

@@ -58,6 +58,9 @@ struct remote_process_status {
     int parent;
     unsigned flags; /* PF_* of the kernel (linux/sched.h) */
     uint64_t start; /* the time at which the process started, in kernel ticks */
+    uint64_t ticks; /* processor time of all its threads, in kernel ticks */
+    uint64_t pages; /* resident pages */
+    unsigned threads;
 };
 
 /* Reads the status of a process. Returns false if there is no such process. */

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/bounds.h"
 #include "command/look.h"
 
 uint64_t top_list_now(void)
@@ -16,12 +18,6 @@ uint64_t top_list_now(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-static int top_parent(int process)
-{
-    struct remote_process_status status;
-    return remote_process_status(process, &status) ? status.parent : 0;
 }
 
 static struct top_process *top_find(struct top_list *list, int process)
@@ -64,9 +60,14 @@ static struct top_figures top_compare(const struct top_process *process, unsigne
     double hits = (double)(now->cache_hits - (grew ? former->cache_hits : 0));
     double asked = (double)(now->asked - (grew ? former->asked : 0));
     double room = top_room(process, bucket, !grew);
+    double fell = (double)(now->fell_through - (grew ? former->fell_through : 0));
     return (struct top_figures){.live = now->live,
                                 .cached = now->cached,
                                 .resident = now->resident,
+                                .rss = SNAPSHOT_UNKNOWN,
+                                .cpu = -1,
+                                .fell = requests + fell > 0 ? fell / (requests + fell) : 0,
+                                .fell_rate = grew ? fell / seconds : 0,
                                 .rate = grew ? requests / seconds : 0,
                                 .hits = requests > 0 && hits <= requests ? hits / requests : 0,
                                 .room = grew ? room / seconds : 0,
@@ -75,7 +76,23 @@ static struct top_figures top_compare(const struct top_process *process, unsigne
 
 static struct top_figures top_total(const struct top_process *process)
 {
-    return top_compare(process, process->snapshot.buckets);
+    struct top_figures total = top_compare(process, process->snapshot.buckets);
+    double seconds = (double)(process->time - process->former_time) / 1e9;
+    double ticks = (double)EXCESS(process->ticks, process->former_ticks);
+    total.rss = process->rss;
+    total.cpu = process->has_former && seconds > 0 ? ticks / (double)sysconf(_SC_CLK_TCK) / seconds : 0;
+    return total;
+}
+
+/* Reads what /proc says of the process. */
+static void top_look_at_status(struct top_process *process)
+{
+    struct remote_process_status status = {0};
+    process->former_ticks = process->ticks;
+    remote_process_status(process->target.process, &status);
+    process->parent = status.parent;
+    process->ticks = status.ticks;
+    process->rss = status.pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static enum remote_process_state top_look_at(struct top_process *process)
@@ -87,7 +104,7 @@ static enum remote_process_state top_look_at(struct top_process *process)
     process->is_read = state == REMOTE_READ;
     process->time = top_list_now();
     process->plan = remote_snapshot_plan;
-    process->parent = top_parent(process->target.process);
+    top_look_at_status(process);
     process->total = top_total(process);
     return state;
 }
@@ -152,7 +169,7 @@ static bool top_is_wanted(const struct top_list *list, int process)
 enum remote_process_state top_list_look(struct top_list *list)
 {
     enum remote_process_state state = REMOTE_GONE;
-    list->last = 0;
+    list->last.process = 0;
     for (unsigned i = list->count; i-- > 0;) {
         enum remote_process_state found = top_look_at(&list->process[i]);
         if (found != REMOTE_READ) {
@@ -166,9 +183,9 @@ enum remote_process_state top_list_look(struct top_list *list)
     for (unsigned i = 0; i < all.count; i++) {
         if (process_list_names(&all, &all.row[i], list->word, list->words)) {
             enum remote_process_state found = top_add(list, all.row[i].process);
-            bool tells = found != REMOTE_READ && (list->last == 0 || top_is_wanted(list, all.row[i].process));
+            bool tells = found != REMOTE_READ && (list->last.process == 0 || top_is_wanted(list, all.row[i].process));
             state = tells ? found : state;
-            list->last = tells ? all.row[i].process : list->last;
+            list->last = tells ? list->process[list->count].target : list->last; /* top_add has left it there */
         }
     }
     process_list_free(&all);
@@ -203,6 +220,13 @@ static void top_add_figures(struct top_figures *to, const struct top_figures *ow
     if (rate > 0) {
         to->hits = (to->hits * to->rate + own->hits * own->rate) / rate;
     }
+    double calls = to->rate + to->fell_rate + own->rate + own->fell_rate;
+    if (calls > 0) {
+        to->fell = (to->fell_rate + own->fell_rate) / calls;
+    }
+    to->fell_rate += own->fell_rate;
+    to->cpu = own->cpu < 0 ? to->cpu : to->cpu + own->cpu;
+    to->rss = snapshot_sum(to->rss, own->rss);
     to->live += own->live;
     to->cached += own->cached;
     to->resident = snapshot_sum(to->resident, own->resident);
@@ -263,6 +287,12 @@ static double top_key(const struct top_process *process, enum top_order order)
         return (double)process->total.cached;
     case TOP_BY_RESIDENT:
         return process->total.resident != SNAPSHOT_UNKNOWN ? (double)process->total.resident : 0;
+    case TOP_BY_RSS:
+        return process->total.rss != SNAPSHOT_UNKNOWN ? (double)process->total.rss : 0;
+    case TOP_BY_CPU:
+        return process->total.cpu;
+    case TOP_BY_FELL:
+        return process->total.fell;
     case TOP_BY_HITS:
         return process->total.hits;
     default:

@@ -12,6 +12,7 @@
 #include "command/process_list.h"
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
+#include "command/top_rows.h"
 #include "statistics/snapshot.h"
 
 /* The figures of one line, which shows a process or a bucket. */
@@ -19,6 +20,10 @@ struct top_figures {
     uint64_t live;
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
+    uint64_t rss;      /* bytes of the whole process, or SNAPSHOT_UNKNOWN, which it is for a bucket */
+    double cpu;        /* processor time since the last reading, by the time; below 0 for a bucket */
+    double fell;       /* share of the requests of these sizes that fell through, as `hits` */
+    double fell_rate;  /* requests per second that fell through since the last reading */
     double rate;       /* requests per second since the last reading */
     /* share of these requests that a cache served, from 0 to 1; if there were none, the share since the start */
     double hits;
@@ -36,6 +41,9 @@ struct top_process {
     struct snapshot former;
     uint64_t time; /* time of the last reading, by top_list_now */
     uint64_t former_time;
+    uint64_t ticks; /* processor time at the last reading, in kernel ticks */
+    uint64_t former_ticks;
+    uint64_t rss; /* bytes */
     struct bucket_plan plan;
     struct top_figures total; /* figures of the process, with those of its workers if they are folded under it */
     unsigned workers;         /* number of workers that are folded under it */
@@ -53,15 +61,13 @@ struct top_costly {
 struct top_list {
     const struct process_word *word; /* name the processes; without words, all that have loaded the library are shown */
     unsigned words;
-    int last; /* the id of the process whose state the last call of top_list_look returned; 0 if there is none */
+    struct remote_process last; /* the process whose state top_list_look returned last; its id is 0 if there is none */
     unsigned count;
     struct top_process process[TOP_PROCESSES];
     /* a ring of the processes that were last found too costly; costly_next is the oldest entry */
     struct top_costly costly[TOP_COSTLY];
     unsigned costly_next;
 };
-
-enum top_order { TOP_BY_RATE, TOP_BY_LIVE, TOP_BY_CACHED, TOP_BY_RESIDENT, TOP_BY_HITS, TOP_BY_PROCESS };
 
 /* Returns the time of the monotonic clock in nanoseconds. */
 uint64_t top_list_now(void);

@@ -4,49 +4,54 @@
 
 #include <ncurses.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/bounds.h"
-#include "base/text.h"
 
-/*
- * Below 72 columns the narrow columns are used. With 40 columns they leave a short label, numbers of four characters,
- * and six characters for the bar.
- */
-enum { WIDE = 72, LABEL_WIDE = 20, LABEL_NARROW = 9 };
+/* Lines that show no process and no bucket: the title, two headings and the last line. */
+enum { FIXED_LINES = 4 };
 
-/* Lines that show no process and no bucket: the title, two headings and the help. */
-enum { FIXED_LINES = 4, COMPACT_SIZE = 8 };
+/* The pairs of colours, which are 0 where there are no colours. */
+enum { PAIR_BAR = 1, PAIR_WARNING = 2, PAIR_GOOD = 3 };
+static bool has_pairs;
 
-/* The columns of numbers between the label and the bar: their headings and widths. */
-static const struct {
-    const char *wide;
-    int wide_width;
-    const char *narrow;
-    int narrow_width;
-} numbers[] = {{"live", 8, "live", 5}, {"cached", 8, "cach", 5}, {"resident", 9, "mem", 5},
-               {"rate/s", 8, "/s", 5}, {"hits", 6, "hit", 5},    {"filled", 7, "", 0}};
-
-enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+/* From this share on, requests that fall through are shown as a warning. */
+static const double much_fell = 0.1;
 
 static SCREEN *screen;
 
-bool top_screen_open(void)
+/* Returns true unless the user wants no colours. See https://no-color.org. */
+static bool wants_colours(void)
 {
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return false;
+    const char *value = getenv("NO_COLOR");
+    return value == NULL || value[0] == '\0';
+}
+
+static void open_colours(void)
+{
+    has_pairs = wants_colours() && has_colors() && start_color() == OK && use_default_colors() == OK;
+    if (has_pairs) {
+        init_pair(PAIR_BAR, COLOR_CYAN, -1);
+        init_pair(PAIR_WARNING, COLOR_RED, -1);
+        init_pair(PAIR_GOOD, COLOR_GREEN, -1);
     }
-    screen = newterm(NULL, stdout, stdin);
+}
+
+const char *top_screen_open(void)
+{
+    bool is_terminal = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
+    screen = is_terminal ? newterm(NULL, stdout, stdin) : NULL;
     if (screen == NULL) {
-        return false;
+        return "top needs a terminal, and TERM must name its type; --batch needs none";
     }
     set_term(screen);
+    open_colours();
     cbreak();
     noecho();
     keypad(stdscr, TRUE);
     curs_set(0);
-    return true;
+    return NULL;
 }
 
 void top_screen_close(void)
@@ -55,193 +60,120 @@ void top_screen_close(void)
     delscreen(screen);
 }
 
-/* Prints a number in at most four characters: 999, 9.9k, 99k, 999k and so on. */
-static void compact(double number, double unit, char text[COMPACT_SIZE])
-{
-    static const char units[] = " kmgtp";
-    unsigned power = 0;
-    while (number >= 999.5 && power + 2 < sizeof units) {
-        number /= unit;
-        power++;
-    }
-    if (power == 0) {
-        snprintf(text, COMPACT_SIZE, "%.0f", number);
-    } else {
-        snprintf(text, COMPACT_SIZE, number < 9.95 ? "%.1f%c" : "%.0f%c", number, units[power]);
-    }
-}
-
-static int number_width(int number)
-{
-    return COLS >= WIDE ? numbers[number].wide_width : numbers[number].narrow_width;
-}
-
-static int label_width(void)
-{
-    return COLS >= WIDE ? LABEL_WIDE : LABEL_NARROW;
-}
-
-static void draw_heading(int line, const char *label)
+static void draw_heading(int line, const char *text)
 {
     attron(A_REVERSE);
     mvhline(line, 0, ' ', COLS);
-    mvprintw(line, 0, "%-*.*s", label_width(), label_width(), label);
-    for (int i = 0; i < NUMBERS; i++) {
-        printw("%*s", number_width(i), COLS >= WIDE ? numbers[i].wide : numbers[i].narrow);
-    }
+    mvaddnstr(line, 0, text, COLS);
     attroff(A_REVERSE);
 }
 
-/* Draws the bar in the rest of the line, filled up to the share. */
-static void draw_bar(int line, double share)
+/* Colours a figure of a line that is drawn. */
+static void colour_figure(int line, const struct top_layout *layout, enum top_column column, short pair)
 {
-    int start = label_width() + 1;
-    for (int i = 0; i < NUMBERS; i++) {
-        start += number_width(i);
-    }
-    int width = COLS - start;
-    int filled = width > 0 ? (int)(share * width + 0.5) : 0;
-    mvhline(line, start, '#', LESSER(filled, width));
-}
-
-/* Returns which share of `most` the resident bytes are, or 0 if the resident bytes are unknown. */
-static double part_of(uint64_t resident, double most)
-{
-    return resident != SNAPSHOT_UNKNOWN && most > 0 ? (double)resident / most : 0;
-}
-
-static void draw_figures(int line, const char *label, const struct top_figures *figures, double share)
-{
-    char number[NUMBERS][COMPACT_SIZE];
-    compact((double)figures->live, 1000, number[0]);
-    compact((double)figures->cached, 1000, number[1]);
-    if (figures->resident == SNAPSHOT_UNKNOWN) {
-        snprintf(number[2], COMPACT_SIZE, "%s", COLS >= WIDE ? "unknown" : "?");
-    } else {
-        compact((double)figures->resident, 1024, number[2]);
-    }
-    compact(figures->rate, 1000, number[3]);
-    snprintf(number[4], COMPACT_SIZE, "%.0f%%", figures->hits * 100);
-    snprintf(number[5], COMPACT_SIZE, "%.0f%%", figures->filled * 100);
-    mvprintw(line, 0, "%-*.*s", label_width(), label_width(), label);
-    for (int i = 0; i < NUMBERS; i++) {
-        printw("%*.*s", number_width(i), number_width(i), number[i]);
-    }
-    draw_bar(line, share);
-}
-
-static void draw_process(int line, const struct top_process *process, double most, bool selected)
-{
-    char label[5 * REMOTE_NAME_SIZE];
-    struct text text = text_begin(label, sizeof label);
-    text_add(&text, "%d ", process->target.process);
-    text_add_shown(&text, process->target.name);
-    if (process->workers > 0) {
-        text_add(&text, "+%u", process->workers);
-    }
-    attron(selected ? A_BOLD : A_NORMAL);
-    draw_figures(line, label, &process->total, part_of(process->total.resident, most));
-    attroff(selected ? A_BOLD : A_NORMAL);
-    if (selected) {
-        mvchgat(line, 0, label_width(), A_BOLD | A_UNDERLINE, 0, NULL);
+    if (has_pairs && layout->end[column] != 0) {
+        mvchgat(line, layout->end[column] - 4, 4, A_NORMAL, pair, NULL);
     }
 }
 
-/* Returns the process whose buckets are shown, or NULL if the list is empty. */
-static const struct top_process *find_selected(const struct top_list *list, const struct top_view *view)
+static void draw_figures(int line, const struct top_layout *layout, const char *text, const struct top_figures *figures)
 {
-    const struct top_process *first = NULL;
-    for (unsigned i = 0; i < list->count; i++) {
-        const struct top_process *process = &list->process[i];
-        if (!process->is_folded && process->target.process == view->selected) {
-            return process;
-        }
-        first = first == NULL && !process->is_folded ? process : first;
+    mvaddnstr(line, 0, text, COLS);
+    if (figures->fell >= much_fell) {
+        colour_figure(line, layout, TOP_COLUMN_fell, PAIR_WARNING);
     }
-    return first;
+    if (figures->rate > 0) {
+        colour_figure(line, layout, TOP_COLUMN_rate, PAIR_GOOD);
+    }
+    if (has_pairs && layout->bar_width > 0) {
+        mvchgat(line, layout->bar, layout->bar_width, A_NORMAL, PAIR_BAR, NULL);
+    }
 }
 
-static int draw_processes(int line, int end, const struct top_list *list, const struct top_process *selected)
+static int draw_processes(int line, int end, const struct top_layout *layout, const struct top_list *list,
+                          const struct top_process *selected)
 {
-    double most = 0;
-    for (unsigned i = 0; i < list->count; i++) {
-        uint64_t resident = list->process[i].total.resident;
-        bool more = resident != SNAPSHOT_UNKNOWN && (double)resident > most;
-        most = more ? (double)resident : most;
-    }
+    char text[TOP_LINE_SIZE];
+    double most = top_text_most(list);
     for (unsigned i = 0; i < list->count && line < end; i++) {
-        if (!list->process[i].is_folded) {
-            draw_process(line, &list->process[i], most, &list->process[i] == selected);
+        const struct top_process *process = &list->process[i];
+        if (!process->is_folded) {
+            top_text_process(layout, process, most, text);
+            draw_figures(line, layout, text, &process->total);
+            if (process == selected) {
+                mvchgat(line, 0, layout->label, A_BOLD | A_UNDERLINE, 0, NULL);
+            }
             line++;
         }
     }
     return line;
 }
 
-/* Draws the buckets of a process and of the workers that are folded under it. The bar is the bucket's share of the
- * resident bytes of all buckets. */
-static void draw_buckets(int line, int end, struct top_list *list, const struct top_process *process)
+/* Draws the buckets of a process and of the workers that are folded under it. */
+static void draw_buckets(int line, int end, const struct top_layout *layout, struct top_list *list,
+                         const struct top_process *process)
 {
-    char heading[64];
-    snprintf(heading, sizeof heading, process->workers > 0 ? "of %d+%u" : "of %d", process->target.process,
-             process->workers);
-    draw_heading(line, heading);
-    uint64_t total = process->total.resident;
-    double all = total != SNAPSHOT_UNKNOWN ? (double)total : 0;
+    char text[TOP_LINE_SIZE];
+    top_text_buckets(layout, process, text);
+    draw_heading(line, text);
     for (unsigned bucket = 0; bucket < process->snapshot.buckets && ++line < end; bucket++) {
         struct top_figures figures = top_list_bucket(list, process, bucket);
-        draw_figures(line, process->plan.label[bucket], &figures, part_of(figures.resident, all));
+        top_text_bucket(layout, list, process, bucket, text);
+        draw_figures(line, layout, text, &figures);
     }
 }
 
-static const struct {
-    int key;
-    enum top_order order;
-    const char *word;
-} orders[] = {{'r', TOP_BY_RATE, "rate"},       {'l', TOP_BY_LIVE, "live"}, {'c', TOP_BY_CACHED, "cached"},
-              {'m', TOP_BY_RESIDENT, "memory"}, {'h', TOP_BY_HITS, "hits"}, {'p', TOP_BY_PROCESS, "process"}};
-
-enum { ORDERS = sizeof orders / sizeof orders[0] };
-
-static void draw_title(const struct top_list *list, const struct top_view *view)
+static void draw_list(struct top_list *list, const struct top_view *view)
 {
-    char title[128];
-    snprintf(title, sizeof title, "sockmalloc top: %u process%s, by %s, every %.3g s%s", list->count,
-             list->count == 1 ? "" : "es", orders[view->order].word, view->interval, view->folds ? "" : ", unfolded");
-    mvaddnstr(0, 0, title, COLS);
+    char text[TOP_LINE_SIZE];
+    const struct top_process *selected = top_text_selected(list, view);
+    struct top_layout layout = top_text_layout(COLS);
+    top_text_heading(&layout, "process", text);
+    draw_heading(1, text);
+    if (selected == NULL) {
+        mvaddnstr(2, 0, "no process that may be read carries the library", COLS);
+        return;
+    }
+    /* The buckets get as many lines as they need, but two lines at least are left for the processes. */
+    int wanted = (int)selected->snapshot.buckets;
+    int room = LINES - FIXED_LINES - wanted;
+    int line = draw_processes(2, 2 + GREATER(room, 2), &layout, list, selected);
+    draw_buckets(line, LINES - 1, &layout, list, selected);
 }
 
+/* Draws the help, in two columns where one has too few lines. */
 static void draw_help(void)
 {
-    const char *help = COLS >= WIDE ? "q quit  up/down select  f fold  sort: r rate l live c cached m "
-                                      "memory h hits p process"
-                                    : "q quit f fold sort by: r l c m h p";
-    mvaddnstr(LINES - 1, 0, help, COLS - 1); /* writing to the last column of the last line would scroll the terminal */
+    char text[TOP_LINE_SIZE];
+    unsigned lines = (unsigned)GREATER(LINES - 2, 1);
+    bool is_long = top_text_help(lines, text) != NULL;
+    int width = is_long ? COLS / 2 : COLS;
+    for (unsigned i = 0; i < 2 * lines && top_text_help(i, text) != NULL; i++) {
+        mvaddnstr(1 + (int)(i % lines), (int)(i / lines) * width, text, width - 1);
+    }
 }
 
 void top_screen_draw(struct top_list *list, const struct top_view *view)
 {
-    const struct top_process *selected = find_selected(list, view);
+    char title[TOP_LINE_SIZE];
     erase();
-    draw_title(list, view);
-    draw_heading(1, "process");
-    if (selected == NULL) {
-        mvaddnstr(2, 0, "no process that may be read carries the library", COLS);
+    top_text_title(list, view, title);
+    mvaddnstr(0, 0, title, COLS);
+    if (view->shows_help) {
+        draw_help();
     } else {
-        /* The buckets get as many lines as they need, but two lines at least are left for the processes. */
-        int wanted = (int)selected->snapshot.buckets;
-        int room = LINES - FIXED_LINES - wanted;
-        int line = draw_processes(2, 2 + GREATER(room, 2), list, selected);
-        draw_buckets(line, LINES - 1, list, selected);
+        draw_list(list, view);
     }
-    draw_help();
+    /* writing to the last column of the last line would scroll the terminal */
+    mvaddnstr(LINES - 1, 0, view->shows_help ? "any key goes back" : "q quit  ? help  f fold  up/down select",
+              COLS - 1);
     refresh();
 }
 
 /* Selects the next process on the screen, below (1) or above (-1). */
 static void select_next(const struct top_list *list, struct top_view *view, int step)
 {
-    const struct top_process *selected = find_selected(list, view);
+    const struct top_process *selected = top_text_selected(list, view);
     int at = selected != NULL ? (int)(selected - list->process) + step : 0;
     while (at >= 0 && at < (int)list->count && list->process[at].is_folded) {
         at += step;
@@ -251,16 +183,32 @@ static void select_next(const struct top_list *list, struct top_view *view, int 
     }
 }
 
+static const struct {
+    int key;
+    enum top_order order;
+} orders[] = {
+#define TOP_ORDER(name, key, word, help) {key, TOP_BY_##name},
+    TOP_ORDER_ROWS(TOP_ORDER)
+#undef TOP_ORDER
+};
+
 bool top_screen_wait(const struct top_list *list, struct top_view *view, int milliseconds)
 {
     timeout(milliseconds);
     int key = getch();
-    for (unsigned i = 0; i < ORDERS; i++) {
+    if (view->shows_help) {
+        view->shows_help = key == ERR || key == KEY_RESIZE;
+        return key != ERR || isatty(STDIN_FILENO) != 0;
+    }
+    for (unsigned i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         view->order = orders[i].key == key ? orders[i].order : view->order;
     }
     switch (key) {
     case 'q':
         return false;
+    case '?':
+        view->shows_help = true;
+        return true;
     case 'f':
         view->folds = !view->folds;
         return true;

@@ -3,23 +3,19 @@
 #ifndef SOCKMALLOC_TOP_SCREEN_H
 #define SOCKMALLOC_TOP_SCREEN_H
 
-#include <stdbool.h>
-
 #include "command/top_list.h"
+#include "command/top_text.h"
 
-struct top_view {
-    enum top_order order;
-    bool folds;
-    int selected; /* process id of the process whose buckets are shown; 0 stands for the first process of the list */
-    double interval;
-};
-
-/* Prepares the terminal. Returns false if stdin or stdout is no terminal, or if the terminal's type is unknown. */
-bool top_screen_open(void);
+/*
+ * Prepares the terminal. Returns NULL, or a text that says what is wrong: stdin or stdout is no terminal, its type is
+ * unknown, or the command was built without ncurses.
+ */
+const char *top_screen_open(void);
 
 /* Restores the terminal. */
 void top_screen_close(void);
 
+/* Draws the list, or the help. In colour where the terminal has colours and the environment has no NO_COLOR. */
 void top_screen_draw(struct top_list *list, const struct top_view *view);
 
 /*

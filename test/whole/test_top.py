@@ -38,6 +38,15 @@ def line_of(screen: list[str], label: str) -> list[str]:
     return next((line.split() for line in screen if line.startswith(label)), [])
 
 
+def figure(screen: list[str], label: str, column: str) -> str:
+    """Returns the figure below the heading of this column, in the line that begins with the label; "" if there is
+    none."""
+    headings = screen[1] if len(screen) > 1 else ""
+    row = next((line for line in screen if line.startswith(label)), "")
+    end = headings.find(f" {column} ") + 1 + len(column)
+    return row[end - 6 : end].strip() if f" {column} " in headings else ""
+
+
 class Screens(TopCase):
     def test_figures_at_all_sizes(self) -> None:
         servant = self.start(DECAY_MS="-1")
@@ -47,19 +56,22 @@ class Screens(TopCase):
         for columns, lines in SIZES:
             with self.subTest(columns=columns):
                 terminal = self.top(servant.pid, columns=columns, lines=lines)
-                screen = terminal.wait_for(lambda now: "q quit" in now[-1] and line_of(now, "4m") != [])
+                screen = terminal.wait_for(lambda now: "q quit" in now[-1] and line_of(now, "4m") != [] and now[2] != "")
                 self.assertTrue(screen[0].startswith("sockmalloc top: 1 process, by rate"), screen[0])
                 self.assertEqual(len(screen), lines)
                 process = f"{servant.pid} servant"[: 20 if columns == 80 else 9]
                 self.assertNotEqual(line_of(screen, process), [])
                 self.assertEqual(line_of(screen, "4k")[1:2], ["3"])
+                rss = figure(screen, process, "rss")
+                self.assertRegex(rss, r"\A\d+(\.\d)?m\Z")
+                bar = "share of mem"[: {40: 6, 60: 14, 80: 11}[columns]].rstrip()
+                self.assertTrue(screen[1].endswith(bar), screen[1])
                 if columns == 80:
-                    self.assertEqual(line_of(screen, f"of {servant.pid}")[-1], "filled")
+                    self.assertEqual(figure(screen, "4k", "cpu"), "-")
                     # The bucket 4k is filled to 61% by 5000 bytes in slots of 8192, and 128k to 74% by 100000 in
-                    # 135168. The name of a process adds one word to its rows.
-                    filled = [line_of(screen, label)[6] for label in ("4k", "128k", "1m")]
-                    self.assertEqual(filled, ["61%", "74%", "0%"])
-                    self.assertEqual(line_of(screen, process)[7], "74%")
+                    # 135168.
+                    filled = [figure(screen, label, "fill") for label in ("4k", "128k", "1m", process)]
+                    self.assertEqual(filled, ["61%", "74%", "0%", "74%"])
                 # The 200 buffers of 100000 bytes have more resident memory than any other bucket, one page each, so the
                 # bar of their bucket is the longest.
                 bars = {label: line_of(screen, label)[-1].count("#") for label in ("4k", "128k", "1m")}
@@ -78,13 +90,12 @@ class Screens(TopCase):
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))
         terminal = self.top(servant.pid)
-        terminal.wait_for(lambda now: line_of(now, "4k")[6:7] == ["61%"])
+        terminal.wait_for(lambda now: figure(now, "4k", "fill") == "61%")
 
         def rates(now: list[str]) -> bool:
             servant.ask(f"churn {next(sizes)}")
-            fields = line_of(now, "4k")
-            hits = len(fields) > 6 and re.fullmatch(r"[1-9]\d*%", fields[5]) is not None
-            return hits and fields[4] != "0" and fields[6] == "98%"
+            hits = re.fullmatch(r"[1-9]\d*%", figure(now, "4k", "hits")) is not None
+            return hits and figure(now, "4k", "req/s") != "0" and figure(now, "4k", "fill") == "98%"
 
         terminal.wait_for(rates)
         self.end(terminal)
@@ -183,6 +194,83 @@ class Keys(TopCase):
             time.sleep(0.001)
 
 
+    def test_help(self) -> None:
+        servant = self.start()
+        for columns, lines in (*SIZES, (200, 50)):
+            with self.subTest(columns=columns):
+                terminal = self.top(servant.pid, columns=columns, lines=lines)
+                terminal.wait_for(lambda now: line_of(now, "4k") != [])
+                terminal.type(b"?")
+                screen = terminal.wait_for(lambda now: now[-1] == "any key goes back" and "fell" in "".join(now))
+                self.assertRegex("\n".join(screen), r"(?m)^q +quits")
+                self.assertRegex("\n".join(screen), r"(?m)\brss +resident")
+                terminal.type(b"x")
+                terminal.wait_for(lambda now: line_of(now, "4k") != [])
+                self.end(terminal)
+
+    def test_sort_by_the_other_columns(self) -> None:
+        terminal = self.top(self.start().pid)
+        for key, word in ((b"s", "rss"), (b"u", "cpu"), (b"t", "fell"), (b"h", "hits"), (b"c", "cached")):
+            terminal.type(key)
+            terminal.wait_for(lambda now: f"by {word}," in now[0])
+        self.end(terminal)
+
+
+class Colours(TopCase):
+    def colours(self, **variables: str) -> set[str]:
+        """Returns the colours of the line of a process that has a bar."""
+        servant = self.start()
+        servant.ask("take 5000")
+        line = [command.path(), "top", *FAST, str(servant.pid)]
+        terminal = Terminal(line, command.environment(variables), 80, 24, name="linux")
+        self.addCleanup(terminal.close)
+        terminal.wait_for(lambda now: figure(now, "4k", "live") == "1")
+        servant.ask("churn 5000")
+        terminal.wait_for(lambda now: "#" in now[2])
+        found = terminal.colours(2)
+        self.end(terminal)
+        return found - {"green"}  # a rate that is not 0
+
+    def test_where_the_terminal_has_them(self) -> None:
+        self.assertEqual(self.colours(), {"default", "cyan"})
+        self.assertEqual(self.colours(NO_COLOR="1"), {"default"})
+
+
+class Batch(TopCase):
+    def lines(self, *options: str | int, columns: int = 80) -> list[str]:
+        result = command.run("top", "--batch", *FAST, *options, variables={"COLUMNS": str(columns)})
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        return result.stdout.splitlines()
+
+    def test_lines_of_each_width(self) -> None:
+        servant = self.start()
+        servant.ask("take 5000")
+        for columns, shown in ((40, 4), (80, 8), (200, 9)):
+            lines = self.lines("-n", 1, servant.pid, columns=columns)
+            self.assertTrue(lines[0].startswith("sockmalloc top: 1 process, by rate"))
+            self.assertLessEqual(max(map(len, lines)), columns)
+            self.assertEqual(len(lines[1].partition(" share")[0].split()), 1 + shown)
+            self.assertEqual(figure(lines, "4k", "live"), "1")
+            self.assertLess(len(lines), 30)
+
+    def test_rates_and_the_number_of_updates(self) -> None:
+        servant = self.start()
+        line = [command.path(), "top", "-b", *FAST, str(servant.pid)]
+        reader = subprocess.Popen(line, env=command.environment(), stdout=subprocess.PIPE, text=True)
+        self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        lines, rate = [""], ""
+        while rate in ("", "0"):
+            servant.ask("churn 5000")
+            text = reader.stdout.readline()
+            self.assertNotEqual(text, "")
+            lines = [text] if text.startswith("sockmalloc top:") else [*lines, text.rstrip("\n")]
+            rate = figure(lines, "4k", "req/s")
+        titles = [line for line in self.lines("-n", 3, servant.pid) if line.startswith("sockmalloc top:")]
+        self.assertEqual(len(titles), 3)
+
+
 class Refusals(TopCase):
     def test_a_terminal_that_is_none(self) -> None:
         self.assert_refused(command.run("top"), 9, "top needs a terminal")
@@ -208,3 +296,4 @@ class Refusals(TopCase):
         gone = command.ended_process()
         self.assert_refused(command.run("top", gone), command.GONE, f"process {gone}")
         self.assert_refused(command.run("top", "0"), command.USAGE, "0 is not a process id")
+        self.assert_refused(command.run("top", "-b", "-n", "0"), command.USAGE, "a count is a positive number")

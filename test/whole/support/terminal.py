@@ -29,6 +29,7 @@ class Terminal:
         lines: int,
         shows_errors: bool = False,
         directory: Path | None = None,
+        name: str = "vt100",
     ) -> None:
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
@@ -37,7 +38,7 @@ class Terminal:
         self.process = subprocess.Popen(
             command,
             cwd=directory,
-            env={**environment, "TERM": "vt100"},
+            env={**environment, "TERM": name},
             stdin=slave,
             stdout=slave,
             stderr=slave if shows_errors else subprocess.PIPE,
@@ -52,6 +53,10 @@ class Terminal:
     def text(self) -> list[str]:
         """Returns the rows of the screen, each without the blanks at its end."""
         return [row.rstrip() for row in self._screen.display]
+
+    def colours(self, row: int) -> set[str]:
+        """Returns the colours of the letters in a row."""
+        return {self._screen.buffer[row][column].fg for column in range(self._screen.columns)}
 
     def wait_for(self, holds: Callable[[list[str]], bool]) -> list[str]:
         """Waits until `holds` returns true for a screen, and returns this screen. At the deadline, raises an error that
