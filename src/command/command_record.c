@@ -15,13 +15,17 @@
 #include "command/look.h"
 #include "command/process_group.h"
 #include "command/recording.h"
+#include "command/recording_series.h"
 #include "statistics/format.h"
+
+/* How the samples of a file are printed. */
+enum record_form { RECORD_TABLES, RECORD_JSON, RECORD_TIMELINE, RECORD_CSV };
 
 struct record_wish {
     struct process_group group;
     const char *output;
     const char *shown;
-    enum format format;
+    enum record_form form;
     double interval; /* seconds */
     uint64_t count;  /* the number of samples; 0 to take samples until the process ends or a signal ends the command */
 };
@@ -48,7 +52,13 @@ static const char *record_take(void *input, int key, const char *argument)
         wish->shown = argument;
         return NULL;
     case 'j':
-        wish->format = FORMAT_JSON;
+        wish->form = RECORD_JSON;
+        return NULL;
+    case 't':
+        wish->form = RECORD_TIMELINE;
+        return NULL;
+    case 'c':
+        wish->form = RECORD_CSV;
         return NULL;
     default:
         return process_group_add_word(&wish->group, argument);
@@ -208,27 +218,40 @@ static void record_add_bytes(const char *name, uint64_t bytes, struct text *text
     }
 }
 
+/* Prints a sample as a table or as JSON, with its time before it. */
+static void record_print_whole(enum format format, const struct recording_head *head,
+                               const struct recording_sample *sample, struct text *text)
+{
+    uint64_t milliseconds = sample->time / 1000000;
+    text_add(text, format == FORMAT_JSON ? "{\"time\":%lu.%lu%lu%lu" : "at %lu.%lu%lu%lu\n",
+             (unsigned long)(milliseconds / 1000), (unsigned long)(milliseconds / 100 % 10),
+             (unsigned long)(milliseconds / 10 % 10), (unsigned long)(milliseconds % 10));
+    if (format == FORMAT_JSON) {
+        record_add_bytes("rss", sample->memory.resident, text);
+        record_add_bytes("small", sample->memory.small, text);
+        text_add(text, ",\"statistics\":");
+    }
+    format_print(format, &sample->snapshot, &head->plan, text);
+    if (format == FORMAT_JSON) {
+        /* removes the line end that format_print wrote, because the JSON object around the statistics is still open */
+        text->used--;
+        text_add(text, "}\n");
+    }
+    format_print_end(format, &sample->snapshot, text);
+}
+
 static enum command_exit record_print(const struct record_wish *wish, const struct recording_head *head,
-                                      const struct recording_sample *sample)
+                                      const struct recording_sample *sample, const struct recording_sample *former)
 {
     static char buffer[FORMAT_SIZE];
     struct text text = text_begin(buffer, sizeof buffer);
-    uint64_t milliseconds = sample->time / 1000000;
-    text_add(&text, wish->format == FORMAT_JSON ? "{\"time\":%lu.%lu%lu%lu" : "at %lu.%lu%lu%lu\n",
-             (unsigned long)(milliseconds / 1000), (unsigned long)(milliseconds / 100 % 10),
-             (unsigned long)(milliseconds / 10 % 10), (unsigned long)(milliseconds % 10));
-    if (wish->format == FORMAT_JSON) {
-        record_add_bytes("rss", sample->memory.resident, &text);
-        record_add_bytes("small", sample->memory.small, &text);
-        text_add(&text, ",\"statistics\":");
+    if (wish->form == RECORD_TIMELINE) {
+        recording_print_step(sample, former, &text);
+    } else if (wish->form == RECORD_CSV) {
+        recording_print_csv(head, sample, former == NULL, &text);
+    } else {
+        record_print_whole(wish->form == RECORD_JSON ? FORMAT_JSON : FORMAT_TEXT, head, sample, &text);
     }
-    format_print(wish->format, &sample->snapshot, &head->plan, &text);
-    if (wish->format == FORMAT_JSON) {
-        /* removes the line end that format_print wrote, because the JSON object around the statistics is still open */
-        text.used--;
-        text_add(&text, "}\n");
-    }
-    format_print_end(wish->format, &sample->snapshot, &text);
     return command_write(buffer, text.used);
 }
 
@@ -236,6 +259,8 @@ static enum command_exit record_show_from(const struct record_wish *wish, FILE *
 {
     static struct recording_head head;
     static struct recording_sample sample;
+    static struct recording_sample former;
+    bool has_former = false;
     enum recording_state state;
     enum command_exit code = recording_open(file, wish->shown, &head);
     while (code == EXIT_DONE && (state = recording_next(file, &head, &sample)) != RECORDING_END) {
@@ -243,7 +268,9 @@ static enum command_exit record_show_from(const struct record_wish *wish, FILE *
             return error_report(EXIT_DAMAGED, "%s is truncated: %lu whole samples", wish->shown,
                                 (unsigned long)sample.number);
         }
-        code = record_print(wish, &head, &sample);
+        code = record_print(wish, &head, &sample, has_former ? &former : NULL);
+        former = sample;
+        has_former = true;
     }
     return code;
 }
@@ -263,5 +290,8 @@ enum command_exit command_record(int count, char **arguments)
 {
     static struct record_wish wish = {.interval = 1};
     command_parse(&(struct command_line){.name = "record", .take = record_take, .input = &wish}, count, arguments);
+    if (wish.form != RECORD_TABLES && wish.shown == NULL) {
+        return error_report(EXIT_USAGE, "record: --json, --timeline and --csv belong to --show");
+    }
     return wish.shown != NULL ? record_show(&wish) : record_processes(&wish);
 }

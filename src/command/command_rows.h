@@ -79,6 +79,8 @@
     ROW(record, "interval", 'i', "TIME", "time between two samples, such as 250ms; default 1s")                        \
     ROW(record, "count", 'n', "COUNT",                                                                                 \
         "number of samples; by default samples are taken until the process or the command ends")                       \
+    ROW(record, "timeline", 't', NULL, "prints a line for each sample of --show, with rates")                          \
+    ROW(record, "csv", 'c', NULL, "prints the samples of --show as CSV, with times by ISO 8601")                       \
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
     ROW(report, "output", 'o', "FILE", "file to write the page to; by default it is written to stdout")                \

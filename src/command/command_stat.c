@@ -71,7 +71,10 @@ enum { HEADING_EACH = 20 }; /* lines from one heading to the next */
 /* Prints a line with the rates since the last reading, and the headings now and then. */
 static void stat_print_step(struct stat_wish *wish, const struct stat_subject *subject, struct text *text)
 {
-    struct summary_step step = {.number = subject->number,
+    char first[16];
+    struct text number = text_begin(first, sizeof first);
+    text_add(&number, "%u", subject->number);
+    struct summary_step step = {.first = first,
                                 .has_rates = subject->rates.known,
                                 .requests = subject->rates.requests,
                                 .fell_through = subject->rates.fell_through};

@@ -193,7 +193,7 @@ static void summary_add_rate(bool known, double rate, int width, struct text *te
 void summary_print_step(const struct summary_step *step, const struct snapshot_figures *total,
                         const struct remote_memory *memory, struct text *text)
 {
-    text_add(text, "%9u %7lu", step->number, (unsigned long)total->live);
+    text_add(text, "%9s %7lu", step->first, (unsigned long)total->live);
     shown_mebibytes(total->resident_live, 14, text);
     shown_mebibytes(total->resident_free, 14, text);
     shown_mebibytes(memory != NULL ? memory->resident : SNAPSHOT_UNKNOWN, 9, text);

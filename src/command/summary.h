@@ -40,9 +40,9 @@ void summary_print_share(const struct traffic *traffic, bool all, const struct b
 
 /* What happened between two readings. */
 struct summary_step {
-    unsigned number; /* what the first column shows: a process id, or a number of processes */
-    bool has_rates;  /* false at the first reading, for which there are no rates */
-    double requests; /* per second */
+    const char *first; /* what the first column shows, in at most nine letters */
+    bool has_rates;    /* false at the first reading, for which there are no rates */
+    double requests;   /* per second */
     double fell_through;
 };
 

@@ -1,12 +1,15 @@
 """Tests that `sockmalloc record` writes whole samples only, and at the end the reason for its end, and that
 `sockmalloc` refuses a damaged file or shows it without a crash."""
 # SPDX-License-Identifier: BSD-2-Clause
+import csv
+import io
 import json
 import os
 import pty
 import resource
 import signal
 import subprocess
+from datetime import datetime, timezone
 
 from support import command, statistics
 from support.servant import Servant, ServantCase
@@ -62,6 +65,30 @@ class Record(RecordCase):
         for line in lines:
             self.assertGreater(line["rss"], line["small"] + line["statistics"]["total"]["resident"])
             self.assertGreaterEqual(line["small"], 0)
+
+    def test_timeline_and_csv(self) -> None:
+        servant = self.start(DECAY_MS="never")
+        servant.ask("take 9000")
+        self.record(servant, "--count", SAMPLES)
+        whole = [json.loads(line) for line in self.show("--json").stdout.splitlines()]
+        times = [datetime.fromtimestamp(one["time"], timezone.utc) for one in whole]
+        lines = self.show("--timeline").stdout.splitlines()
+        self.assertRegex(lines[0], rf"\Aservant, process {servant.pid}: recorded from {times[0]:%Y-%m-%dT%H:%M:%S}\.\d+Z\Z")
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertEqual(lines[1].split()[:3], ["time", "live", "resident_live"])
+        rows = [line.split() for line in lines[2:]]
+        self.assertEqual([row[0] for row in rows], [f"{time:%H:%M:%S}Z" for time in times])
+        self.assertEqual([row[1] for row in rows], ["1"] * SAMPLES)
+        self.assertEqual([row[5] for row in rows], ["-", "0", "0"])
+        csvs = [row for row in csv.DictReader(io.StringIO(self.show("--csv").stdout))]
+        for row, one in zip((row for row in csvs if row["bucket"] == "total"), whole, strict=True):
+            stamp = datetime.fromisoformat(row.pop("time").replace("Z", "+00:00"))
+            self.assertAlmostEqual(stamp.timestamp(), one["time"], delta=0.001)
+            figures = {**one["statistics"], **one["statistics"]["total"], "rss": one["rss"], "small": one["small"]}
+            self.assertEqual({name: int(row[name] or -1) for name in row if name != "bucket"},
+                             {name: figures[name] for name in row if name != "bucket"})  # fmt: skip
+        bucket = next(row for row in csvs if row["bucket"] == "8k")
+        self.assertEqual((bucket["live"], bucket["rss"]), ("1", ""))
 
     def test_ends_when_it_is_told(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -133,6 +160,10 @@ class Refusals(RecordCase):
         self.assertEqual(result.returncode, command.DAMAGED)
         self.assert_complaint(result.stderr, "is truncated: ")
         self.assertGreater(result.stdout.count("end of statistics"), 0)
+
+    def test_forms_without_a_file(self) -> None:
+        for form in ("--json", "--timeline", "--csv"):
+            self.assert_refused(command.run("record", "1", form), command.USAGE, "belong to --show")
 
     def test_no_recording(self) -> None:
         for content, words in ((b"", "is empty"), (b"words\n", "is no recording"), (b"\0" * 100_000, "is no recording")):
