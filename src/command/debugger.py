@@ -50,8 +50,11 @@ class View(Memory):
         if born == 0 or own != address:
             raise gdb.GdbError("sockmalloc has not started yet in this program")
         self.library = library.partition(b"\0")[0].decode("ascii", "replace")
-        names_size = self.read(address + HEAD.size, 1 << 14).index(b"\0")
-        lists = self.text(address + HEAD.size, names_size).split(".")
+        names = b""
+        while b"\0" not in names:
+            names += self.read(address + HEAD.size + len(names), 256)
+        names_size = names.index(b"\0")
+        lists = names[:names_size].decode("ascii").split(".")
         objects, places = lists[2].split(), lists[3].split()
         at = -(-(HEAD.size + names_size + 1) // 4) * 4
         values = struct.unpack(f"@{len(places)}I", self.read(address + at, 4 * len(places)))
@@ -154,9 +157,10 @@ class Pools:
     def find(self, address):
         """Returns the slot that an address lies in, or None."""
         page = (address - self.start) >> self.view.place["page_shift"]
-        while 0 <= page < self.front and not self.states[page] & self.view.place["slot_begins"]:
+        last = page - (max(self.stride) >> self.view.place["page_shift"])
+        while 0 < page < self.front and page > last and not self.states[page] & self.view.place["slot_begins"]:
             page -= 1
-        if not 0 < page < self.front:
+        if not 0 < page < self.front or page == last:
             return None
         slot = Slot(self, page)
         return slot if address < slot.start + slot.stride else None
