@@ -83,6 +83,14 @@ class Rules(AdviseCase):
         result = command.run("advise", servant.pid)
         self.assertEqual(result.stdout.splitlines()[-1], "No setting would save much.")
 
+    def test_nothing_to_say_of_what_is_little_or_free(self) -> None:
+        """In the first process 0.8 MiB of 60 could be saved, and in the second one free slots had such requests."""
+        for orders in (["fill 17000", "fill 300000"], ["fill 16384", "fill 16384", "clear 17000"]):
+            servant = self.start(DECAY_MS="never")
+            for order in orders:
+                servant.ask(order)
+            self.assertNotIn("just_over", self.rules(servant.pid))
+
     def test_nothing_to_say_of_untouched_pages(self) -> None:
         """Each of these blocks has one page in memory, so that no other size of them would save one."""
         servant = self.start()
