@@ -57,6 +57,9 @@ struct advise_result {
 /* Judges a server by its figures. */
 void advise_judge(const struct advise_facts *facts, struct advise_result *result);
 
+/* Returns a sentence that says what an advice does, and what that costs. */
+const char *advise_purpose(const struct advice *advice);
+
 /*
  * Print the result: as text with the verdict first, in lines of at most 80 columns; as one line of JSON; and as lines
  * for the environment and the server's configuration.

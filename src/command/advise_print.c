@@ -18,6 +18,11 @@ static const char *const purposes[] = {
 #undef ADVISE_PURPOSE
 };
 
+const char *advise_purpose(const struct advice *advice)
+{
+    return purposes[advice->rule];
+}
+
 enum { ADVISE_WIDTH = 79, ADVISE_INDENT = 12 };
 
 /* Adds words from a column on, and begins a new line before ADVISE_WIDTH. `at` is the column in which the text is. */
@@ -56,7 +61,7 @@ static void add_advice(const struct advice *advice, struct text *text)
     if (advice->value[0] != '\0') {
         text_add(&all, "=%s", advice->value);
     }
-    text_add(&all, ": %s %s", advice->text, purposes[advice->rule]);
+    text_add(&all, ": %s %s", advice->text, advise_purpose(advice));
     add_words(text, words, ADVISE_INDENT, ADVISE_INDENT);
 }
 

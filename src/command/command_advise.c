@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command/advise.h"
+#include "command/advise_source.h"
 #include "command/command.h"
 #include "command/error.h"
 #include "command/look.h"
@@ -50,78 +51,29 @@ static const char *advise_take(void *input, int key, const char *argument)
     }
 }
 
-static enum command_exit advise_write(const struct advise_wish *wish, const struct advise_facts *facts)
+static enum command_exit advise_write(const struct advise_wish *wish, const struct advise_result *result)
 {
-    static struct advise_result result;
-    static char buffer[sizeof result * 4];
+    static char buffer[sizeof *result * 4];
     struct text text = text_begin(buffer, sizeof buffer);
-    advise_judge(facts, &result);
     if (wish->form == ADVISE_JSON) {
-        advise_print_json(&result, &text);
+        advise_print_json(result, &text);
     } else {
-        (wish->form == ADVISE_TEXT ? advise_print : advise_print_lines)(&result, &text);
+        (wish->form == ADVISE_TEXT ? advise_print : advise_print_lines)(result, &text);
     }
     return command_write(buffer, text.used);
-}
-
-static char *advise_no_variable(const char *name)
-{
-    (void)name;
-    return NULL;
-}
-
-/* Returns the settings of a file. One that the file does not have, or that is a path, has its default. */
-static const struct option_set *advise_settings(const struct report_source *source)
-{
-    static struct option_set settings;
-    option_read(&settings, advise_no_variable, NULL);
-    for (unsigned i = 0; i < OPTION_COUNT; i++) {
-        uint64_t number;
-        bool is_path = i == OPTION_PROFILE || i == OPTION_STATS;
-        if (!is_path && source->settings[i] != NULL &&
-            option_read_value((enum option)i, source->settings[i], &number)) {
-            settings.number[i] = number;
-        }
-    }
-    return &settings;
-}
-
-/* Returns the sample with the most resident memory in the pools, because memory matters at the peak. */
-static const struct recording_sample *advise_peak(const struct report_source *source)
-{
-    const struct recording_sample *peak = &source->last;
-    for (unsigned i = 0; i < source->points; i++) {
-        uint64_t resident = source->point[i].snapshot.total.resident;
-        bool is_more = resident != SNAPSHOT_UNKNOWN && resident > peak->snapshot.total.resident;
-        peak = is_more ? &source->point[i] : peak;
-    }
-    return peak;
-}
-
-static enum command_exit advise_on_source(const struct advise_wish *wish, const struct report_source *source)
-{
-    const struct option_set *settings = advise_settings(source);
-    struct recording_sample sample = *advise_peak(source);
-    struct traffic traffic = {0};
-    sample.snapshot.program = source->program;
-    traffic_add(&traffic, &sample.snapshot, NULL, &source->plan);
-    return advise_write(
-        wish, &(struct advise_facts){.snapshot = &sample.snapshot,
-                                     .plan = &source->plan,
-                                     .settings = settings,
-                                     .memory = &sample.memory,
-                                     .traffic = settings->number[OPTION_SAMPLE_SMALL] != 0 ? &traffic : NULL});
 }
 
 static enum command_exit advise_from_file(const struct advise_wish *wish)
 {
     static struct report_sources sources;
+    static struct advise_result result;
     if (wish->group.words > 0 || wish->sample > 0) {
         return error_report(EXIT_USAGE, "advise: a file excludes processes and --sample");
     }
     enum command_exit code = report_file_add(&sources, wish->file);
     for (unsigned i = 0; i < sources.count && code == EXIT_DONE; i++) {
-        code = advise_on_source(wish, &sources.source[i]);
+        advise_source_judge(&sources.source[i], &result);
+        code = advise_write(wish, &result);
     }
     return code;
 }
@@ -156,6 +108,7 @@ static void advise_add_member(struct group_member *member, struct advise_sums *s
 static enum command_exit advise_on_group(struct advise_wish *wish, const struct traffic *sampled)
 {
     static struct process_sum sum;
+    static struct advise_result result;
     static struct advise_sums sums = {.has_former = true, .has_sizes = true, .has_memory = true};
     struct traffic traffic = {0};
     process_group_sum(&wish->group, &sum);
@@ -168,15 +121,17 @@ static enum command_exit advise_on_group(struct advise_wish *wish, const struct 
         traffic_add(&traffic, &sum.snapshot, NULL, &sum.plan);
         sampled = &traffic;
     }
-    return advise_write(wish, &(struct advise_facts){.snapshot = &sum.snapshot,
-                                                     .former = sums.has_former ? &sums.former : NULL,
-                                                     .plan = &sum.plan,
-                                                     .settings = &sum.options,
-                                                     .memory = sums.has_memory ? &sums.memory : NULL,
-                                                     .traffic = sampled,
-                                                     .sizes = sums.has_sizes ? &sums.sizes : NULL,
-                                                     .threads = sums.threads,
-                                                     .processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN)});
+    const struct advise_facts facts = {.snapshot = &sum.snapshot,
+                                       .former = sums.has_former ? &sums.former : NULL,
+                                       .plan = &sum.plan,
+                                       .settings = &sum.options,
+                                       .memory = sums.has_memory ? &sums.memory : NULL,
+                                       .traffic = sampled,
+                                       .sizes = sums.has_sizes ? &sums.sizes : NULL,
+                                       .threads = sums.threads,
+                                       .processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN)};
+    advise_judge(&facts, &result);
+    return advise_write(wish, &result);
 }
 
 static enum command_exit advise_from_processes(struct advise_wish *wish)

@@ -30,7 +30,7 @@ static const char *report_take(void *input, int key, const char *argument)
     return NULL;
 }
 
-/* Says which files are cut. Returns the exit code for the case that all else goes well. */
+/* Says which files are cut. Returns EXIT_DONE if none is. */
 static enum command_exit report_name_cut(const struct report_sources *sources)
 {
     enum command_exit code = EXIT_DONE;
@@ -76,7 +76,6 @@ enum command_exit command_report(int count, char **arguments)
             return code;
         }
     }
-    enum command_exit cut = report_name_cut(&sources);
     enum command_exit code = report_write(&wish, &sources);
-    return code == EXIT_DONE ? cut : code;
+    return code == EXIT_DONE ? report_name_cut(&sources) : code;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/bounds.h"
+#include "command/advise_source.h"
 #include "command/page.h"
 #include "command/summary.h"
 
@@ -31,7 +32,8 @@ struct report_part {
     ROW(rss, "Resident memory explained")                                                                              \
     ROW(hits, "Hit ratio")                                                                                             \
     ROW(table, "Buckets at the end")                                                                                   \
-    ROW(settings, "Configuration")
+    ROW(settings, "Configuration")                                                                                     \
+    ROW(advice, "Advice")
 
 /* --- words --- */
 
@@ -449,6 +451,48 @@ static void report_page_settings(const struct report_part *part, const char *id)
         page_cell_text(value != NULL ? value : "unknown", part->file);
         page_cell_text(value != NULL && strcmp(value, initial) == 0 ? "yes" : initial, part->file);
         page_cell_text(option_help((enum option)i), part->file);
+    }
+    page_table_end(part->file);
+}
+
+/* --- advice --- */
+
+static void report_page_advice_row(const struct report_part *part, const struct advice *advice)
+{
+    char setting[sizeof advice->setting + sizeof advice->value];
+    char words[2 * WORDS_SIZE];
+    snprintf(setting, sizeof setting, advice->value[0] != '\0' ? "%s=%s" : "%s%s", advice->setting, advice->value);
+    snprintf(words, sizeof words, "%s %s", advice->text, advise_purpose(advice));
+    page_row(setting, part->file);
+    if (advice->saving > 0) {
+        page_cell_bytes(advice->saving, part->file);
+    } else {
+        page_cell_text("-", part->file);
+    }
+    page_cell_text(words, part->file);
+}
+
+/* Writes what `sockmalloc advise` says of the file. */
+static void report_page_advice(const struct report_part *part, const char *id)
+{
+    static struct advise_result result;
+    char names[2 * ID_SIZE];
+    advise_source_judge(part->source, &result);
+    fputs("<p>", part->file);
+    page_text(result.verdict, part->file);
+    fputs(result.count == 0 ? " No setting would save much.</p>\n" : "</p>\n", part->file);
+    if (result.count == 0) {
+        return;
+    }
+    report_page_names(part, id, names);
+    page_table_begin(
+        &(struct page_table){.caption = "settings to change", .first = "setting", .classes = "words", .names = names},
+        part->file);
+    page_column("saves MiB", part->file);
+    page_column("what it does", part->file);
+    page_rows(part->file);
+    for (unsigned i = 0; i < result.count; i++) {
+        report_page_advice_row(part, &result.advice[i]);
     }
     page_table_end(part->file);
 }

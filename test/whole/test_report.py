@@ -112,6 +112,12 @@ class Figures(ReportCase):
         self.assertEqual(values, last["configuration"])
         self.assertEqual({row[0] for row in settings.rows if row[2] != "yes"}, {"SOCKMALLOC_MAX", "SOCKMALLOC_SAMPLE_SMALL"})
 
+    def check_advice(self, found: page.Page, file: Path) -> None:
+        said = json.loads(command.run("advise", file, "--json").stdout)
+        self.assertTrue(any(text.startswith(said["verdict"]) for text in found.texts["p"]))
+        rows = [row for table in found.tables if table.caption == "settings to change" for row in table.figures]
+        self.assertEqual([int(row[1] or 0) for row in rows], [advice["saving"] for advice in said["advice"]])
+
     def test_of_a_recording_and_of_its_json(self) -> None:
         samples = self.record()
         shown = self.directory / "shown.json"
@@ -122,6 +128,7 @@ class Figures(ReportCase):
                 self.check_bytes(found, samples)
                 self.check_buckets(found, samples)
                 self.check_rest(found, samples)
+                self.check_advice(found, file)
                 self.assertEqual([chart.get("data-kind") for chart in found.charts],
                                  ["stack", "sizes", "lines", "stack", "lines"])  # fmt: skip
                 times = found.of(CHARTS[0]).column("time (UTC)")
