@@ -234,7 +234,8 @@ static void add_settings(FILE *report)
         struct text text = text_begin(line, sizeof line);
         text_add(&text, "%s=", option_variable((enum option)option));
         option_print(&options, (enum option)option, &text);
-        text_add(&text, "  (%s)", sources_name(&options, (enum option)option));
+        bool was_changed = option_was_changed(&options, (enum option)option);
+        text_add(&text, "  (%s)", was_changed ? "sockmalloc set" : sources_name(&options, (enum option)option));
         add_line(report, line);
     }
 }

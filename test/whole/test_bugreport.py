@@ -13,7 +13,8 @@ from support import command, formats
 from support.servant import ServantCase
 
 NOBODY = 65534
-SECRETS = MappingProxyType({"PASSWORD": "hidden-value", "SOCKMALLOC_POOOL": "3", "SOCKMALLOC_CONF": "retain=4m"})
+CONF = "retain=4m,pressure=0"
+SECRETS = MappingProxyType({"PASSWORD": "hidden-value", "SOCKMALLOC_POOOL": "3", "SOCKMALLOC_CONF": CONF})
 
 
 def limit_files() -> None:
@@ -47,14 +48,16 @@ class Bugreport(ServantCase):
         return found[1]
 
     def test_has_all_that_is_promised(self) -> None:
-        servant = self.start(others=SECRETS, DECAY_MS="100")
+        servant = self.start(others=SECRETS, DECAY_MS="100", CONTROL="1")
+        self.assertEqual(command.run("set", servant.pid, "RETAIN=8m").returncode, command.DONE)
         servant.ask("take 5000")
         text = self.report(servant.pid)
         variables = set(self.part(text, "variables").splitlines())
-        self.assertLessEqual({"SOCKMALLOC_CONF=retain=4m", "SOCKMALLOC_DECAY_MS=100", "SOCKMALLOC_POOOL=3"}, variables)
+        self.assertLessEqual({f"SOCKMALLOC_CONF={CONF}", "SOCKMALLOC_DECAY_MS=100", "SOCKMALLOC_POOOL=3"}, variables)
         self.assertTrue(all(line.startswith("SOCKMALLOC_") for line in variables), variables)
         settings = self.part(text, "settings in force").splitlines()
-        for line in ("RETAIN=4m  (SOCKMALLOC_CONF)", "DECAY_MS=100  (environment)", "MIN=4k  (default)"):
+        for line in ("RETAIN=8m  (sockmalloc set)", "PRESSURE=0  (SOCKMALLOC_CONF)", "DECAY_MS=100  (environment)",
+                     "MIN=4k  (default)"):
             self.assertIn(f"SOCKMALLOC_{line}", settings)
         message = "SOCKMALLOC_POOOL: no such setting; ignored; did you mean SOCKMALLOC_POOL?"
         self.assertEqual(self.part(text, "the last messages"), f"sockmalloc: servant[{servant.pid}]: {message}\n")
