@@ -14,7 +14,7 @@
 static void elf_file_read_interpreter(Elf *elf, struct elf_file *found)
 {
     size_t count = 0;
-    GElf_Phdr segment;
+    GElf_Phdr segment = {0};
     elf_getphdrnum(elf, &count);
     for (size_t i = 0; i < count && !found->has_interpreter; i++) {
         found->has_interpreter = gelf_getphdr(elf, (int)i, &segment) != NULL && segment.p_type == PT_INTERP;

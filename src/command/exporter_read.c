@@ -284,7 +284,6 @@ static enum exporter_reason exporter_reason(enum remote_process_state state)
     case REMOTE_LATE:
     case REMOTE_BROKEN:
     case REMOTE_UNTRIED:
-        return EXPORTER_LATE;
     case REMOTE_READ: /* the process was not tried, because others have taken too long */
         return EXPORTER_LATE;
     default:
