@@ -193,29 +193,37 @@ static void give_all(struct object *object)
     }
 }
 
-/* Closes the object, which may have live blocks, and checks the result. */
+/* Calls a function of the model for each live block of the object. */
+static void for_each_live(struct object *object, void (*call)(const struct block *block))
+{
+    for (unsigned i = 0; i < BUFFER_PLACES; i++) {
+        if (object->place[i].block.address != NULL) {
+            call(&object->place[i].block);
+        }
+    }
+}
+
+/*
+ * Closes the object, which may have live blocks, and checks the result. The model lets other blocks use the addresses
+ * of the live blocks before the object is closed, because closing may free them, and another thread may then allocate
+ * the addresses at once. If the object refuses to be closed, its blocks are still live.
+ */
 static void close_it(struct object *object, struct draw *draw)
 {
     if (draw_one_in(draw, 2)) {
         give_all(object);
     }
     object->kind->compare(object, draw);
-    for (unsigned i = 0; i < BUFFER_PLACES; i++) {
-        if (object->place[i].block.address != NULL) {
-            model_compare(&object->place[i].block, object->place[i].block.address, object->place[i].block.filled);
-        }
-    }
+    for_each_live(object, model_release);
     bool was_used = buffer_live(object) > 0;
     if (!object->kind->close(object, draw)) {
         buffer_demand(was_used, "an object without live blocks is closed");
+        for_each_live(object, model_claim);
         give_all(object);
         buffer_demand(object->kind->close(object, draw), "an object is closed when all is freed");
     }
     for (unsigned i = 0; i < BUFFER_PLACES; i++) {
-        if (object->place[i].block.address != NULL) {
-            model_forget(&object->place[i].block);
-            object->place[i].block.address = NULL;
-        }
+        object->place[i].block.address = NULL;
     }
     object->handle = NULL;
 }

@@ -183,11 +183,6 @@ void model_release(const struct block *block)
     extent_remove(block);
 }
 
-void model_forget(const struct block *block)
-{
-    extent_remove(block);
-}
-
 void model_take(struct block *block, bool zeroed)
 {
     model_demand_aligned(block);

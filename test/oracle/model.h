@@ -61,13 +61,12 @@ void model_give(const struct block *block);
 void model_keep(const struct block *block);
 
 /*
- * model_claim, model_release and model_forget are for a block that malloc has not returned. model_claim adds it as
- * model_take does; the caller has set `usable` too, and model_fill must follow. model_release checks the block before
- * it is freed. model_forget removes a block whose memory is gone without reading it.
+ * model_claim and model_release are for a block that malloc has not returned. model_claim adds it as model_take does;
+ * the caller has set `usable` too, and model_fill must follow. model_release checks and removes the block before it is
+ * freed. If it was not freed, model_claim adds it again, without model_fill.
  */
 void model_claim(const struct block *block);
 void model_release(const struct block *block);
-void model_forget(const struct block *block);
 
 /* model_stop blocks all threads that add or remove a block, until model_go_on is called. So a fork in between copies a
  * consistent model. */
