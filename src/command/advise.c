@@ -8,15 +8,15 @@
 #include "command/shown.h"
 #include "os/os.h"
 
-/* What the rules work with: the facts, and what is computed from them once. */
+/* The input of all rules: the facts about a server, and figures that are computed from the facts once. */
 struct advise_work {
     const struct advise_facts *facts;
-    struct remote_sizes sizes; /* of the slots in use, known or estimated */
+    struct remote_sizes sizes; /* sizes of the requests in the slots in use, measured or estimated */
     uint64_t live;             /* resident bytes of slots in use */
     uint64_t free;             /* resident bytes of free slots */
-    uint64_t cached;           /* the part of these that caches hold */
-    uint64_t page;             /* bytes */
-    bool is_idle;              /* true if nothing was allocated or freed between the two snapshots */
+    uint64_t cached;           /* the bytes of `free` that lie in caches of threads or processors */
+    uint64_t page;             /* the size of a page in bytes */
+    bool is_idle;              /* true if nothing was allocated or freed between the last two readings */
 };
 
 static const struct {
@@ -39,13 +39,13 @@ static uint64_t known(uint64_t figure)
     return figure != SNAPSHOT_UNKNOWN ? figure : 0;
 }
 
-/* Returns the smallest and the largest request that a bucket serves. */
+/* Returns the size in bytes of the smallest request that a bucket serves. */
 static size_t bucket_first(const struct bucket_plan *plan, unsigned bucket)
 {
     return bucket > 0 ? plan->capacity[bucket - 1] + 1 : plan->minimum;
 }
 
-/* Returns the bucket that serves the requests of a step, or plan->count if it is none. */
+/* Returns the bucket that serves the requests of a step of the histogram, or plan->count if no bucket serves them. */
 static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 {
     size_t request = histogram_end(step);
@@ -57,8 +57,8 @@ static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 }
 
 /*
- * Estimates how large the requests of the slots in use are: in each bucket as the requests that the histogram has
- * counted, most of them when they were freed.
+ * Estimates how large the requests in the slots in use are. In each bucket they are assumed to be distributed as the
+ * requests that the histogram has counted. The histogram counts most requests when they are freed.
  */
 static void estimate_sizes(const struct advise_facts *facts, struct remote_sizes *sizes)
 {
@@ -117,14 +117,14 @@ static uint64_t pages(const struct advise_work *work, uint64_t bytes)
     return (bytes + work->page - 1) / work->page * work->page;
 }
 
-/* Returns the bytes of the pages that the requests of a step need, each by itself. */
+/* Returns the bytes of pages that the requests in one step of the histogram need if each request begins at a page. */
 static uint64_t step_pages(const struct advise_work *work, unsigned step)
 {
     uint64_t count = work->sizes.count[step];
     return count > 0 ? count * pages(work, work->sizes.bytes[step] / count) : 0;
 }
 
-/* Returns the bytes of the pages that the requests of a bucket's slots in use need. */
+/* Returns the bytes of pages that the requests in a bucket's slots in use need if each request begins at a page. */
 static uint64_t bucket_pages(const struct advise_work *work, unsigned bucket)
 {
     uint64_t bytes = 0;
@@ -134,7 +134,10 @@ static uint64_t bucket_pages(const struct advise_work *work, unsigned bucket)
     return bytes;
 }
 
-/* Returns how much of `saving` is resident: programs do not write to all pages of their buffers. */
+/*
+ * Returns the part of `saving` that is resident, in bytes. It may be less than `saving`, because programs do not write
+ * to all pages of their buffers.
+ */
 static uint64_t resident_part(const struct advise_work *work, unsigned bucket, uint64_t saving)
 {
     uint64_t needed = bucket_pages(work, bucket);
@@ -168,17 +171,19 @@ static struct text sentence(struct advice *advice)
     return text_begin(advice->text, sizeof advice->text);
 }
 
-/* The buffers that are a little larger than a power of two. */
+/* The buffers whose size is a little above a power of two. */
 struct over {
-    uint64_t size; /* the power of two */
+    uint64_t size; /* the power of two, in bytes */
     uint64_t count;
-    uint64_t bytes;  /* of their requests */
-    uint64_t saving; /* bytes of pages beyond the power of two */
+    uint64_t bytes;  /* the sum of their requests, in bytes */
+    uint64_t saving; /* bytes of their pages beyond the power of two, as far as these are resident */
 };
 
 /*
- * Returns the size in bytes to set so that a buffer takes no more than the power of two. A server that is set to a
- * power of two adds a few bytes of its own to it; one that is set to another size is assumed to add as many at most.
+ * Returns the size in bytes to set in the server, so that a buffer takes no more than over->size, a power of two. The
+ * server adds some bytes of its own to the size that is set. If a power of two is set, the buffers exceed it by just
+ * these bytes. If another size is set, they may exceed the power of two by more, so at most ADDED_MOST bytes are
+ * subtracted.
  */
 static uint64_t over_bytes(const struct over *over)
 {
@@ -188,7 +193,7 @@ static uint64_t over_bytes(const struct over *over)
     return (over->size - added) / UNIT * UNIT;
 }
 
-/* Appends the lines of a server, with the new size in place of each @ and #. */
+/* Appends the lines of a row of ADVISE_SERVER_ROWS. Replaces each @ and each # by the new size of a buffer. */
 static void add_lines(const char *lines, const struct over *over, struct text *text)
 {
     for (; *lines != '\0'; lines++) {
@@ -202,7 +207,10 @@ static void add_lines(const char *lines, const struct over *over, struct text *t
     }
 }
 
-/* Names the setting of the server, if the program is known. */
+/*
+ * Stores the server's own setting, its new value and its lines in the advice. For an unknown program the setting is
+ * called "buffer size", and there are no lines.
+ */
 static void set_server(const struct advise_work *work, struct advice *advice, const struct over *over)
 {
     struct text value = text_begin(advice->value, sizeof advice->value);
@@ -233,7 +241,7 @@ static struct over find_over(const struct advise_work *work, unsigned step)
     return over;
 }
 
-/* Returns true for redis, whose reply buffers of a fixed size are a little larger than 16 KiB. */
+/* Returns true if the server is redis, whose reply buffers have a fixed size a little above 16 KiB. */
 static bool is_redis(const struct advise_work *work)
 {
     return strcmp(work->facts->snapshot->program, "redis-server") == 0;
@@ -286,7 +294,8 @@ static bool advise_minimum(const struct advise_work *work, struct advice *advice
     uint64_t wasted = 0;
     uint64_t count = 0;
     for (unsigned step = histogram_step(plan->minimum); step <= histogram_step(2 * plan->minimum); step++) {
-        uint64_t packed = work->sizes.bytes[step] + work->sizes.bytes[step] / 16; /* by mimalloc, in the mean */
+        /* mimalloc is assumed to need one sixteenth more than the bytes of the requests, on average */
+        uint64_t packed = work->sizes.bytes[step] + work->sizes.bytes[step] / 16;
         wasted += EXCESS(step_pages(work, step), packed);
         count += work->sizes.count[step];
     }
@@ -301,7 +310,10 @@ static bool advise_minimum(const struct advise_work *work, struct advice *advice
     return true;
 }
 
-/* Returns the traffic of all sizes, or what is known of it since the start. */
+/*
+ * Returns the requests of all sizes that were counted. If there is no such count, returns the requests that the
+ * snapshot has counted since the program started.
+ */
 static struct traffic traffic_of(const struct advise_work *work)
 {
     struct traffic traffic = {0};
@@ -378,7 +390,8 @@ static bool advise_cache(const struct advise_work *work, struct advice *advice)
 static bool advise_crowd(const struct advise_work *work, struct advice *advice)
 {
     enum { CROWD = 8 };
-    unsigned threads = work->facts->threads / (unsigned)GREATER(work->facts->snapshot->processes, 1U); /* of each */
+    /* the mean number of threads of a process */
+    unsigned threads = work->facts->threads / (unsigned)GREATER(work->facts->snapshot->processes, 1U);
     unsigned processors = work->facts->processors;
     if (work->facts->snapshot->kind != KIND_THREAD || processors == 0 || threads < CROWD * processors) {
         return false;
@@ -457,7 +470,7 @@ static bool (*const rules[])(const struct advise_work *, struct advice *) = {
 #undef ADVISE_CALL
 };
 
-/* Adds an advice behind those that save more. */
+/* Inserts an advice into the result, whose advices are sorted by their saving, the largest one first. */
 static void keep(struct advise_result *result, const struct advice *advice)
 {
     unsigned at = result->count++;
@@ -472,7 +485,7 @@ static void add_percent(uint64_t part, uint64_t whole, const char *of, struct te
     text_add(text, "%lu %% of %s", (unsigned long)(snapshot_share(part, whole) / 100), of);
 }
 
-/* Writes the sentence that comes first. */
+/* Writes the verdict, which is the first sentence of the result. */
 static void judge(const struct advise_work *work, struct advise_result *result)
 {
     enum { SHARE_LEAST = 2500, PART_LEAST = 20 };

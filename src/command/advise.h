@@ -22,15 +22,15 @@ enum advise_rule {
         ADVISE_RULES
 };
 
-/* What is known of a server. */
+/* The facts from which advise_judge judges a server. */
 struct advise_facts {
     const struct snapshot *snapshot;
-    const struct snapshot_figures *former; /* total figures of a second or more earlier, or NULL */
+    const struct snapshot_figures *former; /* total figures from at least a second before `snapshot`, or NULL */
     const struct bucket_plan *plan;
     const struct option_set *settings;
     const struct remote_memory *memory; /* NULL if it is unknown */
-    const struct traffic *traffic;      /* of all sizes; NULL if only the pools' own sizes are known */
-    const struct remote_sizes *sizes;   /* of the live slots; NULL if they are unknown, and are estimated */
+    const struct traffic *traffic;      /* all sizes of requests; NULL if only the pools' sizes were counted */
+    const struct remote_sizes *sizes;   /* requests in slots in use; NULL if unknown, and to be estimated */
     unsigned threads;                   /* 0 if unknown */
     unsigned processors;
 };
@@ -39,12 +39,12 @@ enum { ADVISE_LEAST = 256 << 10, ADVISE_TEXT_SIZE = 320, ADVISE_LINES_SIZE = 160
 
 struct advice {
     enum advise_rule rule;
-    uint64_t saving;               /* bytes; 0 if it saves no memory or that is unknown */
-    char setting[48];              /* the variable, or the server's own setting */
-    char value[24];                /* its new value; "" if that is not one value */
-    char text[ADVISE_TEXT_SIZE];   /* a sentence */
+    uint64_t saving;               /* bytes; 0 if the advice saves no memory, or if its saving is unknown */
+    char setting[48];              /* the environment variable, or the name of the server's own setting */
+    char value[24];                /* the new value of `setting`; "" if there is no single value */
+    char text[ADVISE_TEXT_SIZE];   /* a sentence that says what was found */
     char lines[ADVISE_LINES_SIZE]; /* for the environment or the server's configuration, each with a line end */
-    const char *place;             /* where the lines belong */
+    const char *place;             /* the name of the place where `lines` belong */
 };
 
 struct advise_result {
@@ -54,15 +54,16 @@ struct advise_result {
     struct advice advice[ADVISE_RULES]; /* the largest saving first */
 };
 
-/* Judges a server by its figures. */
+/* Judges a server by the facts, and stores the verdict and all advices in *result. */
 void advise_judge(const struct advise_facts *facts, struct advise_result *result);
 
-/* Returns a sentence that says what an advice does, and what that costs. */
+/* Returns a sentence that says what to do, and what doing it costs. */
 const char *advise_purpose(const struct advice *advice);
 
 /*
- * Print the result: as text with the verdict first, in lines of at most 80 columns; as one line of JSON; and as lines
- * for the environment and the server's configuration.
+ * Print the verdict and all advices. advise_print prints text in lines of at most 80 columns, with the verdict first.
+ * advise_print_json prints one line of JSON. advise_print_lines prints lines for the environment and for the server's
+ * configuration.
  */
 void advise_print(const struct advise_result *result, struct text *text);
 void advise_print_json(const struct advise_result *result, struct text *text);

@@ -25,7 +25,10 @@ const char *advise_purpose(const struct advice *advice)
 
 enum { ADVISE_WIDTH = 79, ADVISE_INDENT = 12 };
 
-/* Adds words from a column on, and begins a new line before ADVISE_WIDTH. `at` is the column in which the text is. */
+/*
+ * Adds words to the text. Begins a new line where a word would pass the column ADVISE_WIDTH. `column` is where further
+ * lines begin, and `at` is the column that the text has reached.
+ */
 static void add_words(struct text *text, const char *words, int at, int column)
 {
     while (*words != '\0') {

@@ -4,9 +4,10 @@
 #define SOCKMALLOC_ADVISE_ROWS_H
 
 /*
- * The rules of the advice. Columns: name, the setting or what stands for it, when the rule holds, what to do and what
- * that costs. The text, the man page and the calls of the functions advise_NAME come from these rows. A saving of less
- * than ADVISE_LEAST bytes, or of less than 2 percent of what the pools hold, is not worth an advice.
+ * The rules of the advice. Columns: name; the setting that the rule would change, or words for it; the condition under
+ * which the rule holds; what to do, and what doing so costs. The text, the man page and the calls of the functions
+ * advise_NAME come from these rows. A rule gives no advice if the saving is less than ADVISE_LEAST bytes or less than 2
+ * percent of the bytes that the pools hold.
  */
 #define ADVISE_ROWS(ROW)                                                                                               \
     ROW(just_over, "a setting of the server", "many buffers are a little larger than a power of two",                  \
@@ -31,9 +32,9 @@
         "Limit free memory: a burst that returns pays with page faults.")
 
 /*
- * The servers whose buffers have a setting of their own. Columns: program, the setting, lines for its configuration,
- * and how that is called. In the lines, @ is the new size such as 16k, and # is that size in bytes, less what the
- * server adds to each buffer.
+ * The servers that have a setting for the size of their buffers. Columns: program; the setting; lines for the server's
+ * configuration; where these lines belong. In the lines, @ is the new size such as 16k, and # is the new size in bytes,
+ * less the bytes that the server adds to each buffer.
  */
 #define ADVISE_SERVER_ROWS(ROW)                                                                                        \
     ROW("nginx", "proxy_buffer_size and proxy_buffers", "proxy_buffer_size @;\nproxy_buffers 8 @;\n",                  \

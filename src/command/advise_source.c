@@ -1,4 +1,4 @@
-/* Judges a server by what a file of statistics has of it. */
+/* Judges a server by the figures in a file of statistics. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/advise_source.h"
 
@@ -8,7 +8,10 @@ static char *advise_source_no_variable(const char *name)
     return NULL;
 }
 
-/* Returns the settings of a file. One that the file does not have, or that is a path, has its default. */
+/*
+ * Returns the settings that a file of statistics holds. A setting has its default value if the file lacks it, or if its
+ * value is a path.
+ */
 static const struct option_set *advise_source_settings(const struct report_source *source)
 {
     static struct option_set settings;

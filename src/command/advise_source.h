@@ -1,4 +1,4 @@
-/* Judges a server by what a file of statistics has of it. */
+/* Judges a server by the figures in a file of statistics. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ADVISE_SOURCE_H
 #define SOCKMALLOC_ADVISE_SOURCE_H
@@ -7,8 +7,8 @@
 #include "command/report_source.h"
 
 /*
- * Judges the server by the sample with the most resident memory. A setting that the file does not have counts as its
- * default.
+ * Judges the server by the sample with the most resident memory. A setting that the file lacks counts with its default
+ * value.
  */
 void advise_source_judge(const struct report_source *source, struct advise_result *result);
 

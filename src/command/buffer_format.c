@@ -21,19 +21,23 @@ static const struct buffer_row message_rows[] = {REMOTE_MESSAGE_ROWS(ROW)};
 static const struct buffer_row ring_rows[] = {REMOTE_RING_ROWS(ROW)};
 #undef ROW
 
-/* The figures of a structure are numbers of 64 bits in the order of their rows. */
+/* struct remote_message and struct remote_ring hold their figures as numbers of 64 bits, in the order of the rows. */
 enum { MESSAGE_ROWS = sizeof message_rows / sizeof *message_rows, RING_ROWS = sizeof ring_rows / sizeof *ring_rows };
 _Static_assert(sizeof((struct remote_message *)NULL)->figures == MESSAGE_ROWS * sizeof(uint64_t), "one row a figure");
 _Static_assert(sizeof((struct remote_ring *)NULL)->figures == RING_ROWS * sizeof(uint64_t), "one row a figure");
 
-/* The objects of one kind, and where their parts lie. */
+/* Describes one kind of objects, message pages or rings, and where their data lie. */
 struct buffer_group {
     const char *word;
-    const char *member; /* of the statistics as JSON */
-    const char *size;   /* what a page or a chunk is called */
+    const char *member; /* the name of their array in the statistics as JSON */
+    const char *size;   /* the word for the unit whose size is printed: a page or a chunk */
     const struct buffer_row *rows;
     unsigned row_count;
-    size_t first, each, size_at, figures_at; /* bytes in struct remote_buffers, and in the structure of an object */
+    /*
+     * in bytes: `first` is an offset in struct remote_buffers, `each` is the size of an object's structure, and
+     * `size_at` and `figures_at` are offsets in that structure
+     */
+    size_t first, each, size_at, figures_at;
     size_t count_at;
 };
 
@@ -52,7 +56,7 @@ static unsigned count_of(const struct buffer_group *group, const struct remote_b
     return *(const unsigned *)(const void *)((const char *)buffers + group->count_at);
 }
 
-/* Returns an object, which begins with its name. */
+/* Returns the object with this number in the group. An object's structure begins with its name. */
 static const char *object_of(const struct buffer_group *group, const struct remote_buffers *buffers, unsigned number)
 {
     return (const char *)buffers + group->first + number * group->each;
@@ -151,7 +155,7 @@ void buffer_format_json(const struct remote_buffers *buffers, struct text *text)
 
 /* --- Prometheus --- */
 
-/* Prints the samples of one figure, one for each object of the group. */
+/* Prints the samples of one figure: one sample for each object of the group. */
 static void print_samples(const struct buffer_group *group, unsigned row, const struct pool_subject *subject,
                           const char *metric, struct text *text)
 {

@@ -14,9 +14,9 @@
 #include "command/maps.h"
 
 static Dwfl *modules;
-static int opened; /* the process id */
+static int opened; /* the id of the process that caller_name_open has opened */
 
-/* Returns the inode of the file that the process has mapped at an address, or 0. */
+/* Returns the inode of the file that the opened process has mapped at an address, or 0 if no file is mapped there. */
 static unsigned long mapped_inode(uintptr_t address)
 {
     struct maps_row row;
@@ -31,14 +31,17 @@ static unsigned long mapped_inode(uintptr_t address)
     return inode;
 }
 
-/* Returns true if nobody but root and this user can have written the file. */
+/* Returns true if only root or the user of this command can have written the file. */
 static bool is_trusted(const struct stat *status)
 {
     return S_ISREG(status->st_mode) && (status->st_uid == 0 || status->st_uid == geteuid()) &&
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Opens the file of a module, as the process sees it. Returns a descriptor and stores the path, or returns -1. */
+/*
+ * Opens the file of a module by the path that the process sees. Returns a descriptor and stores the path, or returns
+ * -1.
+ */
 static int find_file(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base, char **path, Elf **elf)
 {
     char there[PATH_MAX];
@@ -79,8 +82,8 @@ void caller_name_close(void)
 }
 
 /*
- * Returns the line of an address, or NULL. Finds the compilation unit by its own ranges and not by .debug_aranges, as
- * dwfl_module_getsrc does, because clang does not write that section.
+ * Returns the source line of an address, or NULL. Finds the compilation unit by the ranges that the unit lists itself.
+ * dwfl_module_getsrc is not used, because it reads the section .debug_aranges, which clang does not write.
  */
 static Dwarf_Line *find_line(Dwfl_Module *module, uintptr_t address)
 {
@@ -112,7 +115,11 @@ void caller_name_add(uintptr_t address, struct text *text)
     GElf_Off offset = 0;
     GElf_Sym symbol;
     Dwarf_Addr start = 0;
-    uintptr_t call = address - 1; /* a return address may belong to the function behind a call that never returns */
+    /*
+     * a return address may belong to the next function, if the called function never returns; the byte before is in the
+     * caller
+     */
+    uintptr_t call = address - 1;
     Dwfl_Module *module = modules != NULL ? dwfl_addrmodule(modules, call) : NULL;
     if (module == NULL) {
         text_add(text, "0x%zx", (size_t)address);

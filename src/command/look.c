@@ -146,9 +146,9 @@ static void look_do(struct look *look)
 }
 
 /*
- * Closes all descriptors but one: stdin, stdout and stderr, because another process may wait until no process has them
- * open, and connections of `sockmalloc exporter`, whose clients wait for their end. A kernel before Linux 5.9 closes
- * the first three only.
+ * Closes all descriptors except `kept`. stdin, stdout and stderr are closed because another process may wait until no
+ * process has them open. Connections of `sockmalloc exporter` are closed because their clients wait for their end. A
+ * kernel before Linux 5.9 closes only stdin, stdout and stderr.
  */
 static void look_close_others(int kept)
 {
