@@ -71,7 +71,7 @@ static const struct command_row *command_find(const char *name)
 {
     const struct command_row *row = commands;
     while (strcmp(row->name, name) != 0) {
-        row++; /* the loop ends, because the caller passes only names of rows */
+        row++; /* the loop ends, because callers pass only names that a row has */
     }
     return row;
 }
@@ -92,7 +92,7 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     } else if (key > 0 && key < ARGP_KEY_END) {
         fault = line->take(line->input, key, argument);
     } else {
-        return ARGP_ERR_UNKNOWN; /* one of argp's own events, which argp then handles itself */
+        return ARGP_ERR_UNKNOWN; /* this is an event of argp itself, which argp then handles */
     }
     if (fault != NULL) {
         exit((int)error_report(EXIT_USAGE, "%s: %s", line->name, fault));
@@ -100,8 +100,10 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     return 0;
 }
 
-/* Returns the option that is typed as `word`: "--name", "--name=value", or a beginning of the name that no other option
- * has. Returns NULL if there is none. */
+/*
+ * Returns the option that `word` names: "--name", "--name=value", or a beginning of a name that no other option has.
+ * Returns NULL if there is no such option.
+ */
 static const struct argp_option *command_find_option(const struct argp_option *options, const char *word)
 {
     size_t length = strcspn(word + 2, "=");
@@ -117,7 +119,7 @@ static const struct argp_option *command_find_option(const struct argp_option *o
     return found;
 }
 
-/* Returns true if the word is an option of one letter whose argument is the next word. */
+/* Returns true if the word is an option of one letter, such as -p, whose argument is the next word. */
 static bool command_is_letter(const struct argp_option *options, const char *word)
 {
     for (const struct argp_option *option = options; option->name != NULL || option->doc != NULL; option++) {
@@ -128,7 +130,7 @@ static bool command_is_letter(const struct argp_option *options, const char *wor
     return false;
 }
 
-/* Ends the process with an error if the word is no option, but almost one. */
+/* Ends the process with an error if the word is no option but resembles an option. The error names that option. */
 static void command_check_option(const struct command_line *line, const struct argp_option *options, const char *word)
 {
     static const char *const others[] = {"help", "usage", "version"};
@@ -156,7 +158,10 @@ static void command_check_option(const struct command_line *line, const struct a
     }
 }
 
-/* Looks for a mistyped option before argp does, whose message does not say which option is meant. */
+/*
+ * Checks the words for mistyped options before argp parses them, because argp's message would not name the option that
+ * was probably meant.
+ */
 static void command_check_options(const struct command_line *line, const struct argp_option *options, char **arguments)
 {
     for (char **word = arguments + 1; *word != NULL && strcmp(*word, "--") != 0; word++) {
@@ -249,7 +254,10 @@ static bool command_write_directly(const char *path, const char *text, size_t si
     return file >= 0 && close(file) == 0 && is_written;
 }
 
-/* Writes a new file beside the one at `path`, and renames it. The new file has the mode that open would give it. */
+/*
+ * Writes a new file in the directory of `path`, and renames it to `path`. The new file has the mode that open would
+ * give it.
+ */
 static bool command_replace(const char *path, const char *text, size_t size)
 {
     char made[PATH_MAX];
@@ -279,7 +287,7 @@ enum command_exit command_write_file(const char *path, const char *text, size_t 
     if (is_there && !S_ISREG(status.st_mode)) {
         is_written = command_write_directly(path, text, size);
     } else {
-        /* a symbolic link stays, and the file that it refers to is replaced */
+        /* if `path` is a symbolic link, the link stays, and the file that it refers to is replaced */
         is_written = command_replace(is_there && realpath(path, target) != NULL ? target : path, text, size);
     }
     return is_written ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "%s can't be written: %s", path, strerror(errno));

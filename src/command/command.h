@@ -24,7 +24,7 @@ struct command_option {
     const char *name;
     int key; /* the option's letter, or a number above all letters for an option without one */
     const char *argument;
-    bool may_lack; /* true if the option may stand without its argument */
+    bool may_lack; /* true if the argument is optional */
     const char *help;
     /* --help lists the options by group, in rising order. An option whose name is "" is the heading of its group. */
     int group;
@@ -41,12 +41,12 @@ struct command_line {
     const char *name; /* of the subcommand */
     command_taker *take;
     void *input;                       /* passed to `take` */
-    const struct command_option *more; /* options beside those of the rows; the entry without a name is the last one */
-    /* true if options end at the first argument, because that is a program with options of its own */
+    const struct command_option *more; /* options in addition to the rows; an entry without a name is last */
+    /* true if options end at the first argument, because that argument is a program, which has options of its own */
     bool stops_behind;
 };
 
-/* Parses the command line. Ends the process for --help and for a command line that has an error. */
+/* Parses the command line. Ends the process after --help, and if the command line has an error. */
 void command_parse(const struct command_line *line, int count, char **arguments);
 
 /*
@@ -65,8 +65,9 @@ bool command_write_all(int file, const char *text, size_t size);
 enum command_exit command_write(const char *text, size_t size);
 
 /*
- * Writes `size` bytes to a new file, which then takes the place of an older one by rename, so that no reader sees a
- * part of it. A path that is no regular file, such as a pipe, is written to directly. Returns as command_write does.
+ * Writes `size` bytes to a new file, and renames that file to `path`, so that no reader sees an incomplete file. A
+ * `path` that is no regular file, such as a pipe, is written to directly. Returns EXIT_DONE, or prints an error and
+ * returns EXIT_UNWRITTEN.
  */
 enum command_exit command_write_file(const char *path, const char *text, size_t size);
 

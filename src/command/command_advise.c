@@ -18,11 +18,11 @@ enum advise_form { ADVISE_TEXT, ADVISE_JSON, ADVISE_LINES };
 struct advise_wish {
     struct process_group group;
     const char *file;
-    double sample; /* seconds; 0 not to sample small requests */
+    double sample; /* seconds for which requests of all sizes are watched; 0 if they are not */
     enum advise_form form;
 };
 
-/* Returns true if the word names a file, and not a process. */
+/* Returns true if the word names a file and not a process. */
 static bool advise_is_file(const char *word)
 {
     struct stat status;
@@ -78,7 +78,7 @@ static enum command_exit advise_from_file(const struct advise_wish *wish)
     return code;
 }
 
-/* What is added up over all processes, beside the snapshots. */
+/* Figures that are added up over all processes, in addition to the sum of their snapshots. */
 struct advise_sums {
     struct remote_sizes sizes;
     struct remote_memory memory;
@@ -142,7 +142,7 @@ static enum command_exit advise_from_processes(struct advise_wish *wish)
     if (code == EXIT_DONE && wish->sample > 0) {
         code = sampling_run(&wish->group, wish->sample, &traffic);
     } else if (code == EXIT_DONE) {
-        /* a second reading, by which an idle program is known */
+        /* a second reading, one second later, shows if the program is idle */
         code = process_group_take(&wish->group);
         command_wait(1);
         code = code == EXIT_DONE ? process_group_take(&wish->group) : code;

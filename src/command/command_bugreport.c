@@ -17,17 +17,21 @@
 #include "statistics/format.h"
 
 /*
- * PROCESSES_MAX: more processes of a server would make the report long without saying more. FILE_MAX is the most bytes
- * that are read of a file. LATE_MAX: after so many files that took too long, no further one is tried, because a process
- * could otherwise hold the command for any time.
+ * PROCESSES_MAX limits how many processes of a server are reported, because further ones would make the report long
+ * without saying more. FILE_MAX is the most bytes that are read of a file. LATE_MAX is the number of files that may
+ * take too long. No further file is tried after them, because a process could otherwise hold the command up without
+ * limit.
  */
 enum { PROCESSES_MAX = 16, FILE_MAX = 16 << 20, LATE_MAX = 3, LINE_SIZE = 4096, FILE_NAME_SIZE = 64 };
 
-/* What a line of a file begins with, so that it is copied. Without words, all lines are copied. */
+/*
+ * The most words of a source. A line of the source's file is copied if it begins with one of the words. If the source
+ * has no words, all lines are copied.
+ */
 enum { WORDS = 12 };
 
 struct source {
-    const char *file; /* of the machine; or of the process, below /proc/PID */
+    const char *file; /* a path for `machine`, and a name below /proc/PID for `process` */
     const char *words[WORDS];
 };
 
@@ -48,7 +52,10 @@ static const struct source process[] = {
     {"maps", {NULL}},
 };
 
-/* The files of a control group, below /sys/fs/cgroup and the path of the group. */
+/*
+ * The files that hold the limits of a control group. They lie below /sys/fs/cgroup/PATH, where PATH is the group's
+ * path.
+ */
 static const char *const cgroup_files[] = {"memory.max", "memory.high", "memory.current", "memory.events", "cpu.max"};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -79,7 +86,7 @@ static void add_heading(FILE *report, const char *words)
     fprintf(report, "\n== %s ==\n", words);
 }
 
-/* Adds a line that another user may have written. Unprintable bytes are made visible, and tabs become blanks. */
+/* Adds a line that another user may have written. Unprintable bytes are printed as escapes, and tabs as blanks. */
 static void add_line(FILE *report, char *line)
 {
     char shown[4 * LINE_SIZE];
@@ -101,7 +108,7 @@ static bool begins_with_one(const char *line, const char *const words[WORDS])
     return words[0] == NULL;
 }
 
-/* Adds the lines of a text that begin with one of the words. Cuts the text into lines. */
+/* Adds those lines of a text that begin with one of the words. Changes the text, because it is cut into lines. */
 static void add_lines(FILE *report, char *text, const char *const words[WORDS])
 {
     char *rest = NULL;
@@ -112,7 +119,7 @@ static void add_lines(FILE *report, char *text, const char *const words[WORDS])
     }
 }
 
-/* Adds lines of a file of the machine, which no process can make wait. */
+/* Adds lines of a file that describes the machine. The file is read directly, because no process can delay the read. */
 static void add_machine_file(FILE *report, const char *path, const char *const words[WORDS])
 {
     char text[LINE_SIZE];
@@ -140,8 +147,8 @@ static void add_machine(FILE *report)
 }
 
 /*
- * Reads a file of /proc/PID whole. Returns its text, with a NUL behind it, which the caller frees, and stores its size.
- * Returns NULL if it cannot be read.
+ * Reads a whole file of /proc/PID. Returns its text, which ends with a NUL and which the caller frees, and stores the
+ * size of the text. Returns NULL if the file cannot be read.
  */
 static char *read_process_file(struct remote_process *target, const char *name, size_t *size)
 {
@@ -179,7 +186,7 @@ static void add_process_file(FILE *report, struct remote_process *target, const 
     free(text);
 }
 
-/* Adds the limits of the process's control group. The line of version 2 is "0::PATH". */
+/* Adds the limits of the process's control group. In /proc/PID/cgroup the line of cgroup version 2 is "0::PATH". */
 static void add_cgroup(FILE *report, struct remote_process *target)
 {
     static const char *const all[WORDS] = {NULL};
@@ -198,7 +205,7 @@ static void add_cgroup(FILE *report, struct remote_process *target)
     free(text);
 }
 
-/* Adds the first argument, or all of them. Each ends with a NUL in /proc/PID/cmdline. */
+/* Adds the first argument of the process, or all arguments. In /proc/PID/cmdline each argument ends with a NUL. */
 static void add_arguments(FILE *report, struct remote_process *target, bool all)
 {
     size_t size;
@@ -210,7 +217,7 @@ static void add_arguments(FILE *report, struct remote_process *target, bool all)
     free(text);
 }
 
-/* Adds the variables of the environment that are the library's and those of other allocators, and no others. */
+/* Adds the environment variables of the library and of other allocators, and no other variables. */
 static void add_environment(FILE *report, struct remote_process *target)
 {
     static const char *const words[WORDS] = {"SOCKMALLOC_", "MALLOC_"};
@@ -225,7 +232,7 @@ static void add_environment(FILE *report, struct remote_process *target)
     free(text);
 }
 
-/* Adds each setting in force, and where it was set. `options` are those of the process. */
+/* Adds each setting in force in the process, and where it was set. The global `options` are those of this process. */
 static void add_settings(FILE *report)
 {
     char line[LINE_SIZE];
@@ -240,7 +247,7 @@ static void add_settings(FILE *report)
     }
 }
 
-/* Adds the statistics in a format. */
+/* Adds the statistics of a process in a format. */
 static void add_format(FILE *report, const struct group_member *member, enum format format)
 {
     static char buffer[FORMAT_SIZE];
@@ -251,7 +258,9 @@ static void add_format(FILE *report, const struct group_member *member, enum for
     fputs(buffer, report);
 }
 
-/* Adds the messages that the library has kept, the oldest first. The first one is left out if it was overwritten. */
+/*
+ * Adds the messages that the library has kept, the oldest one first. Leaves the oldest one out if it was overwritten.
+ */
 static void add_messages(FILE *report, struct remote_process *target)
 {
     static struct message_kept kept;
@@ -314,7 +323,7 @@ static void add_process(FILE *report, const struct bugreport_wish *wish, struct 
     add_cgroup(report, target);
 }
 
-/* Adds the process that the words name, which has not loaded the library. */
+/* Adds the process that the words of the command line name, although it has not loaded the library. */
 static enum command_exit add_foreign(FILE *report, struct bugreport_wish *wish)
 {
     struct remote_process target;

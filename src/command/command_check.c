@@ -31,7 +31,10 @@ static void check_print_malloc(const struct remote_linkmap *loaded, struct text 
     text_add(text, "\n");
 }
 
-/* Prints which allocator serves calls by a name of its own, such as mallocx. Such calls do not reach malloc. */
+/*
+ * Prints which object serves a function of an allocator, such as mallocx, that the program calls by that name. Calls of
+ * such functions do not reach malloc.
+ */
 static void check_print_foreign(const struct remote_linkmap *loaded, struct text *text)
 {
     if (loaded->function[0] == '\0') {
@@ -44,7 +47,7 @@ static void check_print_foreign(const struct remote_linkmap *loaded, struct text
     text_add(text, " allocates by that name is not in the pools\n");
 }
 
-/* Prints how the process ended. `status` is the status that waitpid returned, or -1 if the process goes on. */
+/* Prints how the process ended. `status` is what waitpid has stored, or -1 if the process has not ended. */
 static void check_print_end(int status, struct text *text)
 {
     if (status == -1) {
@@ -78,7 +81,7 @@ static void check_print_confinement(const struct remote_process *target, struct 
     }
 }
 
-/* Prints that the library is not loaded, which object serves malloc, and what LD_PRELOAD was. */
+/* Prints that the library is not loaded, which object serves malloc, and which value LD_PRELOAD had at the start. */
 static enum command_exit check_print_absence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                              struct text *text)
 {
@@ -96,7 +99,7 @@ static enum command_exit check_print_absence(const struct remote_process *target
     return EXIT_NO;
 }
 
-/* Prints the share of requested bytes that the pools served, or that there was no request of their sizes. */
+/* Prints the share of requested bytes that the pools served, or that no request had a size that the pools serve. */
 static void check_print_share(const struct snapshot_figures *total, struct text *text)
 {
     if (total->asked == 0 && total->fell_through_asked == 0) {
@@ -108,7 +111,7 @@ static void check_print_share(const struct snapshot_figures *total, struct text 
     format_print_served_share(total, &remote_snapshot_plan, text);
 }
 
-/* Prints if the pools are on. */
+/* Prints if the pools are on or off. */
 static void check_print_pools(const struct snapshot *snapshot, struct text *text)
 {
     if (snapshot->buckets > 0) {
@@ -123,8 +126,9 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
 }
 
 /*
- * Prints that objects loaded with RTLD_DEEPBIND use libc's malloc. They do so only with SOCKMALLOC_DEEPBIND=1;
- * otherwise the library removes that flag, and objects that are loaded later use the malloc that was printed before.
+ * Prints that objects loaded with RTLD_DEEPBIND use the malloc of libc. They do so only with SOCKMALLOC_DEEPBIND=1.
+ * Without that setting, the library removes the flag RTLD_DEEPBIND, and objects that are loaded later use the malloc
+ * that the lines before name.
  */
 static void check_print_deeply_bound(struct text *text)
 {
@@ -134,7 +138,7 @@ static void check_print_deeply_bound(struct text *text)
     }
 }
 
-/* Prints how the library is loaded, without figures that change from one moment to the next. */
+/* Prints how the library is loaded. Prints no figures that change from one moment to the next. */
 static void check_print_details(const struct remote_process *target, const struct remote_linkmap *loaded,
                                 const struct snapshot *snapshot, struct text *text)
 {
@@ -195,13 +199,13 @@ static enum command_exit check_process(int process, int status)
     return written == EXIT_DONE ? verdict : written;
 }
 
-/* The verdict on a process of several. */
+/* The verdict on one of several processes. */
 struct check_part {
-    char *details; /* NULL if the process was not read, or if its verdict has been printed */
+    char *details; /* the text; NULL if the process was not read, or if its verdict has been printed */
     bool is_effective;
 };
 
-/* Writes the verdict on a member of the group. The caller frees part->details. */
+/* Stores the verdict on a process of the group. The caller frees part->details. */
 static void check_member(struct group_member *member, struct check_part *part)
 {
     static char buffer[VERDICT_SIZE];
@@ -216,7 +220,7 @@ static void check_member(struct group_member *member, struct check_part *part)
     part->details = strdup(buffer);
 }
 
-/* Prints the verdict that is common to a process and to those behind it in the group. */
+/* Prints a verdict once for all processes of the group to which it applies. `first` is the first of these processes. */
 static enum command_exit check_print_part(const struct process_group *group, struct check_part *part, unsigned first)
 {
     static char buffer[VERDICT_SIZE];
@@ -245,7 +249,7 @@ static enum command_exit check_print_part(const struct process_group *group, str
     return command_write(buffer, text.used);
 }
 
-/* Prints the verdict on several processes, and which share of the requests the pools of all of them served. */
+/* Prints the verdict on several processes, and which share of their requests the pools served. */
 static enum command_exit check_group(struct process_group *group)
 {
     static struct process_sum sum;
@@ -275,7 +279,7 @@ static enum command_exit check_group(struct process_group *group)
     return code == EXIT_DONE ? verdict : code;
 }
 
-/* Watches requests of all sizes for a time, and prints the share of the pools. */
+/* Watches requests of all sizes for `seconds`, and prints the share that the pools served. */
 static enum command_exit check_traffic(struct process_group *group, double seconds)
 {
     struct traffic traffic;
@@ -293,9 +297,9 @@ static enum command_exit check_traffic(struct process_group *group, double secon
 }
 
 /*
- * Prints the verdict on the processes that a word names. Returns false if the word is a name that no process has, which
- * is then a program to start. Where no process that the word names has loaded the library, the verdict is on the first
- * of them.
+ * Prints the verdict on the processes that `word` names. Returns false if `word` is a name that no process has, because
+ * `word` is then a program to start. If no process that `word` names has loaded the library, prints the verdict on the
+ * first of these processes.
  */
 static bool check_running(const char *word, double sample, enum command_exit *code)
 {
@@ -333,7 +337,8 @@ enum command_exit command_check(int count, char **arguments)
         return code;
     }
     const char *word = launch.program[0];
-    bool is_marked = strcmp(launch.program[-1], "--") == 0; /* at least the name of the subcommand stands before it */
+    /* program[-1] exists, because at least the name of the subcommand stands before the program */
+    bool is_marked = strcmp(launch.program[-1], "--") == 0;
     bool may_run = launch.program[1] == NULL && !is_marked && strchr(word, '/') == NULL;
     if (may_run && check_running(word, launch.sample, &code)) {
         return code;

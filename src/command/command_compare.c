@@ -23,7 +23,7 @@ enum { PORT_MAX = 65535, CLIENTS_MAX = 20000, SECONDS_MAX = 600, PATH_LENGTH_MAX
 
 struct compare_wish {
     char **arguments;
-    char **server; /* the command of the server, within `arguments`; NULL until the parser has found it */
+    char **server; /* the server's command, within `arguments`; NULL until the parser has found it */
     const char *library;
     const char *only;
     const char *html;
@@ -53,7 +53,10 @@ static const char *take_seconds(const char *text, double *seconds)
                : "--seconds takes a number from 0.1 to 600";
 }
 
-/* Reads the two times after the burst. Each becomes a multiple of the time between two samples. */
+/*
+ * Reads the times of two memory figures, in seconds after the end of the burst. Rounds each time to a multiple of the
+ * time between two samples.
+ */
 static const char *take_times(struct compare_result *result, const char *text)
 {
     char *end;
@@ -142,7 +145,7 @@ static const char *compare_take(void *input, int key, const char *argument)
 
 /* --- preparation --- */
 
-/* Returns true if the page can be written, so that nobody waits for minutes in vain. */
+/* Returns true if the page of HTML can be written. The caller tests this first, because the turns take minutes. */
 static bool may_write(const char *path)
 {
     char directory[PATH_MAX];
@@ -157,7 +160,7 @@ static bool may_write(const char *path)
     return access(directory, W_OK | X_OK) == 0;
 }
 
-/* Finds the allocators. sockmalloc becomes the last one. */
+/* Finds the allocators to compare. Adds sockmalloc as the last one. */
 static bool find_allocators(struct compare_wish *wish, struct compare_fault *fault)
 {
     static struct compare_peers peers;
@@ -219,14 +222,16 @@ static enum command_exit prepare(struct compare_wish *wish)
 
 struct progress {
     const struct compare_result *result;
-    int turns; /* in all */
+    int turns; /* the number of turns of the whole comparison */
     int done;
     int round;
     const char *name;
     double start;
 };
 
-/* Prints one line over the line before, if stderr is a terminal. An empty text removes the line. */
+/*
+ * Prints a line in place of the line that was printed before, if stderr is a terminal. An empty text removes the line.
+ */
 static void print_progress(const char *text)
 {
     if (isatty(STDERR_FILENO)) {
@@ -252,8 +257,9 @@ static void show_stage(void *input, const char *what)
 /* --- the turns --- */
 
 /*
- * Handles a turn that failed. An allocator under which the server does not work is left out, unless it is sockmalloc,
- * or no turn has worked so far: then the fault is probably in the command. Returns EXIT_DONE if the comparison goes on.
+ * Handles a turn that failed. An allocator under which the server does not work is left out of the comparison. The
+ * comparison ends instead if the allocator is sockmalloc, or if no turn has worked so far, because the fault is then
+ * probably in the command. Returns EXIT_DONE if the comparison goes on.
  */
 static enum command_exit handle_failure(struct compare_result *result, struct compare_allocator *allocator,
                                         bool is_first, const struct compare_fault *fault)
@@ -300,7 +306,10 @@ static bool has_peer(const struct compare_result *result)
     return has_any;
 }
 
-/* Takes all turns. Every second round has the reverse order, so that no allocator is always the first one. */
+/*
+ * Measures all turns. Every second round runs the allocators in reverse order, so that none of them is always the first
+ * one.
+ */
 static enum command_exit take_turns(struct compare_result *result)
 {
     struct progress progress = {.result = result, .turns = result->rounds * result->count, .start = compare_now()};
@@ -320,7 +329,7 @@ static enum command_exit take_turns(struct compare_result *result)
 
 /* --- output --- */
 
-/* Writes what `print` prints of the comparison to the file at `path`, or to stdout if it is NULL. */
+/* Writes the output of `print` to the file at `path`, or to stdout if `path` is NULL. */
 static enum command_exit print_by(const struct compare_result *result,
                                   void (*print)(const struct compare_result *result, FILE *file), const char *path)
 {

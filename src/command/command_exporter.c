@@ -22,14 +22,16 @@
 
 #define DEFAULT_ADDRESS "127.0.0.1:9500"
 
-/* The most milliseconds that reading one process may take: less than Prometheus waits for an answer, which is 10 s. */
+/*
+ * Reading one process may take at most this many milliseconds, because Prometheus waits 10 s for an answer by default.
+ */
 enum { EXPORTER_MILLISECONDS = 2000 };
 
 struct exporter_line {
     const char *address;   /* of --listen, or NULL */
     const char *path;      /* of --unix, or NULL */
     const char *directory; /* of --textfile, or NULL */
-    double interval;       /* seconds between two files; 0 if it was not given */
+    double interval;       /* seconds from one file to the next; 0 if the option was not given */
     bool has_owner;
     struct exporter_owner owner;
     struct exporter_wish wish;
@@ -87,7 +89,7 @@ static const char *exporter_check_options(void)
     return NULL;
 }
 
-/* Begins to answer on a socket that listens. */
+/* Begins to answer HTTP requests on a listening socket. */
 static enum command_exit exporter_serve(int file)
 {
     return exporter_http_begin(file, exporter_make_page, &given.wish)
@@ -104,7 +106,10 @@ static enum command_exit exporter_write_file(void)
     return code;
 }
 
-/* Opens all that was asked for. Prints an error and returns its exit code if something cannot be opened. */
+/*
+ * Writes the first file and opens the sockets, as far as the options name them. Prints an error and returns its exit
+ * code if that fails.
+ */
 static enum command_exit exporter_open(void)
 {
     enum command_exit code = EXIT_DONE;
@@ -135,7 +140,10 @@ static uint64_t exporter_now(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Returns how many milliseconds the loop may wait, or -1 for any time. The next file is due at `due`. */
+/*
+ * Returns how many milliseconds the loop may wait, or -1 if it may wait without limit. The next file is due at `due`,
+ * and the HTTP server may need to run earlier.
+ */
 static int exporter_patience(uint64_t due)
 {
     int patience = exporter_http_patience();
@@ -149,7 +157,7 @@ static int exporter_patience(uint64_t due)
     return patience;
 }
 
-/* Answers requests and writes files until one of the signals comes, whose descriptor is `signals`. */
+/* Answers requests and writes files until a signal arrives on the descriptor `signals`. */
 static void exporter_loop(int signals)
 {
     struct pollfd wait[1 + EXPORTER_SOCKETS] = {{.fd = signals, .events = POLLIN}};

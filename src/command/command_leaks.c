@@ -53,7 +53,7 @@ static void print_table(const struct remote_process *target, const struct remote
     }
 }
 
-/* Prints an object for each caller. The age is in nanoseconds, or null. */
+/* Prints a JSON object for each caller. The member "age" is in nanoseconds, or null if the age is unknown. */
 static void print_json(const struct remote_process *target, const struct remote_in_use *in_use, struct text *text)
 {
     for (unsigned i = 0; i < in_use->listed; i++) {
@@ -71,7 +71,7 @@ static void print_json(const struct remote_process *target, const struct remote_
     }
 }
 
-/* Prints the callers of a process. Returns EXIT_DONE, or prints why there are none and returns its exit code. */
+/* Prints the callers that hold slots of a process. Returns EXIT_DONE, or prints an error and returns its exit code. */
 static enum command_exit leaks_of(struct remote_process *target, bool as_json)
 {
     static char buffer[(REMOTE_IN_USE_CALLERS + 3) * (REMOTE_IN_USE_NAME_SIZE + 128)];

@@ -32,7 +32,7 @@ static const char *list_take(void *input, int key, const char *argument)
     }
 }
 
-/* What the list shows of a process, beside what struct group_member has. */
+/* The columns of a process that struct group_member has no figures for. */
 struct list_row {
     char unit[PROCESS_UNIT_SIZE];
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
@@ -112,8 +112,8 @@ static enum command_exit list_print(struct list_wish *wish)
 }
 
 /*
- * Returns true if the word can be offered by a shell's completion. Names belong to other users, and a shell must not
- * expand anything in them.
+ * Returns true if a shell's completion may offer the word. The names of processes are chosen by other users, and a
+ * shell must not expand anything in these names.
  */
 static bool list_is_plain(const char *word)
 {

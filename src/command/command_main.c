@@ -20,8 +20,9 @@ static const struct {
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-/* The groups in which --help lists the subcommands. Each group begins with this subcommand and ends before the next
- * one.
+/*
+ * The groups in which --help lists the subcommands. A group begins with the subcommand `first` and ends before the next
+ * group.
  */
 static const struct {
     const char *first;
@@ -32,7 +33,7 @@ static const struct {
 
 enum { GROUPS = sizeof groups / sizeof groups[0], HELP_WIDTH = 79 };
 
-/* Prints words, and breaks lines before HELP_WIDTH. `column` is where the words begin, also in further lines. */
+/* Prints words, and begins a new line before HELP_WIDTH. `column` is where the words begin in each line. */
 static void print_words(const char *words, int column)
 {
     int at = column;

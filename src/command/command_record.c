@@ -115,7 +115,10 @@ static enum command_exit record_append(const struct record_wish *wish, int file,
     return recording_append(file, sample, sizeof *sample) ? EXIT_DONE : record_report_output(wish);
 }
 
-/* Takes a sample: the sum of all processes that the command line names, as they are now, and their memory. */
+/*
+ * Takes a sample. The sample has the statistics and the memory, added up over all processes that the command line
+ * names.
+ */
 static enum command_exit record_take_sample(struct record_wish *wish, struct process_sum *sum,
                                             struct remote_memory *memory)
 {
@@ -132,9 +135,9 @@ static enum command_exit record_take_sample(struct record_wish *wish, struct pro
 }
 
 /*
- * Writes samples until no process is left, the count is reached or a signal to end comes. `sum` and sample->memory are
- * the first sample. All samples of a file have one plan, so a later sample whose buckets have other sizes ends the
- * recording.
+ * Writes samples until no process is left, until the count is reached, or until a signal ends the recording. `sum` and
+ * sample->memory are the first sample. All samples of a file have buckets of the same sizes, so a later sample whose
+ * buckets have other sizes ends the recording.
  */
 static enum command_exit record_sample(struct record_wish *wish, struct process_sum *sum, int file,
                                        struct recording_sample *sample)
@@ -208,7 +211,7 @@ static enum command_exit record_processes(struct record_wish *wish)
     return code;
 }
 
-/* Prints a figure of the memory as the JSON of the statistics prints one: null where it is unknown. */
+/* Prints a figure of the memory as a member of a JSON object: its bytes, or null if they are unknown. */
 static void record_add_bytes(const char *name, uint64_t bytes, struct text *text)
 {
     if (bytes == SNAPSHOT_UNKNOWN) {

@@ -30,7 +30,7 @@ static const char *report_take(void *input, int key, const char *argument)
     return NULL;
 }
 
-/* Says which files are cut. Returns EXIT_DONE if none is. */
+/* Prints an error for each file whose end is missing. Returns EXIT_DONE if all files are complete. */
 static enum command_exit report_name_cut(const struct report_sources *sources)
 {
     enum command_exit code = EXIT_DONE;

@@ -4,13 +4,13 @@
 #define SOCKMALLOC_COMMAND_ROWS_H
 
 /*
- * The parser, --help, the man page and the completions come from these rows. `run` and `check` also have an option for
- * each setting of OPTION_ROWS, such as --min for SOCKMALLOC_MIN.
+ * The parser, --help, the man page and the completions come from these rows. The subcommands `run` and `check` also
+ * have an option for each setting of OPTION_ROWS, such as --min for SOCKMALLOC_MIN.
  */
 
 /*
- * PROCESS is a process id, a program's name or a unit of systemd. It names a whole server: the processes with all their
- * descendants.
+ * PROCESS is a process id, a program's name or a unit of systemd. It stands for a whole server: the processes that have
+ * this id, name or unit, and all of their descendants.
  */
 
 /* Columns of each row: name of the subcommand, arguments (one way to call it per line), help. */

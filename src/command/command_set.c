@@ -15,12 +15,12 @@ struct set_wish {
     struct process_group group;
     struct live_request change[SET_CHANGES];
     unsigned changes;
-    bool dry; /* true to change nothing */
+    bool dry; /* true if no setting is to be changed */
 };
 
 static char fault[256];
 
-/* Returns a text that names the settings that may change. */
+/* Returns an error text that names the settings that can be changed in a running process. */
 static const char *set_refuse_fixed(const char *name)
 {
     struct text text = text_begin(fault, sizeof fault);
@@ -39,7 +39,7 @@ static const char *set_refuse_unknown(const char *name)
     return fault;
 }
 
-/* Reads NAME=VALUE. Returns NULL, or a text that says what is wrong. */
+/* Reads a new value from NAME=VALUE. Returns NULL, or a text that says what is wrong. */
 static const char *set_read(struct set_wish *wish, const char *argument)
 {
     char name[48] = "";
@@ -86,7 +86,7 @@ static void set_print(const struct remote_process *target, enum option option, c
     option_print(settings, option, text);
 }
 
-/* Changes one setting of one process, and prints what it is now and was before. */
+/* Changes one setting of one process. Prints the new value and the value before. */
 static enum command_exit set_change(const struct set_wish *wish, struct remote_process *target,
                                     const struct live_request *change)
 {

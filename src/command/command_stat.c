@@ -22,7 +22,7 @@ struct stat_wish {
     bool each; /* true to print the statistics of each process, and not their sum */
     enum format format;
     double sample;  /* seconds for which requests of all sizes are watched; 0 if they are not */
-    unsigned lines; /* how many lines of --interval were printed */
+    unsigned lines; /* how many lines of --interval have been printed so far */
 };
 
 static const char *stat_take(void *input, int key, const char *argument)
@@ -58,17 +58,18 @@ struct stat_subject {
     const struct snapshot *snapshot;
     const struct bucket_plan *plan;
     const struct remote_memory *memory; /* NULL if it could not be read */
-    const struct remote_pools *pools;   /* printed with the statistics as JSON and for Prometheus */
+    const struct remote_pools *pools;   /* printed together with the statistics as JSON and for Prometheus */
     bool same_settings;
-    const struct traffic *traffic; /* of --sample, or NULL */
+    const struct traffic *traffic; /* the requests that --sample has counted, or NULL */
     struct group_rates rates;
-    const char *heading; /* of the first column of the lines of --interval, and its value */
+    /* in the lines of --interval the first column has the heading `heading` and the value `number` */
+    const char *heading;
     unsigned number;
 };
 
-enum { HEADING_EACH = 20 }; /* lines from one heading to the next */
+enum { HEADING_EACH = 20 }; /* the headings are printed again after this many lines */
 
-/* Prints a line with the rates since the last reading, and the headings now and then. */
+/* Prints a line with the rates since the last reading. Prints the headings before every HEADING_EACH lines. */
 static void stat_print_step(struct stat_wish *wish, const struct stat_subject *subject, struct text *text)
 {
     char first[16];
@@ -97,12 +98,12 @@ static void stat_print_prometheus(const struct stat_wish *wish, const struct sta
     pool_format_prometheus(&(struct pool_subject){subject->pools, buffer}, 1, detail, text);
 }
 
-/* Prints the statistics as JSON, with the pools as a further member if there are any. */
+/* Prints the statistics as JSON. If the process has fixed-size pools, adds them as a further member of the object. */
 static void stat_print_json(const struct stat_subject *subject, struct text *text)
 {
     format_print(FORMAT_JSON, subject->snapshot, subject->plan, text);
     if (remote_pools_are_any(subject->pools)) {
-        text->used -= strlen("}\n"); /* opens the object again */
+        text->used -= strlen("}\n"); /* removes the brace that ends the object, because a member follows */
         pool_format_json(subject->pools, text);
         text_add(text, "}\n");
     }
@@ -136,8 +137,8 @@ static bool stat_shows_memory(const struct stat_wish *wish)
 }
 
 /*
- * Adds the pools of a member to *sum, if the format has them with the statistics. Pools that cannot be read count as
- * none.
+ * Adds the fixed-size pools of a process to *sum, if the format prints them together with the statistics. If the pools
+ * cannot be read, nothing is added.
  */
 static void stat_add_pools(const struct stat_wish *wish, struct group_member *member, struct remote_pools *sum)
 {
@@ -208,8 +209,8 @@ static enum command_exit stat_print_sum(struct stat_wish *wish, const struct tra
 }
 
 /*
- * Sends the signal to each process, with a value that keeps it from the program's own handler. Returns EXIT_DONE, or
- * the exit code of the last error.
+ * Sends the signal to each process. The value SOCKMALLOC_DUMP_ONLY tells the library not to call the program's own
+ * handler of the signal. Returns EXIT_DONE, or the exit code of the last error.
  */
 static enum command_exit stat_ask_all(struct process_group *group)
 {
@@ -240,8 +241,10 @@ static void stat_print_pools(const struct remote_pools *pools, int process, stru
     }
 }
 
-/* Prints the fixed-size pools, message pages and rings of each process, as text. A process whose pools cannot be read
- * has none here. */
+/*
+ * Prints the fixed-size pools, message pages and rings of each process, as text. Leaves out a process whose pools
+ * cannot be read.
+ */
 static enum command_exit stat_print_all_pools(struct stat_wish *wish)
 {
     static struct remote_pools pools;
@@ -262,7 +265,7 @@ static enum command_exit stat_print_all_pools(struct stat_wish *wish)
     return code;
 }
 
-/* Prints the pools of a process that has libsockmalloc-buffers.so alone, as JSON. */
+/* Prints as JSON the pools of a process that has loaded libsockmalloc-buffers.so but not the library itself. */
 static void stat_print_buffers_json(const struct group_member *member, const struct remote_pools *pools,
                                     struct text *text)
 {
@@ -276,8 +279,8 @@ static void stat_print_buffers_json(const struct group_member *member, const str
 }
 
 /*
- * Prints the pools of the processes that have libsockmalloc-buffers.so alone, as JSON, an object for each process, or
- * added up for Prometheus.
+ * Prints the pools of the processes that have loaded libsockmalloc-buffers.so but not the library itself. Prints an
+ * object for each process as JSON, or the sum of these processes for Prometheus.
  */
 static enum command_exit stat_print_buffers(struct stat_wish *wish)
 {
@@ -323,14 +326,20 @@ static enum command_exit stat_print_group(struct stat_wish *wish, const struct t
     if (code == EXIT_DONE && wish->format == FORMAT_TEXT && wish->interval == 0) {
         return stat_print_all_pools(wish);
     }
-    /* metrics have their pools with the statistics, if there are statistics, because each metric may stand once only */
+    /*
+     * If there are statistics, the pools were printed together with them for Prometheus, because each metric may occur
+     * only once in the output.
+     */
     bool follow = wish->format == FORMAT_JSON || (wish->format == FORMAT_PROMETHEUS && !has_statistics);
     return code == EXIT_DONE && follow ? stat_print_buffers(wish) : code;
 }
 
 static enum command_exit stat_do(struct stat_wish *wish)
 {
-    /* a process that has the buffers alone gets no signal, and has no rates for the lines of --interval */
+    /*
+     * a process that has loaded libsockmalloc-buffers.so alone gets no signal, and has no rates for the lines of
+     * --interval
+     */
     wish->group.has_buffers =
         !wish->by_signal && wish->sample == 0 && (wish->interval == 0 || wish->format != FORMAT_TEXT);
     enum command_exit code = process_group_find(&wish->group);

@@ -1,5 +1,7 @@
-/* sockmalloc systemd: prints the file that puts the library in front of a unit of systemd, and what of the unit's own
- * settings matters then. */
+/*
+ * sockmalloc systemd: prints a file that makes a unit of systemd preload the library, and remarks on the unit's own
+ * settings that matter to the library.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <spawn.h>
@@ -14,7 +16,7 @@
 #include "command/error.h"
 #include "command/library_path.h"
 
-/* Says what a setting of the unit means for the library. `word` must stand in the value, so that the row applies. */
+/* A remark on a setting of the unit. The remark is printed if the value of the setting contains `word`. */
 struct remark {
     const char *setting;
     const char *word;
@@ -83,8 +85,10 @@ static void print_remarks(const char *line)
     }
 }
 
-/* Starts `systemctl cat UNIT`, which prints the unit with all its drop-in files. Returns a stream of what it prints, or
- * NULL, and stores its process id. */
+/*
+ * Starts `systemctl cat UNIT`, which prints the unit with all its drop-in files. Returns a stream of this output and
+ * stores the id of the process, or returns NULL.
+ */
 static FILE *start_systemctl(const char *unit, pid_t *process)
 {
     char *command[] = {"systemctl", "cat", "--", (char *)unit, NULL};
@@ -106,7 +110,7 @@ static FILE *start_systemctl(const char *unit, pid_t *process)
     return lines;
 }
 
-/* Prints the remarks on a unit. Returns false if there is no such unit, or no systemctl. */
+/* Prints the remarks on a unit. Returns false if the unit does not exist, or if systemctl is not installed. */
 static bool judge_unit(const char *unit)
 {
     char line[LINE_SIZE];

@@ -16,7 +16,7 @@ struct top_line {
     unsigned count;
     struct top_view view;
     bool is_batch;
-    uint64_t updates; /* how many are shown before the command ends; 0 for no limit */
+    uint64_t updates; /* after how many updates of the list the command ends; 0 for no limit */
 };
 
 static const char *top_take(void *input, int key, const char *argument)
@@ -40,8 +40,8 @@ static const char *top_take(void *input, int key, const char *argument)
 }
 
 /*
- * Returns the milliseconds until `due`, rounded up, because a wait that ended too early would be followed by waits of
- * length zero until `due`.
+ * Returns the milliseconds until `due`, rounded up. If they were rounded down, the wait would end before `due`, and
+ * waits of 0 ms would follow until `due`.
  */
 static int top_milliseconds_until(uint64_t due)
 {
@@ -49,7 +49,7 @@ static int top_milliseconds_until(uint64_t due)
     return now < due ? (int)((due - now + 999999) / 1000000) : 0;
 }
 
-/* Reads the processes again, and arranges them as the view says. */
+/* Reads all processes again, and arranges them in the list as the view says. */
 static void top_update(struct top_list *list, const struct top_view *view)
 {
     top_list_look(list);
@@ -58,8 +58,8 @@ static void top_update(struct top_list *list, const struct top_view *view)
 }
 
 /*
- * Shows the list until the user quits, or until the updates are over. The processes are read once per interval, also if
- * keys come in between.
+ * Shows the list until the user quits, or until it was updated `updates` times. The processes are read once per
+ * interval, also if keys are typed in the meantime.
  */
 static void top_run(struct top_list *list, struct top_view *view, uint64_t updates)
 {
@@ -78,7 +78,10 @@ static void top_run(struct top_list *list, struct top_view *view, uint64_t updat
     } while ((updates == 0 || shown < updates) && top_screen_wait(list, view, top_milliseconds_until(due)));
 }
 
-/* Returns the width of the lines of the batch mode: COLUMNS, or else 80. */
+/*
+ * Returns the width of a line in batch mode, in columns: the environment variable COLUMNS if it is at least 40, or else
+ * 80.
+ */
 static int top_batch_width(void)
 {
     enum { LEAST = 40, USUAL = 80 };
@@ -92,7 +95,7 @@ static void top_add_line(struct text *text, const char *line)
     text_add(text, "%s\n", line);
 }
 
-/* Prints what the screen would show: all processes, and the buckets of the first one. */
+/* Prints what the full screen would show: all processes, and the buckets of the first process. */
 static enum command_exit top_print(struct top_list *list, const struct top_view *view)
 {
     static char buffer[(TOP_PROCESSES + BUCKET_LIMIT + 4) * TOP_LINE_SIZE];

@@ -48,7 +48,10 @@
 #define BUILD_FLAGS "unknown"
 #endif
 
-/* Prints a version number of mimalloc: 209 is 2.0.9, and since mimalloc 2.3 20405 is 2.4.5. */
+/*
+ * Prints the version of mimalloc from its number: 209 is 2.0.9. Since mimalloc 2.3 the number has more digits: 20405 is
+ * 2.4.5.
+ */
 static void print_mimalloc(FILE *stream, int number)
 {
     int base = number < 10000 ? 10 : 100;
