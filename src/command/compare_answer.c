@@ -18,7 +18,10 @@ void compare_answer_begin(struct compare_answer *answer)
     answer->head[0] = '\0';
 }
 
-/* Returns the value of a header, or NULL. `name` has the end of the line before and the colon after the name. */
+/*
+ * Returns the value of a header, or NULL. `name` has the line end before the header, the name in lower case and the
+ * colon.
+ */
 static const char *find_header(const struct compare_answer *answer, const char *name)
 {
     const char *found = strcasestr(answer->head, name);
@@ -30,7 +33,7 @@ static bool begins(const char *text, const char *word)
     return text != NULL && strncasecmp(text, word, strlen(word)) == 0;
 }
 
-/* Handles the whole head of an HTTP answer. Returns false if it is no such head. */
+/* Handles the complete head of an HTTP answer. Returns false if the text is no head of an HTTP answer. */
 static bool judge_head(struct compare_answer *answer)
 {
     int major;
@@ -44,7 +47,7 @@ static bool judge_head(struct compare_answer *answer)
     answer->closes = begins(connection, "close") || (minor == 0 && !begins(connection, "keep-alive"));
     answer->used = 0;
     if (answer->status / 100 == 1) {
-        answer->state = ANSWER_HEAD; /* the real answer follows */
+        answer->state = ANSWER_HEAD; /* an interim answer, which the final answer follows */
     } else if (answer->status == 204 || answer->status == 304) {
         answer->state = ANSWER_DONE;
     } else if (begins(encoding, "chunked")) {
@@ -76,7 +79,7 @@ static bool judge_trailer(struct compare_answer *answer)
     return true;
 }
 
-/* Handles the first line of a RESP answer. Only the kinds that SET, GET and PING answer with are known. */
+/* Handles the first line of a RESP answer. Knows only the kinds of answers that SET, GET and PING get. */
 static bool judge_resp(struct compare_answer *answer)
 {
     long long size = answer->head[0] == '$' ? strtoll(answer->head + 1, NULL, 10) : -1;
@@ -87,7 +90,7 @@ static bool judge_resp(struct compare_answer *answer)
 }
 
 /*
- * Appends one byte to the text that is read before a decision: a line, or the head of an HTTP answer. Returns true if
+ * Appends one byte to a text that is parsed when it is complete: a line, or the head of an HTTP answer. Returns true if
  * the text is complete.
  */
 static bool append(struct compare_answer *answer, const char *end, char byte)
@@ -98,7 +101,7 @@ static bool append(struct compare_answer *answer, const char *end, char byte)
     return answer->used >= length && memcmp(answer->head + answer->used - length, end, length) == 0;
 }
 
-/* Parses one byte of a text. Returns false if the text makes no sense. */
+/* Parses one byte of a line or a head. Returns false if the text is not valid in the protocol. */
 static bool take_text(struct compare_answer *answer, enum compare_protocol protocol, char byte)
 {
     bool is_head = answer->state == ANSWER_HEAD && protocol == COMPARE_HTTP;
@@ -116,7 +119,7 @@ static bool take_text(struct compare_answer *answer, enum compare_protocol proto
                                                 : judge_trailer(answer);
 }
 
-/* Skips bytes of a body. Returns their number. */
+/* Skips up to `count` bytes of a body. Returns the number of bytes that were skipped. */
 static size_t take_body(struct compare_answer *answer, size_t count)
 {
     size_t part = LESSER(count, answer->left);

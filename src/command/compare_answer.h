@@ -14,14 +14,14 @@ enum { COMPARE_HEAD_SIZE = 8192 };
 struct compare_answer {
     enum {
         ANSWER_HEAD,        /* reads the head of an HTTP answer, or the first line of a RESP answer */
-        ANSWER_BODY,        /* skips `left` bytes, which end the answer */
+        ANSWER_BODY,        /* skips `left` bytes, after which the answer is done */
         ANSWER_CHUNK_LINE,  /* reads the size of the next chunk */
         ANSWER_CHUNK,       /* skips `left` bytes, then reads the size of the next chunk */
         ANSWER_TRAILER,     /* reads the lines after the last chunk */
         ANSWER_UNTIL_CLOSE, /* skips all bytes until the server closes the connection */
         ANSWER_DONE,
     } state;
-    int status;  /* of HTTP; of RESP 200, or 500 for an error */
+    int status;  /* the HTTP status; for RESP it is 200, or 500 for an error */
     bool closes; /* the server closes the connection after this answer */
     uint64_t left;
     size_t used; /* bytes of `head` */
@@ -32,12 +32,12 @@ void compare_answer_begin(struct compare_answer *answer);
 
 /*
  * Parses bytes that have arrived. Returns the number of bytes that belong to this answer, or -1 if the bytes are no
- * answer of the protocol. Less than `count` is returned only if the answer is done.
+ * answer of the protocol. The number is less than `count` only if the answer is done.
  */
 ptrdiff_t compare_answer_take(struct compare_answer *answer, enum compare_protocol protocol, const char *bytes,
                               size_t count);
 
-/* Handles the end of the connection. Returns true if the end completes the answer. */
+/* Handles the end of the connection. Returns true if the answer is complete with it. */
 bool compare_answer_close(struct compare_answer *answer);
 
 #endif

@@ -11,7 +11,7 @@ enum { WORDS_SIZE = 8192 };
 
 typedef void describe(const struct compare_result *result, struct text *text);
 
-/* Writes a paragraph of what `say` writes about the comparison. */
+/* Writes a paragraph: the HTML code `start`, and then the text that `say` writes about the comparison. */
 static void print_paragraph(const struct compare_result *result, const char *start, describe *say, FILE *file)
 {
     char words[WORDS_SIZE];
@@ -80,7 +80,7 @@ static void print_curves(const struct compare_result *result, FILE *file)
     page_chart_end(file);
 }
 
-/* Writes a figure, and below it the range of the rounds. */
+/* Writes the median of a figure, and below it the least and the greatest value of the rounds. */
 static void print_cell(const struct compare_result *result, struct compare_spread spread, FILE *file)
 {
     char low[COMPARE_NUMBER_SIZE];

@@ -9,7 +9,7 @@
 
 /*
  * Prints the page: the verdict, the curves with their table, and the tables of memory and speed with the ranges of the
- * rounds. It is made of the parts in page.h.
+ * rounds. The page consists of the parts that page.h has.
  */
 void compare_print_html(const struct compare_result *result, FILE *file);
 

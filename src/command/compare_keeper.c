@@ -17,7 +17,10 @@
 #include "command/compare_tree.h"
 #include "command/compare_wait.h"
 
-/* After how many seconds all descendants get SIGTERM, and after how many more they get SIGKILL. */
+/*
+ * After this many seconds of ending its descendants, a keeper sends SIGTERM to all of them. After as many more seconds
+ * it sends SIGKILL to all of them.
+ */
 static const double PATIENCE_SECONDS = 5;
 
 enum { STEP_MILLISECONDS = 50, DESCRIPTORS_MAX = 1024 };
@@ -25,7 +28,7 @@ enum { STEP_MILLISECONDS = 50, DESCRIPTORS_MAX = 1024 };
 /* The state of the keeper's own process. */
 struct keeper {
     pid_t program;
-    int commands; /* the reading end of the pipe whose end, or first byte, tells the keeper to end its descendants */
+    int commands; /* the reading end of a pipe; a byte or the end of the pipe tells the keeper to end its descendants */
     int reports;
     int output;  /* the reading end of the program's stdout and stderr */
     int signals; /* a signalfd of SIGCHLD */
@@ -64,7 +67,7 @@ static void become(char *const *command, char *const *variables, int output)
 
 /* --- the keeper --- */
 
-/* Appends to `said`, of which only the last bytes are kept. */
+/* Appends bytes to report.said, which keeps only the last bytes of the output. */
 static void append_said(struct keeper *keeper, const char *bytes, size_t count)
 {
     size_t most = sizeof keeper->report.said - 1;
@@ -87,7 +90,8 @@ static void read_output(struct keeper *keeper)
         append_said(keeper, bytes, (size_t)count);
     }
     if (count == 0) {
-        close(keeper->output); /* no process has the other end any more; poll ignores the descriptor -1 */
+        /* no process has the other end of the pipe any more; -1 makes poll ignore the pipe from now on */
+        close(keeper->output);
         keeper->output = -1;
     }
 }
@@ -98,12 +102,15 @@ static void send_report(struct keeper *keeper, bool has_others)
         read_output(keeper);
     }
     keeper->report.has_others = has_others;
-    /* a write of this size to a pipe is whole or none; if the command has ended, nobody needs the report */
+    /*
+     * a pipe takes a write of this size whole or not at all; errors are ignored, because they mean that the command has
+     * ended
+     */
     ssize_t written = write(keeper->reports, &keeper->report, sizeof keeper->report);
     (void)written;
 }
 
-/* Waits for the children that have ended. Returns false if none is left. */
+/* Waits for those children of the keeper that have ended. Returns false if the keeper has no child left. */
 static bool reap(struct keeper *keeper)
 {
     int status;
@@ -123,7 +130,7 @@ static bool reap(struct keeper *keeper)
     return has_others;
 }
 
-/* Sends a signal to all descendants, or only to those whose parent is the keeper. */
+/* Sends a signal to all descendants of the keeper, or only to those that are its children. */
 static void send_signal(int number, bool only_children)
 {
     size_t count;
@@ -184,7 +191,10 @@ static void keep(struct keeper *keeper)
     send_report(keeper, false);
 }
 
-/* Closes all descriptors but the standard ones and these two. A pipe of another keeper would otherwise stay open. */
+/*
+ * Closes all descriptors except stdin, stdout, stderr, `one` and `other`. Otherwise this keeper would hold the pipe of
+ * another keeper open.
+ */
 static void close_others(int one, int other)
 {
     for (int i = STDERR_FILENO + 1; i < DESCRIPTORS_MAX; i++) {
@@ -264,7 +274,7 @@ void compare_keeper_end(struct compare_keeper *keeper)
     close(keeper->reports);
 }
 
-/* Returns the last line of the text that has a character, without its end. */
+/* Returns the last line of the text that is not empty, without its line end. */
 static const char *last_line(char *text)
 {
     size_t length = strlen(text);

@@ -9,26 +9,29 @@
 #include "command/compare_fault.h"
 
 /*
- * A keeper is a child of this command, and a subreaper: whatever the program starts stays a descendant of the keeper,
- * also after a daemon has left its parent. When the command ends for any reason, SIGKILL included, its end of a pipe is
- * closed. Then the keeper ends all of its descendants, and itself.
+ * A keeper is a child of this command, and a subreaper: all processes that the program starts stay descendants of the
+ * keeper, even a daemon whose parent has ended. If this command ends for any reason, SIGKILL included, the kernel
+ * closes the command's end of a pipe to the keeper. The keeper then ends all of its descendants, and itself.
  */
 enum { COMPARE_SAID_SIZE = 512 };
 
-/* What a keeper reports when the program has ended, and again when no descendant is left. */
+/*
+ * A report of the keeper. The keeper sends one if the program has ended before its descendants, and one when no
+ * descendant is left.
+ */
 struct compare_report {
     int status;                   /* of the program, as waitpid returns it */
     bool has_others;              /* true while the program has descendants that live on */
-    char said[COMPARE_SAID_SIZE]; /* the end of what the program wrote to its stdout and stderr */
+    char said[COMPARE_SAID_SIZE]; /* the last bytes that the program wrote to its stdout and stderr */
 };
 
 struct compare_keeper {
     pid_t process;
-    int pipe;                     /* the pipe that tells the keeper to end its descendants */
-    int reports;                  /* the pipe that its reports come through */
+    int pipe;                     /* the writing end of the pipe that tells the keeper to end its descendants */
+    int reports;                  /* the pipe from which the keeper's reports are read */
     bool has_ended;               /* true if the program itself has ended */
     bool is_over;                 /* true if no descendant is left */
-    struct compare_report report; /* the last one */
+    struct compare_report report; /* the last report that was read */
 };
 
 /*
@@ -39,16 +42,17 @@ struct compare_keeper {
 bool compare_keeper_start(struct compare_keeper *keeper, char *const *command, char *const *variables,
                           struct compare_fault *fault);
 
-/* Reads the reports that have come. Does not wait. Sets `has_ended` and `is_over`. */
+/* Reads the reports that the keeper has sent so far, without waiting. Sets `has_ended` and `is_over`. */
 void compare_keeper_look(struct compare_keeper *keeper);
 
 /*
- * Ends all descendants, and waits until they have ended. The program itself gets SIGTERM first, or the descendants that
- * it has left, if it has ended. After some seconds all of them get SIGTERM, and later SIGKILL.
+ * Ends all descendants of the keeper, and waits until they have ended. First the program gets SIGTERM. If the program
+ * has ended already, the children of the keeper get SIGTERM. 5 seconds later all descendants get SIGTERM, and after 5
+ * more seconds SIGKILL.
  */
 void compare_keeper_end(struct compare_keeper *keeper);
 
-/* Writes in `text` how the program ended, and the last line that it printed: "exit status 1: no such file". */
+/* Writes to `text` how the program ended, and the last line that it printed: "exit status 1: no such file". */
 void compare_keeper_describe(const struct compare_keeper *keeper, char *text, size_t size);
 
 #endif

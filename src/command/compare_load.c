@@ -22,26 +22,27 @@ enum {
     BUFFER_SIZE = 1 << 18,
     EVENTS_MAX = 64,
     STEP_MILLISECONDS = 50,
-    FAILURES_MAX = 100, /* after so many requests without an answer, if these are a tenth of all, a load has failed */
+    /* a load fails after this many failed requests, if they are more than a tenth of the answered requests */
+    FAILURES_MAX = 100,
     SEGMENT_SIZE = 1448,
     SLOW_BUFFER_SIZE = 4096,
     SPARE_DESCRIPTORS = 64,
 };
 
-static const double ANSWER_SECONDS = 5; /* how long a single answer may take before the load begins */
+static const double ANSWER_SECONDS = 5; /* the most seconds that a single answer may take before the load begins */
 
-static char buffer[BUFFER_SIZE]; /* what arrives; nobody looks at bodies */
+static char buffer[BUFFER_SIZE]; /* the bytes that arrive; their content is ignored in the body of an answer */
 static char value[COMPARE_VALUE_SIZE + 2];
 
 struct connection {
     int socket; /* or -1 */
     char request[REQUEST_SIZE];
     size_t request_size;
-    size_t value_size; /* how many bytes of `value` follow the request; 0 for a request without a value */
+    size_t value_size; /* how many bytes of `value` follow the request; 0 if none do */
     size_t sent;
     struct compare_answer answer;
     double started;
-    uint64_t answered; /* requests that this socket has had answered */
+    uint64_t answered; /* the number of requests over this socket that were answered */
 };
 
 struct latencies {
@@ -56,14 +57,14 @@ struct run {
     double end;
     uint64_t requests;
     uint64_t failures;
-    uint64_t drawn; /* the state of the generator of keys */
+    uint64_t drawn; /* the state of the random generator for keys */
     struct latencies latencies;
     char reason[128]; /* why the last request failed */
 };
 
 /*
- * Lets this process have so many more files open, if its limit can be raised. Returns the limit from before, which the
- * caller sets again, because servers that are started later inherit the limit.
+ * Lets this process open `files` more files, if its limit can be raised. Returns the limit that was valid before. The
+ * caller sets that limit again, because servers that are started later inherit the limit.
  */
 static struct rlimit raise_limit(int files)
 {
@@ -120,7 +121,7 @@ static void make_request(struct run *run, struct connection *connection)
     }
 }
 
-/* Fills the value that is stored, which ends like each string of RESP. */
+/* Fills `value`, which the load stores in the server. It ends with CR and LF, as each string of RESP does. */
 static void fill_value(void)
 {
     for (size_t i = 0; i < COMPARE_VALUE_SIZE; i++) {
@@ -139,7 +140,7 @@ static void set_patience(int socket, double seconds)
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
 }
 
-/* Connects. Returns the socket, or -1. */
+/* Connects to the server. Returns the socket, or -1. */
 static int connect_waiting(const struct compare_load *load, bool is_slow)
 {
     int size = SLOW_BUFFER_SIZE;
@@ -173,7 +174,7 @@ static bool send_waiting(int socket, const char *bytes, size_t count)
     return true;
 }
 
-/* Reads a whole answer. Returns false if the server does not send one of the protocol in time. */
+/* Reads a whole answer. Returns false if the server sends no valid answer of the protocol in time. */
 static bool receive_waiting(int socket, enum compare_protocol protocol, struct compare_answer *answer)
 {
     double end = compare_now() + ANSWER_SECONDS;
@@ -190,7 +191,7 @@ static bool receive_waiting(int socket, enum compare_protocol protocol, struct c
     return answer->state == ANSWER_DONE;
 }
 
-/* Sends a request over a connection of its own and reads the answer. Returns false if there is no such answer. */
+/* Sends a request over a new connection and reads the answer. Returns false if no valid answer comes in time. */
 static bool exchange(const struct compare_load *load, enum compare_protocol protocol, const char *request, size_t size,
                      struct compare_answer *answer)
 {
@@ -202,7 +203,7 @@ static bool exchange(const struct compare_load *load, enum compare_protocol prot
     return is_answered;
 }
 
-/* Gets a path once, to see that the server has it. */
+/* Requests a path by HTTP once, to find out if the server has the path. */
 static bool try_path(struct compare_load *load, const char *path, struct compare_fault *fault)
 {
     static struct compare_answer answer;
@@ -244,7 +245,7 @@ static void keep_latency(struct latencies *latencies, double seconds)
         size_t size = GREATER(2 * latencies->size, 1 << 16);
         uint32_t *larger = realloc(latencies->microseconds, size * sizeof *larger);
         if (larger == NULL) {
-            return; /* the percentile is then one of the requests so far */
+            return; /* the percentile is then computed without this request */
         }
         latencies->microseconds = larger;
         latencies->size = size;
@@ -259,7 +260,7 @@ static int order(const void *one, const void *other)
     return (left > right) - (left < right);
 }
 
-/* Returns the 99th percentile in milliseconds. */
+/* Returns the 99th percentile of the latencies in milliseconds. */
 static double find_p99(struct latencies *latencies)
 {
     if (latencies->count == 0) {
@@ -284,7 +285,7 @@ static void note_failure(struct run *run, const char *reason)
     snprintf(run->reason, sizeof run->reason, "%s", reason);
 }
 
-/* Connects without waiting for the connection, and begins a request. */
+/* Begins to connect, without waiting until the connection is made, and makes the first request. */
 static void open_connection(struct run *run, struct connection *connection)
 {
     const struct compare_listener *listener = &run->load->listener;
@@ -316,7 +317,7 @@ static void close_connection(struct connection *connection)
     connection->socket = -1;
 }
 
-/* Opens the connection again, after a failure or because the server has closed it. */
+/* Opens the connection again, after a failure or because the server has closed the connection. */
 static void renew(struct run *run, struct connection *connection)
 {
     close_connection(connection);
@@ -340,7 +341,7 @@ static bool send_some(struct connection *connection)
     return true;
 }
 
-/* Counts the request as answered, and begins the next one. */
+/* Counts the request of a connection as answered, and begins the next request. */
 static void finish_request(struct run *run, struct connection *connection)
 {
     int status = connection->answer.status;
@@ -359,7 +360,10 @@ static void finish_request(struct run *run, struct connection *connection)
     }
 }
 
-/* Handles the end of a connection. A server may close a connection that has been used, before it reads a request. */
+/*
+ * Handles the end of a connection. This is no failure if the server closes a used connection before it reads the next
+ * request.
+ */
 static void lose(struct run *run, struct connection *connection, const char *reason)
 {
     if (compare_answer_close(&connection->answer)) {
@@ -373,7 +377,7 @@ static void lose(struct run *run, struct connection *connection, const char *rea
     renew(run, connection);
 }
 
-/* Continues a connection until its socket would block. */
+/* Sends and receives over a connection until its socket would block. */
 static void drive(struct run *run, struct connection *connection)
 {
     for (bool goes_on = true; goes_on && connection->socket >= 0 && compare_now() < run->end;) {
@@ -407,7 +411,7 @@ static bool has_failed(const struct run *run)
     return run->failures >= FAILURES_MAX && run->failures > run->requests / 10;
 }
 
-/* Runs the load until its time is over, it has failed, or a signal has come. */
+/* Runs the load until its time is over, until the load has failed, or until a signal has come. */
 static void run_events(struct run *run, struct connection *connections)
 {
     struct epoll_event events[EVENTS_MAX];
@@ -459,7 +463,7 @@ bool compare_load_run(const struct compare_load *load, struct compare_load_resul
 
 /* --- slow clients --- */
 
-/* Writes the request of a slow client. Returns its size. */
+/* Writes the request of a slow client to `request`. Returns the size of the request in bytes. */
 static size_t write_slow(const struct compare_load *load, char *request, size_t size)
 {
     if (load->protocol == COMPARE_HTTP) {
@@ -472,7 +476,10 @@ static size_t write_slow(const struct compare_load *load, char *request, size_t 
     return used;
 }
 
-/* Stores the values that the slow clients get, because the load may have drawn other keys. */
+/*
+ * Stores in the server the values that the slow clients request, because the load draws its keys at random and may not
+ * have stored values under their keys.
+ */
 static bool store_slow_values(const struct compare_load *load)
 {
     static struct compare_answer answer;

@@ -13,8 +13,8 @@
 struct compare_load {
     struct compare_listener listener;
     enum compare_protocol protocol;
-    const char *path;      /* what the requests get by HTTP */
-    const char *slow_path; /* what the slow clients get by HTTP */
+    const char *path;      /* the path that the load requests by HTTP */
+    const char *slow_path; /* the path that the slow clients request by HTTP */
     int connections;
     int clients; /* the number of slow clients */
     double seconds;
@@ -23,34 +23,37 @@ struct compare_load {
 struct compare_load_result {
     uint64_t requests;
     double seconds;
-    double p99; /* milliseconds; one request in a hundred took longer */
+    double p99; /* the 99th percentile of the latencies in milliseconds */
 };
 
-/* The size of the values that the load stores by RESP, and how many of them a slow client gets. */
+/*
+ * The size in bytes of a value that the load stores by RESP, the number of keys, and how many values a slow client
+ * requests.
+ */
 enum { COMPARE_VALUE_SIZE = 16384, COMPARE_VALUES = 1000, COMPARE_SLOW_VALUES = 64 };
 
 /*
- * Finds out which protocol the server speaks, and tries a request of the load. Sets the protocol, which stays
- * COMPARE_NO_PROTOCOL if the server speaks neither or does not answer. Returns false, with the fault set, if the server
- * refuses the request: an HTTP status that is no success, or an error of RESP.
+ * Finds out which protocol the server speaks, and sends a request of the load. Sets load->protocol, which stays
+ * COMPARE_NO_PROTOCOL if the server speaks neither HTTP nor RESP, or does not answer. Returns false, with the fault
+ * set, if the server refuses the request by an HTTP status that is no success, or by an error of RESP.
  */
 bool compare_load_probe(struct compare_load *load, struct compare_fault *fault);
 
 /*
- * Sends requests over all connections, each when the one before is answered, until the time is over. The requests of
- * RESP are SET and GET by turns. Returns false, with the fault set, if too many requests fail. Returns early if a
- * signal ends the comparison; the result is then of no use.
+ * Sends requests over all connections for load->seconds. A connection sends a request when its request before has been
+ * answered. By RESP the requests are SET and GET by turns. Returns false, with the fault set, if too many requests
+ * fail. Returns early if a signal ends the comparison; the result must not be used then.
  */
 bool compare_load_run(const struct compare_load *load, struct compare_load_result *result, struct compare_fault *fault);
 
 /*
- * Connects the slow clients, each of which sends its request and reads nothing, so that the answer stays in the server.
- * The answer is limited to segments of 1448 bytes, as on an Ethernet, because the kernel's own buffers for a loopback
- * connection could hold more than 2 MiB. Stores the sockets in `sockets`.
+ * Connects the slow clients. Each of them sends a request and reads nothing, so that the answer stays in the server.
+ * The answer is limited to segments of 1448 bytes, as on an Ethernet, because otherwise the kernel's buffers for a
+ * loopback connection could hold more than 2 MiB. Stores the sockets in `sockets`.
  */
 bool compare_load_hold(const struct compare_load *load, int *sockets, struct compare_fault *fault);
 
-/* Closes the sockets of the slow clients, all at once. */
+/* Closes the sockets of all slow clients at once. */
 void compare_load_leave(const struct compare_load *load, const int *sockets);
 
 #endif

@@ -16,12 +16,12 @@
 
 enum { PORTS_MAX = 32, RECENT = 64, STEADY_SAMPLES = 10 };
 
-static const double LISTEN_SECONDS = 30; /* in which the server must listen */
-static const double ANSWER_SECONDS = 5;  /* in which a server that listens must answer the request of the load */
-static const double REST_SECONDS = 0.5;  /* between the start and the load */
+static const double LISTEN_SECONDS = 30; /* the server must begin to listen within this time */
+static const double ANSWER_SECONDS = 5;  /* a server that listens must answer a request within this time */
+static const double REST_SECONDS = 0.5;  /* the pause between the start and the load */
 static const double POLL_SECONDS = 0.05;
 static const double SAMPLE_SECONDS = 1.0 / COMPARE_STEPS_A_SECOND;
-static const double HOLD_SECONDS = 10; /* after which the slow clients leave, though the memory still grows */
+static const double HOLD_SECONDS = 10; /* the slow clients leave after this time, even if the memory still grows */
 
 struct sample {
     double time;
@@ -41,7 +41,7 @@ struct measurement {
 
 /* --- the start --- */
 
-/* Returns the listener with this port, or NULL. */
+/* Returns the listener that has this port, or NULL. */
 static const struct compare_listener *find_port(const struct compare_listener *listeners, int count, int port)
 {
     for (int i = 0; i < count; i++) {
@@ -63,8 +63,8 @@ static void list_ports(const struct compare_listener *listeners, int count, char
 }
 
 /*
- * Looks for a listener that answers the request of the built-in load. Returns false if there is none yet; the fault is
- * then set if a server has refused the request.
+ * Looks for a listener that answers the request of the built-in load. Returns false if no listener has answered. If a
+ * server has refused the request, the fault is set then.
  */
 static bool find_answer(struct measurement *measurement, const struct compare_listener *listeners, int count)
 {
@@ -79,8 +79,8 @@ static bool find_answer(struct measurement *measurement, const struct compare_li
 }
 
 /*
- * Takes a listener for the load. Returns false if none can be used yet. A user's load needs a listener and no answer,
- * because its protocol is unknown.
+ * Chooses a listener for the load. Returns false if no listener can be used yet. For a user's load, the listener need
+ * not answer a request, because the protocol is unknown.
  */
 static bool take_listener(struct measurement *measurement, const struct compare_listener *listeners, int count)
 {
@@ -97,14 +97,14 @@ static bool take_listener(struct measurement *measurement, const struct compare_
     return result->port_is_given || count == 1;
 }
 
-/* Says why the server could not be used in time. */
+/* Sets the fault, which says why the server could not be used in time. */
 static bool report_unusable(struct measurement *measurement, const struct compare_listener *listeners, int count)
 {
     const struct compare_result *result = measurement->result;
     char ports[128];
     list_ports(listeners, count, ports, sizeof ports);
     if (measurement->fault->code != EXIT_DONE) {
-        return false; /* the server has refused a request, and the fault says so */
+        return false; /* the server has refused a request, and the fault is set */
     }
     if (count == 0) {
         return compare_fail(measurement->fault, EXIT_FAILED, "%s did not listen on a TCP port within %g s",
@@ -128,7 +128,7 @@ static bool wait_for_server(struct measurement *measurement)
 {
     struct compare_listener listeners[PORTS_MAX];
     double start = compare_now();
-    double heard = 0; /* when the first listener was found */
+    double heard = 0; /* the time at which the first listener was found */
     int count = 0;
     for (;;) {
         if (!compare_server_lives(&measurement->server, measurement->fault)) {
@@ -155,7 +155,7 @@ static bool wait_for_server(struct measurement *measurement)
 
 /* --- memory --- */
 
-/* Samples the memory. Returns false, with the fault set, if the server has ended or may not be read. */
+/* Samples the memory of the server. Returns false, with the fault set, if the server has ended or may not be read. */
 static bool take_sample(struct measurement *measurement, double *mebibytes)
 {
     if (!compare_server_lives(&measurement->server, measurement->fault) ||
@@ -169,7 +169,7 @@ static bool take_sample(struct measurement *measurement, double *mebibytes)
     return true;
 }
 
-/* Returns the sample that was the last one at this time, or the first one that is kept. */
+/* Returns the memory in MiB at `time`: the last sample taken until then, or the oldest sample that is kept. */
 static double find_sample(const struct measurement *measurement, double time)
 {
     int first = GREATER(measurement->samples - RECENT, 0);
@@ -180,7 +180,7 @@ static double find_sample(const struct measurement *measurement, double time)
     return found;
 }
 
-/* Fills the part of the curve before the end of the burst, which came at this time. */
+/* Fills the part of the curve before `end`, which is the time of the end of the burst. */
 static void fill_before(struct measurement *measurement, double end)
 {
     for (int i = 0; i < COMPARE_CURVE_BEFORE * COMPARE_STEPS_A_SECOND; i++) {
@@ -188,7 +188,10 @@ static void fill_before(struct measurement *measurement, double end)
     }
 }
 
-/* Samples the memory at each step after the end of the burst. A step that comes too late has the sample before it. */
+/*
+ * Samples the memory at each step of the curve after `end`, the end of the burst. If a step is already over, its value
+ * is that of the step before, except for the two steps whose memory is compared.
+ */
 static bool sample_after(struct measurement *measurement, double end)
 {
     const struct compare_result *result = measurement->result;
@@ -213,7 +216,7 @@ static bool sample_after(struct measurement *measurement, double end)
 
 /* --- loads --- */
 
-/* Stores the figures of a load. If the number of requests is not known, it is 0. */
+/* Stores the figures of a load. `requests` is 0 if the number of requests is unknown. */
 static void keep_cost(struct measurement *measurement, struct compare_cost before, double seconds, double requests,
                       double p99)
 {
@@ -229,7 +232,7 @@ static void keep_cost(struct measurement *measurement, struct compare_cost befor
     figure[COMPARE_P99] = p99;
 }
 
-/* Samples until the memory no longer grows while the slow clients hold their connections. */
+/* Samples the memory while the slow clients hold their connections, until the memory no longer grows. */
 static bool sample_while_held(struct measurement *measurement)
 {
     double start = compare_now();
@@ -246,7 +249,7 @@ static bool sample_while_held(struct measurement *measurement)
     return true;
 }
 
-/* Lets the slow clients come and leave. Stores when they left. */
+/* Connects the slow clients, and later closes their connections. Stores the time of the closing in *end. */
 static bool play_burst(struct measurement *measurement, double *end)
 {
     int *sockets = calloc((size_t)measurement->load.clients, sizeof *sockets);
@@ -263,7 +266,7 @@ static bool play_burst(struct measurement *measurement, double *end)
     return is_good;
 }
 
-/* Plays the built-in load: first the requests, then the slow clients. */
+/* Runs the built-in load: first the requests, then the slow clients. */
 static bool play(struct measurement *measurement, compare_stage *stage, void *input, double *end)
 {
     struct compare_load_result load;
@@ -292,7 +295,7 @@ static double find_number(const char *text, const char *word)
     return NAN;
 }
 
-/* Starts the user's command for the load, which learns from its environment where the server is. */
+/* Starts the user's command for the load. Environment variables tell the command where the server listens. */
 static bool start_load(struct measurement *measurement, struct compare_keeper *keeper)
 {
     const struct compare_listener *listener = &measurement->load.listener;
@@ -314,7 +317,7 @@ static bool start_load(struct measurement *measurement, struct compare_keeper *k
     return is_started;
 }
 
-/* Samples until the user's load has ended. Returns false if the server has ended or a signal has come. */
+/* Samples the memory until the user's load has ended. Returns false if the server has ended or a signal has come. */
 static bool sample_during(struct measurement *measurement, struct compare_keeper *keeper)
 {
     double value;
@@ -327,7 +330,7 @@ static bool sample_during(struct measurement *measurement, struct compare_keeper
     return true;
 }
 
-/* Plays the user's load. The burst ends when the load does. */
+/* Runs the user's load. The end of the load is the end of the burst. */
 static bool play_users(struct measurement *measurement, compare_stage *stage, void *input, double *end)
 {
     struct compare_keeper keeper;
@@ -355,7 +358,7 @@ static bool play_users(struct measurement *measurement, compare_stage *stage, vo
     return true;
 }
 
-/* Measures a server that has been started. */
+/* Measures a server that was started before. */
 static bool measure(struct measurement *measurement, const char *library, compare_stage *stage, void *input)
 {
     struct compare_result *result = measurement->result;

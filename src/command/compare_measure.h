@@ -6,14 +6,14 @@
 #include "command/compare_fault.h"
 #include "command/compare_result.h"
 
-/* A function that is told what the turn does next, in a few words, for the progress line. */
+/* The type of a function that the turn calls before each of its steps. `what` names the step for the progress line. */
 typedef void compare_stage(void *input, const char *what);
 
 /*
- * Starts the server with this library, waits until the server listens and answers, plays the load, samples the memory
- * until the late figure, and ends the server. Stores the figures in *turn, and the port and the protocol in *result.
- * Returns false if the turn failed, with the fault set, or if a signal came (compare_is_stopped). In each case no
- * process is left.
+ * Starts the server with `library` preloaded, waits until the server listens and answers, runs the load, samples the
+ * memory until the time of the late figure, and ends the server. Stores the figures in *turn, and the port and the
+ * protocol in *result. Returns false if the turn failed, with the fault set, or if a signal came (compare_is_stopped).
+ * No process is left in any of these cases.
  */
 bool compare_measure(struct compare_result *result, const char *library, struct compare_turn *turn,
                      compare_stage *stage, void *input, struct compare_fault *fault);

@@ -11,7 +11,7 @@
 
 #include "command/elf_file.h"
 
-/* The allocators, and the file names that their libraries have in Debian, the preferred one first. */
+/* The allocators, and the file names of their libraries in Debian, the preferred file name first. */
 static const struct {
     const char *name;
     const char *files[3];

@@ -10,7 +10,7 @@
 
 enum { COMPARE_PEERS_MAX = 16, COMPARE_NAME_SIZE = 16 };
 
-/* An allocator: its name, and the library to preload. */
+/* An allocator: its name, and the library that is preloaded to use it. */
 struct compare_peer {
     char name[COMPARE_NAME_SIZE];
     char library[PATH_MAX];
@@ -22,14 +22,14 @@ struct compare_peers {
 };
 
 /*
- * Adds glibc's malloc. Its library to preload is the C library itself, because a server that is linked with another
- * malloc, as Debian's redis is with jemalloc, would use that malloc otherwise.
+ * Adds glibc's malloc. The library to preload is then the C library itself. A server that is linked with another malloc
+ * would otherwise use that malloc. An example is Debian's redis, which is linked with jemalloc.
  */
 bool compare_peers_add_glibc(struct compare_peers *peers, struct compare_fault *fault);
 
 /*
- * Adds each of jemalloc, tcmalloc, mimalloc and tbbmalloc that is installed under the file name that Debian uses. The
- * directories are those that dlopen searches, and /usr/local/lib. No library is loaded into this process.
+ * Adds each of jemalloc, tcmalloc, mimalloc and tbbmalloc whose library is installed under Debian's file name. Searches
+ * the directories that dlopen searches, and /usr/local/lib. Loads no library into this process.
  */
 void compare_peers_add_installed(struct compare_peers *peers);
 
@@ -37,8 +37,8 @@ void compare_peers_add_installed(struct compare_peers *peers);
 bool compare_peers_add(struct compare_peers *peers, const char *text, struct compare_fault *fault);
 
 /*
- * Removes all allocators whose names are not in the list, which has commas between its words. Returns false, with the
- * fault set, if a word is not the name of an allocator.
+ * Removes all allocators whose names are not in `list`, a list with commas between the names. Returns false, with the
+ * fault set, if the list has a name that no allocator has.
  */
 bool compare_peers_keep(struct compare_peers *peers, const char *list, struct compare_fault *fault);
 

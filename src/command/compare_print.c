@@ -74,7 +74,7 @@ void compare_number(double value, char text[COMPARE_NUMBER_SIZE])
 void compare_describe_command(const struct compare_result *result, struct text *text)
 {
     for (char *const *word = result->command; *word != NULL; word++) {
-        /* quotes show where a word begins and ends that is empty or has blanks */
+        /* quotes around a word that is empty or has blanks show where it begins and ends */
         const char *quote = (*word)[0] == '\0' || strchr(*word, ' ') != NULL ? "'" : "";
         text_add(text, "%s%s", word == result->command ? "" : " ", quote);
         text_add_shown(text, *word);
@@ -107,7 +107,7 @@ void compare_describe_load(const struct compare_result *result, struct text *tex
     text_add(text, "; %d round%s", result->rounds, result->rounds == 1 ? "" : "s, by turns");
 }
 
-/* Prints text in lines that end between two words. */
+/* Prints a text, and breaks its lines between words. */
 static void print_wrapped(const char *text, FILE *file)
 {
     size_t column = 0;
@@ -138,8 +138,8 @@ static bool has_utf8(void)
 /* --- tables --- */
 
 /*
- * Prints a median, and half the range of the rounds in percent of the median. The range has a width of its own, so that
- * the medians of a column end at the same place.
+ * Prints a median, and half the range of the rounds in percent of the median. The range is padded to a fixed width, so
+ * that the medians of a column end at the same place.
  */
 static void print_cell(const struct compare_result *result, struct compare_spread spread, int width, bool is_last,
                        FILE *file)
@@ -209,7 +209,10 @@ static void print_curves(const struct compare_result *result, FILE *file)
     int group = (steps + CURVE_WIDTH - 1) / CURVE_WIDTH;
     char number[COMPARE_NUMBER_SIZE];
     compare_number(most, number);
-    /* the end of the burst has a column of its own only if the group divides the steps before the end */
+    /*
+     * the burst ends at the beginning of a column only if `group`, the steps in a column, divides the steps before the
+     * end
+     */
     while (COMPARE_CURVE_BEFORE * COMPARE_STEPS_A_SECOND % group != 0) {
         group++;
     }

@@ -7,7 +7,7 @@
 
 #include "base/bounds.h"
 
-/* In a comparison of more than one round, a difference of fewer percent than this counts as no difference. */
+/* In a comparison of more than one round, two medians that differ by fewer percent than this count as equal. */
 enum { LEAST_PERCENT = 3 };
 
 static const struct {
@@ -42,7 +42,7 @@ static int order(const void *one, const void *other)
     return (left > right) - (left < right);
 }
 
-/* Returns the spread of the values, which are sorted by this call. */
+/* Returns the median, the least and the greatest of the values. Sorts the values. */
 static struct compare_spread spread(double *values, int count)
 {
     if (count == 0 || isnan(values[0])) {

@@ -10,8 +10,9 @@
 
 /*
  * Columns of each row: name, key in JSON, `true` if more is better, and the percents by which two medians must differ
- * in a comparison of one round. A single measurement of CPU or memory varies less than one of time. A figure that is
- * not known is NAN. The figures of requests are known if the load says how many requests it has made.
+ * in a comparison of one round. The percents are lower for CPU and memory, because a single measurement of them varies
+ * less than a measurement of time. A figure that is not known is NAN. Figures for a request are known only if the load
+ * says how many requests it has made.
  */
 #define COMPARE_FIGURE_ROWS(ROW)                                                                                       \
     ROW(RATE, "requests_per_second", true, 25)                                                                         \
@@ -35,8 +36,8 @@ enum compare_figure {
 };
 
 /*
- * The curve of an allocator has one value in MiB for each step of time, from COMPARE_CURVE_BEFORE seconds before the
- * end of the burst to the late figure.
+ * The curve of an allocator has a value in MiB for each step of time. It begins COMPARE_CURVE_BEFORE seconds before the
+ * end of the burst, and ends at the time of the late figure.
  */
 enum { COMPARE_ROUNDS_MAX = 50, COMPARE_CURVE_BEFORE = 2, COMPARE_STEPS_A_SECOND = 10, COMPARE_LATE_MAX = 60 };
 enum { COMPARE_STEPS_MAX = (COMPARE_CURVE_BEFORE + COMPARE_LATE_MAX) * COMPARE_STEPS_A_SECOND + 1 };
@@ -49,7 +50,7 @@ struct compare_turn {
 struct compare_allocator {
     struct compare_peer peer;
     bool is_dropped;  /* true if the server did not work under this allocator */
-    char reason[256]; /* why it was dropped */
+    char reason[256]; /* why the allocator was left out */
     int rounds;       /* the number of turns that were measured */
     struct compare_turn *turns;
 };
@@ -61,18 +62,20 @@ struct compare_result {
     const char *slow_path;
     enum compare_protocol protocol;
     int port;
-    bool port_is_given; /* false if the port was found */
+    bool port_is_given; /* false if the command found the port itself */
     int connections;
     int clients;
     double seconds;
-    double soon; /* seconds after the end of the burst */
+    double soon; /* the time of the early memory figure, in seconds after the end of the burst */
     double late;
     int rounds;
     int count; /* the number of allocators; sockmalloc is the last one */
     struct compare_allocator allocators[COMPARE_PEERS_MAX + 1];
 };
 
-/* The median of a figure, and the least and the greatest value of the rounds. All are NAN if the figure is unknown. */
+/*
+ * The median of a figure over all rounds, and its least and greatest value. All three are NAN if the figure is unknown.
+ */
 struct compare_spread {
     double median;
     double low;
@@ -82,21 +85,21 @@ struct compare_spread {
 const char *compare_figure_key(enum compare_figure figure);
 bool compare_figure_is_more_better(enum compare_figure figure);
 
-/* Returns the part by which the medians of two allocators must differ, so that there is a difference. */
+/* Returns the least difference of two medians that counts as a difference: 0.03 is 3 percent. */
 double compare_figure_least(enum compare_figure figure, int rounds);
 
 struct compare_spread compare_spread_of(const struct compare_allocator *allocator, enum compare_figure figure);
 
-/* Returns the median of the curves of all rounds at this step. */
+/* Returns the memory in MiB at a step of the curve: the median of all rounds. */
 double compare_curve_at(const struct compare_allocator *allocator, int step);
 
 /* Returns how many steps the curves of this comparison have. */
 int compare_curve_steps(const struct compare_result *result);
 
-/* Returns the second of a step. The burst ends at second 0. */
+/* Returns the time of a step in seconds after the end of the burst. It is negative before the end. */
 double compare_curve_second(int step);
 
-/* Returns the greatest value of all curves, at least 1. */
+/* Returns the greatest value of all curves in MiB, but at least 1. */
 double compare_curve_most(const struct compare_result *result);
 
 #endif

@@ -96,7 +96,7 @@ static bool has_inode(const unsigned long *inodes, size_t count, unsigned long i
     return false;
 }
 
-/* Makes an address of the words that /proc/net/tcp or tcp6 has in hexadecimal. */
+/* Stores an address in *listener. `words` are the numbers that /proc/net/tcp or tcp6 shows in hexadecimal. */
 static void make_address(const unsigned *words, bool is_v6, int port, struct compare_listener *listener)
 {
     *listener = (struct compare_listener){.port = port};
@@ -118,7 +118,10 @@ static void make_address(const unsigned *words, bool is_v6, int port, struct com
     }
 }
 
-/* Inserts a listener by its port, unless there is one with that port already. Returns the new number. */
+/*
+ * Inserts a listener into the array, which is sorted by port, unless the array has its port already. Returns the new
+ * number of listeners.
+ */
 static int insert(struct compare_listener *listeners, int count, int most, const struct compare_listener *listener)
 {
     int at = 0;
@@ -217,7 +220,10 @@ bool compare_server_has_loaded(const struct compare_server *server, const char *
     return has_any;
 }
 
-/* Returns the processor time of all threads of a process in seconds, in nanoseconds where the kernel tells them. */
+/*
+ * Returns the processor time of all threads of a process in seconds. The time of a live process is exact to nanoseconds
+ * if its clock can be read, and otherwise to clock ticks.
+ */
 static double read_seconds(const struct compare_process *process, double ticks_per_second)
 {
     clockid_t clock;
@@ -235,7 +241,7 @@ struct compare_cost compare_server_cost(const struct compare_server *server)
     double ticks_per_second = (double)sysconf(_SC_CLK_TCK);
     struct compare_cost cost = {0};
     for (size_t i = 0; i < count; i++) {
-        /* the keeper, which comes first, is no process of the server, but its children that have ended were */
+        /* tree[0] is the keeper, which is no process of the server, but its children that have ended were */
         cost.seconds += (double)tree[i].child_ticks / ticks_per_second;
         cost.faults += (double)tree[i].child_faults;
         if (i > 0) {

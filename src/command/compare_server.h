@@ -23,13 +23,16 @@ struct compare_server {
     const char *name; /* for messages: the first word of the command */
 };
 
-/* What the server's processes have cost so far. Take the difference of two readings. */
+/* The cost of all processes of the server so far. The cost of a load is the difference of two readings. */
 struct compare_cost {
     double seconds; /* processor time */
     double faults;  /* page faults */
 };
 
-/* Starts the server with the library preloaded, in front of what LD_PRELOAD has already. */
+/*
+ * Starts the server with `library` preloaded. `library` stands in LD_PRELOAD before the libraries that are there
+ * already.
+ */
 bool compare_server_start(struct compare_server *server, char *const *command, const char *library,
                           struct compare_fault *fault);
 
@@ -40,20 +43,24 @@ bool compare_server_lives(struct compare_server *server, struct compare_fault *f
 void compare_server_end(struct compare_server *server);
 
 /*
- * Stores the TCP sockets on which processes of the server listen, sorted by port, each port once, at most `most`.
- * Returns their number. Returns -1, with the fault set, if the sockets of a process may not be read.
+ * Stores the TCP sockets on which processes of the server listen, sorted by port. Stores each port once, and at most
+ * `most` ports. Returns the number of stored ports. Returns -1, with the fault set, if the sockets of a process may not
+ * be read.
  */
 int compare_server_listeners(const struct compare_server *server, struct compare_listener *listeners, int most,
                              struct compare_fault *fault);
 
-/* Returns true if a process of the server has the library mapped. A wrapper, such as a shell, may lack it. */
+/*
+ * Returns true if a process of the server has the library mapped. Not all of its processes need have it, because a
+ * wrapper such as a shell may lack it.
+ */
 bool compare_server_has_loaded(const struct compare_server *server, const char *library);
 
 struct compare_cost compare_server_cost(const struct compare_server *server);
 
 /*
- * Stores the PSS of all processes of the server in MiB: each page counts once, however many of them share the page.
- * Returns false, with the fault set, if the kernel refuses to tell.
+ * Stores the PSS of all processes of the server in MiB. In the sum of the PSS, a page that processes of the server
+ * share counts only once. Returns false, with the fault set, if the kernel refuses to tell the PSS.
  */
 bool compare_server_memory(const struct compare_server *server, double *mebibytes, struct compare_fault *fault);
 

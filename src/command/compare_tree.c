@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How many processes of the whole machine are looked at. Linux allows 32768 by default. */
+/* PROCESSES_MAX is the most processes of the machine that are read. Linux allows 32768 by default. */
 enum { PROCESSES_MAX = 1 << 16, STAT_SIZE = 1024 };
 
 static struct compare_process *processes;
@@ -74,7 +74,7 @@ static size_t read_all(void)
     return count;
 }
 
-/* Returns true if `process` is one of the first `count` ones. */
+/* Returns true if `process` is one of the first `count` processes of the array. */
 static bool is_among(int process, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -104,7 +104,7 @@ const struct compare_process *compare_tree(int root, size_t *count)
             exchange(i, found++);
         }
     }
-    /* moves the children of the processes that were found to the front, until there are no more of them */
+    /* moves the children of the first `found` processes to the front, until no further child is found */
     for (size_t before = 0; found > before;) {
         before = found;
         for (size_t i = found; i < all; i++) {

@@ -13,14 +13,15 @@ struct compare_process {
     bool has_ended;        /* true for a zombie, whose parent has not waited for it yet */
     uint64_t ticks;        /* processor time of its threads, in clock ticks */
     uint64_t faults;       /* page faults of its threads */
-    uint64_t child_ticks;  /* the same figures of its children that have ended and were waited for */
-    uint64_t child_faults; /* see child_ticks */
+    uint64_t child_ticks;  /* clock ticks of the children that have ended and were waited for */
+    uint64_t child_faults; /* page faults of the children that have ended and were waited for */
 };
 
 /*
- * Returns the process `root`, which comes first, and its descendants. Stores their number in *count; the number is 0 if
- * `root` does not exist. The array is overwritten by the next call. A process whose parents have ended is a descendant
- * if `root` is a subreaper (prctl, PR_SET_CHILD_SUBREAPER), because the kernel then makes `root` its parent.
+ * Returns an array with the process `root`, which comes first, and its descendants. Stores their number in *count; the
+ * number is 0 if `root` does not exist. The next call overwrites the array. If `root` is a subreaper (prctl,
+ * PR_SET_CHILD_SUBREAPER), a process whose parent has ended is still a descendant, because the kernel makes `root` its
+ * new parent.
  */
 const struct compare_process *compare_tree(int root, size_t *count);
 

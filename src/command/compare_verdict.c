@@ -8,12 +8,12 @@
 #include "base/bounds.h"
 
 static const double LEAST_MEBIBYTES = 2;
-/* A burst that makes a server hold less than this says nothing about memory that comes back. */
+/* If a burst raises the server's memory by less than this, the verdict does not say if memory comes back. */
 static const double LEAST_BURST_MEBIBYTES = 8;
-/* The part of the burst that must have come back by the late figure. */
+/* The memory of a burst has come back if at least this part of it is gone at the time of the late figure. */
 static const double BACK_SHARE = 0.7;
 
-/* A set of allocators, as bits. */
+/* A set of allocators: bit i stands for allocator i. */
 typedef unsigned peer_set;
 
 static const struct compare_allocator *ours_of(const struct compare_result *result)
@@ -36,7 +36,7 @@ enum compare_relation compare_relate(const struct compare_result *result, enum c
     return (*ratio > 1) == compare_figure_is_more_better(figure) ? COMPARE_BETTER : COMPARE_WORSE;
 }
 
-/* Returns the other allocators whose relation is this one. */
+/* Returns those other allocators to which sockmalloc has the relation `relation` in a figure. */
 static peer_set find_peers(const struct compare_result *result, enum compare_figure figure,
                            enum compare_relation relation)
 {
@@ -50,7 +50,10 @@ static peer_set find_peers(const struct compare_result *result, enum compare_fig
     return set;
 }
 
-/* Writes what stands before a word of a list: nothing, a comma or "and". */
+/*
+ * Writes what stands before a word of a list: nothing, a comma or "and". `before` and `after` are the allocators that
+ * the list names before and after the word.
+ */
 static void separate(struct text *text, peer_set before, peer_set after)
 {
     text_add(text, "%s", before == 0 ? "" : after == 0 ? " and " : ", ");
@@ -76,7 +79,7 @@ static void list_peers(const struct compare_result *result, peer_set set, struct
     }
 }
 
-/* Lists the allocators, each with the difference in percent: "glibc (8 %) and jemalloc (26 %)". */
+/* Lists the allocators of a set, each with the difference in percent: "glibc (8 %) and jemalloc (26 %)". */
 static void list_differences(const struct compare_result *result, enum compare_figure figure, peer_set set,
                              struct text *text)
 {
@@ -90,7 +93,7 @@ static void list_differences(const struct compare_result *result, enum compare_f
     }
 }
 
-/* The figures that the verdict names beside memory that comes back, and their names with a verb. */
+/* The figures that the verdict names in addition to memory that comes back. Each has its name with a verb. */
 static const struct {
     enum compare_figure figure;
     const char *name;
@@ -103,7 +106,10 @@ static const struct {
 
 enum { NAMED = sizeof named / sizeof named[0] };
 
-/* Returns true if the load says nothing of this figure beside another one that the verdict names. */
+/*
+ * Returns true if the verdict leaves a figure out because another figure says the same: seconds and CPU of the load, if
+ * the rate of requests is known.
+ */
 static bool is_redundant(const struct compare_result *result, enum compare_figure figure)
 {
     bool by_request = !isnan(compare_spread_of(ours_of(result), COMPARE_RATE).median);
@@ -111,8 +117,8 @@ static bool is_redundant(const struct compare_result *result, enum compare_figur
 }
 
 /*
- * Writes the figures in which sockmalloc has this relation to others, each after the text `before`: "CPU a request is
- * less than with glibc (8 %)". Returns true if there is any.
+ * Writes the figures in which sockmalloc has the relation `relation` to other allocators, each after the text `before`:
+ * "CPU a request is less than with glibc (8 %)". Returns true if there is any such figure.
  */
 static bool list_figures(const struct compare_result *result, enum compare_relation relation, const char *before,
                          struct text *text)
@@ -144,7 +150,7 @@ static bool is_as_fast(const struct compare_result *result)
     return true;
 }
 
-/* Adds MiB with one decimal below 100, and without a decimal from there. */
+/* Adds a number of MiB, with one decimal if it is below 100, and otherwise without decimals. */
 static void add_mebibytes(struct text *text, double value)
 {
     char number[32];
@@ -152,7 +158,7 @@ static void add_mebibytes(struct text *text, double value)
     text_add(text, "%s", number);
 }
 
-/* Lists the allocators, each with its median of the late figure: "glibc 126 and jemalloc 261 MiB". */
+/* Lists the allocators of a set, each with its median of the late figure: "glibc 126 and jemalloc 261 MiB". */
 static void list_late(const struct compare_result *result, peer_set set, struct text *text)
 {
     for (int i = 0; i < result->count; i++) {
@@ -165,7 +171,7 @@ static void list_late(const struct compare_result *result, peer_set set, struct 
     text_add(text, " MiB");
 }
 
-/* Returns by how much memory the burst has raised the server's memory, at most over all allocators. */
+/* Returns by how many MiB the burst has raised the server's memory, under the allocator where it rose most. */
 static double find_burst(const struct compare_result *result)
 {
     double most = 0;
@@ -216,7 +222,7 @@ static void judge_memory(const struct compare_result *result, struct text *text)
     }
 }
 
-/* Writes what is against sockmalloc. */
+/* Writes the figures that speak against sockmalloc. */
 static void judge_against(const struct compare_result *result, struct text *text)
 {
     peer_set worse = find_peers(result, COMPARE_LATE, COMPARE_WORSE);

@@ -9,15 +9,15 @@
 enum compare_relation { COMPARE_SAME, COMPARE_BETTER, COMPARE_WORSE };
 
 /*
- * Returns how a figure of sockmalloc relates to that of another allocator, and stores the ratio of the medians. Two
- * rules make a difference: the ratio of each round of the one to each round of the other lies on one side of 1.0, and
- * the medians differ by 3 percent, or by more if there is one round only (COMPARE_FIGURE_ROWS). Memory must differ by
- * 2 MiB as well.
+ * Returns how a figure of sockmalloc relates to the figure of another allocator, and stores the ratio of the medians.
+ * The two differ only if two conditions hold. First, the ranges of the rounds do not overlap. Second, the medians
+ * differ by 3 percent, or by more if there is one round only (COMPARE_FIGURE_ROWS). Figures of memory must differ by 2
+ * MiB as well.
  */
 enum compare_relation compare_relate(const struct compare_result *result, enum compare_figure figure, int other,
                                      double *ratio);
 
-/* Writes the sentence. It names each figure in which sockmalloc is better or worse, and the allocators. */
+/* Writes the verdict: a sentence with each figure in which sockmalloc is better or worse, and the other allocators. */
 void compare_verdict(const struct compare_result *result, struct text *text);
 
 #endif

@@ -6,22 +6,22 @@
 #include <stdbool.h>
 
 /*
- * Blocks SIGINT, SIGTERM and SIGHUP, unless the caller of this command has them ignored. From then on
+ * Blocks SIGINT, SIGTERM and SIGHUP, except those that this process ignores from its start. From then on
  * compare_is_stopped and compare_wait receive these signals, so that a comparison stops only at places where the
  * servers that it has started can be ended.
  */
 void compare_wait_open(void);
 
-/* Returns true if one of these signals has come. */
+/* Returns true if SIGINT, SIGTERM or SIGHUP has come. */
 bool compare_is_stopped(void);
 
-/* Sleeps for that many seconds. Returns false at once if one of these signals has come or comes. */
+/* Sleeps for `seconds`. Returns false at once if SIGINT, SIGTERM or SIGHUP has come or comes. */
 bool compare_wait(double seconds);
 
 /* Ends this process by the signal that came, so that a shell sees which signal ended the command. */
 void compare_end_by_signal(void) __attribute__((noreturn));
 
-/* Returns the seconds of the monotonic clock. */
+/* Returns the time of the monotonic clock in seconds. */
 double compare_now(void);
 
 #endif

@@ -38,8 +38,8 @@ class Memory:
 
 
 class View(Memory):
-    """What the library says of itself, by names: object["REGIONS"] is where an object lies, and place["cache_size"] is
-    a size, an offset or a constant."""
+    """The numbers that the library exports, by name: object["REGIONS"] is the address of an object of the library, and
+    place["cache_size"] is a size, an offset or a constant."""
 
     def __init__(self):
         address = self.find()
@@ -89,7 +89,7 @@ class Slot:
 
 
 class Bin:
-    """A bucket's part of the cache of a thread or of a processor."""
+    """The free slots of one bucket in the cache of a thread or of a processor."""
 
     def __init__(self, view, cache, bucket):
         place = view.place
@@ -105,7 +105,7 @@ class Bin:
 
 
 def pointers(view, start, count):
-    """Returns the pointers of an array. A count that cannot be true makes an empty list."""
+    """Returns the pointers of an array, or none if the count is impossible: negative, or 64 or more."""
     return struct.unpack(f"@{count}Q", view.read(start, 8 * count)) if 0 <= count < 64 else []
 
 
@@ -179,8 +179,8 @@ class Pools:
                         for number in range(processors)]
 
     def stacked(self, stack, links, shift):
-        """Yields the numbers on a stack, from its top. Stops after as many as there can be, because a stack that a
-        thread is changing may seem to lead in a circle."""
+        """Yields the numbers of the slots or magazines on a stack, from its top. Stops after as many numbers as there
+        are links, because the links of a stack that a thread is changing may form a circle."""
         number = self.view.number(stack) & self.view.place["stack_numbers"]
         for _ in range(len(links) // 4):
             at = 4 * ((number - 1) >> shift)
@@ -205,7 +205,7 @@ class Pools:
                 yield magazine(view, self.magazine_at(number))
 
     def where(self, slot):
-        """Returns where a free slot lies, in words."""
+        """Returns in words which cache, depot or stack holds a free slot."""
         for name, cache in self.caches():
             content = Bin(self.view, cache, slot.bucket)
             if slot.start in content.private:
@@ -233,7 +233,8 @@ class Pools:
                 yield name, number
 
     def note(self, number):
-        """Returns when a slot was allocated, in nanoseconds, and by which caller; UNKNOWN for what is not known."""
+        """Returns the time at which a slot was allocated, in nanoseconds, and the address of the caller. Either is
+        UNKNOWN if the library has not noted it."""
         place = self.view.place
         at = place["in_use_first"] + number * place["in_use_size"]
         if not self.keeps_callers or at + place["in_use_size"] > self.records_end:
@@ -243,9 +244,9 @@ class Pools:
                      for name in ("in_use_taken_at", "in_use_caller"))
 
     def now(self):
-        """Returns the present time of the clock of the notes. A core file does not say when it was written, and another
-        machine has another clock. The last time that the library has noted stands for that time, so an age is then the
-        least that it can be."""
+        """Returns the present time of CLOCK_MONOTONIC, by which the library notes the time of each allocation. For a
+        core file, which does not say when it was written, and for a process of another machine, which has another
+        clock, it returns the latest time that the library has noted. A slot's age is then at least the age shown."""
         if is_live_here():
             return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         ticks = [self.view.number(cache + self.view.place["cache_ticked"]) for _, cache in self.caches()]
@@ -254,7 +255,8 @@ class Pools:
 
 
 def is_live_here():
-    """Returns true if the program is a process of this machine. gdb before version 11 does not say so."""
+    """Returns true if the program is a process of this machine. Returns false in gdb before version 11, which does
+    not tell."""
     return getattr(getattr(gdb.selected_inferior(), "connection", None), "type", "") == "native"
 
 
@@ -275,12 +277,12 @@ def owners_of_caches():
 
 
 def name_of(address):
-    """Returns function, offset, file and line of an address, as far as gdb knows them."""
+    """Returns the function, the offset, the file and the line of an address in words, as far as gdb knows them."""
     if address == UNKNOWN:
         return "an unknown caller"
     words = gdb.execute(f"info symbol {address:#x}", to_string=True).strip()
     known = not words.startswith("No symbol")
-    # a return address may belong to the line behind the call
+    # a return address may belong to the line after the call, and the byte before belongs to the line of the call
     line = gdb.find_pc_line(address - 1)
     source = f" at {line.symtab.filename}:{line.line}" if line.symtab is not None else ""
     return (words.partition(" in section ")[0] if known else f"{address:#x}") + source
@@ -424,7 +426,8 @@ carved: all. The columns are those of `sockmalloc stat`."""
         return live
 
     def count_free(self, pools, bucket, caches):
-        """Returns how many free slots of a bucket lie in caches, in the depot or on the stack, and without pages."""
+        """Returns three numbers of free slots of a bucket: those in caches, those in the depot or on the stacks of free
+        slots, and those without pages."""
         bins = [Bin(pools.view, cache, bucket) for cache in caches]
         stacked = [name for name, _ in pools.on_stacks(bucket)]
         return (sum(len(content.private) + len(content.public) for content in bins),
@@ -447,7 +450,7 @@ The last one says why the library has ended the program, if it has."""
         end = view.number(kept, 4)
         ring = view.read(kept + view.place["kept_text"], size)
         text = (ring[end % size:] + ring[:end % size] if end > size else ring[:end]).decode("utf-8", "replace")
-        # the oldest message may be half overwritten
+        # the oldest message is left out, because newer messages may have overwritten its beginning
         lines = text.splitlines()[1 if end > size else 0:]
         print("\n".join(repr(line)[1:-1] for line in lines) or "the library has written no message")
 
