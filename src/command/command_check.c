@@ -32,8 +32,8 @@ static void check_print_malloc(const struct remote_linkmap *loaded, struct text 
 }
 
 /*
- * Prints which object serves a function of an allocator, such as mallocx, that the program calls by that name. Calls of
- * such functions do not reach malloc.
+ * Prints which object serves an allocation function with a name of its own, such as mallocx. A call of such a function
+ * does not reach malloc.
  */
 static void check_print_foreign(const struct remote_linkmap *loaded, struct text *text)
 {

@@ -32,7 +32,7 @@ static const char *list_take(void *input, int key, const char *argument)
     }
 }
 
-/* The columns of a process that struct group_member has no figures for. */
+/* The figures of a process that the list shows in addition to those of struct group_member. */
 struct list_row {
     char unit[PROCESS_UNIT_SIZE];
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */

@@ -19,8 +19,8 @@ void compare_answer_begin(struct compare_answer *answer)
 }
 
 /*
- * Returns the value of a header, or NULL. `name` has the line end before the header, the name in lower case and the
- * colon.
+ * Returns the value of a header, or NULL. `name` consists of a line end, the header's name and a colon. Upper and
+ * lower case count as equal.
  */
 static const char *find_header(const struct compare_answer *answer, const char *name)
 {

@@ -103,8 +103,8 @@ static void send_report(struct keeper *keeper, bool has_others)
     }
     keeper->report.has_others = has_others;
     /*
-     * a pipe takes a write of this size whole or not at all; errors are ignored, because they mean that the command has
-     * ended
+     * a pipe takes a write of this size whole or not at all; an error is ignored, because the report is of no
+     * use if the command has ended
      */
     ssize_t written = write(keeper->reports, &keeper->report, sizeof keeper->report);
     (void)written;

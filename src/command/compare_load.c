@@ -478,7 +478,7 @@ static size_t write_slow(const struct compare_load *load, char *request, size_t 
 
 /*
  * Stores in the server the values that the slow clients request, because the load draws its keys at random and may not
- * have stored values under their keys.
+ * have stored values under the slow clients' keys.
  */
 static bool store_slow_values(const struct compare_load *load)
 {
