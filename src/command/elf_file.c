@@ -20,7 +20,7 @@ static void elf_file_read_interpreter(Elf *elf, struct elf_file *found)
         found->has_interpreter = gelf_getphdr(elf, (int)i, &segment) != NULL && segment.p_type == PT_INTERP;
     }
     if (found->has_interpreter) {
-        size_t room = sizeof found->interpreter - 1; /* the last byte stays zero, so that the path ends with a NUL */
+        size_t room = sizeof found->interpreter - 1; /* the last byte stays zero, because the path must end with NUL */
         size_t size = LESSER(segment.p_filesz, room);
         const Elf_Data *path = elf_getdata_rawchunk(elf, (int64_t)segment.p_offset, size, ELF_T_BYTE);
         memcpy(found->interpreter, path != NULL ? path->d_buf : "", path != NULL ? size : 1);

@@ -14,8 +14,8 @@ struct elf_file {
 };
 
 /*
- * Reads the ELF header of a file. Returns false, with errno set, if the file cannot be read. For a file of another kind
- * is_elf is false.
+ * Reads the ELF header of a file. Returns false, with errno set, if the file cannot be read. Sets is_elf to false if
+ * the file is no ELF file.
  */
 bool elf_file_read(const char *path, struct elf_file *file);
 

@@ -8,8 +8,8 @@
 #include "base/text.h"
 
 /*
- * Uses one call of fprintf, so that the lines of several commands on one terminal do not mix. Names and paths in the
- * message may come from another user, so that unprintable bytes are shown as text_add_shown does.
+ * Uses one call of fprintf, because the lines of several commands on one terminal must not mix. Shows unprintable bytes
+ * as text_add_shown does, because names and paths in the message may come from another user.
  */
 enum command_exit error_report(enum command_exit code, const char *format, ...)
 {

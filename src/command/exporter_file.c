@@ -15,7 +15,7 @@
 #define FILE_NAME   "sockmalloc.prom"
 #define FILE_BESIDE "sockmalloc.prom.new" /* the collector reads only names that end in .prom */
 
-static int place = -1; /* the directory, once it is locked */
+static int place = -1; /* descriptor of the directory; -1 until the directory is locked */
 static const char *place_name;
 
 enum command_exit exporter_file_open(const char *directory)
@@ -34,7 +34,7 @@ enum command_exit exporter_file_open(const char *directory)
     return EXIT_DONE;
 }
 
-/* Writes all bytes, and sets the owner and the mode. Returns false with errno set. */
+/* Writes all bytes of the page, and sets the owner and the mode of the file. Returns false with errno set. */
 static bool file_fill(int file, const char *page, size_t size, const struct exporter_owner *owner)
 {
     enum { FILE_MODE = 0644 };
@@ -51,7 +51,7 @@ static bool file_fill(int file, const char *page, size_t size, const struct expo
 
 enum command_exit exporter_file_write(const char *page, size_t size, const struct exporter_owner *owner)
 {
-    unlinkat(place, FILE_BESIDE, 0); /* an exporter that was killed may have left it */
+    unlinkat(place, FILE_BESIDE, 0); /* an exporter that was killed may have left a file of this name */
     int file = openat(place, FILE_BESIDE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool is_whole = file >= 0 && file_fill(file, page, size, owner);
     int error = errno;

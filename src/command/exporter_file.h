@@ -9,19 +9,19 @@
 #include "command/exporter_owner.h"
 
 /*
- * Opens the directory in which the file sockmalloc.prom shall be. Takes a lock on the directory, which ends with this
- * process, so that two exporters do not replace each other's file. Otherwise prints an error and returns its exit code.
+ * Opens the directory for the file sockmalloc.prom. Takes a lock on the directory, because two exporters would replace
+ * each other's file. The lock ends with this process. Returns EXIT_DONE, or prints an error and returns its exit code.
  */
 enum command_exit exporter_file_open(const char *directory);
 
 /*
- * Writes the file. It is written beside the old one and replaces that by rename, so that a reader sees a whole page.
- * Otherwise prints an error and returns its exit code; the old file is then removed, because its figures are no longer
- * true.
+ * Writes the page to a new file in the directory, and renames the new file to sockmalloc.prom, because a reader must
+ * see a whole page. Returns EXIT_DONE, or prints an error and returns its exit code. After an error the old file is
+ * removed, because its figures are no longer true.
  */
 enum command_exit exporter_file_write(const char *page, size_t size, const struct exporter_owner *owner);
 
-/* Removes the file, if exporter_file_open has taken the lock. */
+/* Removes the file sockmalloc.prom, if exporter_file_open has locked the directory. */
 void exporter_file_remove(void);
 
 #endif

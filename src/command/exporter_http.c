@@ -23,7 +23,7 @@ bool exporter_http_is_built(void)
     return true;
 }
 
-/* Sends an answer, and frees the text if it is not a constant. */
+/* Sends an answer to an HTTP request. Frees `text` unless `is_constant` is true. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, const char *type, char *text,
                               size_t size, bool is_constant)
 {
@@ -49,13 +49,13 @@ static enum MHD_Result answer_words(struct MHD_Connection *connection, unsigned 
     return answer(connection, code, "text/plain; charset=utf-8", (char *)(uintptr_t)words, strlen(words), true);
 }
 
-/* What a query asks for. */
+/* The query of a request, the part of the address after "?". */
 struct query {
     struct exporter_wish wish;
-    bool is_wrong; /* true if a word of the query is not known */
+    bool is_wrong; /* true if the query has a parameter that is not known */
 };
 
-/* Takes one word of the query: each=1, wide=0 and the like. */
+/* Stores one parameter of the query, such as each=1 or wide=0. libmicrohttpd calls this function for each parameter. */
 static enum MHD_Result take_word(void *input, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     (void)kind;
@@ -86,7 +86,10 @@ static enum MHD_Result answer_metrics(struct MHD_Connection *connection)
     return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", page, size, false);
 }
 
-/* Answers a request. libmicrohttpd calls it twice, first without the body, and a request may be refused only then. */
+/*
+ * Answers a request. libmicrohttpd calls this function at least twice for each request. At the first call only the
+ * header has arrived, and only then may a request be refused with its body unread.
+ */
 static enum MHD_Result handle(void *input, struct MHD_Connection *connection, const char *path, const char *method,
                               const char *version, const char *body, size_t *body_size, void **state)
 {
@@ -102,7 +105,7 @@ static enum MHD_Result handle(void *input, struct MHD_Connection *connection, co
         return MHD_YES;
     }
     if (*body_size > 0) {
-        *body_size = 0; /* a body means nothing */
+        *body_size = 0; /* the body of a request is ignored */
         return MHD_YES;
     }
     if (strcmp(path, "/metrics") == 0) {

@@ -10,16 +10,18 @@
 
 enum { EXPORTER_SOCKETS = 2 };
 
-/* Makes the page that /metrics has now, by what the request asks for. Returns NULL if that failed. The receiver frees
- * the page. */
+/*
+ * The type of a function that makes the page for /metrics. `wish` says which figures the page has. The function returns
+ * NULL if the page cannot be made. The receiver of the page frees it.
+ */
 typedef char *exporter_page_maker(const struct exporter_wish *wish, size_t *size);
 
 /* Returns true if the command was built with libmicrohttpd. Without it, the other functions do nothing. */
 bool exporter_http_is_built(void);
 
 /*
- * Begins to answer on a socket that listens, which may be done EXPORTER_SOCKETS times. `wish` is what a request gets
- * that asks for nothing else. Returns false if there is no memory. All answers are made by exporter_http_work.
+ * Begins to answer requests on a listening socket. It may be called for at most EXPORTER_SOCKETS sockets. `wish` holds
+ * for requests without parameters. Returns false if there is no memory. exporter_http_work makes all answers.
  */
 bool exporter_http_begin(int socket, exporter_page_maker *make, const struct exporter_wish *wish);
 
@@ -29,10 +31,10 @@ unsigned exporter_http_descriptors(int descriptors[EXPORTER_SOCKETS]);
 /* Returns after how many milliseconds exporter_http_work must be called at the latest, or -1 if there is no limit. */
 int exporter_http_patience(void);
 
-/* Does what is to be done now, without waiting. */
+/* Accepts connections and answers the requests that have arrived, without waiting. */
 void exporter_http_work(void);
 
-/* Closes all connections. */
+/* Stops answering requests, and closes all connections. */
 void exporter_http_end(void);
 
 #endif

@@ -22,7 +22,10 @@ const char *exporter_owner_read_mode(struct exporter_owner *owner, const char *t
     return NULL;
 }
 
-/* Reads a number of decimal digits that is no user's name. Returns false if the text is none. */
+/*
+ * Reads a user or group id in decimal digits. Returns false if the text is no such number, because it may then be a
+ * name.
+ */
 static bool exporter_owner_number(const char *text, unsigned *number)
 {
     unsigned long long value = strtoull(text, NULL, 10);

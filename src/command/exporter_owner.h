@@ -19,7 +19,7 @@ const char *exporter_owner_read_mode(struct exporter_owner *owner, const char *t
 /* Reads USER or USER:GROUP, each a name or a number. Returns NULL, or a text that says what is wrong. */
 const char *exporter_owner_read(struct exporter_owner *owner, const char *text);
 
-/* Returns the mode of a new file: the one of the command line, or `initial`. */
+/* Returns the mode of a new file: the mode from the command line, or `initial` if the command line has none. */
 mode_t exporter_owner_mode(const struct exporter_owner *owner, mode_t initial);
 
 #endif

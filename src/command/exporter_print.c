@@ -9,10 +9,10 @@
 
 enum { PAGE_SIZE_FIRST = 64 << 10, PAGE_SIZE_LAST = 256 << 20 };
 
-/* What is printed: one entry for each process, or for each program. */
+/* The page: one entry for each process, or one for each program. */
 struct exporter_page {
     unsigned count;
-    unsigned subjects; /* entries of `subject`: those that have statistics */
+    unsigned subjects; /* number of entries in `subject`: only processes or programs that have statistics */
     struct prometheus_subject *subject;
     struct pool_subject *pools;
     const struct exporter_figures **figures;
@@ -27,7 +27,7 @@ static void exporter_page_free(struct exporter_page *page)
     free(page->labels);
 }
 
-/* Makes room for `count` entries. Returns false if there is no memory. */
+/* Allocates arrays for `count` entries. Returns false if there is no memory. */
 static bool exporter_page_make(struct exporter_page *page, unsigned count)
 {
     size_t room = count + 1;
@@ -48,7 +48,7 @@ static struct text exporter_page_label(struct exporter_page *page, const char *p
     return text;
 }
 
-/* Adds the next entry, whose labels are complete. */
+/* Adds the next entry. The caller has completed its labels, which begin with exporter_page_label. */
 static void exporter_page_add(struct exporter_page *page, const struct exporter_figures *figures)
 {
     unsigned at = page->count++;
@@ -86,7 +86,7 @@ static unsigned exporter_count(const struct exporter *exporter)
     return count;
 }
 
-/* Prints the memory of the processes, as `sockmalloc stat` explains it: the whole, and mimalloc's part. */
+/* Prints the resident memory of the processes, and the part of it that is mimalloc's, as `sockmalloc stat` does. */
 static void exporter_print_memory(const struct exporter_page *page, struct text *text)
 {
     static const char *const helps[] = {

@@ -11,7 +11,8 @@ struct exporter_wish {
 };
 
 /*
- * Returns the page, whose length becomes *size. The caller frees it. Returns NULL if there is no memory.
+ * Returns the page as text, and stores its length in *size. The caller frees the page. Returns NULL if there is no
+ * memory.
  */
 char *exporter_print(const struct exporter *exporter, const struct exporter_wish *wish, size_t *size);
 

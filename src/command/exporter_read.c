@@ -10,7 +10,7 @@
 #include "command/error.h"
 #include "command/look.h"
 
-enum { RETRY_SECONDS = 300 }; /* how often processes that took too long are tried again */
+enum { RETRY_SECONDS = 300 }; /* seconds after which processes that took too long are tried again */
 
 static double exporter_now(void)
 {
@@ -27,7 +27,7 @@ static void *exporter_allocate(size_t size)
     return memory != NULL ? memset(memory, 0, size) : NULL;
 }
 
-/* Removes all figures. */
+/* Clears the figures: no statistics, a memory of 0 bytes, and no pools. */
 static void exporter_clear(struct exporter_figures *figures)
 {
     figures->has_statistics = false;
@@ -36,7 +36,7 @@ static void exporter_clear(struct exporter_figures *figures)
     remote_pools_clear(&figures->pools);
 }
 
-/* Returns the program of this name, or NULL. */
+/* Returns the entry of the program with this name, or NULL if there is none. */
 static struct exporter_program *exporter_find_program(const struct exporter *exporter, const char *name)
 {
     struct exporter_program *program = exporter->program;
@@ -46,7 +46,7 @@ static struct exporter_program *exporter_find_program(const struct exporter *exp
     return program;
 }
 
-/* Returns a new program, or NULL. */
+/* Returns a new entry for a program, or NULL if there is no memory. */
 static struct exporter_program *exporter_add_program(struct exporter *exporter, const char *name)
 {
     struct exporter_program *program = exporter_allocate(sizeof *program);
@@ -60,13 +60,19 @@ static struct exporter_program *exporter_add_program(struct exporter *exporter, 
     return program;
 }
 
-/* Returns the name of a member's program: the one from its start-up, as in its statistics, if it has statistics. */
+/*
+ * Returns the name of a member's program. If the member has statistics, the name is the one in the statistics, which
+ * the program had at start-up.
+ */
 static const char *exporter_name(const struct group_member *member)
 {
     return member->is_read ? member->program : member->target.name;
 }
 
-/* Returns the process of a member of the group, if it is still the same program, or NULL. */
+/*
+ * Returns the entry of a member's process. Returns NULL if there is none, or if the process has executed a program of
+ * another name since.
+ */
 static struct exporter_process *exporter_find_process(const struct exporter *exporter,
                                                       const struct group_member *member)
 {
@@ -78,7 +84,7 @@ static struct exporter_process *exporter_find_process(const struct exporter *exp
     return process;
 }
 
-/* Returns true if a process of this program has the number. */
+/* Returns true if a process of this program already has the worker number `worker`. */
 static bool exporter_has_worker(const struct exporter *exporter, const char *name, unsigned worker)
 {
     const struct exporter_process *process = exporter->process;
@@ -88,7 +94,7 @@ static bool exporter_has_worker(const struct exporter *exporter, const char *nam
     return process != NULL;
 }
 
-/* Returns a new process for a member, or NULL. */
+/* Returns a new entry for the process of a member, or NULL if there is no memory. */
 static struct exporter_process *exporter_add_process(struct exporter *exporter, const struct group_member *member)
 {
     struct exporter_process *process = exporter_allocate(sizeof *process);
@@ -106,7 +112,7 @@ static struct exporter_process *exporter_add_process(struct exporter *exporter, 
     return process;
 }
 
-/* Copies what the group has read of a member, and reads its memory and its pools. */
+/* Copies the statistics that the group has read from a member, and reads the member's memory and pools. */
 static bool exporter_take(struct exporter *exporter, struct group_member *member)
 {
     struct exporter_process *process = exporter_find_process(exporter, member);
@@ -165,7 +171,7 @@ static void exporter_clear_gauges(struct snapshot_figures *figures)
 #undef CLEAR_GAUGE
 }
 
-/* Leaves only the counters in the figures of a process that has ended: it holds nothing any more. */
+/* Sets all figures but the counters to zero, because a process that has ended holds no memory. */
 static void exporter_keep_counters(struct exporter_figures *figures)
 {
     struct snapshot *snapshot = &figures->statistics.snapshot;
@@ -193,7 +199,7 @@ static void exporter_keep_counters(struct exporter_figures *figures)
     remote_buffers_keep_counters(&figures->pools.buffers);
 }
 
-/* Adds the counters of a process that has ended to those of its program. */
+/* Adds the counters of a process that has ended to the counters of its program. */
 static void exporter_keep_ended(struct exporter *exporter, struct exporter_process *process)
 {
     struct exporter_program *program = exporter_find_program(exporter, process->name);
@@ -203,7 +209,7 @@ static void exporter_keep_ended(struct exporter *exporter, struct exporter_proce
     }
 }
 
-/* Removes the processes that are not there any more. */
+/* Removes the entries of processes that have ended. */
 static void exporter_forget_processes(struct exporter *exporter)
 {
     struct exporter_process **link = &exporter->process;
@@ -219,7 +225,7 @@ static void exporter_forget_processes(struct exporter *exporter)
     }
 }
 
-/* Removes the programs that have no processes. */
+/* Removes the entries of programs that have no processes. */
 static void exporter_forget_programs(struct exporter *exporter)
 {
     struct exporter_program **link = &exporter->program;
@@ -284,7 +290,7 @@ static enum exporter_reason exporter_reason(enum remote_process_state state)
     case REMOTE_LATE:
     case REMOTE_BROKEN:
     case REMOTE_UNTRIED:
-    case REMOTE_READ: /* the process was not tried, because others have taken too long */
+    case REMOTE_READ: /* the process was not read, because too many other processes took too long */
         return EXPORTER_LATE;
     default:
         return EXPORTER_ENDED;
@@ -331,9 +337,8 @@ static bool exporter_is_readable(const struct group_member *member)
 }
 
 /*
- * Returns true if the figures of a process shall stay: if it is there, and will be read, or could not be read this
- * time. Figures that are out of date are better than counters that fall, and that rise again when the process can be
- * read.
+ * Returns true if the figures of a process shall stay, because the process exists, even if it could not be read this
+ * time. Old figures are better than counters that fall now, and rise again when the process can be read.
  */
 static bool exporter_is_present(const struct exporter *exporter, const struct exporter_process *process)
 {
@@ -354,7 +359,10 @@ static void exporter_mark_present(struct exporter *exporter)
     }
 }
 
-/* Processes that have ended are removed first, so that the processes that replace them get their numbers. */
+/*
+ * Processes that have ended are removed before new ones are added, because a new process may then get the worker number
+ * of one that has ended.
+ */
 bool exporter_read(struct exporter *exporter)
 {
     double begin = exporter_now();

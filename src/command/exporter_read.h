@@ -12,19 +12,19 @@
 
 /* The figures of a process, or the sums of all processes of a program. */
 struct exporter_figures {
-    bool has_statistics; /* false for processes that have libsockmalloc-buffers.so alone */
+    bool has_statistics; /* false for processes that have only libsockmalloc-buffers.so */
     struct process_sum statistics;
     struct remote_memory memory;
     bool memory_is_known;
     struct remote_pools pools;
 };
 
-/* A process that was read, and is still there. Its figures are those of the last time that it could be read. */
+/* A process that was read, and that still exists. Its figures come from the last time at which it could be read. */
 struct exporter_process {
     struct exporter_process *next;
     int process;
     uint64_t start;              /* as in struct remote_process */
-    char name[REMOTE_NAME_SIZE]; /* of its program */
+    char name[REMOTE_NAME_SIZE]; /* name of its program */
     /* The process keeps this number while it lives. A new process gets the least number that no other process of its
      * program has. */
     unsigned worker;
@@ -36,17 +36,17 @@ struct exporter_process {
 struct exporter_program {
     struct exporter_program *next;
     char name[REMOTE_NAME_SIZE];
-    unsigned processes; /* those that the last exporter_read has read */
+    unsigned processes; /* number of processes of this name that the last exporter_read has read */
     struct exporter_figures sum;
     /*
-     * The counters of the processes that have ended since the first exporter_read, as they were last read. They are a
-     * part of `sum`, because the counters of a program must not become less when one of its workers ends: Prometheus
-     * takes that for a new start from 0.
+     * The sums of the counters of processes that have ended since the first exporter_read, as they were last read. They
+     * are a part of `sum`, because the counters of a program must not fall when one of its workers ends. Prometheus
+     * takes a counter that falls for one that began again at 0.
      */
     struct exporter_figures ended;
 };
 
-/* Why processes were not read, one row each: name, value of the label, meaning. */
+/* The reasons for which a process is not read. Columns: name, value of the label, meaning. */
 #define EXPORTER_REASON_ROWS(ROW)                                                                                      \
     ROW(FORBIDDEN, "forbidden", "the process may not be read, and may or may not have the library")                    \
     ROW(ENDED, "ended", "the process ended between the listing and the reading")                                       \
@@ -62,17 +62,18 @@ enum exporter_reason {
 };
 
 struct exporter {
-    struct process_group group;            /* the caller adds the words of the command line */
-    struct exporter_process *process;      /* the first of a list; each has been read */
-    struct exporter_program *program;      /* the first of a list; each has processes */
-    unsigned unreadable[EXPORTER_REASONS]; /* processes in the last exporter_read */
-    double seconds;                        /* how long the last exporter_read took */
-    double retried; /* when late processes were last tried again: seconds of the monotonic clock */
+    struct process_group group;       /* the caller adds the words of the command line */
+    struct exporter_process *process; /* first entry of the list of processes that were read */
+    struct exporter_program *program; /* first entry of the list of programs that have processes */
+    unsigned
+        unreadable[EXPORTER_REASONS]; /* number of processes, by reason, that the last exporter_read could not read */
+    double seconds;                   /* how long the last exporter_read took */
+    double retried;                   /* when late processes were last tried again: seconds of the monotonic clock */
 };
 
 /*
- * Reads all processes. A process that cannot be read is counted in `unreadable` and changes nothing else. Returns false
- * if there is no memory for the figures, or if the processes cannot be listed; then prints an error.
+ * Reads all processes. Counts a process that cannot be read in `unreadable`, and leaves its earlier figures. Returns
+ * false if there is no memory for the figures, or prints an error and returns false if the processes cannot be listed.
  */
 bool exporter_read(struct exporter *exporter);
 

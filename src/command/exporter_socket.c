@@ -20,7 +20,10 @@ enum { BACKLOG = 64, HOST_SIZE = 256, PORT_MOST = 65535 };
 /* The file of the socket that exporter_socket_unix has made. */
 static struct stat own_socket;
 
-/* Divides "HOST:PORT". Returns the port, or NULL if the text is no address. An empty host means all addresses. */
+/*
+ * Splits "HOST:PORT". Stores the host in `host`, and returns the port, or NULL if the text is no address. An empty host
+ * means all addresses.
+ */
 static const char *divide(const char *address, char host[HOST_SIZE])
 {
     const char *colon = strrchr(address, ':');
@@ -33,7 +36,7 @@ static const char *divide(const char *address, char host[HOST_SIZE])
         begin++;
         length -= 2;
     } else if (memchr(address, ':', length) != NULL) {
-        return NULL; /* an address of IPv6 needs brackets, because one cannot know where its port begins */
+        return NULL; /* an IPv6 address must stand in brackets, because it has colons itself */
     }
     snprintf(host, HOST_SIZE, "%.*s", (int)length, begin);
     size_t digits = strspn(colon + 1, "0123456789");
@@ -41,7 +44,7 @@ static const char *divide(const char *address, char host[HOST_SIZE])
     return is_port && length < HOST_SIZE ? colon + 1 : NULL;
 }
 
-/* Makes a socket listen on this address. Returns it, or -1 with errno set. */
+/* Opens a socket that listens on this address. Returns its descriptor, or -1 with errno set. */
 static int listen_on(const struct addrinfo *entry)
 {
     int yes = 1;
@@ -58,7 +61,7 @@ static int listen_on(const struct addrinfo *entry)
     return -1;
 }
 
-/* Prints where a TCP socket listens. */
+/* Prints the address and the port on which a TCP socket listens. */
 static void print_tcp(int file)
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
@@ -97,8 +100,8 @@ enum command_exit exporter_socket_tcp(const char *address, int *file)
 }
 
 /*
- * Removes a socket on which nobody listens. Returns false, with errno set, if something else is at its path: EEXIST for
- * a file that is no socket, EADDRINUSE for a socket on which another process listens.
+ * Removes the file of a socket on which no process listens. Returns false, with errno set, if the path has another
+ * file: EEXIST for a file that is no socket, EADDRINUSE for a socket on which another process listens.
  */
 static bool remove_dead_socket(const struct sockaddr_un *address)
 {
@@ -121,8 +124,8 @@ static bool remove_dead_socket(const struct sockaddr_un *address)
 }
 
 /*
- * Binds a socket, whose file has the mode from its first moment, because the file can be connected to at once. Returns
- * false with errno set.
+ * Binds a socket to a path. The socket's file has its final mode when it is created, because clients can connect at
+ * once. Returns false with errno set.
  */
 static bool bind_with_mode(int file, const struct sockaddr_un *address, const struct exporter_owner *owner)
 {

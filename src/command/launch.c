@@ -27,7 +27,10 @@ static const char *const defaults[OPTION_COUNT] = {
 #undef LAUNCH_DEFAULT
 };
 
-/* The groups in which --help lists the settings. Each group begins with this setting and ends before the next group. */
+/*
+ * The groups in which --help lists the settings. A group begins with the setting that its row names, and ends where the
+ * next group begins.
+ */
 static const struct {
     enum option first;
     const char *heading;
@@ -51,9 +54,7 @@ static void launch_name(const char *variable, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
-/* Writes the help of a setting. Adds the values that the setting takes, unless it is a switch or a path, and the
- * default.
- */
+/* Writes the help of a setting. Adds its default, and the values that it takes unless it is a switch or a path. */
 static void launch_help(enum option option, char help[HELP_SIZE])
 {
     struct text text = text_begin(help, HELP_SIZE);
@@ -67,7 +68,7 @@ static void launch_help(enum option option, char help[HELP_SIZE])
     }
 }
 
-/* Returns the group of a setting; the first group is 1. */
+/* Returns the number of the group that a setting belongs to. The first group has number 1. */
 static int launch_group(enum option option)
 {
     int group = 0;
@@ -77,7 +78,7 @@ static int launch_group(enum option option)
     return group;
 }
 
-/* Returns an option for each setting. An entry without a name ends them. */
+/* Returns an array with an option for each setting. An entry without a name ends the array. */
 static const struct command_option *launch_options(void)
 {
     static char names[OPTION_COUNT][NAME_SIZE];
@@ -100,8 +101,8 @@ static const struct command_option *launch_options(void)
 }
 
 /*
- * Sets the variable of a setting. Returns NULL, or a text that says what is wrong. A bad value is an error here,
- * although the library only warns of it, because the user who typed it is waiting for the result.
+ * Sets the environment variable of a setting. Returns NULL, or a text that says what is wrong. A bad value is an error
+ * here, although the library only warns of it, because the user who typed the value is waiting for the result.
  */
 static const char *launch_set(enum option option, const char *value)
 {

@@ -8,8 +8,8 @@
 /* The result of parsing the command line of `run` or `check`. */
 struct launch {
     char **arguments;    /* all arguments */
-    char **program;      /* the program and its arguments, within `arguments`; NULL until the parser has found it */
-    double sample;       /* seconds of --sample; 0 without that option */
+    char **program;      /* the program and its arguments, within `arguments`; NULL before launch_parse */
+    double sample;       /* seconds that --sample gives; 0 if that option is absent */
     const char *library; /* path of the library: the command's own unless --library names another */
 };
 
@@ -27,8 +27,8 @@ enum command_exit launch_parse(struct launch *launch, const char *name, int coun
 enum command_exit launch_judge(const struct launch *launch);
 
 /*
- * Executes the program with the library preloaded. It returns only if it fails: then it prints an error and returns its
- * exit code.
+ * Executes the program with the library preloaded. Returns only if the program could not be executed: prints an error
+ * and returns its exit code.
  */
 enum command_exit launch_execute(const struct launch *launch);
 

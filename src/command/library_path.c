@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Stores in `folder` the path of the folder that the command's own file lies in. Returns false if it cannot be known.
+/*
+ * Stores in `folder` the path of the folder with the command's own executable. Returns false if the path cannot be
+ * read.
  */
 static bool own_folder(char folder[PATH_MAX])
 {
@@ -22,19 +24,20 @@ static bool own_folder(char folder[PATH_MAX])
 }
 
 /*
- * Stores in `path` where the library lies if the command's folder, with all that was installed, was moved or lies below
- * a DESTDIR: as far from it as LIBRARY_PATH is from BINARY_FOLDER. Returns true if the library is there.
+ * Stores in `path` where the library lies if all installed files were moved together, or lie below a DESTDIR. From the
+ * command's folder, the library is then reached by the relative path that leads from BINARY_FOLDER to LIBRARY_PATH.
+ * Returns true if the library is there.
  */
 static bool lies_as_installed(const char *folder, char path[PATH_MAX])
 {
     static const char bindir[] = BINARY_FOLDER;
     static const char library[] = LIBRARY_PATH;
-    size_t common = 0; /* the length of the path that both have in common, up to a slash */
+    size_t common = 0; /* length of the common beginning of both paths, up to a slash */
     for (size_t at = 0; bindir[at] != '\0' && bindir[at] == library[at]; at++) {
         common = bindir[at] == '/' ? at : common;
     }
     size_t length = strlen(folder);
-    size_t rest = strlen(bindir + common); /* the end of `folder` that leads from there to the command */
+    size_t rest = strlen(bindir + common); /* the length of the part of `bindir` behind the common beginning */
     if (length < rest || strcmp(folder + length - rest, bindir + common) != 0) {
         return false;
     }
@@ -42,7 +45,10 @@ static bool lies_as_installed(const char *folder, char path[PATH_MAX])
     return written < PATH_MAX && access(path, R_OK) == 0;
 }
 
-/* Stores in `path` the path of the library in a folder beside the command. Returns true if it is there. */
+/*
+ * Stores in `path` the path of the library in the folder `folder` followed by `where`. Returns true if the library is
+ * there.
+ */
 static bool lies_beside(const char *folder, const char *where, char path[PATH_MAX])
 {
     int length = snprintf(path, PATH_MAX, "%s%s/libsockmalloc.so", folder, where);

@@ -4,16 +4,17 @@
 #define SOCKMALLOC_LIBRARY_PATH_H
 
 /*
- * Returns the path of the library if the command line names none: the library of the build tree that the command lies
- * in, else one in the command's own folder, else the one that was installed together with the command. A tree that was
- * moved as a whole, or that lies below a DESTDIR, is searched for its own one. If none of them is there, returns the
- * path to which the library would be installed.
+ * Returns the path of the library for a command line that names none. Searches, in this order, the build tree that the
+ * command lies in, the command's own folder, and the place of the library relative to the command's folder as
+ * installed. Files that were moved together, or that lie below a DESTDIR, are therefore found together. If no library
+ * is found, returns the path to which it would be installed.
  */
 const char *library_path_own(void);
 
 /*
- * Returns the path that the user has named as an absolute one, because LD_PRELOAD is read again by programs that the
- * server starts in other folders. The result stays valid until the next call. The file need not exist.
+ * Returns the absolute path of the library that the user has named. LD_PRELOAD needs an absolute path, because programs
+ * that the server starts in other folders read it again. The result stays valid until the next call. The file need not
+ * exist.
  */
 const char *library_path_named(const char *named);
 

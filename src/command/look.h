@@ -14,29 +14,36 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most milliseconds that one request may take. A process can make another process that reads its memory wait for
- * any time, by a page of a file system that it serves itself, and only SIGKILL ends such a read. Therefore a child
- * process makes the reads. The child is killed when the time is over, and the next request gets a new child. A process
- * with 128 GiB of buffers takes a second or two.
+ * The most milliseconds that one request may take. Another process can make a reader of its memory wait for ever, by a
+ * page of a file system that the process serves itself. Only SIGKILL ends such a read, so a child process makes the
+ * reads. The child is killed when the time is over, and the next request gets a new child. Reading a process with 128
+ * GiB of buffers takes one or two seconds.
  */
 enum { LOOK_MILLISECONDS = 5000 };
 
 /*
- * Makes a child process do all further requests, each within the given milliseconds. Before it is called, requests are
- * done by the calling process itself and may take any time. If the command has started the other program itself,
- * it reads that program without such a child, because the kernel may allow only the program's parent to read it.
+ * Makes a child process do all further requests, each within the given milliseconds. Before look_open is called, the
+ * calling process itself does the requests, and they may take any time. A command that has started the other program
+ * itself does not call look_open, because the kernel may allow only the program's parent to read the program.
  */
 void look_open(unsigned milliseconds);
 
-/* Returns the process id of the child, or 0 if there is none. It is for tests. */
+/*
+ * Returns the process id of the child that reads other processes, or 0 if there is none. Only tests call this function.
+ */
 int look_child(void);
 
-/* These functions do what remote_process_find and remote_process_find_named do, within the time limit of look_open. */
+/*
+ * look_find and look_find_named do what remote_process_find and remote_process_find_named do, within the time limit of
+ * look_open.
+ */
 enum remote_process_state look_find(struct remote_process *target);
 enum remote_process_state look_find_named(struct remote_process *target);
 
-/* Does what remote_snapshot_take does, within the time limit of look_open. On success `options` and
- * remote_snapshot_plan are those of the process. */
+/*
+ * Does what remote_snapshot_take does, within the time limit of look_open. On success, `options` and
+ * remote_snapshot_plan hold the settings and the buckets of the process.
+ */
 enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot);
 
 /* Does what remote_linkmap_find does, within the time limit of look_open. */
@@ -48,29 +55,35 @@ enum remote_process_state look_at_memory(struct remote_process *target, struct r
 /* Does what remote_pools_read does, within the time limit of look_open. */
 enum remote_process_state look_at_pools(struct remote_process *target, struct remote_pools *pools);
 
-/* A part of a file. Its last part is the first one that is shorter than LOOK_FILE_SIZE or empty. */
+/* A part of a file in /proc/PID. The last part of a file is the first part that has fewer than LOOK_FILE_SIZE bytes. */
 enum { LOOK_FILE_SIZE = 64 << 10 };
 struct look_file {
-    const char *name; /* below /proc/PID; a string that never changes, because the child has a copy of it */
+    const char *name; /* name of a file in /proc/PID; a string constant, because the child knows only those */
     size_t offset;
     size_t size;
     char text[LOOK_FILE_SIZE];
 };
 
 /*
- * Reads the part of a file of /proc/PID that begins at part->offset, within the time limit of look_open. A process can
- * make a reader of its cmdline or environ wait, because these lie in its memory.
+ * Reads the part of a file in /proc/PID that begins at part->offset, within the time limit of look_open. A limit is
+ * needed for cmdline and environ too, because these files show memory of the process, and the process can make a reader
+ * of its memory wait.
  */
 enum remote_process_state look_read_file(struct remote_process *target, const char *name, struct look_file *part);
 
-/* Copies the messages that the library in a process has kept, within the time limit of look_open. The process may have
- * written anything there. */
+/*
+ * Copies the messages that the library in a process has kept, within the time limit of look_open. The copy may hold
+ * anything, because the process may have overwritten its messages.
+ */
 enum remote_process_state look_at_messages(struct remote_process *target, struct message_kept *messages);
 
 /* Does what remote_in_use_read does, within the time limit of look_open. */
 enum remote_process_state look_at_in_use(struct remote_process *target, struct remote_in_use *in_use);
 
-/* Reads the settings in force in a process whose exported structure was found, within the time limit of look_open. */
+/*
+ * Reads the settings that are in force in a process, within the time limit of look_open. remote_process_find must have
+ * found the exported structure of the process.
+ */
 enum remote_process_state look_at_settings(struct remote_process *target, struct option_set *settings);
 
 /* Does what remote_snapshot_take_sizes does, within the time limit of look_open. */

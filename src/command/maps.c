@@ -13,7 +13,10 @@ FILE *maps_open(int process)
     return fopen(path, "re");
 }
 
-/* Copies the path, which is the rest of the line after the fields. It may contain blanks. */
+/*
+ * Copies the path of the mapped file from `text`, the rest of the line behind the other fields. The path may contain
+ * blanks.
+ */
 static void maps_copy_path(struct maps_row *row, const char *text)
 {
     size_t length = strcspn(text, "\n");

@@ -12,16 +12,19 @@ struct maps_row {
     uintptr_t start;
     uintptr_t end;
     char permissions[5]; /* for example "rw-p" */
-    unsigned long inode; /* of the file; 0 if there is none */
+    unsigned long inode; /* inode of the mapped file; 0 if there is none */
     bool is_file;        /* true if a file is mapped, even if the file has been deleted */
     /* path of the file as the process sees it, cut if it is longer than the array; "" if there is none */
     char path[512];
 };
 
-/* Opens the list of mappings. Returns NULL, with errno set, if that fails. The caller closes it with fclose. */
+/*
+ * Opens /proc/PID/maps, the list of the mappings of a process. Returns NULL with errno set on failure. The caller
+ * closes the list with fclose.
+ */
 FILE *maps_open(int process);
 
-/* Reads the next mapping. Returns false at the end, which also comes when the process ends. */
+/* Reads the next mapping. Returns false at the end of the list. The list also ends when the process ends. */
 bool maps_next(FILE *maps, struct maps_row *row);
 
 #endif

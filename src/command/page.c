@@ -38,7 +38,7 @@ void page_text(const char *string, FILE *file)
 
 /* --- the frame --- */
 
-/* Writes the files of this element, such as "style", each in an element of its own. */
+/* Writes each file of page_files that belongs to this kind of element, such as "style", in an element of its own. */
 static void page_put_files(const char *element, FILE *file)
 {
     for (const struct page_file *one = page_files; one->element != NULL; one++) {
@@ -102,7 +102,10 @@ void page_heading(int level, const char *id, const char *text, FILE *file)
 
 void page_table_begin(const struct page_table *table, FILE *file)
 {
-    /* the area scrolls, so it has a place in the order of the tabulator key, and a name */
+    /*
+     * the area can be reached by the tabulator key and has a name, because a user without a mouse must be able to
+     * scroll it
+     */
     fprintf(file, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"%s\">\n", table->names);
     fprintf(file, "<table class=\"%s\"><caption>", table->classes);
     page_text(table->caption, file);
@@ -148,7 +151,7 @@ void page_cell_bytes(uint64_t bytes, FILE *file)
     }
 }
 
-/* Writes a number with a comma after each thousand. */
+/* Writes a number with commas between groups of three digits, such as 1,234,567. */
 static void page_put_grouped(uint64_t number, FILE *file)
 {
     char digits[24];

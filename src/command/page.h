@@ -8,30 +8,34 @@
 #include <stdio.h>
 
 /*
- * A page has its style sheets and scripts in itself, and a Content-Security-Policy that allows nothing else: no other
- * script, and no request to any address. Its figures are in tables that can be read without a script. The script draws
- * a chart above each table of a page_chart.
+ * A page has its style sheets and scripts in itself. Its Content-Security-Policy allows no other script, and no request
+ * to any address. The figures are in tables that can be read without a script. The script draws a chart above each
+ * table of a page_chart.
  */
 
 /*
- * Writes the beginning, with this title and heading, up to the main part. The title is plain text, in which bytes that
- * are not printable are shown as text_add_shown does, as in all functions here that take a string.
+ * Writes the beginning of a page up to its main part, with `title` as its title and heading. The title is plain text.
+ * Unprintable bytes are shown as text_add_shown does, as in all functions of this file that take a string.
  */
 void page_begin(const char *title, FILE *file);
 void page_end(FILE *file);
 
-/* Writes a string that may hold any byte, as text or as the value of an attribute in double quotes. */
+/*
+ * Writes a string that may hold any byte. The result is safe in text and in the value of an attribute in double quotes.
+ */
 void page_text(const char *string, FILE *file);
 
-/* Writes a heading of the given level, which a link to #id and aria-labelledby can refer to. */
+/* Writes a heading of the given level. Its `id` is for links to #id and for aria-labelledby. */
 void page_heading(int level, const char *id, const char *text, FILE *file);
 
-/* A table, which page_table_begin opens inside an area that scrolls, and page_table_end closes. */
+/*
+ * A table inside an area that scrolls. page_table_begin opens the table and the area, and page_table_end closes them.
+ */
 struct page_table {
     const char *caption;
     const char *first;   /* heading of the first column, which has the names of the rows */
     const char *classes; /* "words" for a table whose cells are words; or "" */
-    const char *names;   /* ids of the headings that together name the table, and no other one, with blanks between */
+    const char *names;   /* ids of the headings that together name only this table, separated by blanks */
 };
 
 /*
@@ -45,23 +49,26 @@ void page_row(const char *name, FILE *file);
 void page_table_end(FILE *file);
 
 /*
- * Cells. Each has the exact figure, which the script and tests read, in data-v if its text is rounded or has a unit.
- * They show that a figure is unknown if it is SNAPSHOT_UNKNOWN or NAN.
+ * These functions write a cell of a table. If the text of a cell is rounded or has a unit, its attribute data-v has the
+ * exact figure, for the script and for tests. The cell shows that a figure is unknown if it is SNAPSHOT_UNKNOWN or NAN.
  */
 void page_cell_bytes(uint64_t bytes, FILE *file);
 void page_cell_count(uint64_t count, FILE *file);
 void page_cell_share(double share, FILE *file);
 void page_cell_text(const char *text, FILE *file);
 
-/* A number that is shown as `shown` says, and `more` below it in smaller letters unless it is NULL. */
+/*
+ * Writes a cell whose exact figure is `number` and whose text is `shown`. Writes `more` below the text in smaller
+ * letters unless `more` is NULL.
+ */
 void page_cell_number(double number, const char *shown, const char *more, FILE *file);
 
-/* A chart with its table. */
+/* A chart, and the table with its figures. */
 struct page_chart {
-    const char *id;     /* of the heading that names the chart */
+    const char *id;     /* id of the heading that names the chart */
     const char *kind;   /* "lines", "stack" (areas on each other) or "sizes" (a histogram) */
-    const char *unit;   /* of the figures: "bytes", "mib", "share" or "count" */
-    const char *places; /* of the first column: "time", "number", "seconds" or "size" */
+    const char *unit;   /* unit of the figures: "bytes", "mib", "share" or "count" */
+    const char *places; /* kind of the values in the first column: "time", "number", "seconds" or "size" */
     const char *words;  /* a sentence that says what the chart shows */
     const char *ours;   /* the column that is drawn most clearly, or NULL */
     const char *marks;  /* lines across the chart with their names: "4096=4k;8192=8k", or NULL */
@@ -69,11 +76,14 @@ struct page_chart {
     struct page_table table;
 };
 
-/* page_chart_begin and page_chart_end stand in the place of page_table_begin and page_table_end. */
+/* For a chart, page_chart_begin and page_chart_end are called instead of page_table_begin and page_table_end. */
 void page_chart_begin(const struct page_chart *chart, FILE *file);
 void page_chart_end(FILE *file);
 
-/* Begins a row of a chart. `place` is the exact value of `name` on the horizontal axis, as a number. */
+/*
+ * Begins a row of the table of a chart. `name` is the text of its first cell, and `place` is the position on the
+ * horizontal axis.
+ */
 void page_chart_row(const char *name, double place, FILE *file);
 
 #endif

@@ -7,14 +7,14 @@
 
 struct page_file {
     const char *element;  /* the element of HTML that holds the content: "style" or "script" */
-    const char *checksum; /* as a Content-Security-Policy names it: "sha256-..." */
+    const char *checksum; /* checksum of the content as a Content-Security-Policy names it: "sha256-..." */
     const unsigned char *content;
     size_t size;
 };
 
 /*
- * The files, in the order in which a page has them. An entry without an element ends them. src/command/page/embed makes
- * this array from the files of src/command/page and third-party.
+ * The style sheets and scripts, in their order within a page. An entry whose `element` is NULL ends the array.
+ * src/command/page/embed makes this array from the files of src/command/page and third-party.
  */
 extern const struct page_file page_files[];
 

@@ -12,7 +12,7 @@ struct pool_row {
     const char *unit;
     const char *help;
     bool is_counter;
-    size_t offset; /* of the figure in struct fixed_figures */
+    size_t offset; /* offset of the figure in struct fixed_figures */
 };
 
 static const struct pool_row rows[] = {
@@ -46,7 +46,7 @@ void pool_format_json(const struct remote_pools *pools, struct text *text)
     buffer_format_json(&pools->buffers, text);
 }
 
-/* Returns true if the figure only grows. In the rows of figures, those that count events do. */
+/* Returns true if the figure never falls while the process runs: the rows whose figures count events. */
 static bool is_counter(const struct pool_row *row)
 {
     return row->is_counter || strcmp(row->unit, "events") == 0;
@@ -62,7 +62,7 @@ static bool is_short(const struct pool_row *row)
     return is_one;
 }
 
-/* Prints the samples of one figure. */
+/* Prints one figure of all pools in the format of Prometheus, a line for each pool. */
 static void print_samples(const char *name, const struct pool_subject *subject, unsigned count,
                           const struct pool_row *row, struct text *text)
 {

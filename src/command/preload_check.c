@@ -70,7 +70,10 @@ static bool preload_check_find(const char *name, char path[PATH_MAX])
     return false;
 }
 
-/* Returns true unless the file system is mounted with nosuid, where the setuid bit and capabilities have no effect. */
+/*
+ * Returns true unless the file lies on a file system that is mounted with nosuid. The kernel ignores the setuid bit and
+ * file capabilities on such a file system.
+ */
 static bool preload_check_gives_privileges(const char *path)
 {
     struct statvfs mount;
@@ -96,8 +99,8 @@ static const char *preload_check_privilege(const char *path, const struct stat *
 }
 
 /*
- * Returns true if the program uses musl. Its dynamic linker cannot load a library that needs glibc's libc.so.6, as a
- * library that was built with glibc does.
+ * Returns true if the program uses musl as its C library. musl's dynamic linker cannot load a library that was built
+ * with glibc, because such a library needs glibc's libc.so.6.
  */
 static bool preload_check_is_of_another_libc(const struct elf_file *file)
 {
@@ -147,7 +150,10 @@ static char *preload_check_next_word(char **line)
     return *word != '\0' ? word : NULL;
 }
 
-/* Returns the program that env executes: the first word that is neither an option nor an assignment. */
+/*
+ * Returns the program that the command env executes. `line` has the arguments of env, and the program is the first of
+ * them that is neither an option nor an assignment.
+ */
 static char *preload_check_behind_env(char **line)
 {
     char *word = preload_check_next_word(line);
@@ -196,13 +202,13 @@ enum command_exit preload_check_judge(const char *name, const char *library)
             return preload_check_report(name, EACCES);
         }
         if (!elf_file_read(path, &file)) {
-            return EXIT_DONE; /* the file can be executed but not read, so that no more can be checked */
+            return EXIT_DONE; /* the user may execute the file but not read it, so nothing more can be checked */
         }
         if (file.is_elf) {
             return preload_check_judge_elf(path, &file, library);
         }
         preload_check_read_line(path, line);
-        /* a file that is neither ELF nor a script with an interpreter is run by /bin/sh: execvp does that */
+        /* execvp runs a file by /bin/sh if it is neither ELF nor a script that names an interpreter */
         name = strncmp(line, "#!", 2) == 0 ? preload_check_interpreter(line + 2) : "/bin/sh";
         if (name == NULL) {
             return preload_check_report(path, ENOEXEC);

@@ -6,16 +6,16 @@
 #include "command/command_rows.h"
 
 /*
- * Returns EXIT_DONE if the library can be preloaded: the file is readable, a 64-bit shared object, and LD_PRELOAD can
- * hold its path. Otherwise prints an error and returns its exit code.
+ * Returns EXIT_DONE if the library can be preloaded: the file is readable, it is a 64-bit shared object, and LD_PRELOAD
+ * can hold its path. Otherwise prints an error and returns its exit code.
  */
 enum command_exit preload_check_judge_library(const char *library);
 
 /*
  * Returns EXIT_DONE if the library can be preloaded into the program `name`. Otherwise prints an error and returns its
- * exit code. The program is found as execvp finds it, and a script is followed to its interpreter, also through env. A
- * static program, a program for another machine or C library, and a program with privileges of its own are refused. The
- * dynamic linker ignores LD_PRELOAD for the last of these.
+ * exit code. Searches the program as execvp does, and follows a script to its interpreter, also through env. Refuses a
+ * static program, a program for another machine or C library, and a program whose file gives it privileges, because the
+ * dynamic linker ignores LD_PRELOAD in a privileged program.
  */
 enum command_exit preload_check_judge(const char *name, const char *library);
 

@@ -1,5 +1,5 @@
 /*
- * Reads a whole server: all processes that the words of a command line name and that have loaded the library. Each
+ * Reads a whole server: all processes that have loaded the library and that the words of a command line name. Each
  * process is read by itself, and the figures can be added up.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
@@ -29,7 +29,10 @@ static void group_free(struct group_member *member)
     free(member);
 }
 
-/* Returns a member with memory for what is read from it, or NULL. */
+/*
+ * Returns a new member of the group for the process with this id, with memory for the figures that will be read from
+ * it. Returns NULL if there is no memory.
+ */
 static struct group_member *group_make(int process)
 {
     struct group_member *member = calloc(1, sizeof *member);
@@ -69,15 +72,17 @@ static bool group_keep(struct process_group *group, struct group_member *member)
     }
     group->member[group->count++] = member;
     if (group->words > 0 && group->word[0].process == member->target.process) {
-        /* the process whose id was given comes first, because the sum has its name */
+        /* the process whose id the user gave comes first, because the sum takes its name from the first member */
         group->member[group->count - 1] = group->member[0];
         group->member[0] = member;
     }
     return true;
 }
 
-/* Looks for the library in a process. A scan over all processes searches only files with the name of the library,
- * because that is cheaper. */
+/*
+ * Looks for the library in the process of a member. In a scan over all processes, searches only mappings of files with
+ * the library's name, because that is cheaper.
+ */
 static enum remote_process_state group_look(const struct process_group *group, struct group_member *member)
 {
     enum remote_process_state state = group->words > 0 ? look_find(&member->target) : look_find_named(&member->target);
@@ -85,8 +90,8 @@ static enum remote_process_state group_look(const struct process_group *group, s
 }
 
 /*
- * Looks for the library in a process that was not known before, and makes it a member if it has the library. Copies
- * what was found to *target.
+ * Looks for the library in a process that is not yet a member, and makes the process a member if it has the library.
+ * Stores what was found about the process in *target.
  */
 static enum remote_process_state group_try(struct process_group *group, const struct process_row *row,
                                            struct remote_process *target)
@@ -108,7 +113,7 @@ static enum remote_process_state group_try(struct process_group *group, const st
     return state;
 }
 
-/* Returns true if the process can be read: all of it, or its pools. */
+/* Returns true if the statistics of the process can be read, or at least its fixed-size pools and buffers. */
 static bool group_is_readable(const struct group_member *member)
 {
     return member->state == REMOTE_READ || member->state == REMOTE_BUFFERS;
@@ -132,12 +137,12 @@ static void group_leave_out(struct group_member *member)
 }
 
 /*
- * Removes the members that process_group_find has not met. If others are left, prints a line for each that could be
- * read until now.
+ * Removes the members whose processes process_group_find has not found again. If other members are left, prints a line
+ * for each removed member that could be read before.
  */
 static void group_forget(struct process_group *group)
 {
-    /* in a scan over all processes of the machine, those that come and go are no news */
+    /* nothing is printed in a scan over all processes of the machine, where processes end all the time */
     bool tells = group_readable(group) > 0 && group->words > 0 && !group->is_silent;
     unsigned kept = 0;
     for (unsigned i = 0; i < group->count; i++) {
@@ -154,12 +159,12 @@ static void group_forget(struct process_group *group)
     group->count = kept;
 }
 
-/* The processes that a call of process_group_find has met. */
+/* Results of one call of process_group_find. */
 struct group_search {
-    unsigned named;                  /* how many processes the words name */
-    struct remote_process target;    /* a process that cannot be read: the one whose id was given, if that is one */
-    enum remote_process_state state; /* its state */
-    bool is_own;                     /* true if it is the one whose id was given */
+    unsigned named;                  /* the number of processes that the words of the command line name */
+    struct remote_process target;    /* a process that cannot be read, preferably the one whose id was given */
+    enum remote_process_state state; /* the state of `target` */
+    bool is_own;                     /* true if `target` is the process whose id the user gave */
     int forbidden;                   /* the id of a process that may not be read */
 };
 
@@ -198,7 +203,10 @@ static enum command_exit group_report_none(const struct process_group *group, co
                               : error_report(EXIT_WITHOUT, "no process %s %s carries the library", kind, word->text);
 }
 
-/* Finds the library in one process that the words name. */
+/*
+ * Handles one process that the words name: marks its member as seen, or looks for the library in the process and makes
+ * it a member.
+ */
 static void group_meet(struct process_group *group, const struct process_row *row, struct group_search *search)
 {
     struct remote_process target = {.process = row->process};
@@ -226,8 +234,8 @@ static void group_meet(struct process_group *group, const struct process_row *ro
 }
 
 /*
- * Prints, once, that some processes may not be read. In a scan over all processes nothing is printed if this command
- * has CAP_SYS_PTRACE, because the user could not do more.
+ * Prints, at most once for a group, that some processes may not be read. In a scan over all processes, prints nothing
+ * if this command has CAP_SYS_PTRACE, because the user can get no further rights.
  */
 static void group_tell_rights(struct process_group *group, const struct group_search *search)
 {
@@ -239,7 +247,7 @@ static void group_tell_rights(struct process_group *group, const struct group_se
     }
 }
 
-/* Prints, once, that some processes were not tried. */
+/* Prints, at most once for a group, that some processes were not tried because others took too long. */
 static void group_tell_late(struct process_group *group)
 {
     if (!group->late_told && group->untried > 0) {
@@ -291,7 +299,10 @@ static uint64_t group_now(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* Takes the snapshot of a member, and keeps the copies that the next snapshot would write over. */
+/*
+ * Takes a snapshot of a member. Copies the settings, the buckets and the program's name to the member, because the next
+ * snapshot overwrites the global variables that hold them.
+ */
 static void group_take(struct process_group *group, struct group_member *member)
 {
     member->has_former = member->is_read;

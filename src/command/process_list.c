@@ -18,8 +18,8 @@ static int process_compare(const void *one, const void *other)
 }
 
 /*
- * Adds a process to the list. Leaves out a process that has ended, this command, the child by which it reads, and
- * threads of the kernel.
+ * Adds a process to the list. Does not add a process that has ended, this command, its child process that reads other
+ * processes, or a thread of the kernel.
  */
 static bool process_list_add(struct process_list *list, unsigned *room, int process)
 {
@@ -40,7 +40,7 @@ static bool process_list_add(struct process_list *list, unsigned *room, int proc
     }
     remote_process_open(&target, process);
     if (target.start != status.start) {
-        return true; /* the process has ended in between */
+        return true; /* the process has ended since its id was read */
     }
     struct process_row *row = &list->row[list->count++];
     *row = (struct process_row){.process = process, .parent = status.parent, .start = status.start};
@@ -80,7 +80,7 @@ const struct process_row *process_list_find(const struct process_list *list, int
     return list->count > 0 ? bsearch(&wanted, list->row, list->count, sizeof list->row[0], process_compare) : NULL;
 }
 
-/* Returns true if a part of a control group's path has the name of a unit. */
+/* Returns true if `part`, a part of a control group's path, is the name of a systemd unit. */
 static bool process_is_unit(const char *part)
 {
     static const char *const endings[] = {".service", ".scope", ".slice", ".socket", ".mount", ".swap"};
@@ -95,9 +95,9 @@ static bool process_is_unit(const char *part)
 }
 
 /*
- * Calls `visit` for each part of each path in /proc/PID/cgroup, from the top of a path to its end, until `visit`
- * returns true. A line of that file is "0::/system.slice/nginx.service", and the path may contain any byte but a line
- * end.
+ * Calls `visit` for each part of each path in /proc/PID/cgroup, from the first part of a path to the last, until
+ * `visit` returns true. A line of that file is, for example, "0::/system.slice/nginx.service". A path may contain any
+ * byte except a line end.
  */
 static bool process_visit_groups(int process, bool (*visit)(const char *part, void *input), void *input)
 {
@@ -156,7 +156,7 @@ const char *process_word_read(struct process_word *word, const char *text)
     errno = 0;
     long number = strtol(text, &end, 10);
     if (*end != '\0' && sign == 0) {
-        return NULL; /* a name may begin with a digit, such as 7z */
+        return NULL; /* the word is a name and no process id; a name may begin with a digit, as 7z does */
     }
     if (errno != 0 || *end != '\0' || number <= 0 || number > INT_MAX) {
         static char fault[64];
@@ -170,7 +170,10 @@ const char *process_word_read(struct process_word *word, const char *text)
     return NULL;
 }
 
-/* Returns true if the name is that of the process. The kernel cuts the name in /proc/PID/comm to 15 bytes. */
+/*
+ * Returns true if the process has this name. Compares at most 15 bytes with the name in /proc/PID/comm, because the
+ * kernel cuts that name to 15 bytes.
+ */
 static bool process_has_name(const struct process_row *row, const char *name)
 {
     enum { NAME_BYTES = 15 };
@@ -188,7 +191,7 @@ static bool process_has_name(const struct process_row *row, const char *name)
     program[length] = '\0';
     const char *last = strrchr(program, '/');
     size_t bytes = strlen(name);
-    /* the link of a program whose file was replaced, as by an upgrade, ends in " (deleted)" */
+    /* /proc/PID/exe ends in " (deleted)" if the program's file was replaced, as by an upgrade */
     return last != NULL && strncmp(last + 1, name, bytes) == 0 &&
            (last[1 + bytes] == '\0' || strcmp(last + 1 + bytes, " (deleted)") == 0);
 }
@@ -205,11 +208,16 @@ static bool process_is_named(const struct process_row *row, const struct process
     }
 }
 
-/* Returns true if the word names the process or, unless it is a unit, an ancestor of the process. */
+/*
+ * Returns true if the word names the process. Returns true too if the word is no unit and names an ancestor of the
+ * process.
+ */
 static bool process_list_names_tree(const struct process_list *list, const struct process_row *row,
                                     const struct process_word *word)
 {
-    /* the number of steps is bounded, because processes that ended while the list was read can leave a circle */
+    /*
+     * the number of steps is bounded, because the parents can form a circle if processes ended while the list was read
+     */
     for (unsigned steps = 0; row != NULL && steps <= list->count; steps++) {
         if (process_is_named(row, word)) {
             return true;

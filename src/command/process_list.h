@@ -16,41 +16,42 @@ struct process_row {
     char name[REMOTE_NAME_SIZE]; /* /proc/PID/comm; "?" if it cannot be read */
 };
 
-/* All processes but this command and its children, sorted by process id. */
+/* The processes of this machine without this command and its children, sorted by process id. */
 struct process_list {
     struct process_row *row;
     unsigned count;
 };
 
-/* Reads all processes. Returns false if there is no memory, or if /proc cannot be read. The caller frees the list by
- * process_list_free, also after a failure. */
+/*
+ * Reads the list of all processes. Returns false if there is no memory, or if /proc cannot be read. The caller frees
+ * the list with process_list_free, even after a failure.
+ */
 bool process_list_read(struct process_list *list);
 void process_list_free(struct process_list *list);
 
-/* Returns the process of that id, or NULL if the list has none. */
+/* Returns the process with the id `process`, or NULL if the list has no such process. */
 const struct process_row *process_list_find(const struct process_list *list, int process);
 
 enum { PROCESS_UNIT_SIZE = 128 };
 
 /*
- * Stores the unit of systemd to which a process belongs, such as "nginx.service", or "" if it belongs to none. A unit
- * is the last part of the path of the process's control group that has the name of a unit. systemd is not needed.
+ * Stores the systemd unit to which a process belongs, such as "nginx.service", or "" if there is none. The unit is the
+ * last part of the path of the process's control group that is the name of a unit. systemd itself need not run.
  */
 void process_unit(int process, char unit[PROCESS_UNIT_SIZE]);
 
-/* How a word names processes. */
+/* The ways in which a word of the command line names processes. */
 enum process_word_kind {
-    PROCESS_WORD_ID,   /* "4711": a process with all its descendants */
-    PROCESS_WORD_UNIT, /* "nginx.service": all processes whose control group lies in that of the unit */
-    PROCESS_WORD_NAME  /* "nginx": all processes of that name, by /proc/PID/comm or by their executable, with all their
-                          descendants */
+    PROCESS_WORD_ID,   /* "4711": the process with this id, and all its descendants */
+    PROCESS_WORD_UNIT, /* "nginx.service": all processes with a control group inside the unit's control group */
+    PROCESS_WORD_NAME  /* "nginx": all processes with this name or executable, and their descendants */
 };
 
 struct process_word {
     enum process_word_kind kind;
     const char *text;
-    int process;    /* for PROCESS_WORD_ID */
-    uint64_t start; /* start of that process, by which process_list_choose knows it again; 0 if it did not exist */
+    int process;    /* process id, for PROCESS_WORD_ID */
+    uint64_t start; /* start of the process, because its id may be used again; 0 if it did not exist */
 };
 
 /*
@@ -59,7 +60,7 @@ struct process_word {
  */
 const char *process_word_read(struct process_word *word, const char *text);
 
-/* Returns true if one of the words names the process. Returns true for each process if there are no words. */
+/* Returns true if at least one of the words names the process, or if there are no words. */
 bool process_list_names(const struct process_list *list, const struct process_row *row, const struct process_word *word,
                         unsigned words);
 

@@ -6,7 +6,10 @@
 
 #include "base/bounds.h"
 
-/* Returns true if the settings are the same. The texts of paths are compared as well, up to their end. */
+/*
+ * Returns true if two sets of settings are equal. Also compares the texts of the paths, up to path_end, where the last
+ * text ends.
+ */
 static bool process_sum_same_settings(const struct option_set *one, const struct option_set *other)
 {
     return memcmp(one->number, other->number, sizeof one->number) == 0 && one->path_end == other->path_end &&
@@ -29,7 +32,10 @@ static bool process_sum_is_bucket(const struct bucket_plan *one, unsigned bucket
            one->stride[bucket] == other->stride[of_other];
 }
 
-/* Returns the bucket of the sum that has the sizes of this bucket, or the number of buckets if there is none. */
+/*
+ * Returns the number of the bucket of `sum` that has the slot sizes of `bucket` in `plan`, or the number of buckets of
+ * `sum` if there is none.
+ */
 static unsigned process_sum_find(const struct process_sum *sum, const struct bucket_plan *plan, unsigned bucket)
 {
     unsigned at = 0;
@@ -39,7 +45,10 @@ static unsigned process_sum_find(const struct process_sum *sum, const struct buc
     return at;
 }
 
-/* Moves all larger buckets up by one, and puts in an empty bucket of these sizes. Returns its number. */
+/*
+ * Inserts an empty bucket into `sum`, with the slot sizes of `bucket` in `plan`, and moves all larger buckets up by
+ * one. Returns the number of the new bucket.
+ */
 static unsigned process_sum_insert(struct process_sum *sum, const struct bucket_plan *plan, unsigned bucket)
 {
     struct snapshot *snapshot = &sum->snapshot;

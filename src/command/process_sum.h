@@ -9,26 +9,26 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* The sum, which is printed like the statistics of one process. */
+/* The sum of the statistics of several processes. It is printed like the statistics of one process. */
 struct process_sum {
     /*
-     * Every figure is the sum of the figures of the processes. For most figures, that is the figure of the server. The
-     * sum of `peak` is an upper bound, because each process has its own peak at another time. `kind`, `process` and
-     * `program` are those of the first process.
+     * Each figure is the sum of the figures of the processes. For most figures, the sum is the figure of the whole
+     * server. The sum of `peak` is an upper bound, because the processes reach their peaks at different times. `kind`,
+     * `process` and `program` come from the first process.
      */
     struct snapshot snapshot;
     struct bucket_plan plan;   /* the buckets of all processes */
     struct option_set options; /* settings of the first process */
-    bool same_settings;        /* true if all processes have these settings and this kind of pool */
+    bool same_settings;        /* true if all processes have the settings and the kind of pool of the first process */
 };
 
-/* Starts the sum with the first process. `settings` are those of that process. */
+/* Sets the sum to the statistics of the first process. `settings` are the settings of that process. */
 void process_sum_begin(struct process_sum *sum, const struct snapshot *snapshot, const struct bucket_plan *plan,
                        const struct option_set *settings);
 
 /*
- * Adds a process. Buckets of the same sizes are added up, and other buckets get rows of their own. Returns false and
- * adds nothing if the sum would then have more than BUCKET_LIMIT buckets.
+ * Adds a process to the sum. Adds up buckets with equal slot sizes, and inserts a new bucket for sizes that the sum
+ * does not have. Returns false and adds nothing if the sum would then have more than BUCKET_LIMIT buckets.
  */
 bool process_sum_add(struct process_sum *sum, const struct snapshot *snapshot, const struct bucket_plan *plan,
                      const struct option_set *settings);
