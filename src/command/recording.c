@@ -1,4 +1,7 @@
-/* Writes and reads a file of samples of one process. Each sample is written whole, and all that is read is checked. */
+/*
+ * Writes and reads a file with samples of the statistics of one process. A sample is written completely or not at all,
+ * and all values that are read are checked.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/recording.h"
 
@@ -13,7 +16,7 @@ static const char recording_magic[INSPECT_MAGIC_SIZE] = "sockmalloc rec 1";
 
 void recording_begin(struct recording_head *head, const struct snapshot *snapshot, const struct bucket_plan *plan)
 {
-    memset(head, 0, sizeof *head); /* clears the padding too, because the whole structure is written to the file */
+    memset(head, 0, sizeof *head); /* also clears the padding, because the whole structure is written to the file */
     memcpy(head->magic, recording_magic, INSPECT_MAGIC_SIZE);
     memcpy(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE);
     head->layout = sockmalloc_view.layout;
@@ -36,7 +39,7 @@ bool recording_append(int file, const void *bytes, size_t size)
         if (part <= 0) {
             int kept = part < 0 ? errno : ENOSPC;
             bool back = before >= 0 && ftruncate(file, before) == 0;
-            (void)back; /* ftruncate fails for a pipe; the reader of the pipe then finds that the end is cut */
+            (void)back; /* ftruncate fails for a pipe; a reader of the pipe then finds an incomplete last sample */
             errno = kept;
             return false;
         }
@@ -48,7 +51,10 @@ bool recording_append(int file, const void *bytes, size_t size)
 enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head)
 {
     size_t got = fread(head, 1, sizeof *head, file);
-    /* the last byte of the magic is the version of the layout, and the library's version follows in any layout */
+    /*
+     * the last byte of the magic is the version of the layout; the version of the library follows the magic in every
+     * layout
+     */
     if (got < INSPECT_MAGIC_SIZE || memcmp(head->magic, recording_magic, INSPECT_MAGIC_SIZE - 1) != 0) {
         return error_report(EXIT_DAMAGED, got == 0 ? "%s is empty" : "%s is no recording", path);
     }

@@ -1,4 +1,4 @@
-/* Prints the samples of a recording one behind the other: as a timeline for people, and as CSV. */
+/* Prints the samples of a recording in their order: as a timeline for people, and as CSV. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/recording_series.h"
 
@@ -8,7 +8,10 @@
 #include "base/bounds.h"
 #include "command/summary.h"
 
-/* Splits a time into its parts. A time that no calendar has, which a damaged file may hold, counts as 0. */
+/*
+ * Splits a time, in nanoseconds since 1970, into year, month, day and so on. Uses 0 instead of a time that no calendar
+ * has, because a damaged file may hold such a time.
+ */
 static struct tm split_time(uint64_t nanoseconds)
 {
     time_t seconds = (time_t)(nanoseconds / UINT64_C(1000000000));
@@ -63,7 +66,7 @@ static void add_figure(uint64_t figure, struct text *text)
     }
 }
 
-/* Prints a row. `whole` is NULL for a bucket, which has no figures of the whole process. */
+/* Prints a row of CSV. `whole` is NULL in the row of a bucket, because a bucket has no figures of the whole process. */
 static void print_row(const char *time, const char *bucket, const struct snapshot_figures *figures,
                       const struct recording_sample *whole, struct text *text)
 {

@@ -1,4 +1,6 @@
-/* Reads the figures of another process's message pages and rings, sockmalloc_message_* and _ring_*, that have a name.
+/*
+ * Reads the figures of another process's named message pages and rings, the objects of sockmalloc_message_* and
+ * sockmalloc_ring_*.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_buffers.h"
@@ -12,10 +14,10 @@ enum {
     PAGES = 65536,
     PAGES_AT_ONCE = 4096,
     PAGES_WALKED = 64,
-    STRAGGLER_PARTS = 8, /* a page is one of stragglers if they have at most one of so many parts of it */
+    STRAGGLER_PARTS = 8, /* a page counts as a page of stragglers if its live messages fill at most 1/8 of it */
 };
 
-/* Copies of memory of the process. */
+/* Buffers for copies of the other process's memory. */
 static struct {
     struct sockmalloc_message object[MESSAGE_OBJECTS];
     struct message_thread thread[THREADS];
@@ -36,7 +38,7 @@ static void copy_name(char to[BUFFER_NAME_SIZE], const char from[BUFFER_NAME_SIZ
     to[BUFFER_NAME_SIZE - 1] = '\0';
 }
 
-/* Copies the records of the threads, from the newest on. */
+/* Copies the records of the process's threads, at most THREADS of them, beginning with the newest record. */
 static void bring_threads(const struct remote_process *target, const void *newest)
 {
     const struct message_thread *thread = NULL;
@@ -55,7 +57,10 @@ static bool makes_sense(const struct sockmalloc_message *messages)
            messages->round == MESSAGE_HEADER + messages->unit - 1;
 }
 
-/* Counts the live messages of a page, whose content is copied. The headers contain addresses of the process. */
+/*
+ * Counts the live messages of a page, whose content is in copy.content. Checks each header with the address that its
+ * message has in the other process, because the header was made from that address.
+ */
 static uint64_t count_messages(const struct sockmalloc_message *messages, uint32_t number)
 {
     size_t size = message_page_size(messages);
@@ -74,13 +79,13 @@ static uint64_t count_messages(const struct sockmalloc_message *messages, uint32
     return count;
 }
 
-/* Adds a page of the object that has this record. */
+/* Adds the figures of one message page to `found`. `messages` is the record of the object that the page belongs to. */
 static void add_page(const struct remote_process *target, const struct sockmalloc_message *messages, uint32_t number,
                      const struct message_page *page, struct remote_message *found)
 {
     size_t size = message_page_size(messages);
     int64_t held = atomic_load_explicit(&page->held, memory_order_relaxed);
-    bool used = *(const uint8_t *)(const void *)&page->used != 0; /* the byte may be forged */
+    bool used = *(const uint8_t *)(const void *)&page->used != 0; /* read as a byte, because it may be no bool */
     found->figures.used += used;
     found->figures.held += (uint64_t)held;
     if (!used || held <= 0 || (uint64_t)held > size / STRAGGLER_PARTS) {
@@ -110,7 +115,10 @@ static void add_pages(const struct remote_process *target, const struct sockmall
     }
 }
 
-/* Adds what a thread keeps of the object: the page that it fills, and the statistics of its messages. */
+/*
+ * Adds the figures that a thread keeps for an object: the bytes of the page that the thread fills, and the statistics
+ * of its messages.
+ */
 static void add_thread(const struct remote_process *target, const struct sockmalloc_message *messages,
                        const struct message_cache *cache, struct remote_message *found)
 {
@@ -139,11 +147,11 @@ static void read_messages(const struct remote_process *target, unsigned object, 
     for (unsigned thread = 0; thread < threads; thread++) {
         add_thread(target, messages, &copy.thread[thread].cache[object], found);
     }
-    int64_t held = (int64_t)found->figures.held; /* other threads changed the parts while they were copied */
+    int64_t held = (int64_t)found->figures.held; /* may be negative, because the parts changed while they were copied */
     found->figures.held = (uint64_t)GREATER(held, 0);
 }
 
-/* Reads the process's own part of a ring, and then the header in the ring's memory. */
+/* Reads the record of a ring in the process's memory, and then the header in the memory of the ring. */
 static bool read_ring(const struct remote_process *target, const struct sockmalloc_ring *ring,
                       struct remote_ring *found)
 {
@@ -219,8 +227,10 @@ void remote_buffers_keep_counters(struct remote_buffers *buffers)
 #undef KEEP
 }
 
-/* Returns the message pages of the sum that have this name and size. Adds empty ones if there are none. Returns NULL if
- * there is no room for them. */
+/*
+ * Returns the entry of `sum` for message pages of this name and page size. Adds an empty entry if there is none.
+ * Returns NULL if the array is full.
+ */
 static struct remote_message *find_messages(struct remote_buffers *sum, const struct remote_message *message)
 {
     unsigned at = 0;

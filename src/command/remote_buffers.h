@@ -1,4 +1,6 @@
-/* Reads the figures of another process's message pages and rings, sockmalloc_message_* and _ring_*, that have a name.
+/*
+ * Reads the figures of another process's named message pages and rings, the objects of sockmalloc_message_* and
+ * sockmalloc_ring_*.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_BUFFERS_H
@@ -8,7 +10,7 @@
 #include "buffers/ring_memory.h"
 #include "command/remote_process.h"
 
-/* The most types of one object that are shown: those that come first. */
+/* The most types of messages of one object that are read: the first ones in its table. */
 enum { REMOTE_TYPES = 16 };
 
 /* Columns: name, unit, true if the figure only grows, meaning. */
@@ -31,7 +33,7 @@ enum { REMOTE_TYPES = 16 };
 #define REMOTE_FIELD(name, unit, grows, help) uint64_t name;
 struct remote_message {
     char name[BUFFER_NAME_SIZE]; /* as the process wrote it; it may contain any byte but ends with a NUL */
-    uint64_t size;               /* of a page, in bytes */
+    uint64_t size;               /* size of a page in bytes */
     struct remote_message_figures {
         REMOTE_MESSAGE_ROWS(REMOTE_FIELD)
     } figures;
@@ -43,7 +45,7 @@ struct remote_message {
 
 struct remote_ring {
     char name[BUFFER_NAME_SIZE];
-    uint64_t size; /* of a chunk, in bytes */
+    uint64_t size; /* size of a chunk in bytes */
     struct remote_ring_figures {
         REMOTE_RING_ROWS(REMOTE_FIELD)
     } figures;
@@ -58,19 +60,20 @@ struct remote_buffers {
 };
 
 /*
- * Reads the message pages and rings of a process whose exported structure was found. Each count that the process names
- * is bounded before it is used: at most 512 threads are looked at, and of each object 65,536 pages. What cannot be
- * copied counts as empty. At most 2 MiB are copied for the threads, and 5 MiB, and 64 pages, for each object.
+ * Reads the message pages and rings of a process. remote_process_find must have found its exported structure. Each
+ * count in the process's memory is bounded before it is used: at most 512 threads, and 65,536 pages of each object, are
+ * read. Memory that cannot be copied counts as empty. At most 2 MiB are copied for the threads. For each object, at
+ * most 5 MiB and the content of 64 pages are copied.
  */
 enum remote_process_state remote_buffers_read(const struct remote_process *target, struct remote_buffers *buffers);
 
-/* Leaves only the counters in the figures of a process that has ended. */
+/* Sets all figures but the counters to zero, because a process that has ended holds no memory. */
 void remote_buffers_keep_counters(struct remote_buffers *buffers);
 
 /*
- * Adds the objects of another process to *sum. Message pages of one name and one size of pages are added up. A ring of
- * the same name and size is taken for the same ring, which both processes have mapped. Objects beyond the arrays are
- * left out.
+ * Adds the objects of another process to *sum. Message pages with equal names and page sizes are added up. Rings with
+ * equal names and sizes count as one ring that both processes have mapped. Objects for which the arrays of *sum have no
+ * room are left out.
  */
 void remote_buffers_add(struct remote_buffers *sum, const struct remote_buffers *buffers);
 

@@ -14,14 +14,19 @@
 #include "base/bounds.h"
 #include "os/os.h"
 
-/* Limits above what any real process has. They end loops over memory that is damaged, or whose pointers lead in a
- * circle. */
+/*
+ * Limits that are higher than the numbers in any real process. They end loops over memory that is damaged, or whose
+ * pointers lead in a circle.
+ */
 enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096, IMPORTS_MAX = 1 << 17 };
 
 /* The number of symbols that are read with one system call. */
 enum { SYMBOLS_BATCH = 64 };
 
-/* Addresses, in the other process, that its object's dynamic section gives and by which a symbol is found. */
+/*
+ * Addresses, in the other process, of the tables by which a symbol is found. The dynamic section of the object has
+ * these addresses.
+ */
 struct symbols {
     uintptr_t hash; /* address of the hash table in GNU's format */
     uintptr_t table;
@@ -34,7 +39,10 @@ static bool remote_linkmap_read(const struct remote_process *target, void *to, u
     return remote_process_copy(target, to, (const void *)from, size) == REMOTE_READ;
 }
 
-/* Reads a string, page by page, because it may end right before a page that cannot be read. */
+/*
+ * Reads a string from the other process page by page, because the string may end right before a page that cannot be
+ * read.
+ */
 static void remote_linkmap_read_text(const struct remote_process *target, uintptr_t from, char *text, size_t size)
 {
     size_t length = 0;
@@ -73,7 +81,10 @@ static bool remote_linkmap_read_dynamic(const struct remote_process *target, uin
 
 enum { NAME_SIZE = 32 };
 
-/* Returns true if the symbol has that name and is defined. Then *value becomes the symbol's offset in the object. */
+/*
+ * Returns true if the symbol with this number has the name `name` and is defined. Then stores the symbol's offset
+ * within the object in *value.
+ */
 static bool remote_linkmap_is_named(const struct remote_process *target, const struct symbols *symbols, uint32_t number,
                                     const char *name, uintptr_t *value)
 {
@@ -99,8 +110,9 @@ static uint32_t remote_linkmap_hash(const char *name)
 }
 
 /*
- * Finds a symbol by GNU's hash table: head, words of a Bloom filter (not used here), buckets, chains. head[0] is the
- * number of buckets, head[1] the first symbol in the table, head[2] the number of filter words.
+ * Finds a symbol by the hash table in GNU's format. The table has four parts: head, words of a Bloom filter (not used
+ * here), buckets, and chains. head[0] is the number of buckets, head[1] is the number of the first symbol in the table,
+ * and head[2] is the number of filter words.
  */
 static bool remote_linkmap_exports(const struct remote_process *target, const struct symbols *symbols, const char *name,
                                    uintptr_t *value)
@@ -126,7 +138,7 @@ static bool remote_linkmap_exports(const struct remote_process *target, const st
             return true;
         }
         if ((found & 1) != 0) {
-            return false; /* this symbol was the last one of the chain */
+            return false; /* this symbol was the last of its chain */
         }
     }
     return false;
@@ -153,8 +165,8 @@ static uintptr_t remote_linkmap_auxiliary(const struct remote_process *target, u
 }
 
 /*
- * Returns the address of the program's dynamic section, or 0. The program headers give its address in the file and the
- * distance to where the program was loaded.
+ * Returns the address of the program's dynamic section in the process, or 0. Adds its address in the file and the
+ * distance by which the program was moved when it was loaded. Both come from the program headers.
  */
 static uintptr_t remote_linkmap_dynamic_of_program(const struct remote_process *target)
 {
@@ -173,7 +185,10 @@ static uintptr_t remote_linkmap_dynamic_of_program(const struct remote_process *
     return dynamic != 0 ? bias + dynamic : 0;
 }
 
-/* Returns the first entry of the dynamic linker's list of objects, which is in the order of its search for names. */
+/*
+ * Returns the address of the first entry of the dynamic linker's list of objects, or 0. The linker searches the objects
+ * for names in the order of this list.
+ */
 static uintptr_t remote_linkmap_first(const struct remote_process *target)
 {
     struct symbols program;
@@ -194,7 +209,7 @@ static bool remote_linkmap_has_view(const struct remote_process *target, const s
 /* A position in the dynamic linker's list of objects. */
 struct walk {
     uintptr_t next;
-    /* how many objects may still follow; the number ends a walk over a damaged list that leads in a circle */
+    /* how many more objects the walk may visit, because a damaged list may lead in a circle */
     unsigned left;
     struct link_map object;
     struct symbols symbols; /* the addresses for finding symbols; all 0 if the dynamic section cannot be read */
@@ -237,13 +252,17 @@ static void remote_linkmap_read_path(const struct remote_process *target, const 
     remote_linkmap_read_text(target, (uintptr_t)walk->object.l_name, path, REMOTE_PATH_SIZE);
 }
 
-/* Functions of other allocators by names of their own. A program that calls them does not call malloc. */
+/*
+ * Functions of other allocators whose names are not the standard ones, such as malloc. A program that calls these
+ * functions does not use the malloc of the library.
+ */
 static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_malloc", "scalable_malloc"};
 
 enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
 
 /*
- * Returns the name in `foreign` that the symbol has, if the symbol has to be defined by another object; otherwise NULL.
+ * Returns the name in `foreign` that the symbol has, if the object needs the symbol from another object. Otherwise
+ * returns NULL.
  */
 static const char *remote_linkmap_foreign(const struct remote_process *target, const struct symbols *symbols,
                                           const ElfW(Sym) * symbol)
@@ -262,8 +281,8 @@ static const char *remote_linkmap_foreign(const struct remote_process *target, c
 }
 
 /*
- * Returns the first name of `foreign` that an object needs from another object, or NULL. In tables with GNU's hash,
- * such symbols come before the first symbol that the hash table covers.
+ * Returns the first name of `foreign` that an object needs from another object, or NULL. In a symbol table with a hash
+ * table in GNU's format, the symbols from other objects come before the first symbol of the hash table.
  */
 static const char *remote_linkmap_calls(const struct remote_process *target, const struct symbols *symbols)
 {

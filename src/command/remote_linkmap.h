@@ -12,11 +12,12 @@ struct remote_linkmap {
     /* true if the dynamic linker's list of objects was found; it is false for a static program */
     bool known;
     char path[REMOTE_PATH_SIZE]; /* path of the object that exports malloc; "" is the program itself */
-    bool has_view;               /* true if that object is the library whose statistics the command reads */
+    bool has_view;               /* true if the object of `path` is the library whose statistics the command reads */
 
     /*
-     * An object that calls another allocator by a name of its own, as bind9 calls jemalloc's mallocx: the function, the
-     * object that calls it, and the object that serves it. `function` is "" if there is none.
+     * An object that calls another allocator by a function with a name other than malloc, as bind9 calls jemalloc's
+     * mallocx. The three fields are the function, the object that calls it, and the object that defines it. `function`
+     * is "" if there is no such object.
      */
     char function[REMOTE_LINKMAP_FUNCTION_SIZE];
     char caller[REMOTE_PATH_SIZE];
@@ -26,9 +27,9 @@ struct remote_linkmap {
 };
 
 /*
- * Fills in `found`. The first object in the dynamic linker's list that exports malloc serves malloc, because all calls
- * that are bound by name go to that object. The list is read from the process's memory, so that a chroot or a replaced
- * file does not matter.
+ * Fills in `found` from the dynamic linker's list of objects. The first object in the list that exports malloc serves
+ * malloc, because the dynamic linker binds all calls of malloc to it. The list is read from the memory of the process,
+ * so a chroot or a replaced file changes nothing.
  */
 void remote_linkmap_find(const struct remote_process *target, struct remote_linkmap *found);
 

@@ -1,4 +1,4 @@
-/* Reads how much memory of another process is resident, and how much of that is mimalloc's. */
+/* Reads how much memory of another process is resident, and how much of the resident memory is mimalloc's. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_memory.h"
 
@@ -10,8 +10,10 @@
 static const uint64_t arenas_start = UINT64_C(2) << 40;
 static const uint64_t arenas_end = UINT64_C(30) << 40;
 
-/* Returns true if this line of smaps is the first one of a mapping. Such a line begins with an address, and all other
- * lines begin with a capital letter. */
+/*
+ * Returns true if this line of /proc/PID/smaps is the first line about a mapping. Such a line begins with an address,
+ * and all other lines begin with a capital letter.
+ */
 static bool memory_begins(const char *line, uint64_t *start, uint64_t *inode, const char **name)
 {
     int behind = 0;

@@ -1,4 +1,4 @@
-/* Reads the figures of another process's fixed-size pools, sockmalloc_pool_*, that have a name. */
+/* Reads the figures of another process's named fixed-size pools, the objects of sockmalloc_pool_*. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_pools.h"
 
@@ -8,7 +8,7 @@
 
 enum { PROCESSORS = 1024 };
 
-/* Copies of the tables of one pool, which are those of each pool in turn. */
+/* Buffers for copies of the tables of one pool. Each pool is copied over the one before. */
 static struct {
     struct fixed_chunk chunk[FIXED_CHUNKS];
     struct fixed_place place[FIXED_CHUNKS + 2];
@@ -17,13 +17,19 @@ static struct {
     struct fixed_processor processor[PROCESSORS];
 } tables;
 
-/* Copies the first `count` records of a table. Returns how many were copied: all, or none. */
+/*
+ * Copies the first `count` records of a table. Returns the number of copied records, which is `count` or, if the copy
+ * failed, 0.
+ */
 static uint32_t copy_table(const struct remote_process *target, void *to, const void *from, uint32_t count, size_t size)
 {
     return remote_process_copy(target, to, from, count * size) == REMOTE_READ ? count : 0;
 }
 
-/* Bounds a count, and stores it in the copy of a pool's record. */
+/*
+ * Returns the count in the copy of a pool's record, but at most `most`. Stores the returned value in the copy, because
+ * the other process may have any count there.
+ */
 static uint32_t bound(_Atomic uint32_t *count, uint32_t most)
 {
     uint32_t bounded = LESSER(atomic_load_explicit(count, memory_order_relaxed), most);
@@ -31,7 +37,7 @@ static uint32_t bound(_Atomic uint32_t *count, uint32_t most)
     return bounded;
 }
 
-/* Copies the tables of a pool, and makes the copy of its record point to them. */
+/* Copies the tables of a pool, and stores the addresses of the copies in the copy of the pool's record. */
 static void bring_tables(const struct remote_process *target, struct fixed_pool *pool)
 {
     uint32_t chunks = bound(&pool->chunks, FIXED_CHUNKS);
@@ -63,7 +69,7 @@ static void read_pool(const struct remote_process *target, struct fixed_pool *po
     fixed_statistics_take(pool, &found->figures);
 }
 
-/* The process may not have made a pool yet; its table is NULL then. */
+/* Reads the pools of a process. The table of pools is NULL if the process has not made a pool yet. */
 static enum remote_process_state read_pools(const struct remote_process *target, struct remote_pools *pools)
 {
     static struct fixed_pool records[FIXED_POOLS];
@@ -92,8 +98,10 @@ enum remote_process_state remote_pools_read(const struct remote_process *target,
     return state == REMOTE_READ ? remote_buffers_read(target, &pools->buffers) : state;
 }
 
-/* Returns the pool of the sum that has this name and this size of blocks. Adds an empty one if there is none. Returns
- * NULL if there is no room for it. */
+/*
+ * Returns the entry of `sum` for pools of this name and block size. Adds an empty entry if there is none. Returns NULL
+ * if the array is full.
+ */
 static struct remote_pool *find_sum(struct remote_pools *sum, const struct remote_pool *pool)
 {
     unsigned at = 0;

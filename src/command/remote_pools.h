@@ -1,4 +1,4 @@
-/* Reads the figures of another process's fixed-size pools, sockmalloc_pool_*, that have a name. */
+/* Reads the figures of another process's named fixed-size pools, the objects of sockmalloc_pool_*. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_POOLS_H
 #define SOCKMALLOC_REMOTE_POOLS_H
@@ -8,7 +8,7 @@
 #include "command/remote_buffers.h"
 #include "command/remote_process.h"
 
-/* The most pools that are shown of one process. */
+/* The most pools of one process that are read. */
 enum { REMOTE_POOLS = 64 };
 
 struct remote_pool {
@@ -28,23 +28,23 @@ static inline void remote_pools_clear(struct remote_pools *pools)
     pools->count = pools->buffers.messages = pools->buffers.rings = 0;
 }
 
-/* Returns true if there is anything to be shown. */
+/* Returns true if there is at least one pool, message page or ring. */
 static inline bool remote_pools_are_any(const struct remote_pools *pools)
 {
     return pools->count > 0 || pools->buffers.messages > 0 || pools->buffers.rings > 0;
 }
 
 /*
- * Reads the pools, message pages and rings of a process whose exported structure was found. Each count that the process
- * names is bounded by the size of its table before it is used, and no pointer of the process is followed but those at
- * which tables are copied. A table that cannot be copied counts as empty. At most 4 MiB are copied for each pool. The
- * time is not limited here, as in remote_snapshot_take.
+ * Reads the pools, message pages and rings of a process. remote_process_find must have found its exported structure.
+ * Each count in the process's memory is bounded by the size of its table before it is used. Only pointers to tables are
+ * followed. A table that cannot be copied counts as empty. At most 4 MiB are copied for each pool. The time is not
+ * limited here; look_at_pools limits it.
  */
 enum remote_process_state remote_pools_read(const struct remote_process *target, struct remote_pools *pools);
 
 /*
- * Adds the pools of another process to *sum. Pools of one name and one size of blocks are added up. Pools beyond
- * REMOTE_POOLS are left out.
+ * Adds the pools of another process to *sum. Pools with equal names and block sizes are added up. Pools are left out if
+ * *sum already has REMOTE_POOLS pools.
  */
 void remote_pools_add(struct remote_pools *sum, const struct remote_pools *pools);
 

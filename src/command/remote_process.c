@@ -19,7 +19,8 @@
 enum { SCAN_SIZE = 64 << 10 };
 
 /*
- * Reads a file of /proc/PID as a string, cut if it does not fit. A name in the file may hold any byte, even a line end.
+ * Reads a file in /proc/PID as a string, cut if the array is too short. A name in the file may hold any byte, even a
+ * line end.
  */
 static bool remote_process_read_file(int process, const char *name, char *text, size_t size)
 {
@@ -51,7 +52,7 @@ bool remote_process_status(int process, struct remote_process_status *status)
     if (!remote_process_read_file(process, "stat", text, sizeof text)) {
         return false;
     }
-    /* the program's name ends here; the name itself may contain anything, even a parenthesis */
+    /* the program's name ends at the last parenthesis, because the name itself may contain parentheses */
     const char *behind = strrchr(text, ')');
     uint64_t user;
     uint64_t system;
@@ -109,7 +110,7 @@ bool remote_process_queue(const struct remote_process *target, int handle, int n
     return sigqueue(target->process, number, (union sigval){.sival_ptr = (void *)(uintptr_t)value}) == 0;
 }
 
-/* Returns true if the process is alive. A zombie still has its process id, but no memory. */
+/* Returns true if the process is alive. Returns false for a zombie, which still has its process id but no memory. */
 static bool remote_process_is_alive(const struct remote_process *target)
 {
     struct remote_process_status status;
@@ -117,7 +118,7 @@ static bool remote_process_is_alive(const struct remote_process *target)
            strchr("ZXx", status.state) == NULL;
 }
 
-/* Returns the state of a process for which a system call failed with this error. */
+/* Returns the state of a process for which a system call failed with the errno `error`. */
 static enum remote_process_state remote_process_judge(const struct remote_process *target, int error)
 {
     if (!remote_process_is_alive(target)) {
@@ -142,7 +143,10 @@ enum remote_process_state remote_process_copy(const struct remote_process *targe
     return REMOTE_READ;
 }
 
-/* Copies the first `size` bytes of the exported structure, and ends the text in it. */
+/*
+ * Copies the first `size` bytes of the exported structure, and puts a NUL at the end of its text, because the process
+ * may have overwritten it.
+ */
 static enum remote_process_state remote_process_copy_view(struct remote_process *target, size_t size)
 {
     enum remote_process_state state = remote_process_copy(target, &target->view, target->address, size);
@@ -161,7 +165,7 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
         return REMOTE_WITHOUT;
     }
     if (view->version != INSPECT_VERSION) {
-        return REMOTE_OTHER; /* what follows may be shorter than it is here, and may lie at the end of the mapping */
+        return REMOTE_OTHER; /* the rest of the structure may be shorter in the process, and end with its mapping */
     }
     state = remote_process_copy_view(target, sizeof *view);
     if (state != REMOTE_READ) {
@@ -174,7 +178,10 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
     return born && view->self == target->address ? REMOTE_READ : REMOTE_UNINITIALISED;
 }
 
-/* Copies the exported structure of libsockmalloc-buffers.so, and fills in what REMOTE_BUFFERS describes. */
+/*
+ * Copies the exported structure of libsockmalloc-buffers.so, and fills in the fields of target->view that struct
+ * remote_process names for the state REMOTE_BUFFERS.
+ */
 static enum remote_process_state remote_process_read_buffers(struct remote_process *target)
 {
     static const uint32_t sizes[BUFFERS_EXPORT_SIZES] = BUFFERS_EXPORT_SIZE_LIST;
@@ -198,9 +205,9 @@ static enum remote_process_state remote_process_read_buffers(struct remote_proce
 }
 
 /*
- * Searches a mapping for the exported structure and returns its address, or NULL. If the mapping has the structure of
- * libsockmalloc-buffers.so, stores its address in target->buffers. *left is the number of bytes that may still be read,
- * in this mapping and others.
+ * Searches a mapping for the exported structure. Returns its address, or NULL. If the mapping has the exported
+ * structure of libsockmalloc-buffers.so, stores the address of that structure in target->buffers. *left is the number
+ * of bytes that may still be read in all mappings together.
  */
 static const struct inspect_export *remote_process_scan(struct remote_process *target, const struct maps_row *row,
                                                         char *buffer, size_t *left)
@@ -228,8 +235,10 @@ static const struct inspect_export *remote_process_scan(struct remote_process *t
     return NULL;
 }
 
-/* Searches the mappings of files that have "sockmalloc" in their names, or, if `named` is false, the mappings of all
- * other files. */
+/*
+ * Searches mappings of files for the exported structure. If `named` is true, searches the files with "sockmalloc" in
+ * their names, otherwise all other files.
+ */
 static bool remote_process_search(struct remote_process *target, FILE *maps, bool named)
 {
     struct maps_row row;
@@ -271,8 +280,10 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
     if (target->buffers != NULL) {
         return remote_process_read_buffers(target);
     }
-    /* The search also finds nothing in a process whose mappings may be listed but not read. A copy of zero bytes fails
-     * for such a process. */
+    /*
+     * The search finds nothing in a process whose mappings may be listed but not read. For such a process, a copy of
+     * zero bytes fails.
+     */
     enum remote_process_state state = remote_process_copy(target, &probe, sockmalloc_view.magic, 0);
     return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
 }
@@ -287,7 +298,7 @@ enum remote_process_state remote_process_find_named(struct remote_process *targe
     return remote_process_find_in(target, false);
 }
 
-/* Returns the first character of a file, or 0 if it cannot be read. */
+/* Returns the first character of a file, or 0 if the file cannot be read. */
 static char remote_process_first(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -308,7 +319,10 @@ bool remote_process_may_trace(void)
     return line != NULL && sscanf(line, "\nCapEff: %" SCNx64, &effective) == 1 && (effective >> SYS_PTRACE & 1) != 0;
 }
 
-/* Returns true if the two processes have the same namespace of this kind, or if that cannot be known. */
+/*
+ * Returns true if the process and this command have one common namespace of this kind, or if the namespaces cannot be
+ * read.
+ */
 static bool remote_process_shares(int process, const char *kind)
 {
     char path[48];
@@ -339,7 +353,10 @@ const char *remote_process_reason(int process)
                         : "it belongs to another user or has changed its user, so that needs CAP_SYS_PTRACE";
 }
 
-/* Returns true if this command runs in a pid namespace that is not the kernel's first, as in a container. */
+/*
+ * Returns true if this command runs in another pid namespace than the first one that the kernel made, as it does in a
+ * container.
+ */
 static bool remote_process_is_contained(void)
 {
     static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO (linux/proc_ns.h) */
@@ -347,7 +364,7 @@ static bool remote_process_is_contained(void)
     return readlink("/proc/self/ns/pid", own, sizeof own - 1) > 0 && strcmp(own, first) != 0;
 }
 
-/* Returns the exit code of a state. */
+/* Returns the exit code of the command for a state. */
 static enum command_exit remote_process_code(enum remote_process_state state)
 {
     switch (state) {

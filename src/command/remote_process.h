@@ -16,28 +16,28 @@ enum remote_process_state {
     REMOTE_GONE,          /* there is no such process, or it has ended */
     REMOTE_FORBIDDEN,     /* the kernel's ptrace rules do not allow reading the process */
     REMOTE_WITHOUT,       /* the process has not loaded the library */
-    REMOTE_BUFFERS,       /* the process has libsockmalloc-buffers.so alone: no statistics of a malloc */
-    REMOTE_UNINITIALISED, /* the library is loaded but its constructor has not ended */
-    REMOTE_OTHER,         /* the process has a version or a build of the library with another layout */
+    REMOTE_BUFFERS,       /* the process has only libsockmalloc-buffers.so, which has no statistics of a malloc */
+    REMOTE_UNINITIALISED, /* the process has loaded the library, but the library's constructor has not ended */
+    REMOTE_OTHER,         /* the version or build of the library in the process has another layout of its data */
     REMOTE_SENSELESS,     /* the values that were read cannot be true */
-    REMOTE_TOO_LARGE,     /* the process has larger tables than the command reads */
+    REMOTE_TOO_LARGE,     /* the tables in the process are larger than the command reads */
     REMOTE_LATE,          /* reading the process took too long */
     REMOTE_BROKEN,        /* the child that was reading the process has ended */
     REMOTE_UNTRIED,       /* no child process could be started to read the process: see look.h */
-    REMOTE_IN_THE_WAY     /* the process has tables at addresses at which this command itself has mappings */
+    REMOTE_IN_THE_WAY     /* the process has tables at addresses where this command itself has mappings */
 };
 
 enum { REMOTE_NAME_SIZE = 32, REMOTE_PATH_SIZE = 512 };
 
 /*
- * The most bytes that a search for the exported structure reads: in one mapping, and in all mappings together. In the
- * library's own mapping, the structure is near the beginning.
+ * The most bytes that a search for the exported structure reads in one mapping, and in all mappings together. The
+ * structure lies near the beginning of the library's own mapping.
  */
 enum { REMOTE_SCAN_MAPPING = 16 << 20, REMOTE_SCAN_TOTAL = 64 << 20 };
 
 /*
- * A process that the command reads. The strings come from the process or from the owner of its files and may hold any
- * byte: print them with text_add_shown.
+ * A process that the command reads. The strings may hold any byte, because they come from the process or from the owner
+ * of its files: print them with text_add_shown.
  */
 struct remote_process {
     int process;
@@ -47,8 +47,10 @@ struct remote_process {
     char library[REMOTE_PATH_SIZE];
     const struct inspect_export *address; /* address of the exported structure in the process; NULL if not yet found */
     struct inspect_export view;           /* copy of the exported structure */
-    /* address of the exported structure of libsockmalloc-buffers.so in the process; NULL if the search met none. If
-     * the state is REMOTE_BUFFERS, only the objects of BUFFERS_EXPORT_ROWS and the version in `view` are filled in. */
+    /*
+     * address, in the process, of the exported structure of libsockmalloc-buffers.so; NULL if the search did not find
+     * it. In the state REMOTE_BUFFERS, only the objects of BUFFERS_EXPORT_ROWS and the version are filled in in `view`.
+     */
     const struct buffers_export *buffers;
 };
 
@@ -69,62 +71,72 @@ bool remote_process_status(int process, struct remote_process_status *status);
 /* Fills in the process id, the name and the start of a process. */
 void remote_process_open(struct remote_process *target, int process);
 
-/* Returns true if the process id still belongs to the process to which it belonged at remote_process_open. */
+/* Returns true if the process id still belongs to the process that had it at remote_process_open. */
 bool remote_process_is_same(const struct remote_process *target);
 
 /*
- * Finds the exported structure of the library by its magic, in writable mappings of files. Mappings of files with
- * "sockmalloc" in their names are searched first. That also finds a library whose file was replaced or deleted, and one
- * behind a chroot. Price: reads /proc/PID/maps, and copies such mappings up to the structure.
+ * Finds the exported structure of the library by its magic bytes, in writable mappings of files. Searches mappings of
+ * files with "sockmalloc" in their names first. Also finds a library whose file was replaced or deleted, or lies behind
+ * a chroot, because the files are not opened. Price: reads /proc/PID/maps, and copies the mappings until the structure
+ * is found.
  */
 enum remote_process_state remote_process_find(struct remote_process *target);
 
 /*
- * Does what remote_process_find does, but only searches files with "sockmalloc" in their names. It is for a scan over
- * all processes.
+ * Does what remote_process_find does, but searches only files with "sockmalloc" in their names. It serves a scan over
+ * all processes, where searching all files costs too much.
  */
 enum remote_process_state remote_process_find_named(struct remote_process *target);
 
 /*
- * Copies the exported structure again. A process that has executed another program meanwhile has none. A process with
- * another version of the library can be read as long as the structure has this command's INSPECT_VERSION and layout.
+ * Copies the exported structure again. Fails if the process has executed another program since, because the structure
+ * is then gone. A process with another version of the library can be read if the structure has this command's
+ * INSPECT_VERSION and layout.
  */
 enum remote_process_state remote_process_renew(struct remote_process *target);
 
 /*
- * Returns a handle (a pidfd) on the process that now has the process id, for remote_process_queue. The handle never
- * refers to another process. Returns -1 if the kernel has no such handles (before Linux 5.3). The caller closes it.
+ * Returns a handle (a pidfd) for remote_process_queue on the process that now has the process id. The handle keeps
+ * referring to this process even if the id is used again. Returns -1 if the kernel has no pidfds (before Linux 5.3).
+ * The caller closes the handle.
  */
 int remote_process_hold(const struct remote_process *target);
 
 /*
- * Sends a signal with a value to the process of the handle, or, if `handle` is -1, to the process of
- * remote_process_open, if that process still has its process id. Returns false with errno set, to ESRCH if the process
- * is gone.
+ * Sends the signal `number` with a value to the process of the handle. If `handle` is -1, sends it to the process of
+ * remote_process_open, if that process still has its process id. Returns false with errno set, which is ESRCH if the
+ * process has ended.
  */
 bool remote_process_queue(const struct remote_process *target, int handle, int number, uint64_t value);
 
-/* Copies memory of the process. */
+/* Copies `size` bytes of the memory of the process. `from` is an address in the process. */
 enum remote_process_state remote_process_copy(const struct remote_process *target, void *to, const void *from,
                                               size_t size);
 
-/* Prints one line that explains the state, to stderr, and returns the exit code for the state, which must not be
- * REMOTE_READ. */
+/*
+ * Prints one line on stderr that explains the state, and returns the exit code for the state. The state must not be
+ * REMOTE_READ.
+ */
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state);
 
-/* Writes why a process was not read: a sentence that begins behind "process 12 (name)". */
+/* Writes why a process was not read: the rest of a sentence that begins with "process 12 (name)". */
 enum { REMOTE_WORDS = 320 };
 void remote_process_explain(const struct remote_process *target, enum remote_process_state state, char *text,
                             size_t size);
 
-/* Prints one line that explains why a process of several is left out, to stderr, and returns the exit code of
- * remote_process_report. */
+/*
+ * Prints one line on stderr that says why this process is left out of several. Returns the exit code that
+ * remote_process_report returns for the state.
+ */
 enum command_exit remote_process_leave_out(const struct remote_process *target, enum remote_process_state state);
 
 /* Returns true if this command has CAP_SYS_PTRACE in its own user namespace. */
 bool remote_process_may_trace(void);
 
-/* Returns in a few words why the kernel does not allow reading the process, as far as that can be known. */
+/*
+ * Returns a few words that say why the kernel does not allow reading the process, as far as this command can know the
+ * reason.
+ */
 const char *remote_process_reason(int process);
 
 #endif

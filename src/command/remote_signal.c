@@ -1,4 +1,4 @@
-/* Sends the signal of the statistics to another process, with a value that says what the library shall do. */
+/* Sends another process the signal of the statistics, with a value that tells the library in the process what to do. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_signal.h"
 
@@ -10,7 +10,10 @@
 #include "command/look.h"
 #include "config/choices.h"
 
-/* Sends the signal to a process whose settings have been read. `handle` is from remote_process_hold. */
+/*
+ * Sends the signal to a process. `handle` is from remote_process_hold, and the settings of the process, which have the
+ * number of the signal, have been read.
+ */
 static enum command_exit remote_signal_queue(const struct remote_process *target, int handle, uint64_t value,
                                              const struct option_set *settings)
 {
@@ -28,8 +31,8 @@ static enum command_exit remote_signal_queue(const struct remote_process *target
 }
 
 /*
- * Gets a handle on the process before it reads its memory, so that the signal goes to the process that was read, even
- * if the process ends and another one gets its process id.
+ * Gets a handle on the process before reading the process's memory, because the signal must go to the process that was
+ * read, even if that process ends and another process gets its id.
  */
 enum command_exit remote_signal_send(struct remote_process *target, uint64_t value, struct option_set *before)
 {
@@ -43,7 +46,7 @@ enum command_exit remote_signal_send(struct remote_process *target, uint64_t val
     return code;
 }
 
-/* Waits until the process has carried out a change or, if `before` is NULL, samples small requests. */
+/* Waits until the process has changed a setting or, if `before` is NULL, until it samples small requests. */
 static enum command_exit remote_signal_await(struct remote_process *target, const struct option_set *before,
                                              struct option_set *after)
 {

@@ -1,4 +1,7 @@
-/* How large the requests are whose slots are in use: counted by the metadata of all slots. */
+/*
+ * Counts the slots in use, and the bytes that were requested for them, by the size of the request. The metadata of the
+ * slots has these sizes.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_sizes.h"
 

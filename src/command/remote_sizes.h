@@ -1,4 +1,7 @@
-/* How large the requests are whose slots are in use: counted by the metadata of all slots. */
+/*
+ * Counts the slots in use, and the bytes that were requested for them, by the size of the request. The metadata of the
+ * slots has these sizes.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_SIZES_H
 #define SOCKMALLOC_REMOTE_SIZES_H
@@ -7,7 +10,10 @@
 
 #include "pool/histogram.h"
 
-/* By the steps of the histogram: how many slots in use hold a request of these sizes, and the bytes of the requests. */
+/*
+ * For each step of the histogram: the number of slots in use whose requested size belongs to the step, and the bytes of
+ * these requests.
+ */
 struct remote_sizes {
     uint64_t count[HISTOGRAM_STEPS];
     uint64_t bytes[HISTOGRAM_STEPS];
@@ -16,7 +22,7 @@ struct remote_sizes {
 /* Counts the slots in use, from the metadata of this process or from copies of another one's metadata. */
 void remote_sizes_count(struct remote_sizes *sizes);
 
-/* Adds the sizes of another process. */
+/* Adds the counts of another process to *sizes. */
 void remote_sizes_add(struct remote_sizes *sizes, const struct remote_sizes *more);
 
 #endif

@@ -1,4 +1,7 @@
-/* Copies the tables of another process over this process's own, so that snapshot_take reads those of the other. */
+/*
+ * Copies the tables of another process to the places of this process's own tables, because snapshot_take, which reads
+ * this process's tables, then reads the copies.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_snapshot.h"
 
@@ -21,8 +24,10 @@
 
 struct bucket_plan remote_snapshot_plan;
 
-/* Pieces of memory that are mapped at the addresses that they have in the other process: metadata, caches and
- * magazines. */
+/*
+ * The most pieces of memory that are mapped at the addresses that they have in the other process: metadata, caches and
+ * magazines.
+ */
 enum { PIECES_MAX = 4 };
 static struct span pieces[PIECES_MAX];
 static unsigned piece_count;
@@ -37,7 +42,7 @@ static void remote_snapshot_release(void)
     pieces_size = 0;
 }
 
-/* Maps the whole pages around an object, at its address in the other process. */
+/* Maps memory at the address that an object has in the other process, in whole pages, for a copy of the object. */
 static enum remote_process_state remote_snapshot_map(void *start, size_t size)
 {
     uintptr_t page = os_page_size();
@@ -53,7 +58,7 @@ static enum remote_process_state remote_snapshot_map(void *start, size_t size)
     if (length > REMOTE_SNAPSHOT_BYTES - pieces_size) {
         return REMOTE_TOO_LARGE;
     }
-    void *place = (void *)first; /* an address of the other process, at which this process has no object */
+    void *place = (void *)first; /* an address of the other process; this process must have nothing mapped there */
     void *mapped = mmap(place, length, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (mapped == MAP_FAILED) {
@@ -87,7 +92,7 @@ void remote_snapshot_mend_plan(struct bucket_plan *plan)
     }
 }
 
-/* Returns true if a bucket's slots have a size that slots can have. */
+/* Returns true if the slots of a bucket have a size that the library allows. */
 static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 {
     const struct bucket_geometry *geometry = &region.geometry[bucket];
@@ -97,9 +102,9 @@ static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 }
 
 /*
- * Returns true if the range of the pools can be as the process says. Counts are compared only with limits that never
- * change, because the process may have raised one of two counts between the two copies. Metadata may name any bucket,
- * and a walk over the range continues by that bucket's pages, so the plan must give every bucket at least one page.
+ * Returns true if the copied range of the pools can be true. Compares counts only with constant limits, because the
+ * process may have raised one of two counts between the copies of both. Each bucket must have at least one page for a
+ * slot, because metadata may name any bucket, and a walk over the range steps by the pages of that bucket.
  */
 static bool remote_snapshot_region_makes_sense(void)
 {
@@ -114,7 +119,7 @@ static bool remote_snapshot_region_makes_sense(void)
     return sense;
 }
 
-/* Returns true if the tables of caches, of processors and of magazines can be as the process says. */
+/* Returns true if the copied tables of caches, of processors and of magazines can be true. */
 static bool remote_snapshot_records_make_sense(void)
 {
     struct span magazine = magazine_records_span();
@@ -124,9 +129,9 @@ static bool remote_snapshot_records_make_sense(void)
 }
 
 /*
- * Checks all that the library relies on in its own tables, because the other process may have been made to deceive.
- * Values that can be corrected are corrected. While the pools are off, there are only the objects themselves, without
- * the memory to which they point.
+ * Checks all values in the copied tables that the library relies on, because the other process may have forged them.
+ * Corrects the values that can be corrected. While the pools of the process are off, only the objects themselves exist,
+ * without the memory to which they point.
  */
 static bool remote_snapshot_makes_sense(void)
 {
@@ -136,7 +141,7 @@ static bool remote_snapshot_makes_sense(void)
            (region.buckets == 0 || (remote_snapshot_region_makes_sense() && remote_snapshot_records_make_sense()));
 }
 
-/* Copies the objects that the process exports, each over this process's own. */
+/* Copies each object that the process exports to the place of this process's own object. */
 static enum remote_process_state remote_snapshot_bring_objects(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
 {
@@ -148,7 +153,8 @@ static enum remote_process_state remote_snapshot_bring_objects(const struct remo
 }
 
 /*
- * Copies the states of all pages that were ever carved. The sizes of requests, which no statistic needs, are left out.
+ * Copies the states of all pages that were ever carved. Does not copy the sizes of the requests, because no figure of a
+ * snapshot needs them.
  */
 static enum remote_process_state remote_snapshot_bring_metadata(const struct remote_process *target)
 {
@@ -156,8 +162,8 @@ static enum remote_process_state remote_snapshot_bring_metadata(const struct rem
 }
 
 /*
- * Copies caches, records of processors and magazines. Magazines come last, after their number has been read again, so
- * that each magazine that a copied cache points to is among them.
+ * Copies caches, records of processors, and magazines. Reads the number of magazines again and copies them last, so
+ * that each magazine to which a copied cache points is among the copies.
  */
 static enum remote_process_state remote_snapshot_bring_records(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
@@ -177,8 +183,10 @@ static enum remote_process_state remote_snapshot_bring_records(const struct remo
     return state == REMOTE_READ ? remote_snapshot_bring(target, records.start, records.size) : state;
 }
 
-/* Removes a public magazine from the copy of the cache if the magazine lies in no copied table, because then its count
- * must not be read. */
+/*
+ * Removes the public magazine from the copy of a cache if the magazine lies in no copied table, because its memory must
+ * then not be read.
+ */
 static void remote_snapshot_mend(struct cache *cache)
 {
     struct span records = magazine_records_span();
@@ -206,7 +214,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     inspect_export_list(own, &remote_snapshot_plan);
     enum remote_process_state state = remote_snapshot_bring_objects(target, own);
     if (state != REMOTE_READ || region.buckets == 0) {
-        return state; /* the pools are off, so there is no memory to which the objects point */
+        return state; /* the pools of the process are off, so its objects point to no memory */
     }
     state = remote_snapshot_bring_metadata(target);
     if (state == REMOTE_READ) {
@@ -218,7 +226,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     return state;
 }
 
-/* Copies the objects that the process exports, the states of its pages and the requests of its slots. */
+/* Copies the objects that the process exports, the states of its pages, and the sizes of the requests in its slots. */
 static enum remote_process_state remote_snapshot_bring_requests(const struct remote_process *target)
 {
     struct span own[INSPECT_OBJECTS];
@@ -259,13 +267,13 @@ enum remote_process_state remote_snapshot_take(struct remote_process *target, st
         snapshot->process = target->process;
     }
     remote_snapshot_release();
-    /* If the process id still belongs to the process, all parts came from that one process. */
+    /* All parts were copied from one process if that process still has its process id now. */
     return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
 }
 
 /*
- * Copies the requests of all slots, and the records of their callers as far as there are slots. The end of the table of
- * records is made that of the copy, because the library reads no record behind that end.
+ * Copies the sizes of the requests of all slots, and the records of their callers for these slots. Sets the end of the
+ * table of records to the end of the copy, because the library reads no record behind that end.
  */
 static enum remote_process_state remote_snapshot_bring_callers(const struct remote_process *target)
 {

@@ -1,4 +1,7 @@
-/* Copies the tables of another process over this process's own, so that snapshot_take reads those of the other. */
+/*
+ * Copies the tables of another process to the places of this process's own tables, because snapshot_take, which reads
+ * this process's tables, then reads the copies.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_SNAPSHOT_H
 #define SOCKMALLOC_REMOTE_SNAPSHOT_H
@@ -11,11 +14,11 @@
 
 /*
  * The most bytes of tables that are copied from one process: four times the metadata of the longest range, or the
- * caches of 16,000 threads. A process with more is refused.
+ * caches of 16,000 threads. A process with larger tables is refused.
  */
 enum { REMOTE_SNAPSHOT_BYTES = 64 << 20 };
 
-/* The plan of the buckets of the process that remote_snapshot_take read last. */
+/* The buckets of the process that remote_snapshot_take has read last. */
 extern struct bucket_plan remote_snapshot_plan;
 
 /*
@@ -31,17 +34,21 @@ extern struct bucket_plan remote_snapshot_plan;
 enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot);
 
 /*
- * Makes the list of the live slots of a process, as remote_snapshot_take takes a snapshot. If in_use_is_kept returns
- * false afterwards, the process makes no records of its callers, and there is no list. Otherwise the caller calls
- * in_use_list_release.
+ * Makes a list of the slots in use of a process, with the checks and limits of remote_snapshot_take. If in_use_is_kept
+ * returns false afterwards, the process keeps no records of callers, and there is no list. Otherwise the caller frees
+ * the list with in_use_list_release.
  */
 enum remote_process_state remote_snapshot_list(struct remote_process *target, struct in_use_list *list);
 
-/* Counts the sizes of the requests in slots that are in use, with the same checks and limits as remote_snapshot_take.
+/*
+ * Counts the slots in use of a process by the size of the request, with the checks and limits of remote_snapshot_take.
  */
 enum remote_process_state remote_snapshot_take_sizes(struct remote_process *target, struct remote_sizes *sizes);
 
-/* Makes a plan from another process or a file safe to print: makes its labels anew from its sizes. */
+/*
+ * Makes a plan of buckets that comes from another process or a file safe to print: replaces its labels by labels that
+ * are made from its sizes.
+ */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);
 
 #endif

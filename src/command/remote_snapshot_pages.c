@@ -25,7 +25,7 @@ bool remote_snapshot_ask_pages_of(int process)
 }
 
 /*
- * pagemap has a 64-bit word for each page, whose highest bit is set if the page is resident
+ * /proc/PID/pagemap has a 64-bit word for each page. The highest bit of the word is set if the page is resident
  * (Documentation/admin-guide/mm/pagemap.rst).
  */
 bool residency_ask(const char *start, size_t size, unsigned char *pages)

@@ -10,7 +10,7 @@
 #include "command/remote_snapshot.h"
 #include "statistics/format.h"
 
-/* What one line of the file says. */
+/* The content of one line of the file: one sample of the statistics. */
 struct dump_line {
     json_t *statistics;
     struct recording_sample sample;
@@ -18,7 +18,10 @@ struct dump_line {
     char program[REMOTE_NAME_SIZE];
 };
 
-/* Returns a member that is a number of at least 0. Returns SNAPSHOT_UNKNOWN if there is none, or if it is null. */
+/*
+ * Returns the value of a member of an object. Returns SNAPSHOT_UNKNOWN unless the member exists and is a whole number
+ * of at least 0.
+ */
 static uint64_t dump_number(const json_t *object, const char *name)
 {
     const json_t *member = json_object_get(object, name);
@@ -26,14 +29,19 @@ static uint64_t dump_number(const json_t *object, const char *name)
     return value >= 0 ? (uint64_t)value : SNAPSHOT_UNKNOWN;
 }
 
-/* Returns the time of a sample in nanoseconds since 1970, in whole milliseconds. Returns 0 if there is none. */
+/*
+ * Returns the time of a sample in nanoseconds since 1970, rounded to milliseconds. Returns 0 if the sample has no time.
+ */
 static uint64_t dump_time(const json_t *object)
 {
     double seconds = json_number_value(json_object_get(object, "time"));
     return seconds > 0 && seconds < 1e10 ? (uint64_t)(seconds * 1000 + 0.5) * 1000000 : 0;
 }
 
-/* Reads the figures of a bucket, or of all. Counters and figures that an earlier version did not have become 0. */
+/*
+ * Reads the figures of one bucket, or of all buckets together. Sets counters and figures to 0 that an earlier version
+ * of the library did not print.
+ */
 static void dump_read_figures(const json_t *object, struct snapshot_figures *figures)
 {
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
@@ -63,7 +71,7 @@ static bool dump_read_buckets(const json_t *list, struct dump_line *line)
     return json_is_array(list) && count <= BUCKET_LIMIT;
 }
 
-/* Reads the steps of the histogram. A step is known by the largest request that it counts. */
+/* Reads the steps of the histogram. A step is identified by the largest request that it counts, in bytes. */
 static void dump_read_sizes(const json_t *steps, struct histogram_figures *sizes)
 {
     size_t at;
@@ -75,7 +83,10 @@ static void dump_read_sizes(const json_t *steps, struct histogram_figures *sizes
     }
 }
 
-/* Reads the name of the program, in which a byte that is not ASCII was written as the character of that number. */
+/*
+ * Reads the name of the program. The library prints a byte that is not ASCII as the Unicode character with the number
+ * of the byte, and the byte is restored here.
+ */
 static void dump_read_program(const char *name, char program[REMOTE_NAME_SIZE])
 {
     size_t used = 0;
@@ -109,7 +120,10 @@ static bool dump_read_statistics(struct dump_line *line)
     return dump_read_buckets(json_object_get(statistics, "buckets"), line);
 }
 
-/* Returns the source to which the line belongs, or a new one. Returns NULL if there are too many. */
+/*
+ * Returns the source to which the sample of a line belongs, or a new source. Returns NULL if there are too many
+ * sources.
+ */
 static struct report_source *dump_find_source(struct report_sources *sources, unsigned first, const char *path,
                                               const struct dump_line *line)
 {
@@ -140,7 +154,7 @@ static void dump_add_settings(const json_t *configuration, struct report_source 
     }
 }
 
-/* Adds the object of one line. Returns EXIT_DONE, or prints an error and returns its exit code. */
+/* Adds the sample of one line. Returns EXIT_DONE, or prints an error and returns its exit code. */
 static enum command_exit dump_add_object(struct report_sources *sources, unsigned first, const char *path,
                                          unsigned long number, const json_t *object)
 {

@@ -6,10 +6,10 @@
 #include "command/report_source.h"
 
 /*
- * Adds the servers of a file of JSON: one object on each line, as the library, `stat --json` and `record --show --json`
- * print them. Each process has a source of its own, and so has one whose buckets have other sizes than before. Returns
- * EXIT_DONE, or prints an error with the number of the line and returns its exit code. A last line that does not end is
- * left out.
+ * Adds the servers of a JSON file. Each line of the file is one object, as the library, `stat --json` and `record
+ * --show --json` print it. Each process becomes a source, and so does a process whose buckets have other sizes than
+ * before. Leaves out a last line without a line end. Returns EXIT_DONE, or prints an error with the number of the line
+ * and returns its exit code.
  */
 enum command_exit report_dump_add(struct report_sources *sources, FILE *file, const char *path);
 

@@ -1,4 +1,4 @@
-/* Stands in the place of report_dump.c where the command is built without jansson. */
+/* Replaces report_dump.c where the command is built without jansson. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/error.h"
 #include "command/report_dump.h"

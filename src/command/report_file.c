@@ -8,7 +8,7 @@
 #include "command/error.h"
 #include "command/report_dump.h"
 
-/* Adds what an open file has. Statistics in JSON begin with a brace, and recordings do not. */
+/* Adds the servers of an open file. Statistics in JSON begin with a brace, and recordings do not. */
 static enum command_exit report_file_add_from(struct report_sources *sources, FILE *file, const char *path)
 {
     int first = getc(file);

@@ -5,8 +5,10 @@
 
 #include "command/report_source.h"
 
-/* Adds the servers of a file, a recording or statistics in JSON. Returns EXIT_DONE, or prints an error and returns its
- * exit code. */
+/*
+ * Adds the servers of a file, which is a recording or has statistics in JSON. Returns EXIT_DONE, or prints an error and
+ * returns its exit code.
+ */
 enum command_exit report_file_add(struct report_sources *sources, const char *path);
 
 #endif

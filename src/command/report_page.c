@@ -14,7 +14,9 @@
 
 enum { WORDS_SIZE = 1024, ID_SIZE = 48, IDS_SIZE = 2 * ID_SIZE };
 
-/* The server that is being written, and the number that makes the ids of its headings different from those of others.
+/*
+ * The server that is being written, and its number on the page. The ids of its headings contain the number, because ids
+ * must differ between servers.
  */
 struct report_part {
     const struct report_source *source;
@@ -23,7 +25,9 @@ struct report_part {
     FILE *file;
 };
 
-/* The parts of each server: the end of the id of the heading, the heading, and the function that writes what follows.
+/*
+ * The parts of the page for each server. Columns: the end of the id of the heading, the heading, the function that
+ * writes the part.
  */
 #define REPORT_PART_ROWS(ROW)                                                                                          \
     ROW(buckets, "Bytes by bucket over time")                                                                          \
@@ -37,7 +41,7 @@ struct report_part {
 
 /* --- words --- */
 
-/* Writes a time as "2026-11-30 16:15:51.123", in UTC. */
+/* Writes a time in UTC, such as "2026-11-30 16:15:51.123". Leaves out the date if `has_date` is false. */
 static void report_page_say_time(uint64_t nanoseconds, bool has_date, char words[WORDS_SIZE])
 {
     time_t seconds = (time_t)(nanoseconds / 1000000000);
@@ -49,7 +53,10 @@ static void report_page_say_time(uint64_t nanoseconds, bool has_date, char words
     snprintf(words, WORDS_SIZE, "%s.%03u", date, (unsigned)(nanoseconds / 1000000 % 1000));
 }
 
-/* Writes the name of a server. Where there are several, the name of its file makes it different from others. */
+/*
+ * Writes the name of a server. Adds the name of its file if `has_file` is true, because the page may show several
+ * servers.
+ */
 static void report_page_name(const struct report_source *source, bool has_file, char words[WORDS_SIZE])
 {
     const struct snapshot *snapshot = &source->last.snapshot;
@@ -66,7 +73,10 @@ static void report_page_id(const struct report_part *part, const char *name, cha
     snprintf(id, ID_SIZE, "server%u-%s", part->number, name);
 }
 
-/* Writes the ids that name the tables of a part: that of its own heading, and that of the server's. */
+/*
+ * Writes the ids of the two headings that together name a table: the heading of the part, and the heading of the
+ * server.
+ */
 static void report_page_names(const struct report_part *part, const char *id, char names[IDS_SIZE])
 {
     char server[ID_SIZE];
@@ -175,7 +185,10 @@ static void report_page_buckets(const struct report_part *part, const char *id)
 
 /* --- requests by size --- */
 
-/* Writes where the slots of each bucket end: "8192=4k;12288=8k". */
+/*
+ * Writes the largest request that the slots of each bucket hold, in bytes, and the label of the bucket:
+ * "8192=4k;12288=8k".
+ */
 static void report_page_say_edges(const struct bucket_plan *plan, struct text *text)
 {
     for (unsigned bucket = 0; bucket < plan->count && bucket < BUCKET_LIMIT; bucket++) {
@@ -183,7 +196,7 @@ static void report_page_say_edges(const struct bucket_plan *plan, struct text *t
     }
 }
 
-/* Returns the label of the bucket whose slots the requests of a step of the histogram get. */
+/* Returns the label of the bucket that serves requests of `request` bytes. */
 static const char *report_page_bucket_of(const struct bucket_plan *plan, size_t request)
 {
     unsigned bucket = 0;
@@ -291,7 +304,10 @@ static void report_page_residency(const struct report_part *part, const char *id
 
 /* --- resident memory explained --- */
 
-/* The parts of the resident memory, in the order of `sockmalloc stat`. The last one is the whole. */
+/*
+ * The parts of the resident memory, in the order in which `sockmalloc stat` prints them. MEMORY_RSS is the sum of the
+ * others.
+ */
 enum report_memory { MEMORY_LIVE, MEMORY_FREE, MEMORY_PURGED, MEMORY_SMALL, MEMORY_REST, MEMORY_RSS };
 
 static uint64_t report_page_memory(const struct recording_sample *sample, enum report_memory which)
@@ -340,7 +356,10 @@ static void report_page_rss(const struct report_part *part, const char *id)
 
 /* --- hit ratio --- */
 
-/* Returns what part of the requests between this point and the one before a counter has counted; NAN if none came. */
+/*
+ * Returns the share of requests that `counter` has counted, from 0 to 1, among the requests since the point before.
+ * `of_all` adds the requests that fell through to the whole. Returns NAN if there were no requests.
+ */
 static double report_page_rate(const struct report_part *part, unsigned point, size_t counter, bool of_all)
 {
     static const struct snapshot_figures none;
@@ -472,7 +491,7 @@ static void report_page_advice_row(const struct report_part *part, const struct 
     page_cell_text(words, part->file);
 }
 
-/* Writes what `sockmalloc advise` says of the file. */
+/* Writes the advice that `sockmalloc advise` would print for the file. */
 static void report_page_advice(const struct report_part *part, const char *id)
 {
     static struct advise_result result;
@@ -499,7 +518,7 @@ static void report_page_advice(const struct report_part *part, const char *id)
 
 /* --- a server --- */
 
-/* Says which samples there are, and of when. */
+/* Writes the path of the file, the number of samples and their times. */
 static void report_page_describe(const struct report_part *part)
 {
     const struct report_source *source = part->source;

@@ -1,4 +1,7 @@
-/* Holds what `sockmalloc report` reads of a file: the samples of one server, thinned to as many as a chart can show. */
+/*
+ * Holds the samples of one server that `sockmalloc report` has read from a file, reduced to as many points as a chart
+ * can show.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/report_source.h"
 
@@ -13,7 +16,7 @@ struct report_source *report_source_add(struct report_sources *sources, const ch
         return NULL;
     }
     struct report_source *source = &sources->source[sources->count];
-    /* one more, because the last sample can come in addition */
+    /* one more than REPORT_POINTS, because report_source_end may add the last sample */
     source->point = malloc((REPORT_POINTS + 1) * sizeof *source->point);
     if (source->point == NULL) {
         return NULL;
@@ -30,7 +33,10 @@ static uint64_t report_source_resident(const struct recording_sample *sample)
     return resident == SNAPSHOT_UNKNOWN ? 0 : resident;
 }
 
-/* Joins each two neighbouring points to one. Their number is REPORT_POINTS, which is even. */
+/*
+ * Replaces each pair of neighbouring points by the point with more resident memory. The number of points is
+ * REPORT_POINTS, which is even.
+ */
 static void report_source_thin(struct report_source *source)
 {
     for (unsigned i = 0; i < source->points; i += 2) {

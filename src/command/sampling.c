@@ -1,4 +1,7 @@
-/* Has the small requests of running processes sampled for a while, to learn the share of the pools in all requests. */
+/*
+ * Turns on the sampling of small requests in running processes for a while, to learn which share of all requests the
+ * pools serve.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/sampling.h"
 
@@ -9,13 +12,13 @@
 #include "command/error.h"
 #include "command/remote_signal.h"
 
-/* Milliseconds that a process goes on for if the command cannot turn its sampling off. */
+/* Milliseconds for which a process continues sampling after the end if the command cannot turn its sampling off. */
 enum { SAMPLING_GRACE = 5000 };
 
-/* What is kept of the member of the group that has the same place in its list. */
+/* Data about one member of the group. The array has the order of the group's list of members. */
 struct sampled {
     bool is_on;               /* true if this command has turned sampling on */
-    struct snapshot snapshot; /* taken after that */
+    struct snapshot snapshot; /* snapshot of the process when all processes were sampling */
 };
 
 const char *sampling_read(const char *argument, double *seconds)
@@ -43,7 +46,7 @@ static void sampling_end(struct process_group *group, const struct sampled *samp
     }
 }
 
-/* Turns sampling on in all processes, except for those that sample small requests all the time. */
+/* Turns sampling on in all processes, except for those that sample small requests from their start on. */
 static enum command_exit sampling_begin(struct process_group *group, struct sampled *sampled, double seconds)
 {
     enum command_exit code = EXIT_DONE;
@@ -64,8 +67,10 @@ static void sampling_note(const struct process_group *group, struct sampled *sam
     }
 }
 
-/* Adds the requests of all processes that were read at both ends. No process has joined the group or left it, because
- * process_group_find was not called again. */
+/*
+ * Adds the requests of all processes whose snapshots were taken both at the beginning and at the end. No process has
+ * joined or left the group, because process_group_find was not called in between.
+ */
 static void sampling_add(const struct process_group *group, const struct sampled *sampled, struct traffic *traffic)
 {
     for (unsigned i = 0; i < group->count; i++) {
@@ -76,7 +81,10 @@ static void sampling_add(const struct process_group *group, const struct sampled
     }
 }
 
-/* Returns EXIT_DONE if each process has sampled up to now. Another command may have ended that. */
+/*
+ * Returns EXIT_DONE if each process is still sampling. Otherwise prints an error, because another command has turned
+ * the sampling off.
+ */
 static enum command_exit sampling_judge(const struct process_group *group, const struct sampled *sampled)
 {
     for (unsigned i = 0; i < group->count; i++) {

@@ -7,13 +7,15 @@
 
 #include "base/text.h"
 
-/* Appends bytes as MiB, with one digit behind the point, at the right end of `width` characters. Appends "-" if `bytes`
- * is SNAPSHOT_UNKNOWN. */
+/*
+ * Appends a number of bytes as MiB with one decimal digit, at the right end of a column of `width` characters. Appends
+ * "-" if `bytes` is SNAPSHOT_UNKNOWN.
+ */
 void shown_mebibytes(uint64_t bytes, int width, struct text *text);
 
 /*
- * Appends a name that may belong to another user at the left end of `width` characters, as text_add_shown does. A
- * longer name is cut. Appends "-" if the name is empty.
+ * Appends a name at the left end of a column of `width` characters. Shows unprintable bytes as text_add_shown does,
+ * because the name may come from another user. Cuts a longer name. Appends "-" if the name is empty.
  */
 void shown_name(const char *name, int width, struct text *text);
 

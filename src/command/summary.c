@@ -1,4 +1,4 @@
-/* Prints statistics for a person, in at most 80 columns: a verdict first, then the buckets and the memory. */
+/* Prints statistics for people, in at most 80 columns: first a verdict, then the buckets and the memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/summary.h"
 
@@ -6,7 +6,7 @@
 #include "command/shown.h"
 #include "config/option.h"
 
-/* Prints a share as a percentage with one digit behind the point. */
+/* Prints a share as a percentage with one decimal digit. */
 static void summary_add_share(uint64_t share, int width, struct text *text)
 {
     uint64_t tenths = (share + 5) / 10;
@@ -49,7 +49,7 @@ void summary_print_share(const struct traffic *traffic, bool all, const struct b
     }
 }
 
-/* Prints how much of the traffic the pools serve and how much memory they hold, without a line end. */
+/* Prints the share of the requests that the pools serve, and the memory that the pools hold, without a line end. */
 static void summary_add_judgement(const struct snapshot *snapshot, const struct bucket_plan *plan,
                                   const struct traffic *traffic, bool all, struct text *text)
 {
@@ -108,8 +108,8 @@ static void summary_add_part(const char *name, uint64_t bytes, const char *help,
 }
 
 /*
- * Prints what the resident memory consists of. The pools are measured a moment before the whole, so that under load the
- * rest may differ from the truth by what changed in between.
+ * Prints the parts of the resident memory of the processes. The pools are measured a moment before the whole memory.
+ * Under load, the part that is neither pools nor mimalloc may therefore be wrong by the change in between.
  */
 static void summary_add_memory(const struct snapshot *snapshot, const struct remote_memory *memory, struct text *text)
 {
@@ -131,7 +131,7 @@ static void summary_add_memory(const struct snapshot *snapshot, const struct rem
                      text);
 }
 
-/* Prints the settings that were changed while the program ran, with their values in force. */
+/* Prints the settings that were changed while the program ran, with their present values. */
 static void summary_add_changed(struct text *text)
 {
     text_add(text, "\nchanged while the program ran:");

@@ -1,4 +1,4 @@
-/* Prints statistics for a person, in at most 80 columns: a verdict first, then the buckets and the memory. */
+/* Prints statistics for people, in at most 80 columns: first a verdict, then the buckets and the memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SUMMARY_H
 #define SOCKMALLOC_SUMMARY_H
@@ -11,34 +11,35 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* What summary_print shows beside the statistics. */
+/* The facts that summary_print shows in addition to the statistics. */
 struct summary_facts {
-    const struct remote_memory *memory; /* of all processes together; NULL if it could not be read */
-    const struct traffic *traffic;      /* of all sizes, by sampling_run; NULL if there was no sampling */
+    const struct remote_memory *memory; /* memory of all processes together; NULL if it could not be read */
+    const struct traffic *traffic;      /* requests of all sizes, from sampling_run; NULL if there was no sampling */
     bool same_settings;                 /* false if the processes have different settings */
 };
 
 /*
- * Prints the statistics of a server. Figures have the names that they have in the other formats. Buckets that were
- * never used are left out. The lines of the memory add up to `memory->resident`. The settings are those of `options`.
+ * Prints the statistics of a server. The figures have the names that they have in JSON and in the other formats. Leaves
+ * out buckets that were never used. The lines about memory add up to `memory->resident`. The settings are read from
+ * `options`.
  */
 void summary_print(const struct snapshot *snapshot, const struct bucket_plan *plan, const struct summary_facts *facts,
                    struct text *text);
 
 /*
- * Adds the verdict, without the end of a line: how much of the traffic the pools serve, and how much memory they hold.
- * `all` is true if requests that are smaller than the smallest bucket were counted in the histogram, which they are
- * with SOCKMALLOC_SAMPLE_SMALL=1 alone. Otherwise the share is one of the requests in the range of the pools.
+ * Adds the verdict without a line end: the share of the requests that the pools serve, and the memory that the pools
+ * hold. `all` is true if the histogram has counted requests below the smallest bucket, which it does only with
+ * SOCKMALLOC_SAMPLE_SMALL=1. Otherwise only requests within the sizes of the pools count.
  */
 void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, bool all, struct text *text);
 
 /*
- * Prints how much of the traffic the pools serve, without a line end. `traffic` has requests of all sizes if `all`;
- * otherwise the share is one of the requests of the pools' sizes.
+ * Prints the share of the requests that the pools serve, without a line end. If `all` is true, *traffic has requests of
+ * all sizes. Otherwise only requests within the sizes of the pools count.
  */
 void summary_print_share(const struct traffic *traffic, bool all, const struct bucket_plan *plan, struct text *text);
 
-/* What happened between two readings. */
+/* The first column and the rates of one line, for summary_print_step. */
 struct summary_step {
     const char *first; /* what the first column shows, in at most nine letters */
     bool has_rates;    /* false at the first reading, for which there are no rates */
@@ -49,7 +50,7 @@ struct summary_step {
 /* Prints the headings of the lines that summary_print_step prints. `first` is the heading of the first column. */
 void summary_print_heading(const char *first, struct text *text);
 
-/* Prints one line with the state of a server and the rates since the last reading. */
+/* Prints one line with the figures of a server and the rates since the reading before. */
 void summary_print_step(const struct summary_step *step, const struct snapshot_figures *total,
                         const struct remote_memory *memory, struct text *text);
 

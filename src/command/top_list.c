@@ -1,6 +1,6 @@
 /*
- * Lists the processes that `top` shows: their figures since the last reading, and which of them are workers of another
- * one.
+ * Makes the list of the processes that `top` shows: their figures since the last reading, and which processes are
+ * workers of another process.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_list.h"
@@ -31,8 +31,8 @@ static struct top_process *top_find(struct top_list *list, int process)
 }
 
 /*
- * Returns how many bytes the slots that served the requests have: the requests since the last reading or, if `ever`,
- * since the start.
+ * Returns the capacity, in bytes, of the slots that served requests of a bucket, or of all buckets if `bucket` is
+ * snapshot.buckets. Counts the requests since the start if `ever` is true, otherwise those since the last reading.
  */
 static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
@@ -47,7 +47,8 @@ static double top_room(const struct top_process *process, unsigned bucket, bool 
 }
 
 /*
- * Returns the figures of a bucket since the last reading, or of all buckets together if `bucket` is snapshot.buckets.
+ * Returns the figures of a bucket since the last reading. Returns the figures of all buckets together if `bucket` is
+ * snapshot.buckets.
  */
 static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
 {
@@ -84,7 +85,7 @@ static struct top_figures top_total(const struct top_process *process)
     return total;
 }
 
-/* Reads what /proc says of the process. */
+/* Reads the processor time, the resident memory and the parent of the process from /proc. */
 static void top_look_at_status(struct top_process *process)
 {
     struct remote_process_status status = {0};
@@ -119,7 +120,10 @@ static bool top_is_costly(const struct top_list *list, const struct remote_proce
     return false;
 }
 
-/* Notes a process that took too long to read, or more memory than allowed, so that it is not read again. */
+/*
+ * Puts a process on the list of costly processes if reading it took too long or needed more memory than allowed,
+ * because such a process shall not be read again.
+ */
 static void top_note_state(struct top_list *list, const struct remote_process *target, enum remote_process_state state)
 {
     if (state == REMOTE_LATE || state == REMOTE_TOO_LARGE || state == REMOTE_BROKEN) {
@@ -128,7 +132,7 @@ static void top_note_state(struct top_list *list, const struct remote_process *t
     }
 }
 
-/* Reads a process that is not on the list, and adds it. */
+/* Reads a process that is not on the list, and adds it to the list. */
 static enum remote_process_state top_add(struct top_list *list, int number)
 {
     if (list->count == TOP_PROCESSES || top_find(list, number) != NULL) {
@@ -155,7 +159,7 @@ static void top_remove(struct top_list *list, unsigned at)
     list->process[at] = list->process[list->count];
 }
 
-/* Returns true if the user gave the id of this process. */
+/* Returns true if the user named this process by its process id. */
 static bool top_is_wanted(const struct top_list *list, int process)
 {
     for (unsigned i = 0; i < list->words; i++) {
@@ -179,24 +183,24 @@ enum remote_process_state top_list_look(struct top_list *list)
         }
     }
     struct process_list all;
-    process_list_read(&all); /* without memory, the processes that are known already are shown */
+    process_list_read(&all); /* if this fails, processes already on the list are shown */
     for (unsigned i = 0; i < all.count; i++) {
         if (process_list_names(&all, &all.row[i], list->word, list->words)) {
             enum remote_process_state found = top_add(list, all.row[i].process);
             bool tells = found != REMOTE_READ && (list->last.process == 0 || top_is_wanted(list, all.row[i].process));
             state = tells ? found : state;
-            list->last = tells ? list->process[list->count].target : list->last; /* top_add has left it there */
+            list->last = tells ? list->process[list->count].target : list->last; /* top_add has filled in this entry */
         }
     }
     process_list_free(&all);
     return list->count > 0 ? REMOTE_READ : state;
 }
 
-/* Returns the topmost ancestor on the list that has the same name. */
+/* Returns the topmost ancestor of the process that is on the list and has the name of the process. */
 static struct top_process *top_master(struct top_list *list, struct top_process *process)
 {
     struct top_process *master = process;
-    /* the loop is bounded, because a chain of ancestors is no longer than the list */
+    /* the loop is bounded, because a chain of ancestors has at most as many processes as the list */
     for (unsigned i = 0; i < TOP_PROCESSES; i++) {
         struct top_process *above = top_find(list, master->parent);
         if (above == NULL || strcmp(above->target.name, process->target.name) != 0) {
@@ -207,13 +211,15 @@ static struct top_process *top_master(struct top_list *list, struct top_process 
     return master;
 }
 
-/* Adds the figures of a worker to those of its master. */
+/* Adds the figures of a worker (`own`) to the figures of its master (`to`). */
 static void top_add_figures(struct top_figures *to, const struct top_figures *own)
 {
     double rate = to->rate + own->rate;
     double room = to->room + own->room;
-    /* The shares `hits` and `filled` of master and worker are weighted by their requests. If a worker had no requests,
-     * the master's shares stay. */
+    /*
+     * The shares `hits` and `filled` of the sum are averages over master and worker, weighted by their requests. A
+     * worker without requests does not change the shares.
+     */
     if (room > 0) {
         to->filled = (to->filled * to->room + own->filled * own->room) / room;
     }
@@ -234,7 +240,9 @@ static void top_add_figures(struct top_figures *to, const struct top_figures *ow
     to->room = room;
 }
 
-/* Returns the bucket of a process that has this capacity, or snapshot.buckets if there is none. */
+/*
+ * Returns the number of the bucket of a process that has this capacity in bytes, or snapshot.buckets if there is none.
+ */
 static unsigned top_find_bucket(const struct top_process *process, size_t capacity)
 {
     unsigned bucket = 0;
@@ -301,8 +309,8 @@ static double top_key(const struct top_process *process, enum top_order order)
 }
 
 /*
- * This is an insertion sort, because the processes are few and mostly in order. Processes with equal figures keep their
- * order, so that their lines do not jump.
+ * Sorts by insertion, because the processes are few and mostly in order. Processes with equal figures keep their order,
+ * so their lines do not jump.
  */
 void top_list_sort(struct top_list *list, enum top_order order)
 {

@@ -1,6 +1,6 @@
 /*
- * Lists the processes that `top` shows: their figures since the last reading, and which of them are workers of another
- * one.
+ * Makes the list of the processes that `top` shows: their figures since the last reading, and which processes are
+ * workers of another process.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_LIST_H
@@ -20,51 +20,54 @@ struct top_figures {
     uint64_t live;
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
-    uint64_t rss;      /* bytes of the whole process, or SNAPSHOT_UNKNOWN, which it is for a bucket */
-    double cpu;        /* processor time since the last reading, by the time; below 0 for a bucket */
+    uint64_t rss;      /* resident bytes of the whole process; SNAPSHOT_UNKNOWN if unknown, and for a bucket */
+    double cpu;        /* share of one processor that the process used since the last reading; below 0 for a bucket */
     double fell;       /* share of the requests of these sizes that fell through, as `hits` */
     double fell_rate;  /* requests per second that fell through since the last reading */
     double rate;       /* requests per second since the last reading */
-    /* share of these requests that a cache served, from 0 to 1; if there were none, the share since the start */
+    /*
+     * share of the requests since the last reading that a cache served, from 0 to 1; if there were none, the share
+     * since the start
+     */
     double hits;
-    double room; /* the capacity, in bytes per second, of the slots that served these requests */
-    /* share of these bytes that were requested, from 0 to 1; if there were none, the share since the start */
+    double room; /* the capacity, in bytes per second, of the slots that served the requests since the last reading */
+    /* share of the capacity that was requested, from 0 to 1; if there were no requests, the share since the start */
     double filled;
 };
 
 struct top_process {
     struct remote_process target;
     int parent;      /* process id */
-    bool is_read;    /* true if the figures are those of the last reading */
+    bool is_read;    /* true if the last reading has read the process */
     bool has_former; /* true if there was a reading before the last one */
     struct snapshot snapshot;
     struct snapshot former;
-    uint64_t time; /* time of the last reading, by top_list_now */
+    uint64_t time; /* time of the last reading in nanoseconds, by top_list_now */
     uint64_t former_time;
     uint64_t ticks; /* processor time at the last reading, in kernel ticks */
     uint64_t former_ticks;
     uint64_t rss; /* bytes */
     struct bucket_plan plan;
-    struct top_figures total; /* figures of the process, with those of its workers if they are folded under it */
+    struct top_figures total; /* figures of the process, and of the workers that are folded under it */
     unsigned workers;         /* number of workers that are folded under it */
     bool is_folded;           /* true if the process is folded under another process, so that it has no line */
 };
 
 enum { TOP_PROCESSES = 256, TOP_COSTLY = 64, TOP_WORDS = 64 };
 
-/* A process that is not read again, because reading it cost too much. */
+/* A process that is not read again, because reading it took too long or needed too much memory. */
 struct top_costly {
     int process;
     uint64_t start; /* start of the process, as in struct remote_process */
 };
 
 struct top_list {
-    const struct process_word *word; /* name the processes; without words, all that have loaded the library are shown */
+    const struct process_word *word; /* without words, all processes that have loaded the library are shown */
     unsigned words;
-    struct remote_process last; /* the process whose state top_list_look returned last; its id is 0 if there is none */
+    struct remote_process last; /* process whose state top_list_look returned last; its id is 0 if none */
     unsigned count;
     struct top_process process[TOP_PROCESSES];
-    /* a ring of the processes that were last found too costly; costly_next is the oldest entry */
+    /* the last processes that were found too costly to read; a ring, in which costly_next is the oldest entry */
     struct top_costly costly[TOP_COSTLY];
     unsigned costly_next;
 };
@@ -73,23 +76,27 @@ struct top_list {
 uint64_t top_list_now(void);
 
 /*
- * Reads all processes again. A process that cannot be read is taken off the list, even if the user named its process
- * id. Returns REMOTE_READ if at least one process could be read, otherwise the state of the last one that could not.
+ * Reads all processes again. Removes a process that cannot be read from the list, even if the user gave its process id.
+ * Returns REMOTE_READ if the list has a process. Otherwise returns the state of the last process that could not be
+ * read.
  */
 enum remote_process_state top_list_look(struct top_list *list);
 
 /*
- * If `wanted`, adds the figures of workers to those of their master, an ancestor of the same name, and hides the
- * workers. Otherwise shows each process by itself.
+ * If `wanted` is true, adds the figures of workers to those of their master, and hides the workers. The master of a
+ * worker is its topmost ancestor with the name of the worker. If `wanted` is false, shows each process by itself.
  */
 void top_list_fold(struct top_list *list, bool wanted);
 
-/* Sorts the list by `order`: the largest figure first or, by process id, the smallest id first. */
+/*
+ * Sorts the list by the figure `order`, the largest figure first. If `order` is the process id, the smallest id comes
+ * first.
+ */
 void top_list_sort(struct top_list *list, enum top_order order);
 
 /*
- * Returns the figures of one bucket of a process, with those of the workers that are folded under it. `process` is an
- * element of the list.
+ * Returns the figures of one bucket of a process. Adds the figures of the workers that are folded under the process.
+ * `process` is an element of the list.
  */
 struct top_figures top_list_bucket(struct top_list *list, const struct top_process *process, unsigned bucket);
 

@@ -1,11 +1,11 @@
-/* The columns, the orders and the keys of `top`: one row each. */
+/* The columns, the sort orders and the keys of `sockmalloc top`: one row for each. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_ROWS_H
 #define SOCKMALLOC_TOP_ROWS_H
 
 /*
- * The screen, its help, the batch mode and the man page come from these rows. Columns of each row: name in struct
- * top_figures, heading of at most five letters, the least width of a terminal that shows the column, help.
+ * These rows are used by the screen, its help, the batch mode and the man page. Columns: name in struct top_figures,
+ * heading of at most five letters, least width of a terminal that shows the column, help.
  */
 #define TOP_COLUMN_ROWS(ROW)                                                                                           \
     ROW(live, "live", 0, "slots in use")                                                                               \
@@ -18,11 +18,11 @@
     ROW(fell, "fell", 72, "share of the requests of the pools' sizes that fell through")                               \
     ROW(filled, "fill", 72, "share of the slots' capacity that was requested")
 
-/* What the bar behind the columns shows. */
+/* The heading of the bar at the end of a line. */
 #define TOP_BAR_HEADING "share of mem"
 #define TOP_BAR_HELP    "mem as a share: of the largest process, or of all buckets"
 
-/* Columns: name, key, word in the title, help. */
+/* The sort orders. Columns: name, key, word in the title, help. */
 #define TOP_ORDER_ROWS(ROW)                                                                                            \
     ROW(RATE, 'r', "rate", "requests per second")                                                                      \
     ROW(LIVE, 'l', "live", "slots in use")                                                                             \
@@ -34,7 +34,7 @@
     ROW(FELL, 't', "fell", "share that fell through")                                                                  \
     ROW(PROCESS, 'p', "process", "process id")
 
-/* Columns: key as it is written, help. */
+/* The keys. Columns: key as it is written, help. */
 #define TOP_KEY_ROWS(ROW)                                                                                              \
     ROW("q", "quits")                                                                                                  \
     ROW("?", "shows the keys and the columns; any key goes back")                                                      \

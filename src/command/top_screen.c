@@ -9,19 +9,19 @@
 
 #include "base/bounds.h"
 
-/* Lines that show no process and no bucket: the title, two headings and the last line. */
+/* The number of lines that show neither a process nor a bucket: the title, two headings and the last line. */
 enum { FIXED_LINES = 4 };
 
 /* The pairs of colours, which are 0 where there are no colours. */
 enum { PAIR_BAR = 1, PAIR_WARNING = 2, PAIR_GOOD = 3 };
 static bool has_pairs;
 
-/* From this share on, requests that fall through are shown as a warning. */
+/* If at least this share of the requests falls through, the figure is shown as a warning. */
 static const double much_fell = 0.1;
 
 static SCREEN *screen;
 
-/* Returns true unless the user wants no colours. See https://no-color.org. */
+/* Returns true unless the environment variable NO_COLOR is set and not empty. See https://no-color.org. */
 static bool wants_colours(void)
 {
     const char *value = getenv("NO_COLOR");
@@ -68,7 +68,7 @@ static void draw_heading(int line, const char *text)
     attroff(A_REVERSE);
 }
 
-/* Colours a figure of a line that is drawn. */
+/* Sets the colour of one figure in a line that is already drawn. */
 static void colour_figure(int line, const struct top_layout *layout, enum top_column column, short pair)
 {
     if (has_pairs && layout->end[column] != 0) {
@@ -109,7 +109,7 @@ static int draw_processes(int line, int end, const struct top_layout *layout, co
     return line;
 }
 
-/* Draws the buckets of a process and of the workers that are folded under it. */
+/* Draws the buckets of the selected process, with the figures of the workers that are folded under it. */
 static void draw_buckets(int line, int end, const struct top_layout *layout, struct top_list *list,
                          const struct top_process *process)
 {
@@ -141,7 +141,7 @@ static void draw_list(struct top_list *list, const struct top_view *view)
     draw_buckets(line, LINES - 1, &layout, list, selected);
 }
 
-/* Draws the help, in two columns where one has too few lines. */
+/* Draws the help. Uses two columns if the screen has too few lines for one column. */
 static void draw_help(void)
 {
     char text[TOP_LINE_SIZE];
@@ -164,13 +164,13 @@ void top_screen_draw(struct top_list *list, const struct top_view *view)
     } else {
         draw_list(list, view);
     }
-    /* writing to the last column of the last line would scroll the terminal */
+    /* one column is left free, because writing to the last column of the last line would scroll the terminal */
     mvaddnstr(LINES - 1, 0, view->shows_help ? "any key goes back" : "q quit  ? help  f fold  up/down select",
               COLS - 1);
     refresh();
 }
 
-/* Selects the next process on the screen, below (1) or above (-1). */
+/* Selects the process below (`step` is 1) or above (`step` is -1) the selected one. */
 static void select_next(const struct top_list *list, struct top_view *view, int step)
 {
     const struct top_process *selected = top_text_selected(list, view);
@@ -219,7 +219,7 @@ bool top_screen_wait(const struct top_list *list, struct top_view *view, int mil
         select_next(list, view, 1);
         return true;
     case ERR:
-        return isatty(STDIN_FILENO); /* false ends the command, because the terminal is gone */
+        return isatty(STDIN_FILENO); /* if stdin is no terminal any more, false ends the command */
     default:
         return true; /* the key was a sort key, a change of size, or a key without a meaning */
     }

@@ -1,4 +1,4 @@
-/* Stands in for the screen of `sockmalloc top` where the command was built without ncurses. */
+/* Replaces top_screen.c where the command was built without ncurses. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_screen.h"
 

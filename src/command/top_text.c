@@ -1,4 +1,4 @@
-/* Lays out the lines of `top` for a width, for the screen and for the batch mode. */
+/* Writes the lines of `sockmalloc top` for a given width, for the screen and for the batch mode. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_text.h"
 
@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 /*
- * Each figure has at most four characters. With 40 columns there is room for a short label, four figures and a bar of
+ * Each figure has at most four characters. A terminal of 40 columns can show a short label, four figures and a bar of
  * six characters.
  */
 enum { WIDE = 72, LABEL_WIDE = 20, LABEL_NARROW = 9, FIGURE_WIDTH = 6, FIGURE_SIZE = 8, BAR_MOST = 40 };
@@ -82,7 +82,7 @@ static void percent(double share, char text[FIGURE_SIZE])
     }
 }
 
-/* Begins a line with its label, cut or filled with blanks to the width that labels have. */
+/* Writes the label at the beginning of a line. Cuts the label, or fills it with blanks, to the width of labels. */
 static void begin_line(const struct top_layout *layout, const char *label, char line[TOP_LINE_SIZE])
 {
     snprintf(line, TOP_LINE_SIZE, "%-*.*s", layout->label, layout->label, label);
@@ -133,7 +133,7 @@ void top_text_figures(const struct top_layout *layout, const char *label, const 
     }
 }
 
-/* Returns which share of `most` the resident bytes are, or 0 if the resident bytes are unknown. */
+/* Returns `resident` divided by `most`, or 0 if `resident` is unknown. */
 static double part_of(uint64_t resident, double most)
 {
     return resident != SNAPSHOT_UNKNOWN && most > 0 ? (double)resident / most : 0;

@@ -1,4 +1,4 @@
-/* Runs a program with the library preloaded, and reads its memory right before it ends. */
+/* Runs a program with the library preloaded, and reads the program's memory right before the program ends. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/traced_run.h"
 
@@ -20,14 +20,17 @@ static enum command_exit traced_run_begin(const struct launch *launch)
     return launch_execute(launch);
 }
 
-/* What is known of the traced process. */
+/* The state of a traced run. */
 struct traced_run {
     traced_run_judge *judge;
     bool is_judged;
     enum command_exit code;
 };
 
-/* Handles a stop of the process. Returns the signal to continue it with. */
+/*
+ * Handles a stop of the traced process. Calls the judge if the process is about to end. Returns the signal with which
+ * the process continues, or 0 for none.
+ */
 static uintptr_t traced_run_answer(struct traced_run *trial, int process, int status)
 {
     unsigned event = (unsigned)status >> 16;
@@ -39,8 +42,10 @@ static uintptr_t traced_run_answer(struct traced_run *trial, int process, int st
     return event != 0 ? 0 : (uintptr_t)WSTOPSIG(status);
 }
 
-/* Returns the exit code after the process has ended. If the process was not stopped before its end, prints an error,
- * because its memory was not read: the kernel does not always stop a process that SIGKILL ends. */
+/*
+ * Returns the exit code of the command after the process has ended. Prints an error if the process was not stopped
+ * before its end, because its memory was then not read. The kernel does not always stop a process that SIGKILL ends.
+ */
 static enum command_exit traced_run_conclude(const struct traced_run *trial, int process, int status)
 {
     if (trial->is_judged) {
@@ -58,7 +63,7 @@ static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
     int status;
     bool began = false;
     while (waitpid(process, &status, 0) == process && WIFSTOPPED(status)) {
-        uintptr_t passed = 0; /* the signal to continue with: 0 for the first stop, which exec causes */
+        uintptr_t passed = 0; /* the signal to pass on to the process; none after the stop that exec causes */
         if (began) {
             passed = traced_run_answer(&trial, process, status);
         } else {
@@ -68,8 +73,9 @@ static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
         }
         ptrace(PTRACE_CONT, process, NULL, (void *)passed);
     }
-    /* If the process ended before exec, only code of this command ran in it, which ends with an exit code of the
-     * command. */
+    /*
+     * A process that ended before exec has run only code of this command, and ended with an exit code of the command.
+     */
     return began ? traced_run_conclude(&trial, process, status) : (enum command_exit)WEXITSTATUS(status);
 }
 
@@ -82,8 +88,10 @@ enum command_exit traced_run_program(const struct launch *launch, traced_run_jud
     if (process == 0) {
         _exit((int)traced_run_begin(launch));
     }
-    /* The terminal's signals are meant for the program. This process ignores them, so that it can report how the
-     * program ends. */
+    /*
+     * Signals of the terminal are meant for the program. This process ignores them, because it must report how the
+     * program ends.
+     */
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     return traced_run_follow(process, judge);

@@ -1,4 +1,6 @@
-/* How much of all requests of a program the pools serve: calls and bytes, by where they go. */
+/*
+ * Counts all requests of a program, in calls and bytes, by the part that serves them, to say how much the pools serve.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/traffic.h"
 
@@ -6,7 +8,7 @@
 
 #include "base/bounds.h"
 
-/* Returns the middle of the sizes that a step of the histogram counts. */
+/* Returns the average, in bytes, of the smallest and the largest size that a step of the histogram counts. */
 static uint64_t traffic_size(unsigned step)
 {
     if (step == HISTOGRAM_STEPS - 1) {

@@ -1,4 +1,6 @@
-/* How much of all requests of a program the pools serve: calls and bytes, by where they go. */
+/*
+ * Counts all requests of a program, in calls and bytes, by the part that serves them, to say how much the pools serve.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TRAFFIC_H
 #define SOCKMALLOC_TRAFFIC_H
@@ -14,23 +16,24 @@ struct traffic_part {
     uint64_t bytes;
 };
 
-/* Requests since the start, or within a time. */
+/* The requests since the start of a program, or of a time of sampling. */
 struct traffic {
     struct traffic_part pools;  /* served by the pools */
-    struct traffic_part fallen; /* of the pools' sizes, but served by mimalloc or a mapping */
-    struct traffic_part below;  /* smaller than the pools' sizes: an estimate, see pool/histogram.h */
-    struct traffic_part above;  /* larger: an estimate */
-    double seconds;             /* how long the requests were watched; 0 if that was since the start */
+    struct traffic_part fallen; /* within the sizes of the pools, but served by mimalloc or a mapping of their own */
+    struct traffic_part below;  /* requests below the sizes of the pools: an estimate, see pool/histogram.h */
+    struct traffic_part above;  /* requests above the sizes of the pools: an estimate */
+    double seconds;             /* how long the requests were sampled; 0 if they are counted since the start */
 };
 
 /*
- * Adds the requests between two snapshots of a process to *traffic; all since its start if `former` is NULL. Requests
- * below 2048 bytes are among them only if SOCKMALLOC_SAMPLE_SMALL=1 holds, or a sampling was on between the two.
+ * Adds the requests between two snapshots of a process to *traffic, or all requests since its start if `former` is
+ * NULL. Requests below 2048 bytes are counted only with SOCKMALLOC_SAMPLE_SMALL=1, or while `--sample` had sampling
+ * turned on between the snapshots.
  */
 void traffic_add(struct traffic *traffic, const struct snapshot *now, const struct snapshot *former,
                  const struct bucket_plan *plan);
 
-/* Return the calls and the bytes of all parts. */
+/* These functions return the sums of the calls and of the bytes of all parts. */
 uint64_t traffic_calls(const struct traffic *traffic);
 uint64_t traffic_bytes(const struct traffic *traffic);
 

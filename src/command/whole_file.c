@@ -1,4 +1,4 @@
-/* Writes a text to a new file, which appears under its name only when it is complete. */
+/* Writes a text to a new file, which gets its name only when the text is complete. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/whole_file.h"
 
@@ -19,7 +19,10 @@ static enum command_exit whole_file_report(const char *path)
     return error_report(EXIT_UNWRITTEN, "%s could not be written: %s", path, strerror(errno));
 }
 
-/* Creates a file beside `path` that only this user can read, and stores its name. Returns its descriptor, or -1. */
+/*
+ * Creates a temporary file in the folder of `path`, which only this user can read, and stores its name in `name`.
+ * Returns its descriptor, or -1.
+ */
 static int whole_file_open(const char *path, char name[PATH_MAX])
 {
     if (snprintf(name, PATH_MAX, "%s.XXXXXX", path) >= PATH_MAX) {
@@ -45,7 +48,10 @@ enum command_exit whole_file_check(const char *path)
     return EXIT_DONE;
 }
 
-/* Gives the file its name. A file system that cannot refuse to replace a file replaces one that was made meanwhile. */
+/*
+ * Renames the temporary file to `path`. Fails if `path` exists. Some file systems cannot refuse to replace a file;
+ * there, a file that was created meanwhile is replaced.
+ */
 static bool whole_file_name(const char *name, const char *path)
 {
     return renameat2(AT_FDCWD, name, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||

@@ -1,4 +1,4 @@
-/* Writes a text to a new file, which appears under its name only when it is complete. */
+/* Writes a text to a new file, which gets its name only when the text is complete. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_WHOLE_FILE_H
 #define SOCKMALLOC_WHOLE_FILE_H
@@ -7,13 +7,16 @@
 
 #include "command/command_rows.h"
 
-/* Returns EXIT_DONE if there is no file of that name yet and its folder can be written to. Otherwise prints an error
- * and returns its exit code. It is for a check before the work whose result is written. */
+/*
+ * Returns EXIT_DONE if no file has this path and files can be created in its folder. Otherwise prints an error and
+ * returns its exit code. The caller checks this before a long work whose result it will write.
+ */
 enum command_exit whole_file_check(const char *path);
 
 /*
- * Writes the text to a file beside `path` that only this user can read, and gives it the name `path` at the end. A file
- * of that name is not replaced. Returns EXIT_DONE, or prints an error and returns its exit code; then nothing is left.
+ * Writes the text to a temporary file in the folder of `path`, which only this user can read, and at the end renames it
+ * to `path`. Does not replace a file. Returns EXIT_DONE. On failure removes the temporary file, prints an error and
+ * returns its exit code.
  */
 enum command_exit whole_file_write(const char *path, const char *text, size_t size);
 

@@ -1,4 +1,4 @@
-/* Keeps objects read-only after start-up, and makes them writable for the moment in which one of them is changed. */
+/* Keeps objects read-only after start-up, and makes them writable while one of them is changed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/frozen.h"
 
