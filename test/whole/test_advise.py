@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc advise` judges a server by its figures, from a process and from files, and refuses what it
-cannot judge. test/server follows an advice."""
+"""Tests that `sockmalloc advise` gives the right advice for a process and for files of statistics, and refuses other
+input. A test in test/server follows the advice."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -20,7 +20,8 @@ class AdviseCase(ServantCase):
         return {one["rule"]: one for one in self.judge(*words)["advice"]}
 
     def fill(self, servant: Servant, size: int, times: int) -> None:
-        """Allocates 200 blocks of a size several times, which the servant keeps, with all of their pages."""
+        """Has the servant allocate 200 blocks of `size` bytes `times` times, write to all of their pages, and keep
+        them."""
         for _ in range(times):
             servant.ask(f"fill {size}")
 
@@ -50,7 +51,8 @@ class Verdicts(AdviseCase):
 
 class Rules(AdviseCase):
     def test_each_rule_and_where_it_ends(self) -> None:
-        """Each row: the rule, its value, the saving in bytes, settings, and orders that bring it about."""
+        """Each row has the name of the rule, the value that it advises, the saving in bytes, the servant's settings,
+        and the orders to the servant that make the rule apply."""
         for rule, value, saving, settings, orders in (
             ("just_over", "16k", 400 * 4096, {}, ["fill 16400", "fill 17000"]),
             ("just_over", "64k", 200 * 4096, {}, ["fill 65600"]),
@@ -84,7 +86,8 @@ class Rules(AdviseCase):
         self.assertEqual(result.stdout.splitlines()[-1], "No setting would save much.")
 
     def test_nothing_to_say_of_what_is_little_or_free(self) -> None:
-        """In the first process 0.8 MiB of 60 could be saved, and in the second one free slots had such requests."""
+        """The rule just_over does not apply to two processes. In the first one only 0.8 of 60 MiB could be saved. In
+        the second one the slots with such requests are free."""
         for orders in (["fill 17000", "fill 300000"], ["fill 16384", "fill 16384", "clear 17000"]):
             servant = self.start(DECAY_MS="never")
             for order in orders:
@@ -92,7 +95,7 @@ class Rules(AdviseCase):
             self.assertNotIn("just_over", self.rules(servant.pid))
 
     def test_nothing_to_say_of_untouched_pages(self) -> None:
-        """Each of these blocks has one page in memory, so that no other size of them would save one."""
+        """Only one page of each block is resident, so blocks of another size would not save a page."""
         servant = self.start()
         for _ in range(300):
             servant.ask("take 17000")

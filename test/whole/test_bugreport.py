@@ -1,4 +1,4 @@
-"""Tests that `sockmalloc bugreport` writes one whole file with what it promises, and nothing that it must leave out."""
+"""Tests that `sockmalloc bugreport` writes one complete file with all promised parts, and without private data."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -42,7 +42,7 @@ class Bugreport(ServantCase):
         return text
 
     def part(self, text: str, head: str) -> str:
-        """Returns what stands behind a heading, up to the next one."""
+        """Returns the text between the heading `head` and the next heading."""
         found = re.search(rf"^-- {re.escape(head)}[^\n]*\n(.*?)(?=^(?:--|==) |\Z)", text, re.MULTILINE | re.DOTALL)
         self.assertIsNotNone(found, f"{head} is not in:\n{text}")
         return found[1]

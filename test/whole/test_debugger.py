@@ -1,4 +1,5 @@
-"""Tests that gdb's commands `sockmalloc slot`, `leaks` and `ledger` read a live process and a core file alike."""
+"""Tests that the gdb commands `sockmalloc slot`, `leaks` and `ledger` print the right results for a live process and
+for a core file."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import shutil
@@ -22,7 +23,7 @@ class DebuggerCase(ServantCase):
         self.library = settings.library()
 
     def gdb(self, arguments: Sequence[object], *orders: str) -> list[str]:
-        """Runs gdb's commands `orders`, and returns what each of them has printed, errors included."""
+        """Runs gdb with the commands `orders`. Returns the output of each command, including errors."""
         words = [word for order in orders for word in ("-ex", "echo ==\\n", "-ex", order)]
         allowed = f"add-auto-load-safe-path {self.library.parent}"
         result = subprocess.run(
@@ -42,8 +43,8 @@ class DebuggerCase(ServantCase):
         return parts
 
     def ask(self, servant: Servant, *orders: str) -> list[list[str]]:
-        """Runs gdb's commands `orders` on the process, and then on a core file of it. Returns two lists of what each
-        command has printed."""
+        """Runs gdb with the commands `orders` on the servant, and then on a core file of the servant. Returns two lists
+        with the output of each command."""
         core = self.directory / "core-file"
         live = self.gdb(["-p", servant.pid], *orders, f"generate-core-file {core}")[:-1]
         self.assertTrue(core.exists())
@@ -75,7 +76,8 @@ class Slots(DebuggerCase):
                     self.assertEqual(refused, "sockmalloc ledger takes no argument\n")
 
     def judge_slots(self, servant: Servant, place: str) -> None:
-        """Tests what `sockmalloc slot` says of a live slot, of a freed slot, and of addresses that are no slot."""
+        """Tests the output of `sockmalloc slot` for a slot in use, for a freed slot, and for addresses outside of
+        slots."""
         live = int(servant.ask("hold 5000"))
         for _ in range(3):
             servant.ask("churn 9000")
@@ -109,7 +111,7 @@ class Slots(DebuggerCase):
     def test_are_found_with_a_stripped_library(self) -> None:
         self.library = self.directory / settings.library().name
         subprocess.run(["strip", "-o", self.library, settings.library()], check=True)
-        # the name at the end of the links of the library's name
+        # gdb loads the file that has the name of the library without symbolic links and the ending -gdb.py
         shutil.copy(f"{settings.library().resolve()}-gdb.py", f"{self.library}-gdb.py")
         servant = self.start(others={"LD_PRELOAD": str(self.library)}, **PACE)
         self.judge_slots(servant, "thread cache 0, private magazine")
@@ -120,8 +122,7 @@ class Slots(DebuggerCase):
             servant.ask("churn 5000")
         slots = "for n in range(1, pools.front) if pools.states[n] & 0x10 and pools.states[n] & 0xc0 != 0x40"
         order = f"python pools = Pools(View()); print([pools.where(Slot(pools, n)) {slots}])"
-        # gdb's Python code can call the functions of the file that adds the commands, so each free slot can be looked
-        # up
+        # the order uses the Python functions of the file that adds the gdb commands, to look up each free slot
         found = set(re.findall(r"'([^']*)'", re.sub(r" \(thread[^)]*\)", "", self.gdb(["-p", servant.pid], order)[0])))
         cache = {f"thread cache 0, {name}" for name in ("private magazine", "public magazine")}
         self.assertEqual(found - {"thread cache 0, new slots that were carved for it"}, cache | {"the depot"})

@@ -24,18 +24,18 @@ class ExporterCase(ServantCase):
         return started
 
     def busy(self, **variables: str) -> Servant:
-        """Starts a servant that is at rest with slots in several states."""
+        """Starts a servant that has slots in several states and is waiting for an order."""
         servant = self.start(DECAY_MS="-1", **variables)
         for order in ("take 5000", "churn 5000", "churn 300000", "take 70000", "make-pool receivers"):
             servant.ask(order)
         return servant
 
     def refused(self, *words: object, **options: object) -> "subprocess.CompletedProcess[str]":
-        """Runs an exporter that ends by itself, because something of its command line is refused."""
+        """Runs an exporter that ends by itself, because it refuses its command line or cannot start."""
         return command.run("exporter", *words, seconds=60, **options)
 
     def kill(self, process: int) -> None:
-        """Kills a process, and waits until only its entry in the table of processes is left."""
+        """Kills a process, and waits until the process is a zombie."""
         os.kill(process, signal.SIGKILL)
         stat = Path(f"/proc/{process}/stat")
         self.await_true(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "it has ended")
@@ -99,7 +99,8 @@ class Figures(ExporterCase):
 
 class Sums(ExporterCase):
     def test_workers_come_and_go(self) -> None:
-        """Counters of a program do not fall when a worker ends, its gauges do, and its number is given again."""
+        """When a worker ends, the counters of its program do not fall, but the gauges do. A new worker gets the number
+        of the worker that has ended."""
         servants = [self.busy(), self.busy()]
         pids = [str(servant.pid) for servant in servants]
         started = self.exporter(*pids)
@@ -110,7 +111,7 @@ class Sums(ExporterCase):
         for metric in counters + gauges:
             parts = [value(each, metric, pid=pid) for pid in pids]
             self.assertGreater(min(parts), 0, metric)
-            if metric != "sockmalloc_rss_bytes":  # the kernel counts this without haste
+            if metric != "sockmalloc_rss_bytes":  # the kernel updates resident memory with a delay
                 self.assertEqual(sum(parts), value(before, metric, program="servant"), metric)
         self.assertEqual(sorted(self.numbers(each).values()), ["0", "1"])
         self.kill(servants[0].pid)
@@ -130,7 +131,7 @@ class Sums(ExporterCase):
         self.assertEqual(started.end(), (0, ""))
 
     def numbers(self, each: exporter.Samples) -> dict[str, str]:
-        """Returns the number of each worker, by its process id."""
+        """Returns a dictionary from the process id of each worker to its worker number."""
         return {labels["pid"]: labels["worker"] for labels, _ in each["sockmalloc_active"]}
 
     def test_a_process_that_executes_another_program(self) -> None:
@@ -185,7 +186,7 @@ class Unreadable(ExporterCase):
         self.assertEqual(value(found, "sockmalloc_exporter_processes"), 0)
 
     def test_another_user_with_capabilities(self) -> None:
-        """The example of a unit runs the exporter in this way."""
+        """The exporter reads other users' processes if it has two capabilities, as in the example of a systemd unit."""
         if os.geteuid() != 0:
             self.skipTest("needs root, to become another user")
         servant = self.busy()
@@ -200,7 +201,7 @@ class Unreadable(ExporterCase):
             self.assertEqual(self.count(found, "forbidden"), 0)
             self.assertGreater(value(found, "sockmalloc_requests_total", program="servant"), 0)
             self.assertGreater(value(found, "sockmalloc_rss_bytes", program="servant"), 0)
-            # another user's /proc/PID/pagemap may be opened with the second capability only
+            # opening another user's /proc/PID/pagemap, which has the resident bytes, needs CAP_DAC_READ_SEARCH
             self.assertEqual(value(found, "sockmalloc_resident_bytes") > 0, len(names) == 2)
 
 

@@ -1,4 +1,5 @@
-"""Tests `make install` and `make uninstall`: what they write and remove, and that an installed command works."""
+"""Tests that `make install` writes the right files, that the installed command works, and that `make uninstall` removes
+the files."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from support import command, settings
 
-# Files that must be there, as patterns below the prefix. * stands for the folder of the machine, if there is one.
+# Patterns of the files that `make install` must write, relative to the prefix.
 WANTED = (
     "bin/sockmalloc",
     "include/sockmalloc.h",
@@ -47,7 +48,8 @@ class Install(unittest.TestCase):
             self.assertTrue(list(prefix.glob(pattern)), pattern)
         self.assertFalse(list(prefix.rglob("*.la")))
         installed = prefix / "bin/sockmalloc"
-        # The command was compiled for another prefix. It finds the library beside itself, also after a move.
+        # The command was compiled for another prefix. The command must find the library that was installed with it,
+        # even after all installed files were moved.
         for place in (prefix, self.place / "moved"):
             prefix.rename(place)
             prefix = place

@@ -1,4 +1,4 @@
-"""Tests that `sockmalloc leaks` names the callers that hold slots of a live process, from outside."""
+"""Tests that `sockmalloc leaks` lists the callers whose allocations are in use in another, running process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -16,7 +16,7 @@ NOBODY = 65534
 
 class Leaks(ServantCase):
     def callers(self, servant: Servant) -> list[tuple[int, int, str]]:
-        """Returns slots, bytes and name of each caller."""
+        """Returns, for each caller, the number of its slots, their bytes, and its name."""
         result = command.run("leaks", servant.pid)
         self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
         first, head, *lines = result.stdout.splitlines()

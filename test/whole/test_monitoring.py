@@ -1,5 +1,5 @@
-"""Tests what doc/monitoring has: Prometheus itself loads the alert rules, scrapes the exporter, and answers what the
-panels of the dashboard query. Grafana is not in Debian, so that the dashboard is not drawn."""
+"""Tests the files of doc/monitoring: Prometheus itself loads the alert rules, scrapes the exporter, and answers the
+queries of the dashboard's panels. The dashboard is not drawn, because Debian does not have Grafana."""
 # SPDX-License-Identifier: BSD-2-Clause
 import configparser
 import json
@@ -35,7 +35,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def queries() -> list[tuple[str, str]]:
-    """Returns the title of each panel with each of its queries."""
+    """Returns a pair for each query of each panel: the title of the panel, and the query."""
     return [(panel["title"], target["expr"]) for panel in dashboard()["panels"] for target in panel.get("targets", [])]
 
 
@@ -71,7 +71,7 @@ class Files(unittest.TestCase):
                 self.assertEqual({target["datasource"]["uid"] for target in panel["targets"]}, {"${datasource}"})
 
     def test_the_unit_has_the_rights_that_are_needed(self) -> None:
-        """test_exporter shows that these two capabilities are enough."""
+        """The systemd unit gives the exporter two capabilities. test_exporter tests that they are enough."""
         unit = configparser.ConfigParser(delimiters="=", interpolation=None)
         unit.optionxform = str
         unit.read(MONITORING / "sockmalloc-exporter.service")
@@ -84,7 +84,7 @@ class Files(unittest.TestCase):
 
 class Server(ServantCase):
     def start_prometheus(self, target: str) -> str:
-        """Starts Prometheus with a target, on a free port, and returns its address."""
+        """Starts a Prometheus that listens on a free port and scrapes `target`. Returns the address of Prometheus."""
         file = self.directory / "prometheus.yml"
         file.write_text(CONFIGURATION.format(alerts=ALERTS, target=target))
         with socket.create_server(("127.0.0.1", 0)) as chosen:

@@ -1,5 +1,5 @@
-"""Tests that `--sample` has small requests of a running program sampled, for a time alone, and says the share of the
-pools in all requests."""
+"""Tests that `--sample` turns on the sampling of small requests in a running program for a limited time, and prints
+which share of all requests the pools serve."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -16,7 +16,7 @@ SHARE = r"serves (\d+) % of this server's bytes, (\d+) % of its calls \(in \d+ s
 
 class SampleCase(ServantCase):
     def small(self, servant: Servant) -> int:
-        """Returns how many requests below 2048 bytes were counted so far."""
+        """Returns the number of requests below 2048 bytes that the servant has counted so far."""
         sizes = json.loads(command.run("stat", servant.pid, "--json").stdout)["sizes"]
         return sum(step["count"] for step in sizes["steps"] if step["to"] < 2048)
 
@@ -27,7 +27,7 @@ class SampleCase(ServantCase):
         return self.small(servant) > before
 
     def begin(self, name: str, servant: Servant, seconds: str) -> "subprocess.Popen[str]":
-        """Starts the command, and returns when the servant's small requests are sampled."""
+        """Starts the subcommand `name` with --sample, and returns when the servant samples its small requests."""
         line = [command.path(), name, f"--sample={seconds}", str(servant.pid)]
         watcher = subprocess.Popen(
             line, env=command.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -43,7 +43,8 @@ class SampleCase(ServantCase):
 
 class Samples(SampleCase):
     def test_the_share_in_all_traffic(self) -> None:
-        """For each request of 20000 bytes there are ten of 1000: two thirds of the bytes, a tenth of the calls."""
+        """Each request of 20000 bytes comes with ten of 1000, so the pools serve 2/3 of the bytes and 1/11 of the
+        calls."""
         for name in ("stat", "check"):
             with self.subTest(name):
                 servant = self.start()

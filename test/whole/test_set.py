@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc set` changes settings of running programs, in those alone that allow it, and that the programs
-do not notice."""
+"""Tests that `sockmalloc set` changes settings of running programs that allow changes, refuses to do so in others, and
+does not disturb the programs."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -28,7 +28,8 @@ class SetCase(ServantCase):
 
 class Changes(SetCase):
     def test_what_each_setting_changes(self) -> None:
-        """Free memory stays, because nothing limits it at the start, and goes once the setting limits it."""
+        """At first a servant keeps its free memory, because no setting limits it. After a setting is changed, the
+        servant returns this memory."""
         for word, figure in (("DECAY_MS=0", "resident_free"), ("RETAIN=0", "resident_free"), ("CACHE=0", "charged"),
                              ("LARGE_RETAIN=0", "resident_free")):  # fmt: skip
             size = 400_000 if word.startswith("LARGE") else 40_000
@@ -127,8 +128,8 @@ class Refusals(SetCase):
         self.assert_refused(result, command.FORBIDDEN, "CAP_SYS_PTRACE")
 
     def test_the_library_checks_again(self) -> None:
-        """Whoever can send the signal can queue any value: nothing but the named settings changes, to what they take,
-        and a value that is no such demand is the program's."""
+        """A process that may send the signal can send any value. The library changes a setting only if the setting may
+        change at run time and takes the value. A value without the mark is passed to the program's own handler."""
         mark = 0x50C5 << 48
         names = list(self.figures(self.start())["configuration"])
         decay, retain, least = (names.index(f"SOCKMALLOC_{name}") for name in ("DECAY_MS", "RETAIN", "MIN"))
@@ -151,5 +152,6 @@ class Refusals(SetCase):
                 self.assertEqual(servant.ask("handled"), "1")
 
     def queue(self, servant: Servant, value: int) -> None:
-        """Queues the signal to the servant, whose next answer comes after it was handled."""
+        """Has the servant queue the signal to itself. The servant handles the signal before it gives its next
+        answer."""
         self.assertEqual(servant.ask(f"queue {int(signal.SIGUSR1)} {value}"), "done")
