@@ -360,8 +360,8 @@ static void exporter_mark_present(struct exporter *exporter)
 }
 
 /*
- * Processes that have ended are removed before new ones are added, because a new process may then get the worker number
- * of one that has ended.
+ * Reads all processes. Removes the ended processes before new ones are added, because a new process shall get the
+ * worker number of an ended process.
  */
 bool exporter_read(struct exporter *exporter)
 {

@@ -41,7 +41,7 @@ struct exporter_program {
     /*
      * The sums of the counters of processes that have ended since the first exporter_read, as they were last read. They
      * are a part of `sum`, because the counters of a program must not fall when one of its workers ends. Prometheus
-     * takes a counter that falls for one that began again at 0.
+     * takes a falling counter for a counter that began again at 0.
      */
     struct exporter_figures ended;
 };
@@ -62,13 +62,12 @@ enum exporter_reason {
 };
 
 struct exporter {
-    struct process_group group;       /* the caller adds the words of the command line */
-    struct exporter_process *process; /* first entry of the list of processes that were read */
-    struct exporter_program *program; /* first entry of the list of programs that have processes */
-    unsigned
-        unreadable[EXPORTER_REASONS]; /* number of processes, by reason, that the last exporter_read could not read */
-    double seconds;                   /* how long the last exporter_read took */
-    double retried;                   /* when late processes were last tried again: seconds of the monotonic clock */
+    struct process_group group;            /* the caller adds the words of the command line */
+    struct exporter_process *process;      /* first entry of the list of processes that were read */
+    struct exporter_program *program;      /* first entry of the list of programs that have processes */
+    unsigned unreadable[EXPORTER_REASONS]; /* processes that the last exporter_read could not read, by reason */
+    double seconds;                        /* how long the last exporter_read took */
+    double retried; /* when late processes were last tried again: seconds of the monotonic clock */
 };
 
 /*

@@ -4,10 +4,10 @@
 #define SOCKMALLOC_LIBRARY_PATH_H
 
 /*
- * Returns the path of the library for a command line that names none. Searches, in this order, the build tree that the
- * command lies in, the command's own folder, and the place of the library relative to the command's folder as
- * installed. Files that were moved together, or that lie below a DESTDIR, are therefore found together. If no library
- * is found, returns the path to which it would be installed.
+ * Returns the path of the library if the command line does not name a library. Searches the build tree that the command
+ * lies in, then the command's own folder, and then the place at which the library was installed together with the
+ * command. The last place is found relative to the command's folder, because all installed files may have been moved,
+ * or may lie below a DESTDIR. If no library is found, returns the path to which the library would be installed.
  */
 const char *library_path_own(void);
 

@@ -58,7 +58,7 @@ enum remote_process_state look_at_pools(struct remote_process *target, struct re
 /* A part of a file in /proc/PID. The last part of a file is the first part that has fewer than LOOK_FILE_SIZE bytes. */
 enum { LOOK_FILE_SIZE = 64 << 10 };
 struct look_file {
-    const char *name; /* name of a file in /proc/PID; a string constant, because the child knows only those */
+    const char *name; /* name of a file in /proc/PID; a string constant, because the forked child has a copy of it */
     size_t offset;
     size_t size;
     char text[LOOK_FILE_SIZE];

@@ -29,7 +29,8 @@ void page_text(const char *string, FILE *file);
 void page_heading(int level, const char *id, const char *text, FILE *file);
 
 /*
- * A table inside an area that scrolls. page_table_begin opens the table and the area, and page_table_end closes them.
+ * A table inside an area that scrolls. page_table_begin opens the table and the area, and page_table_end closes the
+ * table and the area.
  */
 struct page_table {
     const char *caption;

@@ -9,7 +9,7 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* The sum of the statistics of several processes. It is printed like the statistics of one process. */
+/* The sum of the statistics of several processes, which is printed like the statistics of one process. */
 struct process_sum {
     /*
      * Each figure is the sum of the figures of the processes. For most figures, the sum is the figure of the whole

@@ -261,8 +261,8 @@ static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_mal
 enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
 
 /*
- * Returns the name in `foreign` that the symbol has, if the object needs the symbol from another object. Otherwise
- * returns NULL.
+ * Returns the name in `foreign` that the symbol has, if the symbol must be defined by another object. Otherwise returns
+ * NULL.
  */
 static const char *remote_linkmap_foreign(const struct remote_process *target, const struct symbols *symbols,
                                           const ElfW(Sym) * symbol)

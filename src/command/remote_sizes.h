@@ -19,7 +19,10 @@ struct remote_sizes {
     uint64_t bytes[HISTOGRAM_STEPS];
 };
 
-/* Counts the slots in use, from the metadata of this process or from copies of another one's metadata. */
+/*
+ * Counts the slots in use from the metadata of this process. remote_snapshot_take_sizes calls this function after it
+ * has copied the metadata of another process over the metadata of this process.
+ */
 void remote_sizes_count(struct remote_sizes *sizes);
 
 /* Adds the counts of another process to *sizes. */

@@ -22,14 +22,15 @@ enum { REMOTE_SNAPSHOT_BYTES = 64 << 20 };
 extern struct bucket_plan remote_snapshot_plan;
 
 /*
- * Takes a snapshot of a process whose exported structure was found, with the code that the process itself would use, so
- * that the figures are the same. Afterwards `options`, message_process_name and remote_snapshot_plan are those of the
- * process. Nothing is written to the process, and no code runs in it. Only one thread may call it, in a program whose
- * own malloc is not the library's.
+ * Takes a snapshot of a process. remote_process_find must have found the exported structure of the process. The figures
+ * are those that the process itself would print, because the command runs the library's own code on copies of the
+ * process's tables. Afterwards `options`, message_process_name and remote_snapshot_plan have the values of the process.
+ * Nothing is written to the process, and no code runs in the process. Only one thread may call remote_snapshot_take, in
+ * a program whose own malloc is not the library's.
  *
- * The process may have been made to deceive. Every count is compared with the size of its table before it is used, and
- * at most REMOTE_SNAPSHOT_BYTES are copied. The time is not limited here, because a page of the process may never
- * arrive: the functions of look.h limit the time.
+ * The process may have forged its tables. Every count is compared with the size of its table before the count is used,
+ * and at most REMOTE_SNAPSHOT_BYTES are copied. The time is not limited here, although a page of the process may never
+ * arrive, because the functions of look.h limit the time.
  */
 enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot);
 
