@@ -16,7 +16,7 @@ enum { EXPORTER_SOCKETS = 2 };
  */
 typedef char *exporter_page_maker(const struct exporter_wish *wish, size_t *size);
 
-/* Returns true if the command was built with libmicrohttpd. Without it, the other functions do nothing. */
+/* Returns true if the command was built with libmicrohttpd. Without libmicrohttpd, the other functions do nothing. */
 bool exporter_http_is_built(void);
 
 /*

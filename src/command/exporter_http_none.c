@@ -1,4 +1,4 @@
-/* Stands in for exporter_http.c where the command was built without libmicrohttpd. */
+/* Replaces exporter_http.c where the command was built without libmicrohttpd. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/exporter_http.h"
 

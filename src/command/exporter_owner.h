@@ -1,4 +1,4 @@
-/* Reads the mode and the owner that files of `sockmalloc exporter` get. */
+/* Reads the mode and the owner of the files that `sockmalloc exporter` creates. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_EXPORTER_OWNER_H
 #define SOCKMALLOC_EXPORTER_OWNER_H
@@ -9,8 +9,8 @@
 struct exporter_owner {
     bool has_mode;
     mode_t mode;
-    uid_t user;  /* (uid_t)-1 if the owner is not changed */
-    gid_t group; /* (gid_t)-1 if the group is not changed */
+    uid_t user;  /* (uid_t)-1 if the owner of a file is not changed */
+    gid_t group; /* (gid_t)-1 if the group of a file is not changed */
 };
 
 /* Reads a mode in octal, such as 0644. Returns NULL, or a text that says what is wrong. */

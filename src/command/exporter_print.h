@@ -6,8 +6,8 @@
 #include "command/exporter_read.h"
 
 struct exporter_wish {
-    bool each; /* true for series of each process, false for the sums of each program */
-    bool wide; /* true for all figures by bucket */
+    bool each; /* true to print figures of each process, false to print their sums for each program */
+    bool wide; /* true to print all figures of each bucket */
 };
 
 /*

@@ -1,4 +1,4 @@
-/* Reads all processes for `sockmalloc exporter`, and adds them up by program. */
+/* Reads all processes for `sockmalloc exporter`, and adds up their figures by program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/exporter_read.h"
 
@@ -240,7 +240,7 @@ static void exporter_forget_programs(struct exporter *exporter)
     }
 }
 
-/* Adds a process to the sum of its program. Returns false if there is no memory. */
+/* Adds the figures of a process to the sum of its program. Returns false if there is no memory. */
 static bool exporter_sum_process(struct exporter *exporter, const struct exporter_process *process)
 {
     struct exporter_program *program = exporter_find_program(exporter, process->name);
@@ -256,7 +256,7 @@ static bool exporter_sum_process(struct exporter *exporter, const struct exporte
     return true;
 }
 
-/* Adds all processes up by program. Returns false if there is no memory. */
+/* Adds up the figures of all processes by program. Returns false if there is no memory. */
 static bool exporter_sum(struct exporter *exporter)
 {
     bool whole = true;
@@ -297,7 +297,7 @@ static enum exporter_reason exporter_reason(enum remote_process_state state)
     }
 }
 
-/* Counts the processes that could not be read, by reason. */
+/* Counts the processes that could not be read, by the reason. */
 static void exporter_count_unreadable(struct exporter *exporter)
 {
     const struct process_group *group = &exporter->group;

@@ -1,4 +1,4 @@
-/* Reads all processes for `sockmalloc exporter`, and adds them up by program. */
+/* Reads all processes for `sockmalloc exporter`, and adds up their figures by program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_EXPORTER_READ_H
 #define SOCKMALLOC_EXPORTER_READ_H
@@ -10,7 +10,7 @@
 #include "command/remote_memory.h"
 #include "command/remote_pools.h"
 
-/* The figures of a process, or the sums of all processes of a program. */
+/* The figures of one process, or the sums of the figures of all processes of a program. */
 struct exporter_figures {
     bool has_statistics; /* false for processes that have only libsockmalloc-buffers.so */
     struct process_sum statistics;
@@ -23,16 +23,18 @@ struct exporter_figures {
 struct exporter_process {
     struct exporter_process *next;
     int process;
-    uint64_t start;              /* as in struct remote_process */
+    uint64_t start;              /* time of the start, in kernel ticks */
     char name[REMOTE_NAME_SIZE]; /* name of its program */
-    /* The process keeps this number while it lives. A new process gets the least number that no other process of its
-     * program has. */
+    /*
+     * The number of the process among the workers of its program. A process keeps its number while it lives. A new
+     * process gets the least number that no other process of its program has.
+     */
     unsigned worker;
     bool is_present; /* used while the processes are read */
     struct exporter_figures figures;
 };
 
-/* All processes of one name. */
+/* A program: all processes that have one name. */
 struct exporter_program {
     struct exporter_program *next;
     char name[REMOTE_NAME_SIZE];
@@ -66,8 +68,8 @@ struct exporter {
     struct exporter_process *process;      /* first entry of the list of processes that were read */
     struct exporter_program *program;      /* first entry of the list of programs that have processes */
     unsigned unreadable[EXPORTER_REASONS]; /* processes that the last exporter_read could not read, by reason */
-    double seconds;                        /* how long the last exporter_read took */
-    double retried; /* when late processes were last tried again: seconds of the monotonic clock */
+    double seconds;                        /* duration of the last exporter_read in seconds */
+    double retried; /* time at which late processes were last tried again, in seconds of the monotonic clock */
 };
 
 /*

@@ -5,7 +5,7 @@
 
 #include "command/command.h"
 
-/* The result of parsing the command line of `run` or `check`. */
+/* The options and the program that the command line of `run` or `check` has named. */
 struct launch {
     char **arguments;    /* all arguments */
     char **program;      /* the program and its arguments, within `arguments`; NULL before launch_parse */
@@ -14,9 +14,9 @@ struct launch {
 };
 
 /*
- * Parses the command line of the subcommand of that name, which has an option for each setting: --stats-at-exit for
- * SOCKMALLOC_STATS_AT_EXIT. Settings are stored in this process's environment. Returns EXIT_DONE, or prints an error
- * and returns EXIT_USAGE if the line has no program.
+ * Parses the command line of the subcommand `name`. The subcommand has an option for each setting, such as
+ * --stats-at-exit for SOCKMALLOC_STATS_AT_EXIT. Stores the settings in the environment of this process. Returns
+ * EXIT_DONE, or prints an error and returns EXIT_USAGE if the command line names no program.
  */
 enum command_exit launch_parse(struct launch *launch, const char *name, int count, char **arguments);
 
@@ -27,8 +27,8 @@ enum command_exit launch_parse(struct launch *launch, const char *name, int coun
 enum command_exit launch_judge(const struct launch *launch);
 
 /*
- * Executes the program with the library preloaded. Returns only if the program could not be executed: prints an error
- * and returns its exit code.
+ * Executes the program with the library preloaded. Returns only if the program cannot be executed, after printing an
+ * error. Returns the exit code of the error.
  */
 enum command_exit launch_execute(const struct launch *launch);
 

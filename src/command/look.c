@@ -54,7 +54,7 @@ struct look {
     struct remote_sizes sizes;
 };
 
-static bool by_child;       /* true after look_open */
+static bool by_child;       /* true after look_open: a child process does the requests */
 static struct look *shared; /* memory that is shared with the child; NULL before look_open, or if there was no memory */
 static unsigned patience;   /* milliseconds that one request may take */
 static pid_t child;         /* process id of the child; 0 if there is no child */

@@ -11,7 +11,7 @@
 struct maps_row {
     uintptr_t start;
     uintptr_t end;
-    char permissions[5]; /* for example "rw-p" */
+    char permissions[5]; /* permissions as in /proc/PID/maps, for example "rw-p" */
     unsigned long inode; /* inode of the mapped file; 0 if there is none */
     bool is_file;        /* true if a file is mapped, even if the file has been deleted */
     /* path of the file as the process sees it, cut if it is longer than the array; "" if there is none */

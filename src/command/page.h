@@ -1,4 +1,4 @@
-/* Writes the parts that the pages of HTML have in common: the frame, tables, and charts that are drawn from tables. */
+/* Writes the parts that the HTML pages have in common: the frame, tables, and charts that are drawn from tables. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PAGE_H
 #define SOCKMALLOC_PAGE_H

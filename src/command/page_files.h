@@ -1,4 +1,4 @@
-/* The style sheets and scripts that each page of HTML has in itself, so that the page needs no other file. */
+/* The style sheets and scripts that are copied into each HTML page, so that the page needs no other file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PAGE_FILES_H
 #define SOCKMALLOC_PAGE_FILES_H
@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct page_file {
-    const char *element;  /* the element of HTML that holds the content: "style" or "script" */
+    const char *element;  /* the HTML element that holds the content: "style" or "script" */
     const char *checksum; /* checksum of the content as a Content-Security-Policy names it: "sha256-..." */
     const unsigned char *content;
     size_t size;

@@ -14,7 +14,7 @@
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
 
-/* A process of the group. */
+/* A process of a group. */
 struct group_member {
     struct remote_process target;
     /*

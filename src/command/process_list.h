@@ -8,11 +8,11 @@
 
 #include "command/remote_process.h"
 
-/* One process. The strings may hold any byte: print them with text_add_shown. */
+/* One process of the machine. The strings may hold any byte: print them with text_add_shown. */
 struct process_row {
     int process;
     int parent;                  /* process id */
-    uint64_t start;              /* as in struct remote_process */
+    uint64_t start;              /* time of the start, in kernel ticks */
     char name[REMOTE_NAME_SIZE]; /* /proc/PID/comm; "?" if it cannot be read */
 };
 

@@ -17,7 +17,7 @@ struct process_sum {
      * `process` and `program` come from the first process.
      */
     struct snapshot snapshot;
-    struct bucket_plan plan;   /* the buckets of all processes */
+    struct bucket_plan plan;   /* the buckets that at least one process has */
     struct option_set options; /* settings of the first process */
     bool same_settings;        /* true if all processes have the settings and the kind of pool of the first process */
 };

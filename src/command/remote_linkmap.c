@@ -206,7 +206,7 @@ static bool remote_linkmap_has_view(const struct remote_process *target, const s
            bias + value == (uintptr_t)target->address;
 }
 
-/* A position in the dynamic linker's list of objects. */
+/* A position in a walk over the dynamic linker's list of objects. */
 struct walk {
     uintptr_t next;
     /* how many more objects the walk may visit, because a damaged list may lead in a circle */
@@ -234,7 +234,7 @@ static bool remote_linkmap_step(const struct remote_process *target, struct walk
     return true;
 }
 
-/* Moves on to the next object that exports the name. Returns false if there is none. */
+/* Moves `walk` on to the next object that exports the symbol `name`. Returns false if there is none. */
 static bool remote_linkmap_step_to(const struct remote_process *target, struct walk *walk, const char *name)
 {
     uintptr_t value;

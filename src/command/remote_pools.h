@@ -12,7 +12,7 @@
 enum { REMOTE_POOLS = 64 };
 
 struct remote_pool {
-    char name[FIXED_NAME_SIZE]; /* as the process wrote it; it may contain any byte but ends with a NUL */
+    char name[FIXED_NAME_SIZE]; /* the name that the process has stored; it may contain any byte but ends with a NUL */
     uint64_t block;             /* bytes */
     struct fixed_figures figures;
 };

@@ -93,7 +93,9 @@ static bool report_page_counts_small(const struct report_source *source)
 
 /* --- charts over time --- */
 
-/* A column of a chart over time: its name, and its cell in the row of a point. */
+/*
+ * A column in the table of a chart over time: the name of the column, and the function that writes a cell for a point.
+ */
 struct report_column {
     const char *name;
     void (*cell)(const struct report_part *part, unsigned point, unsigned argument);
@@ -119,7 +121,7 @@ static void report_page_row(const struct report_part *part, unsigned point)
     }
 }
 
-/* Writes a chart over time, with a row for each point. */
+/* Writes a chart whose horizontal axis is the time, with a row in its table for each point. */
 static void report_page_over_time(const struct report_part *part, struct page_chart chart,
                                   const struct report_column *columns, unsigned count)
 {

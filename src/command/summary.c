@@ -13,7 +13,7 @@ static void summary_add_share(uint64_t share, int width, struct text *text)
     text_add(text, "%*lu.%c", width - 2, (unsigned long)(tenths / 10), (char)('0' + tenths % 10));
 }
 
-/* Prints a share as a whole percentage, rounded down, so that 100 means all. */
+/* Prints `part` of `whole` as a percentage without decimals. The percentage is rounded down, so that 100 means all. */
 static void summary_add_percent(uint64_t part, unsigned __int128 whole, struct text *text)
 {
     text_add(text, "%lu %%", (unsigned long)(snapshot_share(part, whole) / 100));

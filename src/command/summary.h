@@ -41,7 +41,7 @@ void summary_print_share(const struct traffic *traffic, bool all, const struct b
 
 /* The first column and the rates of one line, for summary_print_step. */
 struct summary_step {
-    const char *first; /* what the first column shows, in at most nine letters */
+    const char *first; /* the text in the first column, of at most nine letters */
     bool has_rates;    /* false at the first reading, for which there are no rates */
     double requests;   /* per second */
     double fell_through;

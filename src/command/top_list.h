@@ -58,7 +58,7 @@ enum { TOP_PROCESSES = 256, TOP_COSTLY = 64, TOP_WORDS = 64 };
 /* A process that is not read again, because reading it took too long or needed too much memory. */
 struct top_costly {
     int process;
-    uint64_t start; /* start of the process, as in struct remote_process */
+    uint64_t start; /* time of the start of the process, in kernel ticks */
 };
 
 struct top_list {

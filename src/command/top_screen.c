@@ -12,7 +12,10 @@
 /* The number of lines that show neither a process nor a bucket: the title, two headings and the last line. */
 enum { FIXED_LINES = 4 };
 
-/* The pairs of colours, which are 0 where there are no colours. */
+/*
+ * The numbers of the pairs of foreground and background colours. Number 0, the colours of the terminal, is used where
+ * there are no other colours.
+ */
 enum { PAIR_BAR = 1, PAIR_WARNING = 2, PAIR_GOOD = 3 };
 static bool has_pairs;
 
@@ -219,8 +222,8 @@ bool top_screen_wait(const struct top_list *list, struct top_view *view, int mil
         select_next(list, view, 1);
         return true;
     case ERR:
-        return isatty(STDIN_FILENO); /* if stdin is no terminal any more, false ends the command */
+        return isatty(STDIN_FILENO); /* the terminal is gone if stdin is no terminal any more */
     default:
-        return true; /* the key was a sort key, a change of size, or a key without a meaning */
+        return true; /* the key was a sort key, a change of the window's size, or a key without a meaning */
     }
 }

@@ -12,9 +12,9 @@
 typedef enum command_exit traced_run_judge(int process, int status);
 
 /*
- * Runs the program and traces it with ptrace, which stops it right before its end. Passes on the signals that the
- * program receives. The kernel kills the program if this process ends. Returns the value that `judge` returned. If the
- * program was not stopped before its end, as after SIGKILL, prints an error and returns its exit code.
+ * Runs the program and traces it with ptrace, which stops the program right before its end. Passes on the signals that
+ * the program receives. The kernel kills the program if this process ends. Returns the value that `judge` returned. If
+ * the program was not stopped before its end, as after SIGKILL, prints an error and returns its exit code.
  */
 enum command_exit traced_run_program(const struct launch *launch, traced_run_judge *judge);
 
