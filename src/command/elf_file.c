@@ -1,4 +1,7 @@
-/* Reads from an ELF file the properties that decide if a library can be preloaded into it. */
+/*
+ * Reads from the ELF file of a program or library the properties that decide if the library can be preloaded onto the
+ * program.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/elf_file.h"
 
@@ -10,7 +13,9 @@
 
 #include "base/bounds.h"
 
-/* Reads the path of the dynamic linker, if the file has a segment with that path. */
+/*
+ * Reads the path of the dynamic linker. An ELF file has that path in a segment if a dynamic linker starts the program.
+ */
 static void elf_file_read_interpreter(Elf *elf, struct elf_file *found)
 {
     size_t count = 0;

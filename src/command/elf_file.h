@@ -1,4 +1,7 @@
-/* Reads from an ELF file the properties that decide if a library can be preloaded into it. */
+/*
+ * Reads from the ELF file of a program or library the properties that decide if the library can be preloaded onto the
+ * program.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ELF_FILE_H
 #define SOCKMALLOC_ELF_FILE_H

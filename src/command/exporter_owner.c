@@ -23,7 +23,7 @@ const char *exporter_owner_read_mode(struct exporter_owner *owner, const char *t
 }
 
 /*
- * Reads a user or group id in decimal digits. Returns false if the text is no such number, because it may then be a
+ * Reads a user or group id in decimal digits. Returns false if the text is not such a number; the text may then be a
  * name.
  */
 static bool exporter_owner_number(const char *text, unsigned *number)

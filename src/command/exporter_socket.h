@@ -20,7 +20,7 @@ enum command_exit exporter_socket_tcp(const char *address, int *file);
  */
 enum command_exit exporter_socket_unix(const char *path, const struct exporter_owner *owner, int *file);
 
-/* Removes the file of the socket that exporter_socket_unix has opened, unless another file has replaced it. */
+/* Removes the file of the socket that exporter_socket_unix has opened, unless another file has replaced that file. */
 void exporter_socket_remove(const char *path);
 
 #endif

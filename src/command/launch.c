@@ -1,4 +1,7 @@
-/* Starts a program with the library preloaded: reads its options, makes its environment, and executes it. */
+/*
+ * Starts a program with the library preloaded: reads the options of the command line, makes the environment of the
+ * program, and executes the program.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/launch.h"
 

@@ -82,8 +82,8 @@ void page_chart_begin(const struct page_chart *chart, FILE *file);
 void page_chart_end(FILE *file);
 
 /*
- * Begins a row of the table of a chart. `name` is the text of its first cell, and `place` is the position on the
- * horizontal axis.
+ * Begins a row in the table of a chart. `name` is the text of the first cell, and `place` is the position of the row on
+ * the horizontal axis.
  */
 void page_chart_row(const char *name, double place, FILE *file);
 

@@ -12,10 +12,10 @@
 enum command_exit preload_check_judge_library(const char *library);
 
 /*
- * Returns EXIT_DONE if the library can be preloaded into the program `name`. Otherwise prints an error and returns its
+ * Returns EXIT_DONE if the library can be preloaded onto the program `name`. Otherwise prints an error and returns its
  * exit code. Searches the program as execvp does, and follows a script to its interpreter, also through env. Refuses a
- * static program, a program for another machine or C library, and a program whose file gives it privileges, because the
- * dynamic linker ignores LD_PRELOAD in a privileged program.
+ * static program, and a program for another machine or C library. Also refuses a program whose file gives it
+ * privileges, because the dynamic linker ignores LD_PRELOAD in such a program.
  */
 enum command_exit preload_check_judge(const char *name, const char *library);
 

@@ -30,8 +30,8 @@ static void group_free(struct group_member *member)
 }
 
 /*
- * Returns a new member of the group for the process with this id, with memory for the figures that will be read from
- * it. Returns NULL if there is no memory.
+ * Returns a new member of the group for the process with this id. The member has memory for the figures that will be
+ * read from the process. Returns NULL if there is no memory.
  */
 static struct group_member *group_make(int process)
 {

@@ -1,4 +1,4 @@
-/* Lists the processes of this machine from /proc, and finds those that the words of a command line name. */
+/* Lists the processes of this machine from /proc, and finds the processes that the words of a command line name. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROCESS_LIST_H
 #define SOCKMALLOC_PROCESS_LIST_H

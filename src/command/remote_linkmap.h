@@ -1,4 +1,4 @@
-/* Finds out which of the objects that a process has loaded serves its malloc. */
+/* Finds out which of the objects (program and libraries) that a process has loaded serves the calls of malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_LINKMAP_H
 #define SOCKMALLOC_REMOTE_LINKMAP_H

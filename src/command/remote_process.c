@@ -354,8 +354,7 @@ const char *remote_process_reason(int process)
 }
 
 /*
- * Returns true if this command runs in another pid namespace than the first one that the kernel made, as it does in a
- * container.
+ * Returns true if this command runs in a container: in another pid namespace than the first one that the kernel made.
  */
 static bool remote_process_is_contained(void)
 {

@@ -83,8 +83,8 @@ bool remote_process_is_same(const struct remote_process *target);
 enum remote_process_state remote_process_find(struct remote_process *target);
 
 /*
- * Does what remote_process_find does, but searches only files with "sockmalloc" in their names. It serves a scan over
- * all processes, where searching all files costs too much.
+ * Does what remote_process_find does, but searches only files with "sockmalloc" in their names. Scans over all
+ * processes call this function, because searching all files costs too much.
  */
 enum remote_process_state remote_process_find_named(struct remote_process *target);
 
