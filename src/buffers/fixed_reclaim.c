@@ -7,7 +7,7 @@
 #include "buffers/fixed_chunk.h"
 #include "os/os.h"
 
-/* So many ticks lie within the time that the pool's age is long. */
+/* How many ticks lie within a time as long as the pool's age. */
 enum { TICKS = 4 };
 
 static bool is_held(const struct fixed_pool *pool)
@@ -58,8 +58,8 @@ static uint32_t reclaim_run(struct fixed_pool *pool, uint32_t chunk, struct run 
 }
 
 /*
- * Marks the blocks of a chain as taken, except for the `first_ones` at its top, which were pushed last. `top` is the
- * index of the top block plus one. Returns the chain of those first ones.
+ * Marks the blocks of a chain as taken, except for as many blocks at its top as `first_ones` says. `top` is the index
+ * of the top block, which was pushed last, plus one. Returns the chain of the blocks that were not marked.
  */
 static struct fixed_chain reclaim_mark(struct fixed_pool *pool, uint32_t chunk, uint32_t top, uint32_t first_ones)
 {
@@ -166,8 +166,8 @@ size_t fixed_reclaim_all(struct fixed_pool *pool)
 }
 
 /*
- * Returns how many blocks of the chunk have been free without interruption for at least the pool's age: since the last
- * call that returned such a number. If less time has passed since then, returns 0. The caller holds the pool's lock.
+ * Returns how many blocks of the chunk have been free without interruption since the last call that returned such a
+ * number. Returns 0 if that call was less than the pool's age ago. The caller holds the pool's lock.
  */
 static uint32_t reclaim_idle(struct fixed_pool *pool, uint32_t number, uint64_t now)
 {

@@ -9,12 +9,13 @@
 #include "os/os_process.h"
 
 /*
- * Only the producer moves the head, where the next message is allocated, and the free marker, up to which chunks are
- * known to be free. A free only changes the state of its own message, so threads that free do not disturb each other.
- * The producer looks at the states of messages only when the chunks between the head and the marker are too few.
+ * Only the producer moves the head, where the next message is allocated, and the free marker. All chunks from the head
+ * up to the marker are known to be free. A free only changes the state of its own message, so threads that free do not
+ * disturb each other. The producer looks at the states of messages only when the chunks between the head and the marker
+ * are too few.
  *
  * Each change of the ring is one store or one read-modify-write, and the ring is consistent before and after it. So a
- * process may die at any point. A state at or behind the head has no meaning until the head has moved past it.
+ * process may die at any point. The state of a chunk has no meaning until the head has moved past that chunk.
  */
 
 _Noreturn static COLD void ring_damaged(const struct sockmalloc_ring *ring, uint64_t position, const char *caller)
@@ -45,7 +46,7 @@ _Noreturn static COLD void ring_not_in_use(const struct sockmalloc_ring *ring, c
     message_die(MESSAGE_RING_FREED, caller, message, (unsigned)(state - ring->states), (void *)ring->header);
 }
 
-/* Returns the position `chunks` chunks behind `position`, the head or the marker. The chunks must not reach beyond the
+/* Returns the position `chunks` chunks after `position`, the head or the marker. The chunks must not reach beyond the
  * end of the ring's memory; if they reach exactly its end, the result is the start of the next lap. */
 static uint64_t ring_advance(const struct sockmalloc_ring *ring, uint64_t position, uint32_t chunks)
 {
@@ -66,8 +67,8 @@ static uint32_t ring_read(const struct sockmalloc_ring *ring, uint64_t *marker, 
     return occupied;
 }
 
-/* Moves the free marker over freed messages, up to the first one in use. Returns false if the first message behind the
- * marker is still in use. */
+/* Moves the free marker over freed messages, up to the first one in use. Returns false if the message at the marker is
+ * still in use. */
 static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
 {
     uint64_t marker;

@@ -29,7 +29,7 @@ _Static_assert(sizeof((struct remote_ring *)NULL)->figures == RING_ROWS * sizeof
 /* Describes one kind of objects, message pages or rings, and where their data lie. */
 struct buffer_group {
     const char *word;
-    const char *member; /* the name of their array in the statistics as JSON */
+    const char *member; /* the name of the JSON array that lists the objects of this kind in the statistics */
     const char *size;   /* the word for the unit whose size is printed: a page or a chunk */
     const struct buffer_row *rows;
     unsigned row_count;

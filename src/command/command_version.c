@@ -1,5 +1,5 @@
-/* sockmalloc --version: prints the versions of the command, the library and mimalloc, and the parts that depend on how
- * the command and the library were built. */
+/* sockmalloc --version: prints the versions of the command, the library and mimalloc, and with which compiler, flags
+ * and optional parts the command and the library were built. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command_version.h"
 

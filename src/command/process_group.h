@@ -55,7 +55,7 @@ struct process_group {
     int first;        /* the least process id among those that the words name, with or without the library; 0 if none */
     bool has_buffers; /* true if processes that have only libsockmalloc-buffers.so are members, too */
     bool is_silent;   /* true if nothing is to be printed */
-    bool shows_all;   /* true if no line on stderr says which members cannot be read, because the caller shows them */
+    bool shows_all;   /* true if the caller shows the members that cannot be read, so that stderr does not list them */
     bool rights_told; /* true after a line on stderr has said why processes may not be read */
 };
 

@@ -38,7 +38,7 @@ static bool listener_listens(int file)
     return system_call(SYS_getsockopt, file, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
 }
 
-/* Returns true if SO_RCVTIMEO limits the wait for a connection, or if the kernel does not say so. */
+/* Returns true if SO_RCVTIMEO limits the wait for a connection, and also if the option cannot be read. */
 static bool listener_has_limit(int file)
 {
     struct timeval limit = {0, 0};

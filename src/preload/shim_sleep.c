@@ -158,8 +158,9 @@ EXPORTED int ppoll_checked_name(struct pollfd *files, nfds_t count, const struct
 
 /* --- select ---------------------------------------------------------------------------- */
 
-/* Calls of select for more than SELECT_FILES files are left to libc, because each piece copies the sets onto the stack,
- * of which a signal handler may have little. */
+/* The library divides the wait of a select into pieces (sleep_in_pieces). Each piece works on copies of the sets, which
+ * lie on the stack. Calls for more than SELECT_FILES files are left to libc, because a signal handler may have little
+ * stack. */
 enum { SELECT_SETS = 3, SELECT_FILES = 4096, SELECT_WORDS = SELECT_FILES / (8 * sizeof(fd_mask)) };
 
 struct sleep_select {

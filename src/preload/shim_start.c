@@ -7,8 +7,8 @@
 #include "pool/background.h"
 
 /*
- * The constructors of the program run within this function, before main. Those of libraries have run earlier. glibc
- * and musl have the same arguments, but musl lacks `stack_end`.
+ * The constructors of the program run within __libc_start_main, before main. The constructors of libraries have run
+ * earlier. glibc and musl give __libc_start_main the same arguments, but that of musl lacks `stack_end`.
  */
 typedef int main_function(int, char **, char **);
 typedef int start_function(main_function *program, int count, char **arguments, void (*init)(void), void (*end)(void),

@@ -48,8 +48,8 @@ void *message_route_alloc(size_t request)
 {
     int kept = errno;
     if (message_thread == &message_thread_ended) {
-        /* an ended thread has no page to fill, so each of its blocks would get a page of its own; mimalloc serves them
-         * instead */
+        /* a thread whose destructors of thread-specific data have run has no page to fill, so each block that it still
+         * allocates would get a page of its own; mimalloc serves these blocks instead */
         return NULL;
     }
     void *block = sockmalloc_message_alloc(message_route.messages, request, 0);

@@ -1,5 +1,5 @@
-/* Bookkeeping of the program that lies behind a block, in the bytes of its slot that the request does not use
- * (sockmalloc_slack_alloc). It is called slack. */
+/* Slack: data that a program keeps about a block in the block's own slot, in bytes at the end of the slot that the
+ * request does not use (sockmalloc_slack_alloc). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/slack.h"
 

@@ -1,5 +1,5 @@
-/* Bookkeeping of the program that lies behind a block, in the bytes of its slot that the request does not use
- * (sockmalloc_slack_alloc). It is called slack. */
+/* Slack: data that a program keeps about a block in the block's own slot, in bytes at the end of the slot that the
+ * request does not use (sockmalloc_slack_alloc). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLACK_H
 #define SOCKMALLOC_SLACK_H
@@ -35,8 +35,9 @@ static inline size_t slack_of(uint32_t number)
 bool slack_leaves_room(uint32_t number, size_t request);
 
 /*
- * Copies the slack of one live slot to the end of another one, so that each byte has the same distance from the end of
- * its slot. Does nothing if the target has no space for it beside its request; the slack is then lost with its slot.
+ * Copies the slack of one live slot to the end of another one, `target`, so that each byte has the same distance from
+ * the end of its slot. Does nothing if the target has only one page, or no space for the slack beside its request; the
+ * slack is then lost with its slot.
  */
 void slack_move(uint32_t number, uint32_t target);
 

@@ -19,7 +19,7 @@ def are_tools_here() -> bool:
 
 
 def described(library: Path, header: Path) -> Tree.Element:
-    """Returns abidw's description of the library. It has only those structures that the header declares."""
+    """Returns abidw's description of the library, which has only those structures that the header declares."""
     hidden = ["--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--no-parameter-names", "--no-elf-needed"]
     command = ["abidw", *hidden, "--drop-undefined-syms", "--drop-private-types", "--headers-dir", header.parent]
     done = subprocess.run([*command, library], check=True, capture_output=True, text=True)
@@ -27,7 +27,7 @@ def described(library: Path, header: Path) -> Tree.Element:
 
 
 class Interface:
-    """Those functions of a description whose names begin with sockmalloc_."""
+    """The functions whose names begin with sockmalloc_, in a description of the library by abidw (XML)."""
 
     def __init__(self, root: Tree.Element) -> None:
         self.symbols = {symbol.get("name", ""): symbol for symbol in root.iter("elf-symbol")
@@ -38,8 +38,8 @@ class Interface:
                           if declaration.tag == "function-decl" and declaration.get("name") in self.symbols}
 
     def text(self, names: set[str]) -> str:
-        """Returns the description of these functions and of the types that they need, one line for each function or
-        type."""
+        """Returns the description of the functions with these names and of the types that they need, one line for each
+        function or type."""
         needed: dict[str, Tree.Element] = {}
 
         def need(declaration: Tree.Element) -> None:
@@ -62,7 +62,7 @@ def line(element: Tree.Element) -> str:
 
 def difference(old: str, new: str) -> str:
     """Returns the differences that abidiff finds between two descriptions, or "" if programs that were built with the
-    old one run with the new one. A new function does not count as a difference."""
+    old library run with the new one. A new function does not count as a difference."""
     with tempfile.TemporaryDirectory() as directory:
         files = [Path(directory, name) for name in ("old.abi", "new.abi")]
         for file, text in zip(files, (old, new), strict=True):

@@ -1,4 +1,5 @@
-/* Measures the row `memory`: prints the memory of another process, for scripts/bench-servers. */
+/* The benchmark row `memory`, which scripts/bench-servers runs: prints how much memory of another process is resident,
+ * and how much of that was populated but never written to. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "bench.h"
 #include "memory.h"

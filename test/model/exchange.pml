@@ -93,9 +93,10 @@ byte public_magazine[THREADS]; /* the public magazine of each record */
 
 byte opened; /* how many records were ever used */
 byte closed; /* the set of records without a thread */
-byte depot_full; /* the depot's magazines with slots, as a set; depot_empty has the empty ones */
+byte depot_full; /* the set of the depot's magazines that have slots; depot_empty is the set of its empty magazines */
 byte depot_empty;
-/* sets of slots: those that are on the bucket's stacks or not carved, and those that the program has */
+/* sets of slots: `free_slots` has those that are on the bucket's stacks or not carved, `live` those that the program
+ * has */
 byte free_slots;
 byte live;
 
@@ -151,7 +152,7 @@ inline check_rest()
 proctype thread(byte mine)
 {
     byte private, top, quota, own, got, victim, seen, slot;
-    byte fresh; /* the set of slots in the thread's run of new slots */
+    byte fresh; /* the set of slots that the thread has carved as a run and not yet allocated, one bit for each slot */
     bool has_record, missed;
 #ifdef TRUST_HINT
     byte hint;

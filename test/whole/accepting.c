@@ -549,8 +549,9 @@ CASE(every_accept_can_be_cancelled)
     }
 }
 
-/* Behind a seccomp filter, accept makes no system call but the one that libc's accept makes. Pages that are due are
- * purged before that call. */
+/* Behind a seccomp filter, the library's accept does not find out first if accept would wait, and does not change the
+ * signal mask. It purges the pages that are due, and then calls libc's accept. If no pages are due, libc's accept makes
+ * the only system call. */
 CASE(filtered_accept_makes_no_other_call)
 {
     open_listener();

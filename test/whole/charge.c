@@ -117,8 +117,8 @@ static size_t data_limit(void)
     return limit.rlim_cur;
 }
 
-/* Checks that blocks of the size in argument 1 can use at least that share of the limit which argument 2 gives, in
- * percent. */
+/* Checks that blocks of the size in argument 1 can use at least as many percent of the limit as argument 2 says.
+ * `limit` is in bytes. */
 static void expect_share(size_t limit)
 {
     size_t size = argument(1);
@@ -128,7 +128,8 @@ static void expect_share(size_t limit)
 }
 
 /* The runner's arguments are the size of the blocks in a burst, the size of the blocks that are allocated afterwards,
- * and how many percent of the limit these must at least get. The limit is in force from the start of the program. */
+ * and how many percent of the limit these must at least get. The limit (RLIMIT_DATA) is in force from the start of the
+ * program. */
 CASE(another_size_after_a_burst)
 {
     size_t limit = data_limit();
@@ -137,8 +138,8 @@ CASE(another_size_after_a_burst)
     expect_share(limit);
 }
 
-/* As the case above, but realloc grows each block of the burst to its size, and the burst has as many blocks as the
- * limit permits. */
+/* As the case another_size_after_a_burst, but each block of the burst is allocated small and grown by realloc to the
+ * size in argument 0, and the burst has as many blocks as the limit (RLIMIT_DATA) permits. */
 CASE(another_size_after_blocks_that_grew)
 {
     size_t limit = data_limit();
@@ -146,7 +147,8 @@ CASE(another_size_after_blocks_that_grew)
     expect_share(limit);
 }
 
-/* As the case above, but the limit is 256 MiB, and the program itself sets it by setrlimit or prlimit. */
+/* As the case another_size_after_a_burst, but the limit is 256 MiB, and the program itself sets it, by setrlimit or by
+ * prlimit. */
 CASE(another_size_after_a_late_limit)
 {
     const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
@@ -160,7 +162,7 @@ CASE(another_size_after_a_late_limit)
 }
 
 /* The runner's arguments are a size of blocks, and how many percent of the limit blocks of this size must at least get.
- * Each block grows to this size by realloc. The limit is in force from the start of the program. */
+ * Each block grows to this size by realloc. The limit (RLIMIT_DATA) is in force from the start of the program. */
 CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();

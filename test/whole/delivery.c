@@ -155,8 +155,7 @@ CASE(errno_survives)
     CHECK_EQUAL(calls, 1);
 }
 
-/* The program's handler gets the value that sigqueue has sent with the signal. If the program has no handler, the
- * library writes statistics. */
+/* the value that sigqueue has sent with the stats signal, as the program's handler has received it */
 static volatile sig_atomic_t carried;
 
 static void note_value(int signal_number, siginfo_t *info, void *context)
@@ -165,11 +164,13 @@ static void note_value(int signal_number, siginfo_t *info, void *context)
     carried = info->si_value.sival_int;
 }
 
+/* The program has no handler, so the library writes statistics, although the signal carries a value. */
 CASE(queued_without_handler)
 {
     CHECK_EQUAL(sigqueue(getpid(), STATS, (union sigval){.sival_int = 1}), 0);
 }
 
+/* The program's handler gets the value that sigqueue has sent. */
 CASE(queued_with_a_value)
 {
     struct sigaction action = {.sa_sigaction = note_value, .sa_flags = SA_SIGINFO};

@@ -185,8 +185,8 @@ static void churn(unsigned seed)
     }
 }
 
-/* Allocates and frees long enough for free slots to decay, ticks to purge them, and all code that reads the clock to
- * run. */
+/* Allocates and frees for at least MILLISECONDS. In this time free slots decay, the library's ticks purge them, and all
+ * code of the library that reads the clock runs. */
 static void work(void)
 {
     uint64_t end = now() + MILLISECONDS;
@@ -207,8 +207,9 @@ CASE(takes_its_first_block_there)
     succeed();
 }
 
-/* With this argument the program has a constructor that installs the filter before main. The library may then start no
- * background thread when main begins. */
+/* The name of the case main_begins_there. If the program runs this case, a constructor installs a filter before main
+ * that kills the process if any code creates a thread. So the library may start no background thread when main
+ * begins. */
 static const char before_main[] = "main_begins_there";
 
 __attribute__((constructor)) static void forbid_threads(int words, char **word)
@@ -486,7 +487,8 @@ CASE(question_is_no_filter)
 }
 
 /*
- * The library wraps syscall. It passes all arguments on, and returns the result and errno, as libc's own syscall does.
+ * The library wraps the function syscall. The wrapper passes all arguments on, and returns the result and errno, as
+ * libc's own syscall does.
  */
 CASE(syscall_passes_everything_on)
 {

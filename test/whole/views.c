@@ -1,5 +1,5 @@
-/* Lets the command's code read forged counters and changed recordings by the hundred. That code must neither crash nor
- * hang. */
+/* Tests that the command's code neither crashes nor hangs when it reads false counters of another process, or a damaged
+ * recording. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>
@@ -15,14 +15,15 @@
 #include "statistics/format.h"
 
 /*
- * usage: views COUNT SEED FORGER. FORGER is a program that runs with the library that FORGER_PRELOAD names. For each of
- * COUNT seeds from SEED on, it forges its counters, and a recording is changed as well. If the reading code fails, the
- * seed is printed on stdout, and the same seed repeats the failure. On stderr is what the command prints about
- * recordings.
+ * usage: views COUNT SEED FORGER. FORGER is a program, of which FORGERS processes run with the library that the
+ * environment variable FORGER_PRELOAD names. For each of COUNT seeds from SEED on, one of these processes overwrites
+ * its own counters with false values, and this program reads them by the command's code. Then this program changes
+ * bytes of a recording, and reads the recording by the command's code. If that code fails, the seed is printed on
+ * stdout, and a run with this seed repeats the failure. The command's messages about recordings go to stderr.
  */
 
-/* PATIENCE_MS: a reading of another process that takes longer, in milliseconds, is ended. FORGERS: how many processes
- * forge counters at once. */
+/* PATIENCE_MS: the time limit for reading another process, in milliseconds. RECORDING_SIZE: bytes. FORGERS: how many
+ * processes of FORGER run at the same time. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
 /* The child process that reads another one may use this much memory, in KiB: the copies that it makes, and 24 MiB for
@@ -79,7 +80,7 @@ static void check_formats(const struct snapshot *snapshot, const struct bucket_p
     }
 }
 
-/* Prints pools as JSON, which is one line without its end. */
+/* Prints pools as JSON and checks what was printed. pool_format_json prints one line without the newline at its end. */
 static void check_pools(const struct remote_pools *pools)
 {
     static char buffer[POOL_FORMAT_SIZE];
@@ -219,7 +220,7 @@ static void put(const void *bytes, size_t size)
     whole_size += size;
 }
 
-/* Writes a correct recording, which has one sample and an end. */
+/* Writes a correct recording into `whole`: a head, one sample, and an end. */
 static void record(const struct forger *forger)
 {
     static struct recording_head head;

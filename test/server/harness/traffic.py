@@ -83,7 +83,7 @@ def has_database(place: Place) -> bool:
 
 
 def has_table(place: Place) -> bool:
-    """Returns true if PostgreSQL accepts connections. Then makes the table for the values."""
+    """If PostgreSQL accepts connections, makes the table for the values and returns true."""
     try:
         client = postgres.Postgres(place.port)
     except postgres.Refused:

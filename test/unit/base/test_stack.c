@@ -107,7 +107,7 @@ Test(stack, tag_is_at_least_40_bits_wide)
     cr_assert_leq((int)STACK_NUMBER_BITS, 64 - 40);
 }
 
-/* The tag in the stack's head grows with each operation, and is 0 again after its largest value. That must not change
+/* The tag in the stack's head grows with each pop, and is 0 again after its largest value. This wrap must not change
  * the item's number, which lies beside the tag in the same word. */
 Test(stack, tag_wraps_round)
 {
@@ -171,7 +171,8 @@ static void exchange_between(void *context)
     popped_between = stack_pop(&stack, links, 0);
     uint32_t below = stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, popped_between);
-    if (below != STACK_EMPTY) { /* if there was no second item, the interrupted pop has already removed it */
+    /* `below` is STACK_EMPTY if the interrupted pop has already removed its item, so that only one item was left */
+    if (below != STACK_EMPTY) {
         stack_push(&stack, links, 0, below);
     }
     popped_between = STACK_EMPTY;

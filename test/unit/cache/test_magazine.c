@@ -1,5 +1,5 @@
-/* Tests of cache/magazine.c: magazines are aligned, they can be pushed to stacks and popped again, and their table has
- * a largest size. */
+/* Tests of cache/magazine.c: magazines are aligned, they can be pushed to stacks and popped again, and none is opened
+ * when their table is full. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

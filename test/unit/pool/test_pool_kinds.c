@@ -213,7 +213,8 @@ Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
     house_assert();
 }
 
-/* Each trained bucket gets an equal part of the budget, and the quota of a processor is at most one magazine. */
+/* Only the buckets below `first_large` have quotas. Each of these buckets gets an equal part of the budget, and the
+ * quota of a processor is at most one magazine. */
 Test(pool_kinds, processors_share_the_budget)
 {
     lay(KIND_CPU);

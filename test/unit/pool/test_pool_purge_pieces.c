@@ -275,8 +275,8 @@ static void open_cache(unsigned number)
     CHECK(capture_is_clean(&capture));
 }
 
-/* The process has several threads when it forks. So the child finds its free slots, and the unfinished one too, by
- * their metadata. */
+/* The process has several threads when it forks, so the child drops all magazines and stacks, and finds the free slots
+ * by their metadata. It must also find the slot of which only some pieces were purged before the fork. */
 Test(pool_purge_pieces, child_of_threads_finds_the_slot)
 {
     lay(1);

@@ -8,7 +8,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* INTERVAL: each thread samples one of so many requests. */
+/* Each thread samples one of INTERVAL requests. */
 enum { INTERVAL = 61, REQUESTS = 100 * INTERVAL, THREADS = 1000, FEW = 6 };
 
 static struct histogram_figures figures;

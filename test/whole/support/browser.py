@@ -53,7 +53,8 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def close(self) -> None:
-        """Ends the browser. All its processes have ended when no process has the other end of the pipe open."""
+        """Ends the browser, and waits until no process has the other end of the pipe open, because all processes of the
+        browser have ended then."""
         self._session = None
         with contextlib.suppress(EOFError, OSError):
             self.call("Browser.close")
