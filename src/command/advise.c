@@ -1,4 +1,5 @@
-/* Says if the pools are worth while in a server, and which settings would save how much memory. */
+/* The rules of `sockmalloc advise`: they judge if the library's pools are worth while in a server, and which settings
+ * would save how much memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/advise.h"
 
@@ -11,7 +12,7 @@
 /* The input of all rules: the facts about a server, and figures that are computed from the facts once. */
 struct advise_work {
     const struct advise_facts *facts;
-    struct remote_sizes sizes; /* sizes of the requests in the slots in use, measured or estimated */
+    struct remote_sizes sizes; /* the sizes of the requests that the slots in use hold, measured or estimated */
     uint64_t live;             /* resident bytes of slots in use */
     uint64_t free;             /* resident bytes of free slots */
     uint64_t cached;           /* the bytes of `free` that lie in caches of threads or processors */
@@ -45,7 +46,8 @@ static size_t bucket_first(const struct bucket_plan *plan, unsigned bucket)
     return bucket > 0 ? plan->capacity[bucket - 1] + 1 : plan->minimum;
 }
 
-/* Returns the bucket that serves the requests of a step of the histogram, or plan->count if no bucket serves them. */
+/* Returns the bucket that serves the requests of a step of the histogram of request sizes, or plan->count if no bucket
+ * serves them. */
 static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 {
     size_t request = histogram_end(step);
@@ -57,8 +59,9 @@ static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 }
 
 /*
- * Estimates how large the requests in the slots in use are. In each bucket they are assumed to be distributed as the
- * requests that the histogram has counted. The histogram counts most requests when they are freed.
+ * Estimates how large the requests in the slots in use are. Assumes that the requests of each bucket are distributed as
+ * the requests that the histogram has counted. An estimate is needed because the histogram counts most requests when
+ * they are freed.
  */
 static void estimate_sizes(const struct advise_facts *facts, struct remote_sizes *sizes)
 {
@@ -117,7 +120,8 @@ static uint64_t pages(const struct advise_work *work, uint64_t bytes)
     return (bytes + work->page - 1) / work->page * work->page;
 }
 
-/* Returns the bytes of pages that the requests in one step of the histogram need if each request begins at a page. */
+/* Returns the bytes of pages that the requests in one step of the histogram of request sizes need if each request
+ * begins at a page. */
 static uint64_t step_pages(const struct advise_work *work, unsigned step)
 {
     uint64_t count = work->sizes.count[step];
@@ -171,19 +175,19 @@ static struct text sentence(struct advice *advice)
     return text_begin(advice->text, sizeof advice->text);
 }
 
-/* The buffers whose size is a little above a power of two. */
+/* The buffers of a server whose size is a little above one power of two. */
 struct over {
     uint64_t size; /* the power of two, in bytes */
     uint64_t count;
-    uint64_t bytes;  /* the sum of their requests, in bytes */
-    uint64_t saving; /* bytes of their pages beyond the power of two, as far as these are resident */
+    uint64_t bytes;  /* the sum of the requests for these buffers, in bytes */
+    uint64_t saving; /* resident bytes that would be saved if each buffer fitted into the power of two */
 };
 
 /*
  * Returns the size in bytes to set in the server, so that a buffer takes no more than over->size, a power of two. The
- * server adds some bytes of its own to the size that is set. If a power of two is set, the buffers exceed it by just
- * these bytes. If another size is set, they may exceed the power of two by more, so at most ADDED_MOST bytes are
- * subtracted.
+ * server adds some bytes of its own to each buffer. The mean of the buffers minus over->size is taken as the number of
+ * added bytes. That is exact if the present setting is the power of two. If another size is set, the difference may be
+ * larger, so at most ADDED_MOST bytes are subtracted.
  */
 static uint64_t over_bytes(const struct over *over)
 {
@@ -193,7 +197,8 @@ static uint64_t over_bytes(const struct over *over)
     return (over->size - added) / UNIT * UNIT;
 }
 
-/* Appends the lines of a row of ADVISE_SERVER_ROWS. Replaces each @ and each # by the new size of a buffer. */
+/* Appends the lines of a row of ADVISE_SERVER_ROWS. Replaces each @ by over->size in a short form such as 16k, and each
+ * # by the result of over_bytes. */
 static void add_lines(const char *lines, const struct over *over, struct text *text)
 {
     for (; *lines != '\0'; lines++) {
@@ -208,8 +213,8 @@ static void add_lines(const char *lines, const struct over *over, struct text *t
 }
 
 /*
- * Stores the server's own setting, its new value and its lines in the advice. For an unknown program the setting is
- * called "buffer size", and there are no lines.
+ * Stores in the advice: the server's own setting for the size of its buffers, the new value, and the lines for the
+ * server's configuration. For an unknown program the setting is called "buffer size", and there are no lines.
  */
 static void set_server(const struct advise_work *work, struct advice *advice, const struct over *over)
 {
@@ -311,8 +316,8 @@ static bool advise_minimum(const struct advise_work *work, struct advice *advice
 }
 
 /*
- * Returns the requests of all sizes that were counted. If there is no such count, returns the requests that the
- * snapshot has counted since the program started.
+ * Returns the counts of requests of all sizes, if the caller has counted them (facts->traffic). Otherwise returns the
+ * counts that the snapshot has had since the program started.
  */
 static struct traffic traffic_of(const struct advise_work *work)
 {

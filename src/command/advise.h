@@ -1,4 +1,5 @@
-/* Says if the pools are worth while in a server, and which settings would save how much memory. */
+/* The interface of the rules of `sockmalloc advise`: they judge if the library's pools are worth while in a server, and
+ * which settings would save how much memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ADVISE_H
 #define SOCKMALLOC_ADVISE_H
@@ -25,13 +26,16 @@ enum advise_rule {
 /* The facts from which advise_judge judges a server. */
 struct advise_facts {
     const struct snapshot *snapshot;
-    const struct snapshot_figures *former; /* total figures from at least a second before `snapshot`, or NULL */
+    /* the total figures of a snapshot at least a second older than `snapshot`, or NULL */
+    const struct snapshot_figures *former;
     const struct bucket_plan *plan;
     const struct option_set *settings;
     const struct remote_memory *memory; /* NULL if it is unknown */
-    const struct traffic *traffic;      /* all sizes of requests; NULL if only the pools' sizes were counted */
-    const struct remote_sizes *sizes;   /* requests in slots in use; NULL if unknown, and to be estimated */
-    unsigned threads;                   /* 0 if unknown */
+    /* counts of requests of all sizes; NULL if only sizes that the pools serve were counted */
+    const struct traffic *traffic;
+    /* sizes of the requests in slots in use; if NULL, advise_judge estimates them */
+    const struct remote_sizes *sizes;
+    unsigned threads; /* 0 if unknown */
     unsigned processors;
 };
 
@@ -39,12 +43,15 @@ enum { ADVISE_LEAST = 256 << 10, ADVISE_TEXT_SIZE = 320, ADVISE_LINES_SIZE = 160
 
 struct advice {
     enum advise_rule rule;
-    uint64_t saving;               /* bytes; 0 if the advice saves no memory, or if its saving is unknown */
-    char setting[48];              /* the environment variable, or the name of the server's own setting */
-    char value[24];                /* the new value of `setting`; "" if there is no single value */
-    char text[ADVISE_TEXT_SIZE];   /* a sentence that says what was found */
-    char lines[ADVISE_LINES_SIZE]; /* for the environment or the server's configuration, each with a line end */
-    const char *place;             /* the name of the place where `lines` belong */
+    /* bytes that the advice would save; 0 if it saves no memory, or if the saving is unknown */
+    uint64_t saving;
+    /* the environment variable, or the server's own setting, that the advice would change */
+    char setting[48];
+    char value[24];              /* the new value of `setting`; "" if there is no single value */
+    char text[ADVISE_TEXT_SIZE]; /* a sentence that says what was found */
+    /* lines to add to the environment or the server's configuration, each with a line end */
+    char lines[ADVISE_LINES_SIZE];
+    const char *place; /* the name of the place to which the user adds `lines` */
 };
 
 struct advise_result {
@@ -57,13 +64,13 @@ struct advise_result {
 /* Judges a server by the facts, and stores the verdict and all advices in *result. */
 void advise_judge(const struct advise_facts *facts, struct advise_result *result);
 
-/* Returns a sentence that says what to do, and what doing it costs. */
+/* Returns a sentence that tells the user what to do to follow the advice, and what doing it costs. */
 const char *advise_purpose(const struct advice *advice);
 
 /*
- * Print the verdict and all advices. advise_print prints text in lines of at most 80 columns, with the verdict first.
- * advise_print_json prints one line of JSON. advise_print_lines prints lines for the environment and for the server's
- * configuration.
+ * These functions print the verdict and all advices. advise_print prints text in lines of at most 80 columns, with the
+ * verdict first. advise_print_json prints one line of JSON. advise_print_lines prints lines for the environment and for
+ * the server's configuration.
  */
 void advise_print(const struct advise_result *result, struct text *text);
 void advise_print_json(const struct advise_result *result, struct text *text);

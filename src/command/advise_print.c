@@ -1,4 +1,5 @@
-/* Prints an advice: as text, as JSON, and as lines for the environment and the configuration of the server. */
+/* Prints the result of `sockmalloc advise`: as text, as JSON, and as lines for the environment and the configuration of
+ * the server. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 

@@ -7,8 +7,8 @@
 #include "command/report_source.h"
 
 /*
- * Judges the server by the sample with the most resident memory. A setting that the file lacks counts with its default
- * value.
+ * Judges the server whose statistics the file holds, by the sample with the most resident memory. A setting that the
+ * file lacks counts with its default value.
  */
 void advise_source_judge(const struct report_source *source, struct advise_result *result);
 

@@ -21,12 +21,15 @@ static const struct buffer_row message_rows[] = {REMOTE_MESSAGE_ROWS(ROW)};
 static const struct buffer_row ring_rows[] = {REMOTE_RING_ROWS(ROW)};
 #undef ROW
 
-/* struct remote_message and struct remote_ring hold their figures as numbers of 64 bits, in the order of the rows. */
+/* struct remote_message and struct remote_ring hold their figures as 64-bit numbers in the order of the rows, so the
+ * figures are read as an array. */
 enum { MESSAGE_ROWS = sizeof message_rows / sizeof *message_rows, RING_ROWS = sizeof ring_rows / sizeof *ring_rows };
 _Static_assert(sizeof((struct remote_message *)NULL)->figures == MESSAGE_ROWS * sizeof(uint64_t), "one row a figure");
 _Static_assert(sizeof((struct remote_ring *)NULL)->figures == RING_ROWS * sizeof(uint64_t), "one row a figure");
 
-/* Describes one kind of objects, message pages or rings, and where their data lie. */
+/*
+ * Describes one kind of objects, either message pages or rings, and says where their data lie in struct remote_buffers.
+ */
 struct buffer_group {
     const char *word;
     const char *member; /* the name of the JSON array that lists the objects of this kind in the statistics */

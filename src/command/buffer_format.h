@@ -21,7 +21,8 @@ void buffer_format_text(const struct remote_buffers *buffers, int process, struc
  */
 void buffer_format_json(const struct remote_buffers *buffers, struct text *text);
 
-/* Some pools, message pages and rings, and the labels that all of their samples get. */
+/* The pools, message pages and rings of one process, or of one program as a sum, and the labels that all of their
+ * samples in Prometheus's format get. */
 struct pool_subject {
     const struct remote_pools *pools;
     const char *labels;

@@ -39,8 +39,9 @@ static bool is_trusted(const struct stat *status)
 }
 
 /*
- * Opens the file of a module by the path that the process sees. Returns a descriptor and stores the path, or returns
- * -1.
+ * Opens the file of a module, which is the program or a library, by the path that the process sees. Returns a
+ * descriptor and stores the path in *path. Returns -1 if there is no such file, or if it must not be read. libdw calls
+ * this function.
  */
 static int find_file(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base, char **path, Elf **elf)
 {
@@ -64,7 +65,7 @@ static int find_file(Dwfl_Module *module, void **data, const char *name, Dwarf_A
 bool caller_name_open(int process)
 {
     static const Dwfl_Callbacks callbacks = {.find_elf = find_file, .find_debuginfo = dwfl_standard_find_debuginfo};
-    unsetenv("DEBUGINFOD_URLS"); /* nothing is fetched from the network */
+    unsetenv("DEBUGINFOD_URLS"); /* libdw then fetches no debugging information from the network */
     opened = process;
     modules = dwfl_begin(&callbacks);
     if (modules == NULL) {
@@ -82,7 +83,7 @@ void caller_name_close(void)
 }
 
 /*
- * Returns the source line of an address, or NULL. Finds the compilation unit by the ranges that the unit lists itself.
+ * Returns the source line of an address, or NULL. Finds the compilation unit by the ranges that the unit itself lists.
  * dwfl_module_getsrc is not used, because it reads the section .debug_aranges, which clang does not write.
  */
 static Dwarf_Line *find_line(Dwfl_Module *module, uintptr_t address)

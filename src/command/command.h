@@ -31,8 +31,9 @@ struct command_option {
 };
 
 /*
- * A function of the subcommand that receives the options and arguments of its command line one by one. Returns NULL, or
- * a text that says what is wrong. `key` is the option's key, or COMMAND_ARGUMENT for an argument of no option.
+ * command_taker is the type of a subcommand's function that receives the options and arguments of its command line one
+ * by one. Returns NULL, or a text that says what is wrong. `key` is the option's key, or COMMAND_ARGUMENT for an
+ * argument of no option.
  */
 enum { COMMAND_ARGUMENT = -1, COMMAND_LONG_ONLY = 0x1000 };
 typedef const char *command_taker(void *input, int key, const char *argument);
@@ -58,7 +59,7 @@ const char *command_read_interval(const char *text, double *seconds);
 struct timespec command_time(double seconds);
 void command_wait(double seconds);
 
-/* Writes all bytes to a descriptor. Returns false, with errno set, if that is not possible. */
+/* Writes all bytes to a descriptor. Returns false, with errno set, if not all bytes can be written. */
 bool command_write_all(int file, const char *text, size_t size);
 
 /* Writes `size` bytes to stdout. Returns EXIT_DONE, or prints an error and returns EXIT_UNWRITTEN. */

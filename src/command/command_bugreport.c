@@ -25,13 +25,13 @@
 enum { PROCESSES_MAX = 16, FILE_MAX = 16 << 20, LATE_MAX = 3, LINE_SIZE = 4096, FILE_NAME_SIZE = 64 };
 
 /*
- * The most words of a source. A line of the source's file is copied if it begins with one of the words. If the source
- * has no words, all lines are copied.
+ * WORDS is the most words in a struct source, which describes a file to copy into the report. A line of the file is
+ * copied if it begins with one of the words. If there are no words, all lines are copied.
  */
 enum { WORDS = 12 };
 
 struct source {
-    const char *file; /* a path for `machine`, and a name below /proc/PID for `process` */
+    const char *file; /* a path in the rows of `machine`; a name below /proc/PID in the rows of `process` */
     const char *words[WORDS];
 };
 
@@ -119,7 +119,8 @@ static void add_lines(FILE *report, char *text, const char *const words[WORDS])
     }
 }
 
-/* Adds lines of a file that describes the machine. The file is read directly, because no process can delay the read. */
+/* Adds lines of a file that describes the machine. This process reads the file itself, without a time limit, because no
+ * other process can delay the read. */
 static void add_machine_file(FILE *report, const char *path, const char *const words[WORDS])
 {
     char text[LINE_SIZE];
@@ -232,7 +233,8 @@ static void add_environment(FILE *report, struct remote_process *target)
     free(text);
 }
 
-/* Adds each setting in force in the process, and where it was set. The global `options` are those of this process. */
+/* Adds each setting in force in the process that the report describes, and where the setting was made. The caller has
+ * stored that process's settings in the global `options`. */
 static void add_settings(FILE *report)
 {
     char line[LINE_SIZE];

@@ -220,7 +220,9 @@ static void check_member(struct group_member *member, struct check_part *part)
     part->details = strdup(buffer);
 }
 
-/* Prints a verdict once for all processes of the group to which it applies. `first` is the first of these processes. */
+/*
+ * Prints the verdict of the process `first` once, with the numbers of all later processes that have the same verdict.
+ */
 static enum command_exit check_print_part(const struct process_group *group, struct check_part *part, unsigned first)
 {
     static char buffer[VERDICT_SIZE];

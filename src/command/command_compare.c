@@ -54,8 +54,8 @@ static const char *take_seconds(const char *text, double *seconds)
 }
 
 /*
- * Reads the times of two memory figures, in seconds after the end of the burst. Rounds each time to a multiple of the
- * time between two samples.
+ * Reads the times of the early and the late memory figure, in seconds after the end of the burst. Rounds each time to a
+ * multiple of the time between two samples.
  */
 static const char *take_times(struct compare_result *result, const char *text)
 {
@@ -296,7 +296,7 @@ static enum command_exit take_turn(struct compare_result *result, struct compare
     return EXIT_DONE;
 }
 
-/* Returns true if an allocator other than sockmalloc has not been left out. */
+/* Returns true if at least one allocator besides sockmalloc is still compared. */
 static bool has_peer(const struct compare_result *result)
 {
     bool has_any = false;
@@ -329,7 +329,7 @@ static enum command_exit take_turns(struct compare_result *result)
 
 /* --- output --- */
 
-/* Writes the output of `print` to the file at `path`, or to stdout if `path` is NULL. */
+/* Writes what the function `print` prints to the file at `path`, or to stdout if `path` is NULL. */
 static enum command_exit print_by(const struct compare_result *result,
                                   void (*print)(const struct compare_result *result, FILE *file), const char *path)
 {

@@ -28,9 +28,9 @@
 enum { EXPORTER_MILLISECONDS = 2000 };
 
 struct exporter_line {
-    const char *address;   /* of --listen, or NULL */
-    const char *path;      /* of --unix, or NULL */
-    const char *directory; /* of --textfile, or NULL */
+    const char *address;   /* HOST:PORT, the argument of --listen; NULL if not given */
+    const char *path;      /* the argument of --unix, a socket's path; NULL if not given */
+    const char *directory; /* the argument of --textfile; NULL if not given */
     double interval;       /* seconds from one file to the next; 0 if the option was not given */
     bool has_owner;
     struct exporter_owner owner;
@@ -71,7 +71,8 @@ static const char *exporter_take_argument(void *input, int key, const char *argu
     }
 }
 
-/* Reads all processes and makes the page. Returns NULL if that failed; an error has then been printed. */
+/* Reads all processes and makes the page with their metrics. Returns NULL if that failed; an error has then been
+ * printed. */
 static char *exporter_make_page(const struct exporter_wish *wish, size_t *size)
 {
     return exporter_read(&exporter) ? exporter_print(&exporter, wish, size) : NULL;

@@ -121,7 +121,9 @@ static bool list_is_plain(const char *word)
            word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+-")] == '\0';
 }
 
-/* Adds a word that a shell can offer to the text, in a line of its own. Leaves other words out. */
+/*
+ * Adds the word to the text, in a line of its own, if a shell's completion can offer the word. Otherwise adds nothing.
+ */
 static void list_add_word(struct text *text, const char *word)
 {
     if (list_is_plain(word)) {

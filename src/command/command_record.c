@@ -136,7 +136,7 @@ static enum command_exit record_take_sample(struct record_wish *wish, struct pro
 
 /*
  * Writes samples until no process is left, until the count is reached, or until a signal ends the recording. `sum` and
- * sample->memory are the first sample. All samples of a file have buckets of the same sizes, so a later sample whose
+ * sample->memory hold the first sample. All samples of a file have buckets of the same sizes, so a later sample whose
  * buckets have other sizes ends the recording.
  */
 static enum command_exit record_sample(struct record_wish *wish, struct process_sum *sum, int file,
@@ -182,7 +182,7 @@ static enum command_exit record_to(struct record_wish *wish, struct process_sum 
     if (code == EXIT_UNWRITTEN) {
         return code;
     }
-    sample.time = 0; /* time 0 marks the end of the samples; `number` is how many there are */
+    sample.time = 0; /* a sample of time 0 marks the end of the samples; its `number` says how many samples there are */
     enum command_exit ended = record_append(wish, file, &sample);
     return code == EXIT_DONE ? ended : code;
 }

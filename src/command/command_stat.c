@@ -57,8 +57,8 @@ static const char *stat_take(void *input, int key, const char *argument)
 struct stat_subject {
     const struct snapshot *snapshot;
     const struct bucket_plan *plan;
-    const struct remote_memory *memory; /* NULL if it could not be read */
-    const struct remote_pools *pools;   /* printed together with the statistics as JSON and for Prometheus */
+    const struct remote_memory *memory; /* NULL if the memory could not be read */
+    const struct remote_pools *pools;   /* as JSON and for Prometheus, these are printed together with the statistics */
     bool same_settings;
     const struct traffic *traffic; /* the requests that --sample has counted, or NULL */
     struct group_rates rates;
@@ -209,8 +209,8 @@ static enum command_exit stat_print_sum(struct stat_wish *wish, const struct tra
 }
 
 /*
- * Sends the signal to each process. The value SOCKMALLOC_DUMP_ONLY tells the library not to call the program's own
- * handler of the signal. Returns EXIT_DONE, or the exit code of the last error.
+ * Sends the library's statistics signal to each process. The value SOCKMALLOC_DUMP_ONLY tells the library not to call
+ * the program's own handler of the signal. Returns EXIT_DONE, or the exit code of the last error.
  */
 static enum command_exit stat_ask_all(struct process_group *group)
 {
@@ -327,8 +327,9 @@ static enum command_exit stat_print_group(struct stat_wish *wish, const struct t
         return stat_print_all_pools(wish);
     }
     /*
-     * If there are statistics, the pools were printed together with them for Prometheus, because each metric may occur
-     * only once in the output.
+     * true if the pools of processes that have loaded only libsockmalloc-buffers.so must still be printed. For
+     * Prometheus these were printed together with the statistics, if there are statistics, because each metric may
+     * occur only once in the output.
      */
     bool follow = wish->format == FORMAT_JSON || (wish->format == FORMAT_PROMETHEUS && !has_statistics);
     return code == EXIT_DONE && follow ? stat_print_buffers(wish) : code;
@@ -337,8 +338,8 @@ static enum command_exit stat_print_group(struct stat_wish *wish, const struct t
 static enum command_exit stat_do(struct stat_wish *wish)
 {
     /*
-     * a process that has loaded libsockmalloc-buffers.so alone gets no signal, and has no rates for the lines of
-     * --interval
+     * true to include processes that have loaded libsockmalloc-buffers.so but not the library: they get no signal, have
+     * no requests to watch, and have no rates for the lines of --interval
      */
     wish->group.has_buffers =
         !wish->by_signal && wish->sample == 0 && (wish->interval == 0 || wish->format != FORMAT_TEXT);

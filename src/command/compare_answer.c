@@ -47,7 +47,7 @@ static bool judge_head(struct compare_answer *answer)
     answer->closes = begins(connection, "close") || (minor == 0 && !begins(connection, "keep-alive"));
     answer->used = 0;
     if (answer->status / 100 == 1) {
-        answer->state = ANSWER_HEAD; /* an interim answer, which the final answer follows */
+        answer->state = ANSWER_HEAD; /* a status of 1xx is an interim answer, which the final answer follows */
     } else if (answer->status == 204 || answer->status == 304) {
         answer->state = ANSWER_DONE;
     } else if (begins(encoding, "chunked")) {
@@ -68,13 +68,14 @@ static bool judge_chunk_line(struct compare_answer *answer)
     bool is_number = end != answer->head;
     answer->used = 0;
     answer->state = answer->left > 0 ? ANSWER_CHUNK : ANSWER_TRAILER;
-    answer->left += 2; /* the end of the line after the chunk */
+    answer->left += 2; /* the two bytes of the line end after the chunk are skipped, too */
     return is_number;
 }
 
 static bool judge_trailer(struct compare_answer *answer)
 {
-    answer->state = answer->used == 2 ? ANSWER_DONE : ANSWER_TRAILER; /* an empty line is the last one */
+    /* two bytes are an empty line, which is the last line */
+    answer->state = answer->used == 2 ? ANSWER_DONE : ANSWER_TRAILER;
     answer->used = 0;
     return true;
 }
@@ -101,7 +102,9 @@ static bool append(struct compare_answer *answer, const char *end, char byte)
     return answer->used >= length && memcmp(answer->head + answer->used - length, end, length) == 0;
 }
 
-/* Parses one byte of a line or a head. Returns false if the text is not valid in the protocol. */
+/*
+ * Parses one byte of a line, or of the head of an HTTP answer. Returns false if the text is not valid in the protocol.
+ */
 static bool take_text(struct compare_answer *answer, enum compare_protocol protocol, char byte)
 {
     bool is_head = answer->state == ANSWER_HEAD && protocol == COMPARE_HTTP;

@@ -22,7 +22,7 @@ struct compare_answer {
         ANSWER_DONE,
     } state;
     int status;  /* the HTTP status; for RESP it is 200, or 500 for an error */
-    bool closes; /* the server closes the connection after this answer */
+    bool closes; /* true if the server closes the connection after this answer */
     uint64_t left;
     size_t used; /* bytes of `head` */
     char head[COMPARE_HEAD_SIZE];
@@ -37,7 +37,7 @@ void compare_answer_begin(struct compare_answer *answer);
 ptrdiff_t compare_answer_take(struct compare_answer *answer, enum compare_protocol protocol, const char *bytes,
                               size_t count);
 
-/* Handles the end of the connection. Returns true if the answer is complete with it. */
+/* Handles the end of the connection. Returns true if that end completes the answer. */
 bool compare_answer_close(struct compare_answer *answer);
 
 #endif

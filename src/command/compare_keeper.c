@@ -18,8 +18,8 @@
 #include "command/compare_wait.h"
 
 /*
- * After this many seconds of ending its descendants, a keeper sends SIGTERM to all of them. After as many more seconds
- * it sends SIGKILL to all of them.
+ * When a keeper ends its descendants, it sends SIGTERM to all of them after this many seconds, and SIGKILL to all of
+ * them after as many seconds more.
  */
 static const double PATIENCE_SECONDS = 5;
 

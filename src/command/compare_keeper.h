@@ -20,7 +20,7 @@ enum { COMPARE_SAID_SIZE = 512 };
  * descendant is left.
  */
 struct compare_report {
-    int status;                   /* of the program, as waitpid returns it */
+    int status;                   /* the status of the program, as waitpid returns it */
     bool has_others;              /* true while the program has descendants that live on */
     char said[COMPARE_SAID_SIZE]; /* the last bytes that the program wrote to its stdout and stderr */
 };

@@ -29,9 +29,10 @@ enum {
     SPARE_DESCRIPTORS = 64,
 };
 
-static const double ANSWER_SECONDS = 5; /* the most seconds that a single answer may take before the load begins */
+/* the most seconds to wait for one answer: to a request of the probe, or to the storing of a value for slow clients */
+static const double ANSWER_SECONDS = 5;
 
-static char buffer[BUFFER_SIZE]; /* the bytes that arrive; their content is ignored in the body of an answer */
+static char buffer[BUFFER_SIZE]; /* receives the bytes that arrive; the content of an answer's body is ignored */
 static char value[COMPARE_VALUE_SIZE + 2];
 
 struct connection {
@@ -63,8 +64,8 @@ struct run {
 };
 
 /*
- * Lets this process open `files` more files, if its limit can be raised. Returns the limit that was valid before. The
- * caller sets that limit again, because servers that are started later inherit the limit.
+ * Raises the limit of open files of this process by `files`, as far as that is possible. Returns the limit that was
+ * valid before. The caller sets that limit again, because servers that are started later inherit the limit.
  */
 static struct rlimit raise_limit(int files)
 {
@@ -140,7 +141,7 @@ static void set_patience(int socket, double seconds)
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
 }
 
-/* Connects to the server. Returns the socket, or -1. */
+/* Connects to the server, and waits until the connection is made. Returns the socket, or -1. */
 static int connect_waiting(const struct compare_load *load, bool is_slow)
 {
     int size = SLOW_BUFFER_SIZE;
@@ -223,7 +224,8 @@ static bool try_path(struct compare_load *load, const char *path, struct compare
 
 bool compare_load_probe(struct compare_load *load, struct compare_fault *fault)
 {
-    static const char ping[] = "PING\r\n\r\n"; /* redis ignores the second line; a server of HTTP answers an error */
+    /* redis answers the first line and ignores the empty one; a server of HTTP answers with an error */
+    static const char ping[] = "PING\r\n\r\n";
     static struct compare_answer answer;
     load->protocol = COMPARE_NO_PROTOCOL;
     if (exchange(load, COMPARE_RESP, ping, sizeof ping - 1, &answer)) {
@@ -245,7 +247,7 @@ static void keep_latency(struct latencies *latencies, double seconds)
         size_t size = GREATER(2 * latencies->size, 1 << 16);
         uint32_t *larger = realloc(latencies->microseconds, size * sizeof *larger);
         if (larger == NULL) {
-            return; /* the percentile is then computed without this request */
+            return; /* without memory the latency is not stored, and the percentile is computed without it */
         }
         latencies->microseconds = larger;
         latencies->size = size;
@@ -361,8 +363,8 @@ static void finish_request(struct run *run, struct connection *connection)
 }
 
 /*
- * Handles the end of a connection. This is no failure if the server closes a used connection before it reads the next
- * request.
+ * Handles the end of a connection. If the connection has had answers already, and no byte of the next answer has come,
+ * this is no failure: a server may close a connection between two requests.
  */
 static void lose(struct run *run, struct connection *connection, const char *reason)
 {

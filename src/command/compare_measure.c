@@ -63,8 +63,8 @@ static void list_ports(const struct compare_listener *listeners, int count, char
 }
 
 /*
- * Looks for a listener that answers the request of the built-in load. Returns false if no listener has answered. If a
- * server has refused the request, the fault is set then.
+ * Looks for a listener that answers the request of the built-in load with success. Returns false if there is none. If a
+ * listener has refused the request, sets the fault.
  */
 static bool find_answer(struct measurement *measurement, const struct compare_listener *listeners, int count)
 {
@@ -79,8 +79,8 @@ static bool find_answer(struct measurement *measurement, const struct compare_li
 }
 
 /*
- * Chooses a listener for the load. Returns false if no listener can be used yet. For a user's load, the listener need
- * not answer a request, because the protocol is unknown.
+ * Chooses a listener for the load. Returns false if no listener can be used yet. If the user has given a command for
+ * the load, no request is sent to the listener, because the protocol is unknown.
  */
 static bool take_listener(struct measurement *measurement, const struct compare_listener *listeners, int count)
 {
@@ -330,7 +330,7 @@ static bool sample_during(struct measurement *measurement, struct compare_keeper
     return true;
 }
 
-/* Runs the user's load. The end of the load is the end of the burst. */
+/* Runs the user's command for the load. The end of the command is taken as the end of the burst. */
 static bool play_users(struct measurement *measurement, compare_stage *stage, void *input, double *end)
 {
     struct compare_keeper keeper;

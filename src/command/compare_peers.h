@@ -37,8 +37,8 @@ void compare_peers_add_installed(struct compare_peers *peers);
 bool compare_peers_add(struct compare_peers *peers, const char *text, struct compare_fault *fault);
 
 /*
- * Removes all allocators whose names are not in `list`, a list with commas between the names. Returns false, with the
- * fault set, if the list has a name that no allocator has.
+ * Removes all allocators whose names are not in `list`, where commas separate the names. Returns false, with the fault
+ * set, if the list has a name that no allocator has.
  */
 bool compare_peers_keep(struct compare_peers *peers, const char *list, struct compare_fault *fault);
 

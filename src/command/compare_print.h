@@ -10,7 +10,7 @@
 
 enum { COMPARE_NUMBER_SIZE = 32, COMPARE_COLUMNS_MAX = 6 };
 
-/* The columns of a table: each shows one figure of the comparison. */
+/* The columns of a table. Each column shows one figure of the comparison. */
 struct compare_table {
     int count;
     enum compare_figure figure[COMPARE_COLUMNS_MAX];

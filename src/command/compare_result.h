@@ -10,9 +10,9 @@
 
 /*
  * Columns of each row: name, key in JSON, `true` if more is better, and the percents by which two medians must differ
- * in a comparison of one round. The percents are lower for CPU and memory, because a single measurement of them varies
- * less than a measurement of time. A figure that is not known is NAN. Figures for a request are known only if the load
- * says how many requests it has made.
+ * to count as different, in a comparison of one round. The percents are lower for CPU and memory, because a single
+ * measurement of them varies less than a measurement of time. A figure that is not known is NAN. Figures per request
+ * are known only if the load says how many requests it has made.
  */
 #define COMPARE_FIGURE_ROWS(ROW)                                                                                       \
     ROW(RATE, "requests_per_second", true, 25)                                                                         \
@@ -37,7 +37,7 @@ enum compare_figure {
 
 /*
  * The curve of an allocator has a value in MiB for each step of time. It begins COMPARE_CURVE_BEFORE seconds before the
- * end of the burst, and ends at the time of the late figure.
+ * end of the burst, and ends at the time of the late memory figure, the figure LATE.
  */
 enum { COMPARE_ROUNDS_MAX = 50, COMPARE_CURVE_BEFORE = 2, COMPARE_STEPS_A_SECOND = 10, COMPARE_LATE_MAX = 60 };
 enum { COMPARE_STEPS_MAX = (COMPARE_CURVE_BEFORE + COMPARE_LATE_MAX) * COMPARE_STEPS_A_SECOND + 1 };

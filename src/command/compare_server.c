@@ -241,7 +241,8 @@ struct compare_cost compare_server_cost(const struct compare_server *server)
     double ticks_per_second = (double)sysconf(_SC_CLK_TCK);
     struct compare_cost cost = {0};
     for (size_t i = 0; i < count; i++) {
-        /* tree[0] is the keeper, which is no process of the server, but its children that have ended were */
+        /* tree[0] is the keeper. The keeper is no process of the server, but its children are, so the cost of those
+         * that have ended counts. */
         cost.seconds += (double)tree[i].child_ticks / ticks_per_second;
         cost.faults += (double)tree[i].child_faults;
         if (i > 0) {

@@ -10,7 +10,8 @@
 static const double LEAST_MEBIBYTES = 2;
 /* If a burst raises the server's memory by less than this, the verdict does not say if memory comes back. */
 static const double LEAST_BURST_MEBIBYTES = 8;
-/* The memory of a burst has come back if at least this part of it is gone at the time of the late figure. */
+/* The memory that a burst has added counts as given back if at least this part of it is gone when the late memory
+ * figure is taken, some seconds after the burst. */
 static const double BACK_SHARE = 0.7;
 
 /* A set of allocators: bit i stands for allocator i. */
@@ -29,7 +30,8 @@ enum compare_relation compare_relate(const struct compare_result *result, enum c
     double least = compare_figure_least(figure, result->rounds);
     bool is_memory = figure >= COMPARE_START;
     *ratio = theirs.median > 0 ? ours.median / theirs.median : 1;
-    bool overlaps = !(ours.low > theirs.high || ours.high < theirs.low); /* true for NAN as well */
+    /* also true if a figure is NAN, which means unknown */
+    bool overlaps = !(ours.low > theirs.high || ours.high < theirs.low);
     if (overlaps || fabs(*ratio - 1) < least || (is_memory && fabs(ours.median - theirs.median) < LEAST_MEBIBYTES)) {
         return COMPARE_SAME;
     }
@@ -93,7 +95,8 @@ static void list_differences(const struct compare_result *result, enum compare_f
     }
 }
 
-/* The figures that the verdict names in addition to memory that comes back. Each has its name with a verb. */
+/* The figures that the verdict names, besides the sentence on the memory that comes back. Each has its name with a
+ * verb. */
 static const struct {
     enum compare_figure figure;
     const char *name;
@@ -136,7 +139,7 @@ static bool list_figures(const struct compare_result *result, enum compare_relat
     return has_any;
 }
 
-/* Returns true if there is no difference in a figure of speed or CPU. */
+/* Returns true if no other allocator differs from sockmalloc in a figure of speed or CPU. */
 static bool is_as_fast(const struct compare_result *result)
 {
     for (int i = 0; i < NAMED; i++) {
@@ -158,7 +161,7 @@ static void add_mebibytes(struct text *text, double value)
     text_add(text, "%s", number);
 }
 
-/* Lists the allocators of a set, each with its median of the late figure: "glibc 126 and jemalloc 261 MiB". */
+/* Lists the allocators of a set, each with its median of the late memory figure: "glibc 126 and jemalloc 261 MiB". */
 static void list_late(const struct compare_result *result, peer_set set, struct text *text)
 {
     for (int i = 0; i < result->count; i++) {
@@ -222,7 +225,7 @@ static void judge_memory(const struct compare_result *result, struct text *text)
     }
 }
 
-/* Writes the figures that speak against sockmalloc. */
+/* Writes the figures in which sockmalloc is worse than another allocator. */
 static void judge_against(const struct compare_result *result, struct text *text)
 {
     peer_set worse = find_peers(result, COMPARE_LATE, COMPARE_WORSE);

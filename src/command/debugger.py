@@ -4,8 +4,8 @@
 safe-path allows that; sockmalloc(7) says how. The file reads memory and changes nothing.
 
 It knows the layout of the first bytes of `sockmalloc_view` only (src/statistics/inspect_export.h), and needs no
-debugging information. All other sizes and offsets have names, and the library itself says their values, so that this
-file and the library cannot contradict each other.
+debugging information. All other sizes and offsets have names, and the library exports their values, so that this file
+and the library cannot contradict each other.
 """
 
 import re
@@ -15,7 +15,7 @@ import time
 import gdb
 
 VIEW_VERSION = 2
-# The beginning of struct inspect_export: magic, version, library, born, self. The lists of names follow.
+# The beginning of struct inspect_export: the fields magic, version, library, born and self. Lists of names follow it.
 HEAD = struct.Struct("@16sI24sIP")
 MAGIC = b"sockmalloc view\0"
 UNKNOWN = 0
@@ -38,8 +38,8 @@ class Memory:
 
 
 class View(Memory):
-    """The numbers that the library exports, by name: object["REGIONS"] is the address of an object of the library, and
-    place["cache_size"] is a size, an offset or a constant."""
+    """The addresses and numbers that the library exports in sockmalloc_view, by name: object["REGIONS"] is the address
+    of an object of the library, and place["cache_size"] is a size, an offset or a constant."""
 
     def __init__(self):
         address = self.find()
@@ -110,7 +110,8 @@ def pointers(view, start, count):
 
 
 def magazine(view, at):
-    """Returns the slots of a magazine that no thread uses as its private one."""
+    """Returns the slots of a magazine in the depot, or of the public magazine of a cache. The count that such a
+    magazine stores is up to date; the count of a cache's private magazine is not."""
     return pointers(view, at + view.place["magazine_slot"], view.number(at, 4))
 
 
@@ -147,7 +148,7 @@ class Pools:
         self.keeps_callers = self.records != 0
 
     def numbers(self, state):
-        """Returns the numbers of all slots in a state, in order."""
+        """Returns the numbers of all slots that are in the state `state`, in rising order."""
         place = self.view.place
         wanted = bytes(state | place["slot_begins"] | extra | bucket for bucket in range(self.buckets)
                        for extra in (0, 0xff & ~(place["slot_state_mask"] | place["slot_begins"] |
@@ -205,7 +206,7 @@ class Pools:
                 yield magazine(view, self.magazine_at(number))
 
     def where(self, slot):
-        """Returns in words which cache, depot or stack holds a free slot."""
+        """Returns words that say which cache, depot or stack holds a free slot."""
         for name, cache in self.caches():
             content = Bin(self.view, cache, slot.bucket)
             if slot.start in content.private:
@@ -255,8 +256,8 @@ class Pools:
 
 
 def is_live_here():
-    """Returns true if the program is a process of this machine. Returns false in gdb before version 11, which does
-    not tell."""
+    """Returns true if the program is a live process of this machine, and no core file. In gdb before version 11 the
+    answer is always false, because such a gdb does not tell."""
     return getattr(getattr(gdb.selected_inferior(), "connection", None), "type", "") == "native"
 
 
@@ -427,7 +428,7 @@ carved: all. The columns are those of `sockmalloc stat`."""
 
     def count_free(self, pools, bucket, caches):
         """Returns three numbers of free slots of a bucket: those in caches, those in the depot or on the stacks of free
-        slots, and those without pages."""
+        slots, and those without pages, which were purged or never allocated."""
         bins = [Bin(pools.view, cache, bucket) for cache in caches]
         stacked = [name for name, _ in pools.on_stacks(bucket)]
         return (sum(len(content.private) + len(content.public) for content in bins),

@@ -12,8 +12,9 @@
 
 #include "command/error.h"
 
-#define FILE_NAME   "sockmalloc.prom"
-#define FILE_BESIDE "sockmalloc.prom.new" /* the collector reads only names that end in .prom */
+#define FILE_NAME "sockmalloc.prom"
+/* the collector reads only files whose names end in .prom, so it does not read this unfinished file */
+#define FILE_BESIDE "sockmalloc.prom.new"
 
 static int place = -1; /* descriptor of the directory; -1 until the directory is locked */
 static const char *place_name;
@@ -34,7 +35,8 @@ enum command_exit exporter_file_open(const char *directory)
     return EXIT_DONE;
 }
 
-/* Writes all bytes of the page, and sets the owner and the mode of the file. Returns false with errno set. */
+/* Writes all bytes of the page, and sets the owner and the mode of the file. Returns false, with errno set, if that
+ * fails. */
 static bool file_fill(int file, const char *page, size_t size, const struct exporter_owner *owner)
 {
     enum { FILE_MODE = 0644 };

@@ -55,7 +55,8 @@ struct query {
     bool is_wrong; /* true if the query has a parameter that is not known */
 };
 
-/* Stores one parameter of the query, such as each=1 or wide=0. libmicrohttpd calls this function for each parameter. */
+/* Stores one parameter of the query, such as each=1 or wide=0, in the struct query at `input`. libmicrohttpd calls this
+ * function for each parameter. */
 static enum MHD_Result take_word(void *input, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     (void)kind;

@@ -9,7 +9,7 @@
 
 enum { PAGE_SIZE_FIRST = 64 << 10, PAGE_SIZE_LAST = 256 << 20 };
 
-/* The page: one entry for each process, or one for each program. */
+/* The page of metrics while it is made. It has one entry for each process, or one for each program. */
 struct exporter_page {
     unsigned count;
     unsigned subjects; /* number of entries in `subject`: only processes or programs that have statistics */
@@ -38,7 +38,7 @@ static bool exporter_page_make(struct exporter_page *page, unsigned count)
     return page->subject != NULL && page->pools != NULL && page->figures != NULL && page->labels != NULL;
 }
 
-/* Begins the labels of the next entry, with the name of the program. */
+/* Begins the labels of the next entry with the name of the program. The caller may append labels to the result. */
 static struct text exporter_page_label(struct exporter_page *page, const char *program)
 {
     struct text text = text_begin(page->labels[page->count], PROMETHEUS_LABELS_SIZE);
@@ -48,7 +48,7 @@ static struct text exporter_page_label(struct exporter_page *page, const char *p
     return text;
 }
 
-/* Adds the next entry. The caller has completed its labels, which begin with exporter_page_label. */
+/* Adds the next entry to the page. The caller has made its labels before, beginning with exporter_page_label. */
 static void exporter_page_add(struct exporter_page *page, const struct exporter_figures *figures)
 {
     unsigned at = page->count++;

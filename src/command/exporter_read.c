@@ -112,7 +112,8 @@ static struct exporter_process *exporter_add_process(struct exporter *exporter, 
     return process;
 }
 
-/* Copies the statistics that the group has read from a member, and reads the member's memory and pools. */
+/* Copies the statistics that the group has read from a member, and reads the member's memory and pools. Returns false
+ * if there is no memory for an entry. */
 static bool exporter_take(struct exporter *exporter, struct group_member *member)
 {
     struct exporter_process *process = exporter_find_process(exporter, member);
@@ -290,7 +291,9 @@ static enum exporter_reason exporter_reason(enum remote_process_state state)
     case REMOTE_LATE:
     case REMOTE_BROKEN:
     case REMOTE_UNTRIED:
-    case REMOTE_READ: /* the process was not read, because too many other processes took too long */
+    /* a process with this state was found, but its figures were not read, because too many other processes took too
+     * long */
+    case REMOTE_READ:
         return EXPORTER_LATE;
     default:
         return EXPORTER_ENDED;
@@ -312,7 +315,7 @@ static void exporter_count_unreadable(struct exporter *exporter)
     }
 }
 
-/* Lists the processes and takes their snapshots. */
+/* Lists the processes and takes their snapshots. Returns false if the processes cannot be listed. */
 static bool exporter_visit(struct exporter *exporter)
 {
     struct process_group *group = &exporter->group;

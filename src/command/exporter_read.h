@@ -12,7 +12,7 @@
 
 /* The figures of one process, or the sums of the figures of all processes of a program. */
 struct exporter_figures {
-    bool has_statistics; /* false for processes that have only libsockmalloc-buffers.so */
+    bool has_statistics; /* false for a process that has loaded libsockmalloc-buffers.so only */
     struct process_sum statistics;
     struct remote_memory memory;
     bool memory_is_known;
@@ -30,7 +30,7 @@ struct exporter_process {
      * process gets the least number that no other process of its program has.
      */
     unsigned worker;
-    bool is_present; /* used while the processes are read */
+    bool is_present; /* used while the processes are read: true if the process still exists */
     struct exporter_figures figures;
 };
 
@@ -48,7 +48,8 @@ struct exporter_program {
     struct exporter_figures ended;
 };
 
-/* The reasons for which a process is not read. Columns: name, value of the label, meaning. */
+/* The reasons for which a process is not read. Columns: name, value of the label that names the reason in the metric,
+ * meaning. */
 #define EXPORTER_REASON_ROWS(ROW)                                                                                      \
     ROW(FORBIDDEN, "forbidden", "the process may not be read, and may or may not have the library")                    \
     ROW(ENDED, "ended", "the process ended between the listing and the reading")                                       \
@@ -64,7 +65,8 @@ enum exporter_reason {
 };
 
 struct exporter {
-    struct process_group group;            /* the caller adds the words of the command line */
+    /* the group of the processes to read; the caller adds the words of the command line that name them */
+    struct process_group group;
     struct exporter_process *process;      /* first entry of the list of processes that were read */
     struct exporter_program *program;      /* first entry of the list of programs that have processes */
     unsigned unreadable[EXPORTER_REASONS]; /* processes that the last exporter_read could not read, by reason */
@@ -73,8 +75,8 @@ struct exporter {
 };
 
 /*
- * Reads all processes. Counts a process that cannot be read in `unreadable`, and leaves its earlier figures. Returns
- * false if there is no memory for the figures, or prints an error and returns false if the processes cannot be listed.
+ * Reads all processes. Counts a process that cannot be read in `unreadable`, and leaves its earlier figures. Prints an
+ * error and returns false if there is no memory for the figures, or if the processes cannot be listed.
  */
 bool exporter_read(struct exporter *exporter);
 

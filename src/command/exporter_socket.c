@@ -17,7 +17,8 @@
 
 enum { BACKLOG = 64, HOST_SIZE = 256, PORT_MOST = 65535 };
 
-/* The file of the socket that exporter_socket_unix has made. */
+/* The status of the socket's file that exporter_socket_unix has made. Its device and inode tell the file from a later
+ * one. */
 static struct stat own_socket;
 
 /*
@@ -36,7 +37,7 @@ static const char *divide(const char *address, char host[HOST_SIZE])
         begin++;
         length -= 2;
     } else if (memchr(address, ':', length) != NULL) {
-        return NULL; /* an IPv6 address must stand in brackets, because it has colons itself */
+        return NULL; /* not HOST:PORT: an IPv6 address must stand in brackets, because the address itself has colons */
     }
     snprintf(host, HOST_SIZE, "%.*s", (int)length, begin);
     size_t digits = strspn(colon + 1, "0123456789");
@@ -125,7 +126,7 @@ static bool remove_dead_socket(const struct sockaddr_un *address)
 
 /*
  * Binds a socket to a path. The socket's file has its final mode when it is created, because clients can connect at
- * once. Returns false with errno set.
+ * once. Returns false, with errno set, if that fails.
  */
 static bool bind_with_mode(int file, const struct sockaddr_un *address, const struct exporter_owner *owner)
 {

@@ -46,7 +46,7 @@ static const struct {
 
 enum { NAME_SIZE = 24, HELP_SIZE = 256, GROUPS = sizeof groups / sizeof groups[0] };
 
-/* Writes the name of a setting as an option: "STATS_AT_EXIT" becomes "stats-at-exit". */
+/* Stores in `name` the name of a setting as it is typed as an option: "STATS_AT_EXIT" becomes "stats-at-exit". */
 static void launch_name(const char *variable, char name[NAME_SIZE])
 {
     const char *from = variable + sizeof "SOCKMALLOC_" - 1;
@@ -57,7 +57,8 @@ static void launch_name(const char *variable, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
-/* Writes the help of a setting. Adds its default, and the values that it takes unless it is a switch or a path. */
+/* Writes the help of a setting. Adds its default, and the values that it takes unless the setting is a switch or a
+ * path. */
 static void launch_help(enum option option, char help[HELP_SIZE])
 {
     struct text text = text_begin(help, HELP_SIZE);

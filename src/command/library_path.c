@@ -24,9 +24,9 @@ static bool own_folder(char folder[PATH_MAX])
 }
 
 /*
- * Stores in `path` where the library lies if all installed files were moved together, or lie below a DESTDIR. From the
- * command's folder, the library is then reached by the relative path that leads from BINARY_FOLDER to LIBRARY_PATH.
- * Returns true if the library is there.
+ * Stores in `path` the place of the library under the assumption that all installed files were moved together, or lie
+ * below a DESTDIR. The relative path from BINARY_FOLDER to LIBRARY_PATH then leads from the command's folder to the
+ * library. Returns true if a readable file is there.
  */
 static bool lies_as_installed(const char *folder, char path[PATH_MAX])
 {
@@ -37,7 +37,7 @@ static bool lies_as_installed(const char *folder, char path[PATH_MAX])
         common = bindir[at] == '/' ? at : common;
     }
     size_t length = strlen(folder);
-    size_t rest = strlen(bindir + common); /* the length of the part of `bindir` behind the common beginning */
+    size_t rest = strlen(bindir + common); /* the length of `bindir` after the common beginning */
     if (length < rest || strcmp(folder + length - rest, bindir + common) != 0) {
         return false;
     }
@@ -46,8 +46,8 @@ static bool lies_as_installed(const char *folder, char path[PATH_MAX])
 }
 
 /*
- * Stores in `path` the path of the library in the folder `folder` followed by `where`. Returns true if the library is
- * there.
+ * Stores in `path` the path of the library in the folder `folder` followed by `where`, which is "" or a path below the
+ * folder. Returns true if the library is there.
  */
 static bool lies_beside(const char *folder, const char *where, char path[PATH_MAX])
 {

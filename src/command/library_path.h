@@ -13,8 +13,8 @@ const char *library_path_own(void);
 
 /*
  * Returns the absolute path of the library that the user has named. LD_PRELOAD needs an absolute path, because programs
- * that the server starts in other folders read it again. The result stays valid until the next call. The file need not
- * exist.
+ * that the server starts in other folders read LD_PRELOAD again. The result stays valid until the next call. The file
+ * need not exist.
  */
 const char *library_path_named(const char *named);
 

@@ -1,4 +1,4 @@
-/* Reads other processes in a child process, which is killed if that takes too long. */
+/* Reads other processes in a child process, which is killed if a read takes too long. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/look.h"
 
@@ -35,7 +35,8 @@ enum look_kind {
 };
 
 /*
- * A request to the child process that reads other processes, and its result. It lies in memory that the child shares.
+ * A request to the child process that reads other processes, and the result of the request. The struct lies in memory
+ * that this process and the child share.
  */
 struct look {
     enum look_kind kind;
@@ -60,7 +61,7 @@ static unsigned patience;   /* milliseconds that one request may take */
 static pid_t child;         /* process id of the child; 0 if there is no child */
 static int channel;         /* a socket to the child; one byte to the child begins a request, one byte back ends it */
 
-/* Reads the part of a file of /proc/PID. */
+/* Reads the part of a file of /proc/PID that begins at part->offset. */
 static enum remote_process_state look_fill(const struct remote_process *target, struct look_file *part)
 {
     char path[64];
@@ -147,8 +148,8 @@ static void look_do(struct look *look)
 
 /*
  * Closes all descriptors except `kept`. stdin, stdout and stderr are closed because another process may wait until no
- * process has them open. Connections of `sockmalloc exporter` are closed because their clients wait for their end. A
- * kernel before Linux 5.9 closes only stdin, stdout and stderr.
+ * process has them open. Connections of `sockmalloc exporter` are closed because their clients wait for their end.
+ * Before Linux 5.9, which has no close_range, this function closes only stdin, stdout and stderr.
  */
 static void look_close_others(int kept)
 {
@@ -284,7 +285,8 @@ int look_child(void)
     return (int)child;
 }
 
-/* Prepares a request, in the memory that is shared with the child if there is such memory. */
+/* Prepares a request. The request lies in the memory that is shared with the child, or in memory of this process if
+ * there is no shared memory. */
 static struct look *look_begin(enum look_kind kind, const struct remote_process *target)
 {
     static struct look own;

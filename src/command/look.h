@@ -1,4 +1,4 @@
-/* Reads other processes in a child process, which is killed if that takes too long. */
+/* Reads other processes in a child process, which is killed if a read takes too long. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LOOK_H
 #define SOCKMALLOC_LOOK_H
@@ -34,28 +34,28 @@ void look_open(unsigned milliseconds);
 int look_child(void);
 
 /*
- * look_find and look_find_named do what remote_process_find and remote_process_find_named do, within the time limit of
- * look_open.
+ * look_find and look_find_named do what remote_process_find and remote_process_find_named do, within the time limit
+ * that look_open has set.
  */
 enum remote_process_state look_find(struct remote_process *target);
 enum remote_process_state look_find_named(struct remote_process *target);
 
 /*
- * Does what remote_snapshot_take does, within the time limit of look_open. On success, `options` and
+ * Does what remote_snapshot_take does, within the time limit that look_open has set. On success, `options` and
  * remote_snapshot_plan hold the settings and the buckets of the process.
  */
 enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot);
 
-/* Does what remote_linkmap_find does, within the time limit of look_open. */
+/* Does what remote_linkmap_find does, within the time limit that look_open has set. */
 enum remote_process_state look_find_loaded(struct remote_process *target, struct remote_linkmap *loaded);
 
-/* Does what remote_memory_read does, within the time limit of look_open. */
+/* Does what remote_memory_read does, within the time limit that look_open has set. */
 enum remote_process_state look_at_memory(struct remote_process *target, struct remote_memory *memory);
 
-/* Does what remote_pools_read does, within the time limit of look_open. */
+/* Does what remote_pools_read does, within the time limit that look_open has set. */
 enum remote_process_state look_at_pools(struct remote_process *target, struct remote_pools *pools);
 
-/* A part of a file in /proc/PID. The last part of a file is the first part that has fewer than LOOK_FILE_SIZE bytes. */
+/* A part of a file in /proc/PID. A part with fewer than LOOK_FILE_SIZE bytes is the last one of its file. */
 enum { LOOK_FILE_SIZE = 64 << 10 };
 struct look_file {
     const char *name; /* name of a file in /proc/PID; a string constant, because the forked child has a copy of it */
@@ -65,28 +65,28 @@ struct look_file {
 };
 
 /*
- * Reads the part of a file in /proc/PID that begins at part->offset, within the time limit of look_open. A limit is
- * needed for cmdline and environ too, because these files show memory of the process, and the process can make a reader
- * of its memory wait.
+ * Reads the part of a file in /proc/PID that begins at part->offset, within the time limit that look_open has set. A
+ * limit is needed for cmdline and environ too, because these files show memory of the process, and the process can make
+ * a reader of its memory wait.
  */
 enum remote_process_state look_read_file(struct remote_process *target, const char *name, struct look_file *part);
 
 /*
- * Copies the messages that the library in a process has kept, within the time limit of look_open. The copy may hold
- * anything, because the process may have overwritten its messages.
+ * Copies the messages that the library in a process has kept, within the time limit that look_open has set. The copy
+ * may hold any bytes, because the process may have overwritten its messages.
  */
 enum remote_process_state look_at_messages(struct remote_process *target, struct message_kept *messages);
 
-/* Does what remote_in_use_read does, within the time limit of look_open. */
+/* Does what remote_in_use_read does, within the time limit that look_open has set. */
 enum remote_process_state look_at_in_use(struct remote_process *target, struct remote_in_use *in_use);
 
 /*
- * Reads the settings that are in force in a process, within the time limit of look_open. remote_process_find must have
- * found the exported structure of the process.
+ * Reads the settings that are in force in a process, within the time limit that look_open has set. remote_process_find
+ * must have found the exported structure of the process.
  */
 enum remote_process_state look_at_settings(struct remote_process *target, struct option_set *settings);
 
-/* Does what remote_snapshot_take_sizes does, within the time limit of look_open. */
+/* Does what remote_snapshot_take_sizes does, within the time limit that look_open has set. */
 enum remote_process_state look_at_sizes(struct remote_process *target, struct remote_sizes *sizes);
 
 #endif
