@@ -14,7 +14,7 @@ FILE *maps_open(int process)
 }
 
 /*
- * Copies the path of the mapped file from `text`, the rest of the line behind the other fields. The path may contain
+ * Copies the path of the mapped file from `text`, the rest of the line after the other fields. The path may contain
  * blanks.
  */
 static void maps_copy_path(struct maps_row *row, const char *text)

@@ -24,7 +24,8 @@ struct maps_row {
  */
 FILE *maps_open(int process);
 
-/* Reads the next mapping. Returns false at the end of the list. The list also ends when the process ends. */
+/* Reads the next mapping of the list into *row. Returns false at the end of the list. The list also ends when the
+ * process ends. */
 bool maps_next(FILE *maps, struct maps_row *row);
 
 #endif

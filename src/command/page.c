@@ -38,7 +38,8 @@ void page_text(const char *string, FILE *file)
 
 /* --- the frame --- */
 
-/* Writes each file of page_files that belongs to this kind of element, such as "style", in an element of its own. */
+/* Writes the style sheets (`element` is "style") or the scripts ("script") of page_files, each as an HTML element of
+ * its own. */
 static void page_put_files(const char *element, FILE *file)
 {
     for (const struct page_file *one = page_files; one->element != NULL; one++) {
@@ -103,8 +104,8 @@ void page_heading(int level, const char *id, const char *text, FILE *file)
 void page_table_begin(const struct page_table *table, FILE *file)
 {
     /*
-     * the area can be reached by the tabulator key and has a name, because a user without a mouse must be able to
-     * scroll it
+     * the Tab key can reach this area, and the area has a name, because a user without a mouse must be able to scroll
+     * it
      */
     fprintf(file, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"%s\">\n", table->names);
     fprintf(file, "<table class=\"%s\"><caption>", table->classes);

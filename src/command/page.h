@@ -34,14 +34,16 @@ void page_heading(int level, const char *id, const char *text, FILE *file);
  */
 struct page_table {
     const char *caption;
-    const char *first;   /* heading of the first column, which has the names of the rows */
-    const char *classes; /* "words" for a table whose cells are words; or "" */
-    const char *names;   /* ids of the headings that together name only this table, separated by blanks */
+    const char *first; /* heading of the first column, whose cells are the names of the rows */
+    /* class of the table for the style sheet: "words" if the cells hold words, or "" for numbers */
+    const char *classes;
+    /* ids of headings, separated by blanks; their texts together are a name that no other table of the page has */
+    const char *names;
 };
 
 /*
- * The calls for a table are, in this order: page_table_begin; page_column for each further column; then for each row
- * page_row, and a page_cell_* for each column; page_table_end.
+ * The calls for a table are, in this order: page_table_begin; page_column for each further column; page_rows; for each
+ * row page_row, and then a page_cell_* for each further column; page_table_end.
  */
 void page_table_begin(const struct page_table *table, FILE *file);
 void page_column(const char *name, FILE *file);
@@ -67,12 +69,12 @@ void page_cell_number(double number, const char *shown, const char *more, FILE *
 /* A chart, and the table with its figures. */
 struct page_chart {
     const char *id;     /* id of the heading that names the chart */
-    const char *kind;   /* "lines", "stack" (areas on each other) or "sizes" (a histogram) */
+    const char *kind;   /* "lines", "stack" (areas that are stacked) or "sizes" (a histogram) */
     const char *unit;   /* unit of the figures: "bytes", "mib", "share" or "count" */
     const char *places; /* kind of the values in the first column: "time", "number", "seconds" or "size" */
     const char *words;  /* a sentence that says what the chart shows */
-    const char *ours;   /* the column that is drawn most clearly, or NULL */
-    const char *marks;  /* lines across the chart with their names: "4096=4k;8192=8k", or NULL */
+    const char *ours;   /* name of the column that gets the thickest line and a colour of its own, or NULL */
+    const char *marks;  /* lines across the chart, each with its place and its name, as in "4096=4k;8192=8k"; or NULL */
     bool is_drawn;      /* false if there are too few rows for a chart: the page then shows only the table */
     struct page_table table;
 };

@@ -46,7 +46,8 @@ void pool_format_json(const struct remote_pools *pools, struct text *text)
     buffer_format_json(&pools->buffers, text);
 }
 
-/* Returns true if the figure never falls while the process runs: the rows whose figures count events. */
+/* Returns true if the figure never falls while the process runs. This is true for figures that count events, and for
+ * rows that are marked as counters. */
 static bool is_counter(const struct pool_row *row)
 {
     return row->is_counter || strcmp(row->unit, "events") == 0;

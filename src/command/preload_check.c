@@ -71,8 +71,8 @@ static bool preload_check_find(const char *name, char path[PATH_MAX])
 }
 
 /*
- * Returns true unless the file lies on a file system that is mounted with nosuid. The kernel ignores the setuid bit and
- * file capabilities on such a file system.
+ * Returns true unless the file lies on a file system that is mounted with nosuid, where the kernel ignores the setuid
+ * bit and file capabilities.
  */
 static bool preload_check_gives_privileges(const char *path)
 {
@@ -140,7 +140,7 @@ static enum command_exit preload_check_judge_elf(const char *path, const struct 
     return EXIT_DONE;
 }
 
-/* Returns the next word of a script's first line, or NULL. */
+/* Returns the next word of the first line of a script, or NULL at its end. Moves *line to the text after the word. */
 static char *preload_check_next_word(char **line)
 {
     char *word = *line + strspn(*line, " \t");
@@ -151,8 +151,8 @@ static char *preload_check_next_word(char **line)
 }
 
 /*
- * Returns the program that the command env executes. `line` has the arguments of env, and the program is the first of
- * them that is neither an option nor an assignment.
+ * Returns the program that the command env executes. `line` has the arguments of env, of which the first that is
+ * neither an option nor an assignment is the program.
  */
 static char *preload_check_behind_env(char **line)
 {

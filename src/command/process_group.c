@@ -137,8 +137,8 @@ static void group_leave_out(struct group_member *member)
 }
 
 /*
- * Removes the members whose processes process_group_find has not found again. If other members are left, prints a line
- * for each removed member that could be read before.
+ * Removes the members whose processes the running process_group_find has not found again. If other members are left,
+ * prints a line for each removed member that could be read before.
  */
 static void group_forget(struct process_group *group)
 {
@@ -235,7 +235,8 @@ static void group_meet(struct process_group *group, const struct process_row *ro
 
 /*
  * Prints, at most once for a group, that some processes may not be read. In a scan over all processes, prints nothing
- * if this command has CAP_SYS_PTRACE, because the user can get no further rights.
+ * if this command has CAP_SYS_PTRACE, because with this capability the user cannot get any further right to read
+ * processes.
  */
 static void group_tell_rights(struct process_group *group, const struct group_search *search)
 {
@@ -312,7 +313,8 @@ static void group_take(struct process_group *group, struct group_member *member)
     }
     member->is_read = false;
     if (member->state == REMOTE_BUFFERS) {
-        member->state = group_look(group, member); /* the process may have executed another program */
+        /* looks again, because the process may have executed another program since */
+        member->state = group_look(group, member);
         return;
     }
     if (member->state != REMOTE_READ || group->late >= GROUP_LATE) {

@@ -23,7 +23,8 @@ struct group_member {
      */
     enum remote_process_state state;
     bool is_told; /* true after a line on stderr has said why the process is left out */
-    bool is_seen; /* used while the processes are listed */
+    /* true if the process was found by the last process_group_find, or has been found so far by the running one */
+    bool is_seen;
     bool is_read; /* true if the last process_group_take has filled in the fields below */
     struct snapshot *snapshot;
     struct bucket_plan plan;
@@ -31,31 +32,39 @@ struct group_member {
     uint64_t time;   /* nanoseconds of the monotonic clock at which the snapshot was taken */
     bool has_former; /* true if the process was also read by the process_group_take before the last one */
     uint64_t former_time;
-    struct snapshot_figures former; /* total figures of the snapshot of former_time */
-    char program[REMOTE_NAME_SIZE]; /* snapshot->program points to it */
+    /* total figures of the snapshot before the last one; that snapshot was taken at former_time */
+    struct snapshot_figures former;
+    char program[REMOTE_NAME_SIZE]; /* name of the program; snapshot->program points to this array */
 };
 
 /*
  * GROUP_WORDS is the most words of a command line. GROUP_LATE is the most processes that may take too long to read.
- * After them no further process is tried, because a user could otherwise delay the command without limit by many slow
- * processes.
+ * After that many, no further process is tried, because a user could otherwise delay the command without limit by many
+ * slow processes.
  */
 enum { GROUP_WORDS = 64, GROUP_LATE = 16 };
 
 struct process_group {
-    struct process_word word[GROUP_WORDS]; /* without any word, all processes with the library are meant */
+    /* words that name processes; if there are none, all processes with the library are meant */
+    struct process_word word[GROUP_WORDS];
     unsigned words;
-    struct group_member **member; /* processes with the library, and processes that cannot be read; by process id */
+    /*
+     * processes with the library, including those that cannot be read; the process whose id the user gave comes first
+     */
+    struct group_member **member;
     unsigned count;
     unsigned room;
-    unsigned forbidden; /* processes that may have loaded the library, but may not be read */
+    unsigned forbidden; /* number of processes that may have loaded the library, but that this command may not read */
     unsigned late;      /* number of processes that took too long to read, since the group was made */
-    unsigned untried;   /* processes not tried by the last process_group_find, because `late` was GROUP_LATE */
-    bool late_told;     /* true after a line on stderr has said that processes were not tried */
+    /* number of processes not tried by the last process_group_find, because `late` was GROUP_LATE */
+    unsigned untried;
+    bool late_told;   /* true after a line on stderr has said that processes were not tried */
     int first;        /* the least process id among those that the words name, with or without the library; 0 if none */
     bool has_buffers; /* true if processes that have only libsockmalloc-buffers.so are members, too */
     bool is_silent;   /* true if nothing is to be printed */
-    bool shows_all;   /* true if the caller shows the members that cannot be read, so that stderr does not list them */
+    /* true if the caller itself shows the members that cannot be read; then no lines about these members are printed on
+     * stderr */
+    bool shows_all;
     bool rights_told; /* true after a line on stderr has said why processes may not be read */
 };
 
@@ -65,21 +74,20 @@ const char *process_group_add_word(struct process_group *group, const char *text
 /*
  * Finds the processes as they are now. Processes that have started since the last call become members, and processes
  * that have ended are removed. Returns EXIT_DONE if at least one process can be read. Otherwise prints an error and
- * returns its exit code. Prints one line for each process that is left out because its library has another version, its
- * values cannot be true, or reading it took too long.
+ * returns its exit code. Prints one line on stderr for each process that is left out because its library has another
+ * version, its values cannot be true, or reading it took too long.
  */
 enum command_exit process_group_find(struct process_group *group);
 
 /*
  * Takes a snapshot of each member. Returns EXIT_DONE if at least one process could be read. Otherwise prints an error
- * and returns its exit code. Prints a line for each process that has ended since process_group_find, and leaves out
- * that process.
+ * and returns its exit code. Leaves out each process that has ended since process_group_find, and prints a line for it.
  */
 enum command_exit process_group_take(struct process_group *group);
 
 /*
- * Adds up the snapshots of process_group_take. Leaves out a process with which the sum would have too many buckets, and
- * prints a line for it. Afterwards `options` has the settings of the first process.
+ * Adds up the snapshots of process_group_take. If the buckets of a process would make the sum have too many buckets,
+ * leaves out that process, and prints a line for it. Afterwards `options` has the settings of the first process.
  */
 void process_group_sum(struct process_group *group, struct process_sum *sum);
 

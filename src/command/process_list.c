@@ -19,7 +19,7 @@ static int process_compare(const void *one, const void *other)
 
 /*
  * Adds a process to the list. Does not add a process that has ended, this command, its child process that reads other
- * processes, or a thread of the kernel.
+ * processes, or a thread of the kernel. Returns false only if there is no memory.
  */
 static bool process_list_add(struct process_list *list, unsigned *room, int process)
 {
@@ -96,8 +96,8 @@ static bool process_is_unit(const char *part)
 
 /*
  * Calls `visit` for each part of each path in /proc/PID/cgroup, from the first part of a path to the last, until
- * `visit` returns true. A line of that file is, for example, "0::/system.slice/nginx.service". A path may contain any
- * byte except a line end.
+ * `visit` returns true. Returns true if `visit` has returned true. A line of that file is, for example,
+ * "0::/system.slice/nginx.service". A path may contain any byte except a line end.
  */
 static bool process_visit_groups(int process, bool (*visit)(const char *part, void *input), void *input)
 {
@@ -209,8 +209,7 @@ static bool process_is_named(const struct process_row *row, const struct process
 }
 
 /*
- * Returns true if the word names the process. Returns true too if the word is no unit and names an ancestor of the
- * process.
+ * Returns true if the word names the process, or if the word is no systemd unit and names an ancestor of the process.
  */
 static bool process_list_names_tree(const struct process_list *list, const struct process_row *row,
                                     const struct process_word *word)

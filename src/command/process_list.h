@@ -11,8 +11,9 @@
 /* One process of the machine. The strings may hold any byte: print them with text_add_shown. */
 struct process_row {
     int process;
-    int parent;                  /* process id */
-    uint64_t start;              /* time of the start, in kernel ticks */
+    int parent; /* process id */
+    /* time at which the process started, in clock ticks since the machine was started (/proc/PID/stat) */
+    uint64_t start;
     char name[REMOTE_NAME_SIZE]; /* /proc/PID/comm; "?" if it cannot be read */
 };
 
@@ -50,8 +51,10 @@ enum process_word_kind {
 struct process_word {
     enum process_word_kind kind;
     const char *text;
-    int process;    /* process id, for PROCESS_WORD_ID */
-    uint64_t start; /* start of the process, because its id may be used again; 0 if it did not exist */
+    int process; /* process id, for PROCESS_WORD_ID */
+    /* time at which that process started, in clock ticks, because another process may get its id later; 0 if there is
+     * no such process */
+    uint64_t start;
 };
 
 /*

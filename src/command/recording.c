@@ -1,6 +1,6 @@
 /*
- * Writes and reads a file with samples of the statistics of one process. A sample is written completely or not at all,
- * and all values that are read are checked.
+ * Writes and reads a recording: a file with samples of the statistics of a server. A sample is written completely or
+ * not at all, and all values that are read are checked.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/recording.h"
@@ -39,7 +39,8 @@ bool recording_append(int file, const void *bytes, size_t size)
         if (part <= 0) {
             int kept = part < 0 ? errno : ENOSPC;
             bool back = before >= 0 && ftruncate(file, before) == 0;
-            (void)back; /* ftruncate fails for a pipe; a reader of the pipe then finds an incomplete last sample */
+            /* ftruncate fails for a pipe; the reader of the pipe then finds an incomplete sample at the end */
+            (void)back;
             errno = kept;
             return false;
         }

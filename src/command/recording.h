@@ -1,6 +1,6 @@
 /*
- * Writes and reads a file with samples of the statistics of one process. A sample is written completely or not at all,
- * and all values that are read are checked.
+ * Writes and reads a recording: a file with samples of the statistics of a server. A sample is written completely or
+ * not at all, and all values that are read are checked.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RECORDING_H
@@ -40,30 +40,31 @@ struct recording_sample {
     uint64_t number;
     uint64_t time; /* nanoseconds since 1970; 0 marks the end */
     struct snapshot snapshot;
-    struct remote_memory memory; /* memory of all processes together; SNAPSHOT_UNKNOWN where it could not be read */
+    /* memory of all processes of the server together; a figure that could not be read is SNAPSHOT_UNKNOWN */
+    struct remote_memory memory;
 };
 
 /* Fills in the head of a recording from its first snapshot, the plan of its buckets, and the settings in `options`. */
 void recording_begin(struct recording_head *head, const struct snapshot *snapshot, const struct bucket_plan *plan);
 
 /*
- * Appends `size` bytes to the file. If only a part can be written, removes that part, because the file must end with a
- * complete sample, and returns false with errno set.
+ * Appends `size` bytes to the file. Returns false with errno set if not all bytes can be written. Then removes the
+ * bytes that were written, because the file must end with a complete sample.
  */
 bool recording_append(int file, const void *bytes, size_t size);
 
 /*
  * Reads the head of a recording, and stores the recorded settings in `options`, because the functions that print
- * statistics read them there. Returns EXIT_DONE. Prints an error and returns its exit code if the file is no recording,
- * has another version, or is damaged.
+ * statistics read the settings there. Returns EXIT_DONE. Prints an error and returns its exit code if the file is no
+ * recording, has another version, or is damaged.
  */
 enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head);
 
 enum recording_state { RECORDING_SAMPLE, RECORDING_END, RECORDING_TRUNCATED };
 
 /*
- * Reads the next sample. Between calls, sample->number is the number of samples read so far. It must be 0 before the
- * first call.
+ * Reads the next sample into *sample. sample->number is the number of samples read so far: the caller sets it to 0
+ * before the first call and does not change it afterwards.
  */
 enum recording_state recording_next(FILE *file, const struct recording_head *head, struct recording_sample *sample);
 

@@ -23,7 +23,8 @@ void recording_print_step(const struct recording_sample *sample, const struct re
 
 /*
  * Prints a row of CSV for each bucket that was used, and one for all buckets together. The columns have the names of
- * the figures in JSON. The cell of an unknown figure is empty. If `is_first` is true, prints the names first.
+ * the figures in JSON. The cell of an unknown figure is empty. If `is_first` is true, first prints a row with the names
+ * of the columns.
  */
 void recording_print_csv(const struct recording_head *head, const struct recording_sample *sample, bool is_first,
                          struct text *text);

@@ -59,7 +59,7 @@ static bool makes_sense(const struct sockmalloc_message *messages)
 
 /*
  * Counts the live messages of a page, whose content is in copy.content. Checks each header with the address that its
- * message has in the other process, because the header was made from that address.
+ * message has in the other process, because the allocating process has computed the header from that address.
  */
 static uint64_t count_messages(const struct sockmalloc_message *messages, uint32_t number)
 {
@@ -85,7 +85,10 @@ static void add_page(const struct remote_process *target, const struct sockmallo
 {
     size_t size = message_page_size(messages);
     int64_t held = atomic_load_explicit(&page->held, memory_order_relaxed);
-    bool used = *(const uint8_t *)(const void *)&page->used != 0; /* read as a byte, because it may be no bool */
+    /*
+     * the flag is read as a byte, because the memory of another process may hold a value that is not valid for a bool
+     */
+    bool used = *(const uint8_t *)(const void *)&page->used != 0;
     found->figures.used += used;
     found->figures.held += (uint64_t)held;
     if (!used || held <= 0 || (uint64_t)held > size / STRAGGLER_PARTS) {
@@ -151,7 +154,8 @@ static void read_messages(const struct remote_process *target, unsigned object, 
     found->figures.held = (uint64_t)GREATER(held, 0);
 }
 
-/* Reads the record of a ring in the process's memory, and then the header in the memory of the ring. */
+/* Reads the record of a ring in the process's memory, and then the header in the memory that the ring manages. Returns
+ * false if there is no ring, or if its memory cannot be read. */
 static bool read_ring(const struct remote_process *target, const struct sockmalloc_ring *ring,
                       struct remote_ring *found)
 {

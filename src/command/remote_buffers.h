@@ -13,7 +13,7 @@
 /* The most types of messages of one object that are read: the first ones in its table. */
 enum { REMOTE_TYPES = 16 };
 
-/* Columns: name, unit, true if the figure only grows, meaning. */
+/* The columns of a row: name, unit, true if the figure only grows, meaning. */
 #define REMOTE_MESSAGE_ROWS(ROW)                                                                                       \
     ROW(pages, "pages", false, "pages that were ever used")                                                            \
     ROW(used, "pages", false, "pages that hold messages or that a thread fills")                                       \
@@ -62,7 +62,7 @@ struct remote_buffers {
 /*
  * Reads the message pages and rings of a process. remote_process_find must have found its exported structure. Each
  * count in the process's memory is bounded before it is used: at most 512 threads, and 65,536 pages of each object, are
- * read. Memory that cannot be copied counts as empty. At most 2 MiB are copied for the threads. For each object, at
+ * read. Memory that cannot be copied is treated as empty. At most 2 MiB are copied for the threads. For each object, at
  * most 5 MiB and the content of 64 pages are copied.
  */
 enum remote_process_state remote_buffers_read(const struct remote_process *target, struct remote_buffers *buffers);

@@ -15,7 +15,7 @@
 
 static struct in_use_list list;
 
-/* Adds a slot to the figures of the caller that was added last. */
+/* Adds a slot to the figures of the caller that has allocated the slot. */
 static void add_slot(struct remote_in_use_caller *caller, const struct in_use_slot *slot)
 {
     caller->slots++;
@@ -34,7 +34,7 @@ static void add_caller(struct remote_in_use_caller *caller, const struct in_use_
     caller->age = !is_known ? IN_USE_UNKNOWN : now > oldest->taken_at ? now - oldest->taken_at : 0;
 }
 
-/* Sums up the list of slots by caller. The slots of one caller follow each other in the list, the oldest first. */
+/* Sums up the list of slots by caller. The slots of one caller follow each other in the list, the oldest slot first. */
 static void sum_up(struct remote_in_use *found)
 {
     uint64_t now = in_use_now();

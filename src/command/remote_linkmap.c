@@ -24,8 +24,8 @@ enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096, IMPORTS_MAX = 
 enum { SYMBOLS_BATCH = 64 };
 
 /*
- * Addresses, in the other process, of the tables by which a symbol is found. The dynamic section of the object has
- * these addresses.
+ * Addresses of the tables by which a symbol is found. They are addresses in the other process, and were read from the
+ * dynamic section of an object.
  */
 struct symbols {
     uintptr_t hash; /* address of the hash table in GNU's format */
@@ -165,8 +165,8 @@ static uintptr_t remote_linkmap_auxiliary(const struct remote_process *target, u
 }
 
 /*
- * Returns the address of the program's dynamic section in the process, or 0. Adds its address in the file and the
- * distance by which the program was moved when it was loaded. Both come from the program headers.
+ * Returns the address of the program's dynamic section in the process, or 0. This is the section's address in the file
+ * plus the distance by which the program was moved when it was loaded. Both are found by the program headers.
  */
 static uintptr_t remote_linkmap_dynamic_of_program(const struct remote_process *target)
 {
@@ -253,16 +253,16 @@ static void remote_linkmap_read_path(const struct remote_process *target, const 
 }
 
 /*
- * Functions of other allocators whose names are not the standard ones, such as malloc. A program that calls these
- * functions does not use the malloc of the library.
+ * Functions of other allocators that have names of their own, unlike malloc. If a program calls such a function, the
+ * library does not serve the call.
  */
 static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_malloc", "scalable_malloc"};
 
 enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
 
 /*
- * Returns the name in `foreign` that the symbol has, if the symbol must be defined by another object. Otherwise returns
- * NULL.
+ * Returns the name in `foreign` that the symbol has. Returns NULL if the symbol has none of these names, or if the
+ * object itself defines the symbol.
  */
 static const char *remote_linkmap_foreign(const struct remote_process *target, const struct symbols *symbols,
                                           const ElfW(Sym) * symbol)

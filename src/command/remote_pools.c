@@ -8,7 +8,7 @@
 
 enum { PROCESSORS = 1024 };
 
-/* Buffers for copies of the tables of one pool. Each pool is copied over the one before. */
+/* Buffers for copies of the tables of one pool. The tables of the next pool are copied over them. */
 static struct {
     struct fixed_chunk chunk[FIXED_CHUNKS];
     struct fixed_place place[FIXED_CHUNKS + 2];
@@ -27,8 +27,8 @@ static uint32_t copy_table(const struct remote_process *target, void *to, const 
 }
 
 /*
- * Returns the count in the copy of a pool's record, but at most `most`. Stores the returned value in the copy, because
- * the other process may have any count there.
+ * Limits the count in the copy of a pool's record to `most`, because the other process may have any count there.
+ * Returns the limited count.
  */
 static uint32_t bound(_Atomic uint32_t *count, uint32_t most)
 {

@@ -165,7 +165,10 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
         return REMOTE_WITHOUT;
     }
     if (view->version != INSPECT_VERSION) {
-        return REMOTE_OTHER; /* the rest of the structure may be shorter in the process, and end with its mapping */
+        /*
+         * a structure of another version may be shorter and lie at the end of its mapping, so no more of it is copied
+         */
+        return REMOTE_OTHER;
     }
     state = remote_process_copy_view(target, sizeof *view);
     if (state != REMOTE_READ) {

@@ -30,7 +30,7 @@ enum remote_process_state {
 enum { REMOTE_NAME_SIZE = 32, REMOTE_PATH_SIZE = 512 };
 
 /*
- * The most bytes that a search for the exported structure reads in one mapping, and in all mappings together. The
+ * The most bytes that a search for the exported structure reads: in one mapping, and in all mappings together. The
  * structure lies near the beginning of the library's own mapping.
  */
 enum { REMOTE_SCAN_MAPPING = 16 << 20, REMOTE_SCAN_TOTAL = 64 << 20 };
@@ -41,7 +41,8 @@ enum { REMOTE_SCAN_MAPPING = 16 << 20, REMOTE_SCAN_TOTAL = 64 << 20 };
  */
 struct remote_process {
     int process;
-    uint64_t start;              /* the time at which the process started, in kernel ticks; 0 if unknown */
+    /* time at which the process started, in clock ticks since the machine was started; 0 if unknown */
+    uint64_t start;
     char name[REMOTE_NAME_SIZE]; /* /proc/PID/comm; "?" if it cannot be read */
     /* path of the library as the process sees it; " (deleted)" follows if the file has been deleted */
     char library[REMOTE_PATH_SIZE];
@@ -58,9 +59,9 @@ struct remote_process {
 struct remote_process_status {
     char state;
     int parent;
-    unsigned flags; /* PF_* of the kernel (linux/sched.h) */
-    uint64_t start; /* the time at which the process started, in kernel ticks */
-    uint64_t ticks; /* processor time of all its threads, in kernel ticks */
+    unsigned flags; /* flags of the process: PF_* of the kernel (linux/sched.h) */
+    uint64_t start; /* time at which the process started, in clock ticks since the machine was started */
+    uint64_t ticks; /* processor time of all threads of the process, in clock ticks */
     uint64_t pages; /* resident pages */
     unsigned threads;
 };
@@ -71,14 +72,14 @@ bool remote_process_status(int process, struct remote_process_status *status);
 /* Fills in the process id, the name and the start of a process. */
 void remote_process_open(struct remote_process *target, int process);
 
-/* Returns true if the process id still belongs to the process that had it at remote_process_open. */
+/* Returns true if the process id still belongs to the process that had the id when remote_process_open was called. */
 bool remote_process_is_same(const struct remote_process *target);
 
 /*
  * Finds the exported structure of the library by its magic bytes, in writable mappings of files. Searches mappings of
- * files with "sockmalloc" in their names first. Also finds a library whose file was replaced or deleted, or lies behind
- * a chroot, because the files are not opened. Price: reads /proc/PID/maps, and copies the mappings until the structure
- * is found.
+ * files with "sockmalloc" in their names first. Also finds a library whose file was replaced or deleted, or whose
+ * process runs in a chroot, because the files are not opened. Price: reads /proc/PID/maps, and copies the mappings
+ * until the structure is found.
  */
 enum remote_process_state remote_process_find(struct remote_process *target);
 
@@ -96,16 +97,16 @@ enum remote_process_state remote_process_find_named(struct remote_process *targe
 enum remote_process_state remote_process_renew(struct remote_process *target);
 
 /*
- * Returns a handle (a pidfd) for remote_process_queue on the process that now has the process id. The handle keeps
- * referring to this process even if the id is used again. Returns -1 if the kernel has no pidfds (before Linux 5.3).
- * The caller closes the handle.
+ * Returns a pidfd of the process that now has the process id of *target. Pass it as `handle` to remote_process_queue.
+ * It keeps referring to this process even if the id is used again. Returns -1 on failure, as on a kernel without pidfds
+ * (before Linux 5.3). The caller closes the pidfd.
  */
 int remote_process_hold(const struct remote_process *target);
 
 /*
- * Sends the signal `number` with a value to the process of the handle. If `handle` is -1, sends it to the process of
- * remote_process_open, if that process still has its process id. Returns false with errno set, which is ESRCH if the
- * process has ended.
+ * Sends the signal `number` with a value to the process to which `handle` refers. If `handle` is -1, sends the signal
+ * to the process for which remote_process_open was called, if that process still has its process id. Returns false with
+ * errno set; errno is ESRCH if the process has ended.
  */
 bool remote_process_queue(const struct remote_process *target, int handle, int number, uint64_t value);
 
@@ -119,7 +120,8 @@ enum remote_process_state remote_process_copy(const struct remote_process *targe
  */
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state);
 
-/* Writes why a process was not read: the rest of a sentence that begins with "process 12 (name)". */
+/* Writes why a process was not read, in at most REMOTE_WORDS bytes. The text is the rest of a sentence that begins with
+ * "process 12 (name)". */
 enum { REMOTE_WORDS = 320 };
 void remote_process_explain(const struct remote_process *target, enum remote_process_state state, char *text,
                             size_t size);

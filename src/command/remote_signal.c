@@ -11,8 +11,8 @@
 #include "config/choices.h"
 
 /*
- * Sends the signal to a process. `handle` is from remote_process_hold, and the settings of the process, which have the
- * number of the signal, have been read.
+ * Sends the statistics signal to a process. `handle` is from remote_process_hold. The settings of the process must have
+ * been read into `options` before, because they contain the number of the signal.
  */
 static enum command_exit remote_signal_queue(const struct remote_process *target, int handle, uint64_t value,
                                              const struct option_set *settings)
@@ -31,8 +31,8 @@ static enum command_exit remote_signal_queue(const struct remote_process *target
 }
 
 /*
- * Gets a handle on the process before reading the process's memory, because the signal must go to the process that was
- * read, even if that process ends and another process gets its id.
+ * Gets a handle (a pidfd) of the process before it reads the process's memory, because the signal must go to the
+ * process that was read, even if that process ends and another process gets its id.
  */
 enum command_exit remote_signal_send(struct remote_process *target, uint64_t value, struct option_set *before)
 {
@@ -46,7 +46,9 @@ enum command_exit remote_signal_send(struct remote_process *target, uint64_t val
     return code;
 }
 
-/* Waits until the process has changed a setting or, if `before` is NULL, until it samples small requests. */
+/*
+ * Waits until the process has changed a setting. If `before` is NULL, waits until the process samples small requests.
+ */
 static enum command_exit remote_signal_await(struct remote_process *target, const struct option_set *before,
                                              struct option_set *after)
 {

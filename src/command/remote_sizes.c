@@ -1,6 +1,6 @@
 /*
- * Counts the slots in use, and the bytes that were requested for them, by the size of the request. The metadata of the
- * slots has these sizes.
+ * Counts the slots in use of a process, and the bytes that were requested for them, by the size of the request. The
+ * metadata of each slot contains the size of its request.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_sizes.h"

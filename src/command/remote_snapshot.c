@@ -103,8 +103,9 @@ static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 
 /*
  * Returns true if the copied range of the pools can be true. Compares counts only with constant limits, because the
- * process may have raised one of two counts between the copies of both. Each bucket must have at least one page for a
- * slot, because metadata may name any bucket, and a walk over the range steps by the pages of that bucket.
+ * process may have raised one of two counts between the moments at which the two were copied. Each bucket must have at
+ * least one page for a slot, because metadata may name any bucket, and a walk over the range steps by the pages of that
+ * bucket.
  */
 static bool remote_snapshot_region_makes_sense(void)
 {
@@ -154,7 +155,7 @@ static enum remote_process_state remote_snapshot_bring_objects(const struct remo
 
 /*
  * Copies the states of all pages that were ever carved. Does not copy the sizes of the requests, because no figure of a
- * snapshot needs them.
+ * snapshot is computed from these sizes.
  */
 static enum remote_process_state remote_snapshot_bring_metadata(const struct remote_process *target)
 {
@@ -184,8 +185,8 @@ static enum remote_process_state remote_snapshot_bring_records(const struct remo
 }
 
 /*
- * Removes the public magazine from the copy of a cache if the magazine lies in no copied table, because its memory must
- * then not be read.
+ * Removes the public magazine from the copy of a cache if the magazine lies in none of the copied tables, because the
+ * pointer to it is then not valid here.
  */
 static void remote_snapshot_mend(struct cache *cache)
 {
@@ -267,13 +268,15 @@ enum remote_process_state remote_snapshot_take(struct remote_process *target, st
         snapshot->process = target->process;
     }
     remote_snapshot_release();
-    /* All parts were copied from one process if that process still has its process id now. */
+    /*
+     * if the process still has its id now, it had the id all the time, so all parts were copied from this one process
+     */
     return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
 }
 
 /*
  * Copies the sizes of the requests of all slots, and the records of their callers for these slots. Sets the end of the
- * table of records to the end of the copy, because the library reads no record behind that end.
+ * table of records to the end of the copy, because the library reads no record after that end.
  */
 static enum remote_process_state remote_snapshot_bring_callers(const struct remote_process *target)
 {

@@ -29,8 +29,8 @@ extern struct bucket_plan remote_snapshot_plan;
  * a program whose own malloc is not the library's.
  *
  * The process may have forged its tables. Every count is compared with the size of its table before the count is used,
- * and at most REMOTE_SNAPSHOT_BYTES are copied. The time is not limited here, although a page of the process may never
- * arrive, because the functions of look.h limit the time.
+ * and at most REMOTE_SNAPSHOT_BYTES are copied. This function does not limit the time, although reading a page of the
+ * process may never end. The functions of look.h limit the time.
  */
 enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot);
 
@@ -47,8 +47,8 @@ enum remote_process_state remote_snapshot_list(struct remote_process *target, st
 enum remote_process_state remote_snapshot_take_sizes(struct remote_process *target, struct remote_sizes *sizes);
 
 /*
- * Makes a plan of buckets that comes from another process or a file safe to print: replaces its labels by labels that
- * are made from its sizes.
+ * Replaces the labels of a plan of buckets by labels that are made from its sizes. Afterwards a plan from another
+ * process or from a file can be printed safely.
  */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);
 

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 
 /*
- * Opens /proc/PID/pagemap of the process. From then on residency_ask, which says which pages are resident, reads that
- * file. The command has a residency_ask of its own instead of the function in src/memory/residency_source.c. Returns
- * false, with errno set, if the process has ended. Returns true even if this command may read the memory of the process
- * but may not open pagemap, which has mode 0400. residency_ask then says that nothing is known.
+ * Opens /proc/PID/pagemap of the process. Afterwards residency_ask, the function that finds out which pages are
+ * resident, reads that file. The command is linked with this residency_ask instead of the one in
+ * src/memory/residency_source.c. Returns false, with errno set, if the process has ended. If the process exists but
+ * pagemap, whose mode is 0400, may not be opened, returns true. residency_ask then reports that nothing is known.
  */
 bool remote_snapshot_ask_pages_of(int process);
 

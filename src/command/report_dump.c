@@ -39,8 +39,8 @@ static uint64_t dump_time(const json_t *object)
 }
 
 /*
- * Reads the figures of one bucket, or of all buckets together. Sets counters and figures to 0 that an earlier version
- * of the library did not print.
+ * Reads the figures of one bucket, or of all buckets together, from an object. A figure that the object lacks is set to
+ * 0, because earlier versions of the library printed fewer figures.
  */
 static void dump_read_figures(const json_t *object, struct snapshot_figures *figures)
 {
@@ -121,8 +121,8 @@ static bool dump_read_statistics(struct dump_line *line)
 }
 
 /*
- * Returns the source to which the sample of a line belongs, or a new source. Returns NULL if there are too many
- * sources.
+ * Returns the source, that is the server of the report, to which the sample of a line belongs. Adds a source if there
+ * is none yet. Returns NULL if there are too many sources.
  */
 static struct report_source *dump_find_source(struct report_sources *sources, unsigned first, const char *path,
                                               const struct dump_line *line)

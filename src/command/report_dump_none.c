@@ -1,4 +1,4 @@
-/* Replaces report_dump.c where the command is built without jansson. */
+/* Replaces report_dump.c if the command is built without jansson: reports that JSON cannot be read. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/error.h"
 #include "command/report_dump.h"

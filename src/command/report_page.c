@@ -1,4 +1,5 @@
-/* Writes the page of `sockmalloc report`. */
+/* Writes the HTML page of `sockmalloc report`: charts and tables of the statistics of servers, which were read from
+ * files. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/report_page.h"
 
@@ -26,8 +27,8 @@ struct report_part {
 };
 
 /*
- * The parts of the page for each server. Columns: the end of the id of the heading, the heading, the function that
- * writes the part.
+ * The parts of the page for each server. The columns of a row: the end of the id of the heading, the heading, the
+ * function that writes the part.
  */
 #define REPORT_PART_ROWS(ROW)                                                                                          \
     ROW(buckets, "Bytes by bucket over time")                                                                          \
@@ -74,8 +75,8 @@ static void report_page_id(const struct report_part *part, const char *name, cha
 }
 
 /*
- * Writes the ids of the two headings that together name a table: the heading of the part, and the heading of the
- * server.
+ * Writes the ids of the two headings whose texts together are the name of a table: the heading of the part, and the
+ * heading of the server.
  */
 static void report_page_names(const struct report_part *part, const char *id, char names[IDS_SIZE])
 {
@@ -187,10 +188,7 @@ static void report_page_buckets(const struct report_part *part, const char *id)
 
 /* --- requests by size --- */
 
-/*
- * Writes the largest request that the slots of each bucket hold, in bytes, and the label of the bucket:
- * "8192=4k;12288=8k".
- */
+/* For each bucket, writes the largest request in bytes that its slots hold, and its label, as in "8192=4k;12288=8k". */
 static void report_page_say_edges(const struct bucket_plan *plan, struct text *text)
 {
     for (unsigned bucket = 0; bucket < plan->count && bucket < BUCKET_LIMIT; bucket++) {
@@ -359,8 +357,9 @@ static void report_page_rss(const struct report_part *part, const char *id)
 /* --- hit ratio --- */
 
 /*
- * Returns the share of requests that `counter` has counted, from 0 to 1, among the requests since the point before.
- * `of_all` adds the requests that fell through to the whole. Returns NAN if there were no requests.
+ * Returns the value that the counter at the offset `counter` has gained since the point before, divided by the requests
+ * that the pools have served since then. If `of_all` is true, the divisor also contains the requests that fell through.
+ * The result is at most 1, and NAN if there were no requests.
  */
 static double report_page_rate(const struct report_part *part, unsigned point, size_t counter, bool of_all)
 {

@@ -1,4 +1,5 @@
-/* Writes the page of `sockmalloc report`. */
+/* Writes the HTML page of `sockmalloc report`: charts and tables of the statistics of servers, which were read from
+ * files. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REPORT_PAGE_H
 #define SOCKMALLOC_REPORT_PAGE_H

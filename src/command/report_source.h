@@ -14,9 +14,9 @@
 #include "memory/bucket.h"
 
 /*
- * REPORT_POINTS is the most points of a chart. A longer recording gets one point for each group of neighbouring
- * samples. The point is the sample of the group with the most resident memory, so that no peak is lost. The last sample
- * always becomes a point.
+ * REPORT_SOURCES_MAX is the most servers of a report, and REPORT_POINTS the most points of a chart. A longer recording
+ * gets one point for each group of neighbouring samples. The point is the sample of the group with the most resident
+ * memory, so that no peak is lost. The last sample always becomes a point.
  */
 enum { REPORT_POINTS = 1000, REPORT_SOURCES_MAX = 64 };
 
@@ -26,13 +26,16 @@ enum { REPORT_POINTS = 1000, REPORT_SOURCES_MAX = 64 };
  */
 struct report_source {
     const char *path;
-    bool is_cut; /* true if the end of the file is missing */
+    /*
+     * true if the end of the file is missing: the end mark of a recording, or the end of the last line of a JSON file
+     */
+    bool is_cut;
     char program[REMOTE_NAME_SIZE];
     int process;
     struct bucket_plan plan;
     char *settings[OPTION_COUNT]; /* values as option_print prints them; NULL if the file does not have the setting */
     uint64_t samples;             /* the number of samples in the file */
-    uint64_t group;               /* the number of samples that each point stands for */
+    uint64_t group;               /* the number of consecutive samples of the file from which each point was chosen */
     uint64_t first_time;          /* time of the first sample in nanoseconds since 1970; 0 if samples have no times */
     unsigned points;
     struct recording_sample *point; /* `number` of a point is the number of its sample in the file, from 0 */

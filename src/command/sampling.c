@@ -12,13 +12,14 @@
 #include "command/error.h"
 #include "command/remote_signal.h"
 
-/* Milliseconds for which a process continues sampling after the end if the command cannot turn its sampling off. */
+/* If this command cannot turn sampling off, a process ends its sampling by itself this many milliseconds after the
+ * intended end. */
 enum { SAMPLING_GRACE = 5000 };
 
-/* Data about one member of the group. The array has the order of the group's list of members. */
+/* Data about one member of the group. Element N belongs to member N of the group. */
 struct sampled {
     bool is_on;               /* true if this command has turned sampling on */
-    struct snapshot snapshot; /* snapshot of the process when all processes were sampling */
+    struct snapshot snapshot; /* snapshot of the process, taken at the beginning, when all processes were sampling */
 };
 
 const char *sampling_read(const char *argument, double *seconds)
@@ -68,8 +69,8 @@ static void sampling_note(const struct process_group *group, struct sampled *sam
 }
 
 /*
- * Adds the requests of all processes whose snapshots were taken both at the beginning and at the end. No process has
- * joined or left the group, because process_group_find was not called in between.
+ * Adds to *traffic the requests between the beginning and the end, for each process of which a snapshot was taken at
+ * both times. `sampled` and the group have the same order, because process_group_find was not called in between.
  */
 static void sampling_add(const struct process_group *group, const struct sampled *sampled, struct traffic *traffic)
 {

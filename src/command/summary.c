@@ -6,7 +6,7 @@
 #include "command/shown.h"
 #include "config/option.h"
 
-/* Prints a share as a percentage with one decimal digit. */
+/* Prints a share, given in hundredths of a percent, as a percentage with one decimal digit. */
 static void summary_add_share(uint64_t share, int width, struct text *text)
 {
     uint64_t tenths = (share + 5) / 10;

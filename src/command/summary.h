@@ -39,7 +39,7 @@ void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_pl
  */
 void summary_print_share(const struct traffic *traffic, bool all, const struct bucket_plan *plan, struct text *text);
 
-/* The first column and the rates of one line, for summary_print_step. */
+/* The first column of a line that summary_print_step prints, and the rates of that line. */
 struct summary_step {
     const char *first; /* the text in the first column, of at most nine letters */
     bool has_rates;    /* false at the first reading, for which there are no rates */

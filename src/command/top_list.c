@@ -1,6 +1,6 @@
 /*
- * Makes the list of the processes that `top` shows: their figures since the last reading, and which processes are
- * workers of another process.
+ * Makes the list of the processes that `top` shows: their figures between the last two readings, and which processes
+ * are workers of another process.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_list.h"
@@ -31,8 +31,9 @@ static struct top_process *top_find(struct top_list *list, int process)
 }
 
 /*
- * Returns the capacity, in bytes, of the slots that served requests of a bucket, or of all buckets if `bucket` is
- * snapshot.buckets. Counts the requests since the start if `ever` is true, otherwise those since the last reading.
+ * Returns the sum of the capacities, in bytes, of the slots that served the requests of a bucket, or of all buckets if
+ * `bucket` is snapshot.buckets. A slot that served several requests is counted for each. Counts the requests since the
+ * start of the process if `ever` is true, otherwise those between the last two readings.
  */
 static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
@@ -47,8 +48,8 @@ static double top_room(const struct top_process *process, unsigned bucket, bool 
 }
 
 /*
- * Returns the figures of a bucket since the last reading. Returns the figures of all buckets together if `bucket` is
- * snapshot.buckets.
+ * Returns the figures of a bucket between the last two readings. Returns the figures of all buckets together if
+ * `bucket` is snapshot.buckets.
  */
 static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
 {
@@ -122,7 +123,7 @@ static bool top_is_costly(const struct top_list *list, const struct remote_proce
 
 /*
  * Puts a process on the list of costly processes if reading it took too long or needed more memory than allowed,
- * because such a process shall not be read again.
+ * because processes on that list are not read again.
  */
 static void top_note_state(struct top_list *list, const struct remote_process *target, enum remote_process_state state)
 {
@@ -132,7 +133,8 @@ static void top_note_state(struct top_list *list, const struct remote_process *t
     }
 }
 
-/* Reads a process that is not on the list, and adds it to the list. */
+/* Reads a process that is not yet on the list, and adds it to the list if it can be read. Returns the state of the
+ * process, or REMOTE_READ if the list is full or has the process already. */
 static enum remote_process_state top_add(struct top_list *list, int number)
 {
     if (list->count == TOP_PROCESSES || top_find(list, number) != NULL) {
@@ -189,14 +191,16 @@ enum remote_process_state top_list_look(struct top_list *list)
             enum remote_process_state found = top_add(list, all.row[i].process);
             bool tells = found != REMOTE_READ && (list->last.process == 0 || top_is_wanted(list, all.row[i].process));
             state = tells ? found : state;
-            list->last = tells ? list->process[list->count].target : list->last; /* top_add has filled in this entry */
+            /* top_add has written the process to this entry, but has not counted it */
+            list->last = tells ? list->process[list->count].target : list->last;
         }
     }
     process_list_free(&all);
     return list->count > 0 ? REMOTE_READ : state;
 }
 
-/* Returns the topmost ancestor of the process that is on the list and has the name of the process. */
+/* Returns the master of a process: the last process that is reached by going from parent to parent, as long as the
+ * parent is on the list and has the name of the process. Without such a parent, this is the process itself. */
 static struct top_process *top_master(struct top_list *list, struct top_process *process)
 {
     struct top_process *master = process;
@@ -211,7 +215,7 @@ static struct top_process *top_master(struct top_list *list, struct top_process 
     return master;
 }
 
-/* Adds the figures of a worker (`own`) to the figures of its master (`to`). */
+/* Adds `own`, the figures of a worker process, to `to`, the figures of its master process. */
 static void top_add_figures(struct top_figures *to, const struct top_figures *own)
 {
     double rate = to->rate + own->rate;

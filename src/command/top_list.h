@@ -1,6 +1,6 @@
 /*
- * Makes the list of the processes that `top` shows: their figures since the last reading, and which processes are
- * workers of another process.
+ * Makes the list of the processes that `top` shows: their figures between the last two readings, and which processes
+ * are workers of another process.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_LIST_H
@@ -21,16 +21,19 @@ struct top_figures {
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
     uint64_t rss;      /* resident bytes of the whole process; SNAPSHOT_UNKNOWN if unknown, and for a bucket */
-    double cpu;        /* share of one processor that the process used since the last reading; below 0 for a bucket */
-    double fell;       /* share of the requests of these sizes that fell through, as `hits` */
-    double fell_rate;  /* requests per second that fell through since the last reading */
-    double rate;       /* requests per second since the last reading */
+    double cpu; /* share of one processor that the process used between the last two readings; below 0 for a bucket */
+    /* share of the requests of these sizes that fell through between the last two readings, from 0 to 1; if there were
+     * no requests, the share since the start */
+    double fell;
+    double fell_rate; /* requests per second that fell through between the last two readings */
+    double rate;      /* requests per second between the last two readings */
     /*
-     * share of the requests since the last reading that a cache served, from 0 to 1; if there were none, the share
-     * since the start
+     * share of the requests between the last two readings that a cache served, from 0 to 1; if there were none, the
+     * share since the start
      */
     double hits;
-    double room; /* the capacity, in bytes per second, of the slots that served the requests since the last reading */
+    /* the capacity, in bytes per second, of the slots that served the requests between the last two readings */
+    double room;
     /* share of the capacity that was requested, from 0 to 1; if there were no requests, the share since the start */
     double filled;
 };
@@ -44,13 +47,15 @@ struct top_process {
     struct snapshot former;
     uint64_t time; /* time of the last reading in nanoseconds, by top_list_now */
     uint64_t former_time;
-    uint64_t ticks; /* processor time at the last reading, in kernel ticks */
+    uint64_t ticks; /* processor time that the process had used at the last reading, in clock ticks */
     uint64_t former_ticks;
     uint64_t rss; /* bytes */
     struct bucket_plan plan;
-    struct top_figures total; /* figures of the process, and of the workers that are folded under it */
-    unsigned workers;         /* number of workers that are folded under it */
-    bool is_folded;           /* true if the process is folded under another process, so that it has no line */
+    /* figures of the process, together with those of the workers that are shown in its line */
+    struct top_figures total;
+    unsigned workers; /* number of workers that are shown in the line of this process */
+    /* true if the process is shown in the line of another process and has no line of its own */
+    bool is_folded;
 };
 
 enum { TOP_PROCESSES = 256, TOP_COSTLY = 64, TOP_WORDS = 64 };
@@ -58,16 +63,19 @@ enum { TOP_PROCESSES = 256, TOP_COSTLY = 64, TOP_WORDS = 64 };
 /* A process that is not read again, because reading it took too long or needed too much memory. */
 struct top_costly {
     int process;
-    uint64_t start; /* time of the start of the process, in kernel ticks */
+    uint64_t start; /* time at which the process started, in clock ticks since the machine was started */
 };
 
 struct top_list {
-    const struct process_word *word; /* without words, all processes that have loaded the library are shown */
+    /* words that name processes; if there are none, all processes that have loaded the library are shown */
+    const struct process_word *word;
     unsigned words;
-    struct remote_process last; /* process whose state top_list_look returned last; its id is 0 if none */
+    /* process that could not be read, and whose state top_list_look returned last; its id is 0 if there is none */
+    struct remote_process last;
     unsigned count;
     struct top_process process[TOP_PROCESSES];
-    /* the last processes that were found too costly to read; a ring, in which costly_next is the oldest entry */
+    /* the last processes that were found too costly to read; a ring buffer whose oldest entry is the one with the index
+     * costly_next */
     struct top_costly costly[TOP_COSTLY];
     unsigned costly_next;
 };
@@ -76,8 +84,8 @@ struct top_list {
 uint64_t top_list_now(void);
 
 /*
- * Reads all processes again. Removes a process that cannot be read from the list, even if the user gave its process id.
- * Returns REMOTE_READ if the list has a process. Otherwise returns the state of the last process that could not be
+ * Reads all processes again. Removes from the list each process that cannot be read, even if the user gave its process
+ * id. Returns REMOTE_READ if the list has a process. Otherwise returns the state of the last process that could not be
  * read.
  */
 enum remote_process_state top_list_look(struct top_list *list);
@@ -95,8 +103,8 @@ void top_list_fold(struct top_list *list, bool wanted);
 void top_list_sort(struct top_list *list, enum top_order order);
 
 /*
- * Returns the figures of one bucket of a process. Adds the figures of the workers that are folded under the process.
- * `process` is an element of the list.
+ * Returns the figures of one bucket of a process. Adds the figures of the workers that are shown in the line of the
+ * process. `process` is an element of the list.
  */
 struct top_figures top_list_bucket(struct top_list *list, const struct top_process *process, unsigned bucket);
 

@@ -4,8 +4,8 @@
 #define SOCKMALLOC_TOP_ROWS_H
 
 /*
- * These rows are used by the screen, its help, the batch mode and the man page. Columns: name in struct top_figures,
- * heading of at most five letters, least width of a terminal that shows the column, help.
+ * These rows are used by the screen, its help, the batch mode and the man page. The columns of a row: name in struct
+ * top_figures, heading of at most five letters, least width of a terminal that shows the column, help.
  */
 #define TOP_COLUMN_ROWS(ROW)                                                                                           \
     ROW(live, "live", 0, "slots in use")                                                                               \
@@ -22,7 +22,7 @@
 #define TOP_BAR_HEADING "share of mem"
 #define TOP_BAR_HELP    "mem as a share: of the largest process, or of all buckets"
 
-/* The sort orders. Columns: name, key, word in the title, help. */
+/* The sort orders. The columns of a row: name, key, word in the title, help. */
 #define TOP_ORDER_ROWS(ROW)                                                                                            \
     ROW(RATE, 'r', "rate", "requests per second")                                                                      \
     ROW(LIVE, 'l', "live", "slots in use")                                                                             \
@@ -34,7 +34,7 @@
     ROW(FELL, 't', "fell", "share that fell through")                                                                  \
     ROW(PROCESS, 'p', "process", "process id")
 
-/* The keys. Columns: key as it is written, help. */
+/* The keys of the full screen. The columns of a row: the key as it is written, help. */
 #define TOP_KEY_ROWS(ROW)                                                                                              \
     ROW("q", "quits")                                                                                                  \
     ROW("?", "shows the keys and the columns; any key goes back")                                                      \

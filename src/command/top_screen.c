@@ -112,7 +112,7 @@ static int draw_processes(int line, int end, const struct top_layout *layout, co
     return line;
 }
 
-/* Draws the buckets of the selected process, with the figures of the workers that are folded under it. */
+/* Draws the buckets of the selected process, with the figures of the workers that are shown in its line. */
 static void draw_buckets(int line, int end, const struct top_layout *layout, struct top_list *list,
                          const struct top_process *process)
 {

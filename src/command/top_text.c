@@ -1,4 +1,4 @@
-/* Writes the lines of `sockmalloc top` for a given width, for the screen and for the batch mode. */
+/* Writes the lines that `sockmalloc top` shows, for a given width: on the full screen, or as text in the batch mode. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_text.h"
 

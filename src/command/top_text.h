@@ -1,4 +1,4 @@
-/* Writes the lines of `sockmalloc top` for a given width, for the screen and for the batch mode. */
+/* Writes the lines that `sockmalloc top` shows, for a given width: on the full screen, or as text in the batch mode. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_TEXT_H
 #define SOCKMALLOC_TOP_TEXT_H
@@ -11,12 +11,12 @@ enum { TOP_LINE_SIZE = 512 };
 /* The positions of the parts of a line, in columns of the terminal. */
 struct top_layout {
     int label;            /* width of the label at the left */
-    int end[TOP_COLUMNS]; /* the column before which each figure ends; 0 if the figure is not shown */
+    int end[TOP_COLUMNS]; /* for each figure, the column before which it ends, or 0 if the figure is not shown */
     int bar;              /* the column at which the bar begins */
     int bar_width;        /* width of the bar; 0 if the line is too short for a bar */
 };
 
-/* The choices of the user: the view of the list. */
+/* The view of the list that the user has chosen, and the seconds between two readings. */
 struct top_view {
     enum top_order order;
     bool folds;
@@ -30,7 +30,7 @@ struct top_layout top_text_layout(int width);
 
 /*
  * These functions write one line of the screen, without a line end. top_text_figures draws a bar of the length `share`,
- * from 0 to 1, at the end of the line.
+ * which is from 0 to 1, at the end of the line.
  */
 void top_text_title(const struct top_list *list, const struct top_view *view, char line[TOP_LINE_SIZE]);
 void top_text_heading(const struct top_layout *layout, const char *label, char line[TOP_LINE_SIZE]);

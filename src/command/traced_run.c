@@ -28,8 +28,8 @@ struct traced_run {
 };
 
 /*
- * Handles a stop of the traced process. Calls the judge if the process is about to end. Returns the signal with which
- * the process continues, or 0 for none.
+ * Handles a stop of the traced process. Calls the function `judge` if the process is about to end. Returns the signal
+ * with which the process continues, or 0 for none.
  */
 static uintptr_t traced_run_answer(struct traced_run *trial, int process, int status)
 {

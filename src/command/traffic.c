@@ -8,7 +8,8 @@
 
 #include "base/bounds.h"
 
-/* Returns the average, in bytes, of the smallest and the largest size that a step of the histogram counts. */
+/* Returns the size, in bytes, that is assumed for each request that a step of the histogram counts: the average of the
+ * two ends of the step. For the last step, which also counts all larger requests, this is 4 GiB. */
 static uint64_t traffic_size(unsigned step)
 {
     if (step == HISTOGRAM_STEPS - 1) {

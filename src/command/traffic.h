@@ -16,13 +16,14 @@ struct traffic_part {
     uint64_t bytes;
 };
 
-/* The requests since the start of a program, or of a time of sampling. */
+/* The requests of a program: all since its start, or those during which they were sampled for a while. */
 struct traffic {
     struct traffic_part pools;  /* served by the pools */
     struct traffic_part fallen; /* within the sizes of the pools, but served by mimalloc or a mapping of their own */
-    struct traffic_part below;  /* requests below the sizes of the pools: an estimate, see pool/histogram.h */
-    struct traffic_part above;  /* requests above the sizes of the pools: an estimate */
-    double seconds;             /* how long the requests were sampled; 0 if they are counted since the start */
+    /* requests below the sizes of the pools, estimated from the sample of all requests that the histogram counts */
+    struct traffic_part below;
+    struct traffic_part above; /* requests above the sizes of the pools, estimated from that sample, too */
+    double seconds;            /* how long the requests were sampled; 0 if they are counted since the start */
 };
 
 /*
@@ -33,7 +34,7 @@ struct traffic {
 void traffic_add(struct traffic *traffic, const struct snapshot *now, const struct snapshot *former,
                  const struct bucket_plan *plan);
 
-/* These functions return the sums of the calls and of the bytes of all parts. */
+/* These functions return the number of calls, and the number of requested bytes, of all parts together. */
 uint64_t traffic_calls(const struct traffic *traffic);
 uint64_t traffic_bytes(const struct traffic *traffic);
 

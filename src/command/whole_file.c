@@ -20,8 +20,8 @@ static enum command_exit whole_file_report(const char *path)
 }
 
 /*
- * Creates a temporary file in the folder of `path`, which only this user can read, and stores its name in `name`.
- * Returns its descriptor, or -1.
+ * Creates a temporary file, which only this user can read, in the folder of `path`, and stores its path in `name`.
+ * Returns its descriptor, or -1 with errno set.
  */
 static int whole_file_open(const char *path, char name[PATH_MAX])
 {

@@ -9,14 +9,14 @@
 
 /*
  * Returns EXIT_DONE if no file has this path and files can be created in its folder. Otherwise prints an error and
- * returns its exit code. The caller checks this before a long work whose result it will write.
+ * returns its exit code. A caller that works long before it writes its result calls this function before the work.
  */
 enum command_exit whole_file_check(const char *path);
 
 /*
- * Writes the text to a temporary file in the folder of `path`, which only this user can read, and at the end renames it
- * to `path`. Does not replace a file. Returns EXIT_DONE. On failure removes the temporary file, prints an error and
- * returns its exit code.
+ * Writes the text to a temporary file, which only this user can read, in the folder of `path`, and then renames that
+ * file to `path`. Does not replace a file. Returns EXIT_DONE. On failure removes the temporary file, prints an error
+ * and returns its exit code.
  */
 enum command_exit whole_file_write(const char *path, const char *text, size_t size);
 

@@ -1,9 +1,11 @@
-/* The words that the values of some settings can be: one row for each word. */
+/* The words that some settings accept as their values: one row for each word. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CHOICES_H
 #define SOCKMALLOC_CHOICES_H
 
-/* The columns of all rows here are the name in C, the value in the environment, and the help for the man page. */
+/*
+ * The columns of all rows in this file are the name in C, the value in the environment, and the help for the man page.
+ */
 
 /* The kinds of pool, which are the values of the environment variable SOCKMALLOC_POOL. */
 #define KIND_ROWS(ROW)                                                                                                 \

@@ -1,4 +1,5 @@
-/* Encodes what the command wants changed in a running program as the value of a queued signal. */
+/* Encodes a change of a setting, which a command tells a running program to make, as the value that a queued signal
+ * carries. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LIVE_REQUEST_H
 #define SOCKMALLOC_LIVE_REQUEST_H
@@ -8,25 +9,27 @@
 
 #include "config/option.h"
 
-/* What shall be changed: one of OPTION_LIVE_ROWS, or OPTION_SAMPLE_SMALL. */
+/* A change that a command tells a program to make. The setting is one of OPTION_LIVE_ROWS, or OPTION_SAMPLE_SMALL,
+ * which turns sampling on for a while. */
 struct live_request {
     enum option option;
     /* the new value as setting_read stores it; for OPTION_SAMPLE_SMALL the milliseconds for which small requests shall
-     * be sampled, at most LIVE_SAMPLE_MOST, or 0 to end that */
+     * be sampled, at most LIVE_SAMPLE_MOST, or 0 to end the sampling */
     uint64_t number;
 };
 
 /*
- * A value has a mark in its upper 16 bits, the number of the setting in the next 6 bits, and the number in the other 42
- * bits, all of which are set for SETTING_NONE. No pointer of a program has the mark, because its addresses end below
- * 2^47, and an integer that a program queues is smaller.
+ * The layout of the value of a signal: the upper 16 bits are a mark, by which the library recognizes its signals. The
+ * next 6 bits are the number of the setting. The other 42 bits are the new value of the setting, and are all 1 for
+ * SETTING_NONE. A pointer that a program queues does not have the mark, because addresses of programs end below 2^47.
+ * The integers that programs queue are smaller.
  */
 enum { LIVE_MARK_SHIFT = 48, LIVE_OPTION_SHIFT = 42, LIVE_SAMPLE_MOST = 600000 };
 
 #define LIVE_MARK   UINT64_C(0x50c5)
 #define LIVE_NUMBER ((UINT64_C(1) << LIVE_OPTION_SHIFT) - 1)
 
-/* Returns the value of the signal. */
+/* Returns the value of the signal that tells a program to make this change. */
 static inline uint64_t live_request_encode(const struct live_request *request)
 {
     uint64_t number = request->number == SETTING_NONE ? LIVE_NUMBER : request->number;

@@ -98,8 +98,9 @@ static void write_signals(sigset_t *set)
 
 /*
  * Writes the bytes to the descriptor, and returns how many of them the descriptor did not take. Writes at most PIPE_BUF
- * bytes at a time, because a pipe that poll calls writable has room for that many. If `waits` is set and the descriptor
- * takes nothing for WRITE_PATIENCE_MS, writing stops: a full pipe that nobody reads must not stop the server.
+ * bytes at a time, because a pipe that poll calls writable has room for that many. If `waits` is true and the
+ * descriptor takes nothing for WRITE_PATIENCE_MS milliseconds, gives up, because a full pipe that nobody reads must not
+ * stop the server.
  */
 static unsigned long write_all(int descriptor, const char *bytes, unsigned long size, bool waits)
 {
@@ -118,10 +119,10 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
 }
 
 /*
- * Blocks SIGPIPE and SIGXFSZ during the write, and then discards those that the write caused, because they would end a
- * program that knows nothing of this write. Behind a seccomp filter of the program's own, the calls that block signals
- * and wait may be forbidden and end the process. Behind such a filter this function calls only write(2). The library
- * writes nothing there but messages before an abort and output that the program itself requested.
+ * Blocks SIGPIPE and SIGXFSZ during the write, and then discards the signals that the write caused, because these
+ * signals would end a program although it has written nothing itself. Behind a seccomp filter of the program's own, the
+ * calls that block signals and wait may be forbidden and end the process. Behind such a filter this function calls only
+ * write(2). The library writes nothing there but messages before an abort and output that the program itself requested.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
@@ -140,7 +141,8 @@ bool message_write(int descriptor, const char *bytes, unsigned long size)
     return left == 0;
 }
 
-/* Keeps a line, over the oldest ones. Two threads that do so at once get places of their own. */
+/* Stores a line in the ring buffer of the last messages, over the oldest ones. Two threads that store lines at the same
+ * time write to different places. */
 static void message_keep(const char *line, size_t size)
 {
     uint32_t place = atomic_fetch_add_explicit(&kept.end, (uint32_t)size, memory_order_relaxed);

@@ -94,8 +94,9 @@ enum message {
 };
 
 /*
- * The last messages, each with its line end, for `sockmalloc bugreport` and for a debugger: a server that has closed
- * its stderr has printed none of them. The byte after the last one lies at `end` modulo MESSAGE_KEPT.
+ * The last messages, each with its line end. `sockmalloc bugreport` and a debugger read them here, because a server
+ * that has closed its stderr has printed none of them. The next message begins in `text` at the index `end` modulo
+ * MESSAGE_KEPT.
  */
 enum { MESSAGE_KEPT = 2048 };
 struct message_kept {
@@ -103,16 +104,16 @@ struct message_kept {
     char text[MESSAGE_KEPT];
 };
 
-/* Stores which file descriptor 2 is and the name of the program, before the program can change either. Start-up calls
- * it. */
+/* Stores the identity of the file that is stderr (descriptor 2), and the name of the program, before the program can
+ * change either. Start-up calls this function. */
 void message_open(void);
 
 /* Returns the name that the program had at start-up. The result is never NULL. */
 const char *message_process_name(void);
 
 /*
- * Returns the address and the size of the object in which message_open has stored its findings. A process that inspects
- * another one copies that object of the other process over its own.
+ * Returns the address and the size of the object in which message_open has stored its findings. When one process
+ * inspects another, it copies the object of the other process over its own.
  */
 struct span message_process_span(void);
 
@@ -129,8 +130,8 @@ void message_end_name(void);
  */
 bool message_stderr_is_ours(void);
 
-/* Returns true if descriptor 2 was, at start-up, the file of this device and this inode, which are decimal numbers with
- * a colon between them, as in JOURNAL_STREAM. */
+/* Returns true if descriptor 2 was at start-up the file with this device number and inode number. `device_and_inode`
+ * has both as decimal numbers with a colon between them, as in JOURNAL_STREAM. */
 bool message_stderr_was(const char *device_and_inode);
 
 /*

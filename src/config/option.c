@@ -127,8 +127,8 @@ static bool option_accept(struct option_set *set, enum option option, const char
     return true;
 }
 
-/* Warns if `value` is a word that the setting accepted in an earlier version and no longer accepts. Returns true if it
- * is one. */
+/* Warns if `value` is a word that the setting accepted in an earlier version and no longer accepts. Returns true if
+ * `value` is such a word. */
 static bool option_refuse_removed_word(struct option_set *set, enum option option, const char *value)
 {
     for (unsigned i = 0; i < REMOVED_WORDS; i++) {
@@ -171,7 +171,8 @@ const char *option_similar(const char *name)
     return meant.word != NULL ? meant.word - (sizeof OPTION_PREFIX - 1) : NULL;
 }
 
-/* Warns that the variable is no setting. If it was one in an earlier version, the warning says what to use instead. */
+/* Warns that `variable` is not the name of a setting. If an earlier version had this setting, the warning says what to
+ * use instead. */
 static void option_warn_of_unknown(const char *variable)
 {
     for (unsigned i = 0; i < REMOVED; i++) {

@@ -79,8 +79,8 @@
 #define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does what auto did")
 
 /*
- * Settings that `sockmalloc set` changes while a program runs, where SOCKMALLOC_CONTROL=1 was set at its start.
- * Columns: name without SOCKMALLOC_, and what the change does at first.
+ * Settings that `sockmalloc set` changes while a program runs, where SOCKMALLOC_CONTROL=1 was set at its start. The
+ * columns of a row: name without SOCKMALLOC_, and how the change takes effect.
  */
 #define OPTION_LIVE_ROWS(ROW)                                                                                          \
     ROW(CACHE, "if the caches hold more, each thread halves its quotas at its next frees until they fit")              \
@@ -106,8 +106,9 @@ enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE
 enum option_source { OPTION_DEFAULT, OPTION_GIVEN, OPTION_FROM_CONF, OPTION_FROM_FILE, OPTION_SOURCES };
 
 /*
- * The settings in force. One thread fills them at start-up; afterwards they are read-only. option_change alone writes
- * to them then, one aligned word at a time, so that a thread that reads meanwhile gets the old value or the new one.
+ * The settings in force. One thread fills them at start-up; afterwards their memory is read-only. Only option_change
+ * changes them then. It writes one aligned word at a time, so that a thread that reads meanwhile gets the old value or
+ * the new one.
  */
 struct option_set {
     _Alignas(
@@ -116,13 +117,14 @@ struct option_set {
     /* the texts of the paths; they follow an empty text, which is the text of a path that is not set */
     char path[1 + OPTION_PATHS * SETTING_PATH_SIZE];
     uint64_t path_end;
-    bool faulty; /* true if a value or a name was wrong, so that there was a warning */
-    /* where each value comes from, an enum option_source; sources_note tells the last three apart */
+    bool faulty; /* true if there was a warning, because the name or the value of a setting was wrong */
+    /* where each value comes from, as an enum option_source. option_read stores OPTION_GIVEN for each value that is not
+     * the default; sources_note replaces it by OPTION_FROM_CONF or OPTION_FROM_FILE */
     uint8_t source[OPTION_COUNT];
     uint64_t changed; /* bit N is 1 if setting N of enum option was changed while the program ran */
     uint64_t changes; /* how many times option_change was called */
-    uint64_t
-        sampled_until; /* the time of clock_now until which small requests are sampled by request; 0 if they are not */
+    /* small requests are sampled until this time of clock_now, because a command has requested this; 0 if not */
+    uint64_t sampled_until;
 };
 
 extern INTERNAL struct option_set options;
@@ -138,8 +140,8 @@ typedef char *option_lookup(const char *name);
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
 
 /*
- * Returns the value that option_read would store for one setting, and prints no warning if the value is bad. It serves
- * settings that are needed before option_read runs. The setting must not be a path.
+ * Returns the value that option_read would store for one setting, and prints no warning if the value is bad. It is
+ * called for settings that are needed before option_read runs. The setting must not be a path.
  */
 uint64_t option_peek(enum option option, option_lookup *lookup);
 
@@ -161,13 +163,15 @@ bool option_is_live(enum option option);
 /* Returns true if the setting takes a value that setting_read stores as `number`. The setting must not be a path. */
 bool option_allows(enum option option, uint64_t number);
 
-/* Do what setting_read and setting_describe do, for the setting of a row. */
+/* option_read_value does what setting_read does, and option_describe what setting_describe does, for the setting
+ * `option`. */
 bool option_read_value(enum option option, const char *value, uint64_t *number);
 void option_describe(enum option option, struct text *text);
 
 /*
  * Changes a setting in `options` after start-up, and notes that it was changed. Returns false, with nothing changed, if
- * frozen_open refuses. The caller brings the new value into force. The function is safe in signal handlers.
+ * frozen_open cannot make the settings writable. The caller applies the new value. The function is safe in signal
+ * handlers.
  */
 bool option_change(enum option option, uint64_t number);
 

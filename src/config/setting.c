@@ -64,7 +64,8 @@ static bool setting_read_number(const struct setting *setting, const char *value
     return text_read_size(value, number) && *number >= setting->minimum && *number <= setting->maximum;
 }
 
-/* Reads a number of things, which has no unit. So "8k" is refused, which would be a number of bytes. */
+/* Reads a number that has no unit, because it counts things. A value such as "8k", which would be a number of bytes, is
+ * refused. */
 static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
 {
     return value[strspn(value, "0123456789")] == '\0' && setting_read_number(setting, value, number);
@@ -104,8 +105,8 @@ static bool setting_read_bounded(const struct setting *setting, const char *valu
                                           : setting_read_number(setting, value, number);
 }
 
-/* Returns true if both ends of a range lie within the limits of the setting, and if the first is not larger than the
- * second. */
+/* Returns true if both ends of a range lie within the limits of the setting, and the lower end is not larger than the
+ * upper end. */
 static bool setting_allows_range(const struct setting *setting, uint64_t number)
 {
     uint64_t low = setting_range_low(number);
@@ -165,8 +166,8 @@ static bool setting_read_realtime(const char *value, uint64_t *number)
 }
 
 /*
- * Returns true if the signal can be chosen. Signals that no program can catch are refused. So are signals of faults
- * such as SIGSEGV, because a handler that writes statistics would hide the crash.
+ * Returns true if the signal can be chosen. Signals that no program can catch cannot be chosen. Signals of faults, such
+ * as SIGSEGV, cannot be chosen either, because a handler that writes statistics would hide the crash.
  */
 static bool setting_allows_signal(uint64_t number)
 {

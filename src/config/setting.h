@@ -43,7 +43,7 @@ static inline uint64_t setting_range_high(uint64_t number)
 /* The values that one setting can have: their kind, and their limits. */
 struct setting {
     enum setting_kind kind;
-    uint64_t minimum; /* `minimum` and `maximum` are used with the first six kinds of enum setting_kind */
+    uint64_t minimum; /* `minimum` and `maximum` are used only with the first six kinds of enum setting_kind */
     uint64_t maximum;
 };
 

@@ -15,7 +15,9 @@ enum { PREFIX_SIZE = sizeof PREFIX - 1 };
 
 static struct {
     option_lookup *environment;
-    /* for each setting the value that SOCKMALLOC_CONF or the file has for it, a part of `text`, or NULL */
+    /*
+     * for each setting, its value in SOCKMALLOC_CONF or the file, or NULL if neither has one; the value lies in `text`
+     */
     char *value[OPTION_COUNT];
     bool has_values; /* true if SOCKMALLOC_CONF or the file has a value for some setting */
     bool faulty;
@@ -27,7 +29,8 @@ static bool is_blank(char letter)
     return letter == ' ' || letter == '\t' || letter == '\r';
 }
 
-/* Removes the blanks at both ends. Returns the first letter that stays. */
+/* Removes the blanks at both ends of `item`, and changes `item` for this. Returns the address of the first character
+ * that is left. */
 static char *sources_trim(char *item)
 {
     while (is_blank(*item)) {
@@ -91,7 +94,7 @@ static void sources_read_item(char *item, const char *where)
     sources.has_values = true;
 }
 
-/* Divides one line into items, and reads each. */
+/* Divides one line into its items, and reads each item. `where` is the name of the source, for messages. */
 static void sources_read_line(char *line, const char *where)
 {
     line[strcspn(line, "#")] = '\0';

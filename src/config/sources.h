@@ -33,14 +33,15 @@ bool sources_open_own(void);
  */
 char *sources_lookup(const char *variable);
 
-/* Notes in a set that option_read has read by sources_lookup which values come from SOCKMALLOC_CONF or the file. */
+/* Notes in `set` which values come from SOCKMALLOC_CONF and which from the file. option_read must have filled the set
+ * by means of sources_lookup. */
 void sources_note(struct option_set *set);
 
 /* Returns in words where the value of a setting comes from. The set may come from another process. */
 const char *sources_name(const struct option_set *set, enum option option);
 
-/* Returns the setting of that name, or OPTION_COUNT if there is none. The name may be written as in the texts above;
- * the function writes it in capitals. */
+/* Returns the setting of that name, or OPTION_COUNT if there is none. In the name, small letters may stand for capitals
+ * and hyphens for underscores, and SOCKMALLOC_ may stand in front. Overwrites `name` with the name in capitals. */
 enum option sources_find(char *name);
 
 #endif

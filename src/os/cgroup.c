@@ -10,7 +10,7 @@
 #include "os/os_file.h"
 
 /*
- * The names of files and lines in one version of control groups. `file_pages` are the beginnings of those lines of
+ * The names of files and lines in one version of control groups. `file_pages` has the beginnings of the lines in
  * memory.stat that count pages of files.
  */
 struct cgroup_version {
@@ -50,7 +50,8 @@ static bool cgroup_number(const char *digits, uint64_t *number)
     return digit > digits;
 }
 
-/* Reads a file of the group at the current level as a text. The text is "" if the file cannot be read. */
+/* Reads a control file of the group at the current level of the hierarchy as a text. The text is "" if the file cannot
+ * be read. */
 static void cgroup_read(const struct cgroup_search *search, const char *name, char *buffer, size_t size)
 {
     char path[2 * CGROUP_PATH_SIZE];
@@ -85,8 +86,8 @@ static uint64_t cgroup_file_pages(const struct cgroup_search *search)
 
 /*
  * Reads limit and usage at the current level of the hierarchy. Returns false if this level has no limit. Finding out
- * how many pages of files the group has takes most of the time, so this is done only if more than half of the limit is
- * used.
+ * how many pages of files the group has takes most of the time, so these pages are counted only if more than half of
+ * the limit is used.
  */
 static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
 {

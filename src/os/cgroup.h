@@ -19,7 +19,7 @@ enum { CGROUP_PATH_SIZE = 512 };
 
 /*
  * The state of a search for the tightest memory limit, which cgroup_step continues. The caller owns the structure, and
- * reads only `found` and `room`.
+ * may read only `found` and `room`.
  */
 struct cgroup_search {
     bool found; /* true if a limit was found; `room` then describes the tightest limit */

@@ -10,13 +10,13 @@
 
 /*
  * WORDS_A_CALL and SYMBOLS_A_CALL are how many items one system call reads; they are few, so that little stack is used.
- * The others are limits that no real object reaches.
+ * The other values are limits that no real object reaches; they bound the work for a damaged object.
  */
 enum { WORDS_A_CALL = 64, SYMBOLS_A_CALL = 40, SEGMENTS_LIMIT = 64, DYNAMIC_LIMIT = 512, SYMBOLS_LIMIT = 1 << 24 };
 
 /*
- * The entries of the dynamic section that are needed here, with their values as they stand in the section.
- * image_pointer turns these into addresses of the process.
+ * The values of the needed entries of the dynamic section, as they stand in the section. image_pointer turns the
+ * pointers among them into addresses in the process.
  */
 struct dynamic {
     uintptr_t symbols;
@@ -33,7 +33,7 @@ static bool image_read_at(void *target, uintptr_t address, size_t size)
 
 /*
  * Adds a loaded segment to the address range of the object. The first loaded segment contains the start of the file,
- * and so the program headers.
+ * and therefore the program headers, too.
  */
 static void image_add_segment(struct image *image, const ElfW(Phdr) * segment, uintptr_t start)
 {
@@ -103,8 +103,8 @@ static bool dynamic_read(struct dynamic *dynamic, uintptr_t address)
 }
 
 /*
- * Returns the address in the process that a pointer of the dynamic section means. glibc has replaced such pointers by
- * addresses of the process; musl leaves the addresses of the file.
+ * Returns the address in the process to which a pointer in the dynamic section refers. glibc has replaced such pointers
+ * by addresses of the process; musl leaves the addresses of the file.
  */
 static uintptr_t image_pointer(const struct image *image, uintptr_t pointer)
 {
@@ -136,8 +136,8 @@ static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
 }
 
 /*
- * Returns the number of symbols, computed from the table of DT_GNU_HASH, which does not contain it. The last symbol is
- * at the end of the chain that begins at the highest symbol number. The last word of a chain is odd.
+ * Returns the number of symbols, computed from the table of DT_GNU_HASH, which does not contain that number. The last
+ * symbol is at the end of the chain that begins at the highest symbol number. The last word of a chain is odd.
  */
 static size_t gnu_hash_count(uintptr_t table)
 {
@@ -198,8 +198,8 @@ static bool symbol_is_function(const ElfW(Sym) * symbol)
 
 /*
  * Returns true if a symbol is a function that contains the address `wanted` and fits better than the function that
- * begins at `best`. Of functions that overlap, the one that begins last fits best. Of several names of one function,
- * the first is used.
+ * begins at `best`. If functions overlap, the one that begins last fits best. If a function has several names, the
+ * first name is used.
  */
 static bool symbol_is_better(const ElfW(Sym) * symbol, uintptr_t wanted, uintptr_t best)
 {

@@ -12,7 +12,9 @@
 
 #include "os/system_call.h"
 
-/* Returns true if accept on this descriptor never waits, because the descriptor does not block or is not open. */
+/*
+ * Returns true if accept on this descriptor never waits, because the descriptor has the flag O_NONBLOCK or is not open.
+ */
 static bool listener_never_blocks(int file)
 {
     long flags = system_call(SYS_fcntl, file, F_GETFL);
@@ -28,8 +30,8 @@ static bool listener_is_ready(int file)
 }
 
 /*
- * Returns false if accept never waits for a connection on this descriptor, because accept fails or, as with AF_ALG,
- * because the socket has no queue of connections.
+ * Returns true if the descriptor is a listening socket that queues connections. accept waits for a connection only on
+ * such a socket. It fails on others, or, as with AF_ALG, returns at once.
  */
 static bool listener_listens(int file)
 {

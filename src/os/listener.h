@@ -4,9 +4,10 @@
 #define SOCKMALLOC_LISTENER_H
 
 enum listener {
-    LISTENER_RETURNS, /* accept returns at once: there is a connection or an error, or the descriptor does not block */
-    LISTENER_WAITS,   /* accept waits until a connection comes */
-    LISTENER_TIMED    /* accept waits for at most the socket's SO_RCVTIMEO */
+    /* accept returns at once: there is a connection or an error, or the descriptor has the flag O_NONBLOCK */
+    LISTENER_RETURNS,
+    LISTENER_WAITS, /* accept waits until a connection comes */
+    LISTENER_TIMED  /* accept waits for at most the socket's SO_RCVTIMEO */
 };
 
 /*

@@ -1,5 +1,5 @@
-/* A mutex that may be used inside malloc. A signal handler never waits for a lock that the thread which it has
- * interrupted holds. */
+/* A mutex that may be used inside malloc. If a thread holds a lock, a signal handler that interrupts the thread never
+ * waits for that lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/lock.h"
 
@@ -10,11 +10,11 @@
 enum { LOCK_FREE, LOCK_TAKEN, LOCK_AWAITED };
 
 /*
- * The number of locks that the thread is inside of. A lock counts from before the thread takes it until after the
- * thread has released it. It would not be enough to store in each lock which thread holds it: if two threads hold a
- * lock each, and a signal handler in each thread needs the other thread's lock, the two holders would not show that one
- * handler must go on without a lock. Plain loads and stores are enough, because a handler leaves the count as it has
- * found it.
+ * The number of locks that the thread is inside of: those that it is taking, holds, or is releasing. A lock counts from
+ * before the thread takes it until after the thread has released it. It would not be enough to store in each lock which
+ * thread holds it. Example: two threads hold a lock each, and in each thread a signal handler needs the other thread's
+ * lock. Neither lock is held by the thread that needs it, but one of the handlers must go on without a lock. Plain
+ * loads and stores are enough, because a handler leaves the count as it has found it.
  */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
@@ -36,8 +36,8 @@ static void lock_leave(void)
 
 /*
  * Sleeps until the lock is free, and takes it. Marks the lock as one for which threads wait, even if none does, because
- * a thread that has slept cannot know if others still sleep. A wake that is not needed costs a system call; without one
- * that is needed, a thread would sleep for ever.
+ * a thread that has slept cannot know if others still sleep. A superfluous wake costs only a system call, but a missing
+ * one would let a thread sleep for ever.
  */
 static COLD void lock_wait(struct lock *lock)
 {

@@ -1,5 +1,5 @@
-/* A mutex that may be used inside malloc. A signal handler never waits for a lock that the thread which it has
- * interrupted holds. */
+/* A mutex that may be used inside malloc. If a thread holds a lock, a signal handler that interrupts the thread never
+ * waits for that lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LOCK_H
 #define SOCKMALLOC_LOCK_H
@@ -38,9 +38,9 @@ INTERNAL bool lock_take(struct lock *lock);
 INTERNAL void lock_release(struct lock *lock);
 
 /*
- * Makes the lock free, whichever thread held it. Only the child of a fork may call this function. The child's one
- * thread is not the holder of the lock, with one exception: a signal handler that interrupted the holder may have
- * forked. The interrupted code then goes on without the lock.
+ * Makes the lock free, whichever thread held it. Only the child of a fork may call this function. The only thread of
+ * the child does not hold the lock, with one exception: if a signal handler has interrupted the holder and forked, the
+ * interrupted code goes on in the child without the lock.
  */
 INTERNAL void lock_reset(struct lock *lock);
 

@@ -47,7 +47,7 @@ static char reader_next(struct reader *reader)
     return reader->last;
 }
 
-/* Reads a number, and the character behind it. Returns the number. */
+/* Reads a number, and the character after it. Returns the number. */
 static uint64_t reader_number(struct reader *reader, unsigned base)
 {
     uint64_t number = 0;
@@ -117,7 +117,7 @@ static bool line_continues(const struct line *line, const struct line *former)
 static bool reader_find(struct reader *reader, uintptr_t address, struct mapping *mapping)
 {
     struct line line;
-    struct line former = {.has_file = false}; /* the last line so far that has named a file */
+    struct line former = {.has_file = false}; /* the last line so far that describes the mapping of a file */
     while (reader_line(reader, &line)) {
         if (line.has_file) {
             if (!line_continues(&line, &former)) {

@@ -100,8 +100,8 @@ static char *os_mmap(char *start, size_t size, int protection, int flags)
 }
 
 /*
- * Maps a range at exactly the address `start`. Linux before 4.17 does not know MAP_FIXED_NOREPLACE and may map
- * elsewhere; such a mapping is unmapped again.
+ * Maps a range at exactly the address `start`. Linux before 4.17 does not know MAP_FIXED_NOREPLACE and may map memory
+ * at another address; this function then unmaps that memory.
  */
 static bool os_map_at(char *start, size_t size, int protection)
 {
@@ -118,8 +118,8 @@ bool os_claim(char *start, size_t size)
 }
 
 /*
- * First tries to grow the mapping in place. valgrind and some sandboxes cannot do that. A new mapping is then put
- * behind the old one; it does not have the old one's name and advice (madvise).
+ * First tries to grow the mapping in place. If this fails, as under valgrind and in some sandboxes, makes a new mapping
+ * right after the old one. The new mapping has neither the name nor the advice (madvise) of the old one.
  */
 bool os_extend(char *end, size_t size)
 {
@@ -128,15 +128,16 @@ bool os_extend(char *end, size_t size)
 }
 
 /*
- * Gives the kernel the advice MADV_NORMAL for the page. Mappings have that anyway, so it changes nothing. The kernel
- * returns ENOMEM if nothing is mapped there.
+ * Gives the kernel the advice MADV_NORMAL for the page, for which the kernel returns ENOMEM if nothing is mapped there.
+ * Otherwise the advice changes nothing, because mappings have MADV_NORMAL anyway.
  */
 bool os_is_mapped(char *page)
 {
     return system_call(SYS_madvise, page, os_page_size(), MADV_NORMAL) != -ENOMEM;
 }
 
-/* Returns 0 if memory can be mapped at this range, or else the number of the error. Unmaps it again. */
+/* Tests if memory can be mapped at this range: maps the range and unmaps it again. Returns 0, or the number of the
+ * error. */
 static int os_try(char *start, size_t size)
 {
     long place = os_call_mmap(start, size, PROT_NONE, MAP_FIXED_NOREPLACE);
@@ -149,7 +150,8 @@ static int os_try(char *start, size_t size)
 
 /*
  * The kernel returns ENOMEM both for a range that is longer than a limit allows and for a range that ends beyond the
- * last address of the machine. So after ENOMEM the first and the last page are tried, which exceed no limit.
+ * last address of the machine. So after ENOMEM the first and the last page are tried, because a single page exceeds no
+ * limit.
  */
 bool os_is_free(char *start, size_t size)
 {
@@ -197,7 +199,7 @@ static char *os_call_take(char *start, size_t size)
 }
 
 /* Tests on a page of its own whether the kernel can move the page's content and leave the page mapped. An emulator may
- * ignore the flag for that. */
+ * ignore MREMAP_DONTUNMAP, the flag that leaves the page mapped. */
 static bool os_try_take(void)
 {
     size_t size = os_page_size();
@@ -256,7 +258,8 @@ bool os_thaw(void *object, size_t size)
     return os_protect(object, size, PROT_READ | PROT_WRITE);
 }
 
-static atomic_bool discard_is_void; /* true if the kernel reports that it has discarded pages although it has not */
+/* true if the kernel reports that it has discarded pages although it has kept their content */
+static atomic_bool discard_is_void;
 
 bool os_discard(char *start, size_t size)
 {
@@ -369,7 +372,7 @@ size_t os_discard_together(const struct span *ranges, size_t count)
 
 bool os_populate(char *start, size_t size)
 {
-    /* true if the kernel has refused this advice because it does not know it; the call is then not made again */
+    /* true if the kernel does not know MADV_POPULATE_WRITE; the call is then not made again */
     static atomic_bool unknown;
     if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return false;

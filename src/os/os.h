@@ -39,14 +39,14 @@ bool os_extend(char *end, size_t size);
 bool os_is_mapped(char *page);
 
 /*
- * Returns true if nothing is mapped in the range. Also returns true if a limit on address space keeps the function from
- * finding out. The library calls it at start-up.
+ * Returns true if nothing is mapped in the range. Also returns true if the process's limit on address space prevents
+ * the test. The library calls it at start-up.
  */
 bool os_is_free(char *start, size_t size);
 
 /*
  * Returns the start of a range in which nothing is mapped, chosen by the kernel, or NULL if there is no such range.
- * Another thread may map something there at once.
+ * Another thread may map something there at any moment.
  */
 char *os_find_free(size_t size);
 
@@ -63,16 +63,16 @@ bool os_grow(char *start, size_t size, size_t wanted);
 
 /*
  * Moves the mapping of `size` bytes, with its pages, to where the kernel has room for `wanted` bytes. Returns its new
- * start, or NULL, with nothing changed, if the kernel refuses. The kernel chooses the place, because with a place that
- * the caller chooses (MREMAP_FIXED) it unmaps what is there before it may fail.
+ * start, or NULL, with nothing changed, if the kernel refuses. The kernel chooses the new place. If the caller chose
+ * the place (MREMAP_FIXED), the kernel would unmap what lies there even if the move then failed.
  */
 char *os_move(char *start, size_t size, size_t wanted);
 
 /*
- * Moves the pages of a range to a new mapping, and returns the start of that. The range stays mapped, and reads as
- * zero. Returns NULL, and changes nothing, if the kernel cannot do that (before Linux 5.7) or refuses. Also returns
- * NULL if the range is locked in memory, because the kernel would then unlock the whole mapping to which the range
- * belongs. The first call tests the kernel on a page of its own.
+ * Moves the pages of a range to a new mapping, and returns the start of the new mapping. The range itself stays mapped,
+ * and reads as zero afterwards. Returns NULL, and changes nothing, if the kernel cannot do that (before Linux 5.7) or
+ * refuses. Also returns NULL if the range is locked in memory, because the kernel would then unlock the whole mapping
+ * to which the range belongs. The first call tests the kernel on a page of its own.
  */
 char *os_take_pages(char *start, size_t size);
 
@@ -100,9 +100,9 @@ bool os_discard(char *start, size_t size);
 
 /*
  * os_discard_together discards several ranges by one system call. The kernel then flushes the processors' address
- * translations once, and not for each range, so that discarding ranges of four pages that lie apart takes 0.6 of the
- * time of separate calls. The ranges are discarded in order, and the function returns how many were discarded
- * completely. If that is not all of them, the kernel has refused the next range, which may be tried again with
+ * translations once, and not for each range, so that discarding separate ranges of four pages takes 0.6 of the time
+ * that a call for each range takes. The ranges are discarded in order, and the function returns how many were discarded
+ * completely. If not all were discarded, the kernel has refused the next range, which may be tried again with
  * os_discard. The refused range may have lost a part of its content.
  *
  * os_discards_together returns false if the kernel cannot discard several ranges by one call (Linux 6.18 can, 6.1
@@ -114,10 +114,11 @@ size_t os_discard_together(const struct span *ranges, size_t count);
 
 /*
  * Tests whether discarding works: writes to a page, discards it and reads it. The page must be private anonymous memory
- * that reads as zero, and reads as zero afterwards. If the caller passes a page that it needs anyway, the test costs no
- * additional page fault. Some emulators and sandboxes report success and do nothing (qemu-user before 7.1). os_discard
- * then always returns false and makes no call, so that old content is never taken for zeros. A kernel that reports an
- * error does not have this effect, because os_discard sees each later error. The library calls it at start-up.
+ * that reads as zero. It reads as zero afterwards, too. If the caller passes a page that it needs anyway, the test
+ * costs no additional page fault. Some emulators and sandboxes report success and do nothing (qemu-user before 7.1).
+ * os_discard then always returns false and makes no call, so that old content is never taken for zeros. If the kernel
+ * reports an error in the test, os_discard goes on to make its calls, because each call reports its own error. The
+ * library calls it at start-up.
  */
 void os_try_discard(void *page);
 
@@ -149,7 +150,7 @@ enum { OS_RESIDENCY_PAGES = 1024 };
 /*
  * Stores which pages of the range are in memory: a byte for each page, whose lowest bit is 1 if the page is in memory.
  * A page that was only ever read counts as in memory too, although all such pages share one page of the kernel. Returns
- * false if the kernel does not say so. Returns false without a system call if the process has a seccomp filter.
+ * false if the kernel does not report this. Returns false without a system call if the process has a seccomp filter.
  */
 bool os_residency(const char *start, size_t size, unsigned char *pages);
 
@@ -170,8 +171,8 @@ bool os_copy(void *target, const void *source, size_t size);
  * sandbox.c calls os_add_filter when one more seccomp filter is in force, and os_drop_filter when there is one filter
  * less. os_is_filtered returns true if there is a filter. A filter may end the process for a call that its author did
  * not expect. So while there is a filter, os.c does not call mincore, prctl, process_madvise and process_vm_readv,
- * which servers do not need. os_is_filtered makes no system call either, because a filter may end the process even for
- * the system call that reports filters.
+ * which servers do not need. os_is_filtered itself makes no system call, because a filter may end the process for the
+ * very system call that reports filters.
  */
 void os_add_filter(void);
 void os_drop_filter(void);

@@ -14,8 +14,8 @@
  */
 
 /*
- * Reads a small file as a text, as much of it as one read returns and the buffer holds. One read returns a whole file
- * of /proc or /sys that is shorter than a page. The text is "" if the file cannot be read. The function is no
+ * Reads a small file as a text, by one system call read, and cut if the buffer is too small. One read returns a whole
+ * file of /proc or /sys that is shorter than a page. The text is "" if the file cannot be read. The function is no
  * cancellation point.
  */
 void os_read_file(const char *path, char *text, size_t size);
@@ -33,8 +33,8 @@ ssize_t os_read(int file, void *bytes, size_t size);
 ssize_t os_write(int file, const void *bytes, size_t size);
 
 /*
- * Waits until the descriptor accepts a write or has an error to report, and then returns true. Returns false if neither
- * has happened after `milliseconds`. The function is no cancellation point.
+ * Waits until the descriptor accepts a write or has an error to report. Returns true then, or false if neither has
+ * happened after `milliseconds`. The function is no cancellation point.
  */
 bool os_await_writable(int file, int milliseconds);
 

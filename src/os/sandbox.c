@@ -14,9 +14,9 @@ enum { STATUS_SIZE = 4096 };
 static _Atomic unsigned own_filters; /* the number of filters that the process has set after start-up */
 
 /*
- * Returns true if a filter was in force at start-up. The line "Seccomp:" of /proc/self/status shows this. A kernel
- * without seccomp lacks this line, but the file has the later line "Cpus_allowed:", which shows that the file could be
- * read. If the file cannot be read, a filter is assumed.
+ * Returns true if a filter was in force at start-up. The line "Seccomp:" of /proc/self/status shows this. If neither
+ * this line nor the later line "Cpus_allowed:" is found, the file could not be read, and a filter is assumed. If only
+ * the later line is found, the kernel has no seccomp.
  */
 static bool sandbox_is_at_init(void)
 {

@@ -40,22 +40,22 @@ bool sandbox_allows(enum sandbox_call call);
 
 /*
  * sandbox_add_filter notes that the process is about to set a filter. A filter of one thread counts for all threads.
- * sandbox_drop_filter undoes the note when the kernel has refused the filter. The child of a fork inherits the count.
- * The child of a vfork shares the count with its parent, and its filters then make the parent more careful than
- * necessary. Any thread and any signal handler may call these functions.
+ * sandbox_drop_filter takes the note back when the kernel has refused the filter. The child of a fork inherits the
+ * count of filters. The child of a vfork shares the count with its parent, so the parent then also avoids system calls
+ * that only the child's filter may forbid. Any thread and any signal handler may call these functions.
  */
 void sandbox_add_filter(void);
 void sandbox_drop_filter(void);
 
 /*
  * Returns the id of the process. Where the system call getpid may not be made, the function returns the id that was
- * noted at start-up or after the last fork. In a child that was made without fork handlers (_Fork, clone) this is the
- * id of its parent.
+ * stored at start-up or after the last fork. In a child that was made without fork handlers (by _Fork or clone), the
+ * stored id is that of the parent.
  */
 pid_t sandbox_process(void);
 
 /*
- * Notes the id of the process anew. This function must be called in the child of a fork before anything else uses
+ * Stores the id of the process anew. The child of a fork must call this function before anything in it calls
  * sandbox_process.
  */
 void sandbox_after_fork(void);

@@ -26,7 +26,7 @@ static const struct symbol_object *symbol_recall(const struct symbol_finder *fin
 }
 
 /*
- * Reads the object that contains the address, and stores it in place of the one that was stored first. If the file
+ * Reads the object that contains the address, and stores it over the object that was stored longest ago. If the file
  * mapped there is no ELF object, only its name is stored. Returns NULL if no file is mapped there.
  */
 static const struct symbol_object *symbol_meet(struct symbol_finder *finder, uintptr_t address)

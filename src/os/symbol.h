@@ -30,7 +30,7 @@ enum { SYMBOL_OBJECTS = 8, SYMBOL_NAME_SIZE = 256 };
  * read once for each object. The caller owns the structure, and only one thread at a time may use it.
  */
 struct symbol_finder {
-    bool blind; /* true if there is a seccomp filter, so that no system call may be made */
+    bool blind; /* true if the process has a seccomp filter, so that the finder may make no system call */
     unsigned next;
     struct symbol_object {
         struct image image;
