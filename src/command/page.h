@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 /*
- * A page has its style sheets and scripts in itself. Its Content-Security-Policy allows no other script, and no request
- * to any address. The figures are in tables that can be read without a script. The script draws a chart above each
- * table of a page_chart.
+ * A page contains its style sheets and scripts. Its Content-Security-Policy allows no other script, and no request to
+ * any address. The figures are in tables that can be read without a script. The script draws a chart above each table
+ * of a page_chart.
  */
 
 /*

@@ -1,6 +1,6 @@
 /*
- * Reads a whole server: all processes that have loaded the library and that the words of a command line name. Each
- * process is read by itself, and the figures can be added up.
+ * Reads the statistics of a whole server: of all processes that have loaded the library and that the words of a command
+ * line name. Each process is read by itself, and the figures can be added up.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/process_group.h"

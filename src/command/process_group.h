@@ -1,6 +1,6 @@
 /*
- * Reads a whole server: all processes that have loaded the library and that the words of a command line name. Each
- * process is read by itself, and the figures can be added up.
+ * Reads the statistics of a whole server: of all processes that have loaded the library and that the words of a command
+ * line name. Each process is read by itself, and the figures can be added up.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROCESS_GROUP_H
@@ -18,8 +18,8 @@
 struct group_member {
     struct remote_process target;
     /*
-     * In any state but REMOTE_READ, the process is left out from now on. In the state REMOTE_BUFFERS the process has no
-     * snapshot, and only look_at_pools and look_at_memory can be called for it.
+     * A snapshot of the process is taken only in the state REMOTE_READ. In the state REMOTE_BUFFERS, only look_at_pools
+     * and look_at_memory can be called for the process. In any other state, the process is left out.
      */
     enum remote_process_state state;
     bool is_told; /* true after a line on stderr has said why the process is left out */

@@ -182,8 +182,8 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
 }
 
 /*
- * Copies the exported structure of libsockmalloc-buffers.so, and fills in the fields of target->view that struct
- * remote_process names for the state REMOTE_BUFFERS.
+ * Copies the exported structure of libsockmalloc-buffers.so, and fills in the fields of target->view that are valid in
+ * the state REMOTE_BUFFERS: the version, and the objects of BUFFERS_EXPORT_ROWS.
  */
 static enum remote_process_state remote_process_read_buffers(struct remote_process *target)
 {
@@ -323,8 +323,8 @@ bool remote_process_may_trace(void)
 }
 
 /*
- * Returns true if the process and this command have one common namespace of this kind, or if the namespaces cannot be
- * read.
+ * Returns true if the process and this command are in one and the same namespace of the kind `kind`, such as "user", or
+ * if their namespaces cannot be read.
  */
 static bool remote_process_shares(int process, const char *kind)
 {

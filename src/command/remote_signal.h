@@ -1,4 +1,5 @@
-/* Sends another process the signal of the statistics, with a value that tells the library in the process what to do. */
+/* Sends another process the statistics signal (SOCKMALLOC_SIGNAL), with a value that tells the library in that process
+ * what to do. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_SIGNAL_H
 #define SOCKMALLOC_REMOTE_SIGNAL_H

@@ -120,8 +120,8 @@ struct span message_process_span(void);
 /* Returns where the last messages lie, a struct message_kept. */
 struct span message_kept_span(void);
 
-/* Puts a NUL at the end of the stored name. A process that has copied another process's object over its own
- * (message_process_span) calls this function. */
+/* Puts a NUL at the end of the stored name of the program. A process that has copied another process's object over its
+ * own (message_process_span) calls this function. */
 void message_end_name(void);
 
 /*

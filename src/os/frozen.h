@@ -25,7 +25,8 @@ INTERNAL void frozen_add(void *object, size_t size);
 INTERNAL bool frozen_open(void);
 INTERNAL void frozen_close(void);
 
-/* Releases the lock in the child of a fork, because the thread that held the lock does not exist in the child. */
+/* Releases the lock of frozen_open in the child of a fork, because the thread that held the lock does not exist in the
+ * child. */
 INTERNAL void frozen_after_fork(void);
 
 #endif
