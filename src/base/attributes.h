@@ -19,8 +19,9 @@
 /*
  * Marks a large object that is zero at first and that start-up does not touch. Where the compiler has a second section
  * for zeroed objects (.lbss), the object lies in that section, so that the small objects that start-up writes to share
- * few pages. FROZEN_OBJECT uses the same section, so only files of statistics/ and preload/, which are linked later,
- * may have a LARGE_OBJECT.
+ * few pages. The objects that start-up makes read-only (FROZEN_OBJECT) lie in that section too, and must stay next to
+ * each other. So only files of statistics/ and preload/, which are linked after the files with these objects, may have
+ * a LARGE_OBJECT.
  */
 #ifdef __x86_64__
 #define LARGE_OBJECT __attribute__((section(".lbss")))
@@ -77,8 +78,8 @@ static inline size_t opaque(size_t value)
 #define IN_FRESH_PAGES __attribute__((no_sanitize("thread")))
 
 /*
- * The return address of the function in which CALLER is written, or of the function into which that one is inlined. The
- * address lies just behind the call instruction of the caller.
+ * The return address of the function in which CALLER is written: the address just behind the call instruction in its
+ * caller. If that function is inlined, this is the return address of the function around it.
  */
 #define CALLER __builtin_return_address(0)
 
@@ -104,7 +105,7 @@ static inline size_t opaque(size_t value)
 #define UNDER_THREAD_SANITIZER false
 #endif
 
-/* The bytes of a cache line. Two variables that different threads write must not lie in one line. */
+/* The size of a cache line in bytes. Two variables that different threads write must not lie in one cache line. */
 enum { CACHE_LINE = 64 };
 
 #endif

@@ -1,4 +1,4 @@
-/* Macros for the lesser and the greater of two numbers, and for how much one number exceeds another. */
+/* Defines macros for the lesser and the greater of two numbers, and for how much one number exceeds another. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BOUNDS_H
 #define SOCKMALLOC_BOUNDS_H

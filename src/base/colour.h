@@ -1,6 +1,6 @@
 /*
- * The offsets within a page at which each kind of frequently used data lies. They are chosen so that data of one kind
- * do not slow down accesses to another kind.
+ * Defines the offsets within a page at which each kind of frequently used data lies. The offsets are chosen so that
+ * data of one kind do not slow down accesses to another kind.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COLOUR_H
@@ -21,11 +21,12 @@
 enum {
     COLOUR_PAGE = 0x1000,
     /* offset 0x000 stays free, because servers write to the first cache line of every buffer */
-    /* where the range of slots and its tables begin, then the sizes of each bucket's slots; these data are only read */
+    /* the addresses at which the range of slots and its tables begin, then the sizes of each bucket's slots; these data
+     * are only read */
     COLOUR_REGIONS = 0x040,
     /*
-     * the addresses where mimalloc maps its memory, which a free reads first; only read, so they may share lines with
-     * the region
+     * the addresses where mimalloc maps its memory, which each free reads first; these data are only read, so they may
+     * share cache lines with those at COLOUR_REGIONS
      */
     COLOUR_HINTS = 0x060,
     /*
@@ -34,14 +35,16 @@ enum {
     COLOUR_ROUTE = 0x180,
     COLOUR_MAGAZINES = 0x200, /* start of the magazines, which are whole records of 512 bytes */
     /*
-     * heads of the stacks of free slots; they may have offsets of the magazines, because a bucket uses either magazines
-     * or stacks
+     * the heads of the stacks of free slots; they may lie at the same offsets as magazines, because a bucket uses
+     * either magazines or stacks
      */
     COLOUR_SLOTS = 0x680,
     COLOUR_MAGAZINES_END = 0xc00, /* the magazines end here */
-    COLOUR_BINS = 0xc00,          /* a cache line for each bucket of a thread's cache */
-    COLOUR_STATES = 0xec0,        /* the first slot states, behind the bins of eleven buckets */
-    /* the first request sizes; the links of the stacks have no offset of their own, because they are rarely written */
+    COLOUR_BINS = 0xc00,          /* the cache lines of a thread's cache, one for each bucket */
+    /* the states of the first slots, behind the cache lines (COLOUR_BINS) of eleven buckets */
+    COLOUR_STATES = 0xec0,
+    /* the request sizes of the first slots; the links of the stacks have no offset of their own, because they are
+     * rarely written */
     COLOUR_REQUESTS = 0xf00,
 };
 
@@ -60,7 +63,8 @@ enum { FROZEN_PAGE = 0x10000 };
 /*
  * Marks the definition of an object that never changes after start-up. Where the compiler has a second section for
  * variables that are zero at first (.lbss), these objects lie there, next to each other, and become read-only by one
- * system call. Elsewhere the compiler would write the zeros of another section into the file.
+ * system call. Elsewhere the macro is empty, because the compiler would write the zeros of any other section into the
+ * library's file.
  */
 #if defined __x86_64__
 #define FROZEN_OBJECT __attribute__((section(".lbss")))

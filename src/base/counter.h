@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * The counters that the fast paths change. They lie in a cache line that a fast path touches anyway, because it also
- * has the pointers into the magazine.
+ * The counters that the fast paths change. They lie in a cache line that a fast path touches anyway, because the
+ * pointers into the magazine lie in it too.
  */
 #define COUNTER_FAST_ROWS(ROW)                                                                                         \
     ROW(requests, "requests served")                                                                                   \

@@ -1,4 +1,4 @@
-/* Finds the word that a user has probably meant when the user has mistyped one. */
+/* Finds the word that a user has probably meant, if the user has mistyped a word. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/similar.h"
 
@@ -10,7 +10,8 @@
 
 enum { SIMILAR_LONGEST = 47, SIMILAR_MOST = 2 };
 
-/* Returns the character in the form in which two words are compared: small letters for capitals, and '_' for '-'. */
+/* Returns the character in the form in which two words are compared: a capital becomes a small letter, and '-' becomes
+ * '_'. */
 static char similar_fold(char character)
 {
     if (character >= 'A' && character <= 'Z') {
@@ -30,8 +31,8 @@ static bool similar_equal(char one, char other)
  */
 static unsigned similar_count_edits(const char *one, const char *other)
 {
-    /* row[r] has the distances of the first i characters of `one` to each beginning of `other`, for the present i and
-     * the two before */
+    /* row[i % 3][j] is the number of edits between the first i characters of `one` and the first j of `other`; only the
+     * rows for the present i and for the two values before are kept */
     unsigned char row[3][SIMILAR_LONGEST + 1];
     size_t length = strlen(other);
     for (size_t j = 0; j <= length; j++) {

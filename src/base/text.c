@@ -13,7 +13,9 @@
 struct conversion {
     size_t width;
     bool left;
-    unsigned longs; /* the number of `l`; `z` counts as one `l`, because size_t is a long on every supported machine */
+    /* how many times the letter `l` stands in the conversion; `z` counts as one `l`, because size_t is a long on every
+     * supported machine */
+    unsigned longs;
     char kind;
 };
 

@@ -7,8 +7,8 @@
 
 #include "os/os.h"
 
-/* Unmaps an end of a mapping that was made too long. If the kernel refuses, this end stays mapped and is never touched,
- * so it costs addresses but no memory. */
+/* Unmaps one end of a mapping that was made longer than needed. If the kernel refuses, this end stays mapped and is
+ * never touched, so it costs addresses but no memory. */
 static void buffer_cut(char *start, size_t size)
 {
     if (size > 0) {
@@ -17,8 +17,9 @@ static void buffer_cut(char *start, size_t size)
 }
 
 /*
- * Maps `alignment` bytes more than `size`, so that an aligned start lies within the mapping, and unmaps what is left at
- * both ends. Tries without these bytes first, because the kernel puts mappings of equal size next to each other.
+ * Maps `size` bytes first, and keeps that mapping if its start happens to be aligned, which is frequent because the
+ * kernel puts mappings of equal size next to each other. Otherwise maps `alignment` bytes more, so that an aligned
+ * start lies within the mapping, and unmaps what is left at both ends.
  */
 static char *buffer_map_aligned(size_t size, size_t alignment)
 {

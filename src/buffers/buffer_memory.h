@@ -8,9 +8,10 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { BUFFER_NAME_SIZE = 32 }; /* of the name of an object for statistics, with its NUL */
+/* the bytes of the name that an object for buffers has in statistics, with the final NUL */
+enum { BUFFER_NAME_SIZE = 32 };
 
-/* Returns true if the name fits. NULL stands for no name. */
+/* Returns true if the name is shorter than BUFFER_NAME_SIZE, or NULL, which stands for no name. */
 static inline bool buffer_name_fits(const char *name)
 {
     return name == NULL || strlen(name) < BUFFER_NAME_SIZE;

@@ -13,10 +13,10 @@
 
 /*
  * libsockmalloc-buffers.so has one struct buffers_export among its variables, by which the command `sockmalloc` finds
- * pools, message pages and rings. A process with libsockmalloc.so has struct inspect_export for that, whose rows of
- * these names have the same spans.
+ * pools, message pages and rings. A process with libsockmalloc.so has a struct inspect_export instead, in which the
+ * rows of the same names describe the same memory.
  */
-#define BUFFERS_EXPORT_MAGIC "sockmalloc pool" /* the NUL at its end is the last of the 16 bytes */
+#define BUFFERS_EXPORT_MAGIC "sockmalloc pool" /* 16 bytes with the NUL at the end */
 enum { BUFFERS_EXPORT_MAGIC_SIZE = 16, BUFFERS_EXPORT_LIBRARY_SIZE = 24, BUFFERS_EXPORT_SIZES = 10 };
 
 #define BUFFERS_EXPORT_ROWS(ROW)                                                                                       \
@@ -32,7 +32,8 @@ enum buffers_export_object {
         BUFFERS_EXPORT_OBJECTS
 };
 
-/* The sizes of the records that the reader copies. They must be the same in the reader. */
+/* The sizes of the records that the command `sockmalloc` copies from the process. The command must have been compiled
+ * with the same sizes. */
 #define BUFFERS_EXPORT_SIZE_LIST                                                                                       \
     {                                                                                                                  \
         sizeof(struct fixed_pool), sizeof(struct fixed_chunk), sizeof(struct fixed_place), sizeof(struct fixed_cache), \
@@ -40,12 +41,13 @@ enum buffers_export_object {
             sizeof(struct message_thread), sizeof(struct message_page), sizeof(struct sockmalloc_ring)                 \
     }
 
-/* The magic and the version of the library stay where they are in every version. */
+/* The layout may differ between versions of the library, except that `magic` and `library` never move. */
 struct buffers_export {
     _Alignas(64) char magic[BUFFERS_EXPORT_MAGIC_SIZE];
     char library[BUFFERS_EXPORT_LIBRARY_SIZE]; /* the version of the library */
     uint32_t size[BUFFERS_EXPORT_SIZES];
-    /* the structure's own address, by which a reader tells it from a copy; NULL until start-up has ended */
+    /* the structure's own address, by which a reader tells the structure from a copy of it; NULL until start-up has
+     * ended */
     _Atomic(struct buffers_export *) self;
     struct span object[BUFFERS_EXPORT_OBJECTS];
 };

@@ -1,4 +1,5 @@
-/* The start-up of libsockmalloc-buffers.so, a library that has the buffers alone and does not replace malloc. */
+/* The start-up of libsockmalloc-buffers.so, a library that offers only the functions for buffers and does not replace
+ * malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 
@@ -8,14 +9,14 @@
 
 _Static_assert(sizeof PACKAGE_VERSION <= BUFFERS_EXPORT_LIBRARY_SIZE, "the version fits");
 
-/* Another process finds this structure by its magic. */
+/* Describes the buffers of this process for the command `sockmalloc`, which recognizes the structure by its magic. */
 static struct buffers_export view = {
     .magic = BUFFERS_EXPORT_MAGIC, .library = PACKAGE_VERSION, .size = BUFFERS_EXPORT_SIZE_LIST};
 
 /*
- * Runs before main. libsockmalloc.so does the same in its own start-up (preload/init), so this file belongs to the
- * other library only. If a process has loaded both libraries, both start-ups run. Each library has its own data, and
- * the program's calls go to the library that was loaded first.
+ * Runs before main. libsockmalloc.so does the same in preload/init, so this file is a part of libsockmalloc-buffers.so
+ * only. If a process has loaded both libraries, both start-ups run. Each library has its own data, and the program's
+ * calls go to the library that was loaded first.
  */
 __attribute__((constructor)) static void buffers_start(void)
 {

@@ -20,12 +20,13 @@
 enum {
     BLOCK_MAX = 1 << 30,
     CHUNK_MAX = 1 << 30,
-    CHUNK_USUAL = 512 << 10, /* a chunk usually has so many bytes, ... */
-    CHUNK_LARGE = 4 << 20,   /* ... and up to so many if its blocks are large, ... */
-    CHUNK_BLOCKS = 16,       /* ... so that it has so many blocks */
-    /* a magazine may hold one block, or more if their bytes together are at most this, ... */
+    /* the size of a chunk in bytes if the program sets none; larger if CHUNK_BLOCKS blocks need more space, ... */
+    CHUNK_USUAL = 512 << 10,
+    CHUNK_LARGE = 4 << 20, /* ... but then at most this many bytes */
+    CHUNK_BLOCKS = 16,     /* how many blocks such a larger chunk is to have */
+    /* a magazine holds so many blocks that they have at most this many bytes together, but at least one */
     MAGAZINE_BYTES = 256 << 10,
-    MAGAZINE_KEPT = 4 << 20 /* ... or at most this in a pool that never gives memory back by itself */
+    MAGAZINE_KEPT = 4 << 20 /* the same limit for a pool that never gives memory back by itself */
 };
 
 static uint64_t milliseconds(uint32_t count)
@@ -52,7 +53,8 @@ static bool options_make_sense(const struct sockmalloc_pool_options *options)
            (source->allocate == NULL) == (source->release == NULL);
 }
 
-/* Sets how many blocks a chunk of the pool has, and all sizes that follow from that. */
+/* Sets the distance of two blocks, how many blocks a chunk of the pool has, and all sizes that follow from these two
+ * numbers. */
 static void create_geometry(struct fixed_pool *pool, const struct sockmalloc_pool_options *options)
 {
     size_t unit = options->alignment == SOCKMALLOC_POOL_BY_PAGE ? os_page_size() : CACHE_LINE;
@@ -91,8 +93,8 @@ static void create_policy(struct fixed_pool *pool, const struct sockmalloc_pool_
     pool->processors = options->kind == SOCKMALLOC_POOL_CPU ? os_processors() : 0;
 }
 
-/* Returns the place of a table of `size` bytes in the pool's area, which begins at `used`, and advances `used` behind
- * the table. */
+/* Reserves `size` bytes for a table in the pool's area, `*used` bytes after the area's start. Returns the address of
+ * the table, and advances *used to the first cache line behind the table. */
 static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
 {
     char *start = pool->area + *used;
@@ -100,7 +102,8 @@ static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
     return start;
 }
 
-/* Returns where a table of `size` bytes begins that lies behind `used` at the next page's offset `colour`. */
+/* Reserves `size` bytes for a table as create_cut does, but first advances *used to a page boundary plus `colour`
+ * bytes. */
 static char *create_cut_at(struct fixed_pool *pool, size_t *used, size_t size, size_t colour)
 {
     const size_t page = 4096;
@@ -110,8 +113,7 @@ static char *create_cut_at(struct fixed_pool *pool, size_t *used, size_t size, s
 
 /*
  * Sets the addresses of all tables of the pool, and returns how many bytes the tables take together. Their pages become
- * resident only when they are used. Stores in `no_states` the address of a table of states for blocks that do not
- * exist.
+ * resident only when they are used. Stores in *no_states the address of a table of states for blocks that do not exist.
  */
 static size_t create_tables(struct fixed_pool *pool, char **no_states)
 {
@@ -132,8 +134,8 @@ static size_t create_tables(struct fixed_pool *pool, char **no_states)
     return os_round_to_pages(used);
 }
 
-/* Makes the first and the last place of the table stand for no chunk. fixed_first_place_at returns one of these if it
- * finds no chunk. */
+/* Makes the first and the last place of the table stand for a chunk that does not exist, whose blocks have `states`.
+ * fixed_first_place_at returns one of these places if it finds no chunk. */
 static void create_nowhere(struct fixed_pool *pool, char *states)
 {
     struct fixed_place *ends[] = {&pool->place[0], &pool->place[FIXED_CHUNKS + 1]};
@@ -209,8 +211,7 @@ static void *take_by_mutex(struct fixed_pool *pool)
     return fixed_address(pool, number);
 }
 
-/* Allocates a block from where the pool's kind keeps free blocks, and marks it as live. Returns NULL if there is no
- * memory. */
+/* Allocates a block in the way of the pool's kind, and marks it as live. Returns NULL if there is no memory. */
 static void *take(struct fixed_pool *pool)
 {
     switch (pool->kind) {
@@ -232,7 +233,9 @@ static void *refuse(struct fixed_pool *pool)
     return NULL;
 }
 
-/* Allocates a block in a pool of any kind, whether or not the thread has a cache and may use it. */
+/*
+ * Allocates a block in a pool of any kind; also works if the thread has no cache, or may not use it because it is busy.
+ */
 static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *caller)
 {
     if (!fixed_is_open(pool)) {
@@ -249,14 +252,15 @@ static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *ca
     return block;
 }
 
-/* Finds the calling thread's cache in the pool, and marks it as busy. Returns false if there is none that may be used.
- */
+/* Finds the calling thread's cache in the pool, and marks it as busy. Returns false if the thread has none, or if it is
+ * busy already. */
 FAST_PATH bool enter(const struct fixed_pool *pool, struct fixed_cache **cache)
 {
     return LIKELY(pool != NULL) && LIKELY(fixed_cache_enter(*cache = fixed_cache_known(pool)));
 }
 
-/* Allocates a block. The fast path serves a thread whose private magazine has a block, and calls no function. */
+/* Allocates a block of a fixed-size pool. The fast path serves a thread whose private magazine has a block, and calls
+ * no function. */
 EXPORTED void *sockmalloc_pool_alloc(struct sockmalloc_pool *handle)
 {
     struct fixed_pool *pool = fixed_pool_of(handle);
@@ -276,8 +280,8 @@ EXPORTED void *sockmalloc_pool_alloc(struct sockmalloc_pool *handle)
 
 /* --- free --- */
 
-/* Gives memory back that has been free for the pool's age. Blocks that lie in the public magazines of idle threads go
- * to the shared free list, so that a later tick finds them. */
+/* Gives back memory that has been free for as long as the pool's age, a time that the program has set. Blocks in the
+ * public magazines of idle threads go to the shared free list, so that a later call finds them there. */
 static void tick(struct fixed_pool *pool)
 {
     if (pool->returned != SOCKMALLOC_POOL_BY_AGE) {
@@ -289,8 +293,8 @@ static void tick(struct fixed_pool *pool)
     }
 }
 
-/* Counts a free that goes past the caches of threads. Every FIXED_TICK_FREES of these frees run a tick, which gives old
- * memory back. */
+/* Counts a free whose block does not go to the cache of a thread. After every FIXED_TICK_FREES of these frees, calls
+ * tick, which gives back memory that has been free for long. */
 static void count_shared_free(struct fixed_pool *pool)
 {
     if (pool->returned == SOCKMALLOC_POOL_BY_AGE &&
@@ -305,8 +309,8 @@ static void give_shared(struct fixed_pool *pool, void *block)
     count_shared_free(pool);
 }
 
-/* Runs a tick, which gives old memory back, because FIXED_TICK_FREES frees have gone to the cache. Begins the tally
- * anew, and leaves the cache. */
+/* Calls tick, which gives back memory that has been free for long, because FIXED_TICK_FREES frees have gone to the
+ * cache. Begins to count frees anew, and marks the cache as no longer busy. */
 static OUT_OF_LINE void tick_by_thread(struct fixed_pool *pool, struct fixed_cache *cache)
 {
     fixed_cache_count(cache);
@@ -344,7 +348,8 @@ static void give_by_mutex(struct fixed_pool *pool, void *block)
     count_shared_free(pool);
 }
 
-/* Puts a block, which is already marked as free (FIXED_FREE), where the pool's kind keeps free blocks. */
+/* Puts a block, which is already marked as free (FIXED_FREE), to the free blocks: into a magazine or the shared free
+ * list, as the pool's kind requires. */
 static OUT_OF_LINE void give(struct fixed_pool *pool, void *block, _Atomic uint8_t *state)
 {
     struct fixed_item item = {block, state};
@@ -398,8 +403,8 @@ static bool free_state(struct fixed_pool *pool, uint32_t number, const void *blo
     return state == FIXED_LIVE;
 }
 
-/* Frees a block in a pool of any kind, whether or not the thread has a cache and may use it. Ends the process if no
- * live block begins at `block`. Does nothing for NULL. */
+/* Frees a block in a pool of any kind; also works if the thread has no cache, or may not use it because it is busy.
+ * Ends the process if no live block begins at `block`. Does nothing for NULL. */
 static OUT_OF_LINE void free_slowly(struct fixed_pool *pool, void *block)
 {
     if (block == NULL) {
@@ -416,7 +421,8 @@ static OUT_OF_LINE void free_slowly(struct fixed_pool *pool, void *block)
 
 /*
  * Finds the state byte of the live block that begins at the address. Returns false if there is no such block, or if the
- * hash table does not have its chunk at the first place; the caller then takes the slow path.
+ * first entry of the hash table at which the search begins does not name the block's chunk; the caller then takes the
+ * slow path.
  */
 FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atomic uint8_t **state)
 {
@@ -430,8 +436,8 @@ FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atom
     return LIKELY(atomic_load_explicit(*state, memory_order_relaxed) == FIXED_LIVE);
 }
 
-/* Do what sockmalloc_pool_free does not do itself. They leave the cache for it, so that it need not save a register of
- * its caller's. */
+/* free_outside and give_outside do what is rare in a free. They themselves mark the cache as no longer busy, so that
+ * sockmalloc_pool_free, which calls them last, need not save a register of its caller. */
 static OUT_OF_LINE void free_outside(struct fixed_pool *pool, void *block, struct fixed_cache *cache)
 {
     fixed_cache_leave(cache);
@@ -445,7 +451,8 @@ static OUT_OF_LINE void give_outside(struct fixed_pool *pool, void *block, struc
     give(pool, block, state);
 }
 
-/* Frees a block. The fast path serves a thread whose private magazine has space, and calls no function. */
+/* Frees a block of a fixed-size pool. The fast path serves a thread whose private magazine has space, and calls no
+ * function. */
 EXPORTED void sockmalloc_pool_free(struct sockmalloc_pool *handle, void *block)
 {
     struct fixed_pool *pool = fixed_pool_of(handle);
@@ -534,8 +541,11 @@ EXPORTED int sockmalloc_pool_report(struct sockmalloc_pool *handle, int descript
     return fixed_in_use_report(pool, descriptor) ? 0 : -1;
 }
 
-/* Adds a pin, during which no memory is given back, or removes one. The pool's lock is held, so that no other thread is
- * giving memory back when a pin has been added. Returns 0, or -1 with errno set. */
+/*
+ * Adds a pin to the pool, or removes one. A pool with pins gives no memory back. The pool's lock is held for the
+ * change, so that no other thread is still giving memory back when a pin has been added. Returns 0, or -1 with errno
+ * set.
+ */
 static int change_pins(struct fixed_pool *pool, bool pin)
 {
     if (!fixed_is_open(pool) || (!pin && pool->pins == 0)) {

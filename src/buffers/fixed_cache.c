@@ -8,7 +8,7 @@
 #include "buffers/fixed_shared.h"
 #include "os/os.h"
 
-/* How many public magazines of other threads a thread tries in a row. */
+/* How many public magazines of other threads a thread looks at before it gives up. */
 enum { WALK = 16 };
 
 struct lock fixed_lock;
@@ -27,7 +27,8 @@ static uint32_t count_of(const struct fixed_magazine *magazine)
 
 /*
  * Replaces the public magazine of a cache by another one, and returns the former. Release: the thread that later gets
- * `magazine` sees the blocks in it and their states. Acquire: this thread sees those of the magazine that it gets.
+ * `magazine` sees the blocks in it and their states. Acquire: this thread sees the blocks and states of the magazine
+ * that it gets.
  */
 static struct fixed_magazine *exchange_public(struct fixed_cache *cache, struct fixed_magazine *magazine)
 {
@@ -51,7 +52,8 @@ void fixed_cache_count(struct fixed_cache *cache)
     counter_add(&cache->frees, fixed_tally_frees(tally));
 }
 
-/* Makes the private magazine one that any thread may hold, and returns it. private_set puts one in its place. */
+/* Takes the private magazine from the cache and returns it, with its number of blocks stored in it, so that any thread
+ * may use it. The caller then calls private_set, which puts another magazine in its place. */
 static struct fixed_magazine *private_remove(struct fixed_cache *cache)
 {
     fixed_cache_count(cache);
@@ -61,7 +63,7 @@ static struct fixed_magazine *private_remove(struct fixed_cache *cache)
     return cache->private_magazine;
 }
 
-/* Makes this magazine the private one. Returns how many blocks it has. */
+/* Makes `magazine` the private one of the cache. Returns how many blocks it has. */
 static uint32_t private_set(struct fixed_cache *cache, struct fixed_magazine *magazine)
 {
     uint32_t blocks = count_of(magazine);
@@ -71,7 +73,8 @@ static uint32_t private_set(struct fixed_cache *cache, struct fixed_magazine *ma
     return blocks;
 }
 
-/* Exchanges the private magazine for the public one of any cache. Returns how many blocks the new private one has. */
+/* Exchanges the private magazine of `cache` for the public one of `other`, which may be the same cache. Returns how
+ * many blocks the new private magazine has. */
 static uint32_t private_exchange(struct fixed_cache *cache, struct fixed_cache *other)
 {
     return private_set(cache, exchange_public(other, private_remove(cache)));
@@ -154,7 +157,7 @@ static struct fixed_thread *thread_open(void)
     return mine;
 }
 
-/* Returns a magazine that was never used, or NULL if all have been used. */
+/* Returns a magazine that was never used, and counts it as used. Returns NULL if all FIXED_MAGAZINES have been used. */
 static struct fixed_magazine *magazine_new(struct fixed_pool *pool)
 {
     uint32_t number = atomic_load_explicit(&pool->magazines, memory_order_relaxed);
@@ -167,8 +170,8 @@ static struct fixed_magazine *magazine_new(struct fixed_pool *pool)
     return &pool->magazine[number];
 }
 
-/* Makes a record ready for a thread, with two new magazines. There are always two left, because cache_find and the
- * depot leave enough for FIXED_CACHES caches. */
+/* Makes the record of a cache ready for a thread, with two new magazines. At least two new ones are always left,
+ * because cache_find makes at most FIXED_CACHES caches, and the depot leaves enough magazines for these. */
 static void cache_prepare(struct fixed_pool *pool, struct fixed_cache *cache, uint32_t number)
 {
     cache->number = number;
@@ -178,7 +181,8 @@ static void cache_prepare(struct fixed_pool *pool, struct fixed_cache *cache, ui
     atomic_store_explicit(&cache->public_magazine, magazine_new(pool), memory_order_release);
 }
 
-/* Returns a record that no thread uses, or NULL if all are in use. The caller holds fixed_lock. */
+/* Returns the record of a cache that no thread has, or NULL if threads have all FIXED_CACHES. The caller holds
+ * fixed_lock. */
 static struct fixed_cache *cache_find(struct fixed_pool *pool)
 {
     uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_relaxed);
@@ -252,9 +256,9 @@ void fixed_cache_reset(struct fixed_pool *pool)
 
 /*
  * Exchanges the cache's empty or full private magazine for the public one of another thread: one that has blocks if
- * `wants_blocks`, and otherwise one that has space. Returns false if it has found none. The first look at a magazine's
- * count is only a hint, because the magazine may belong to another thread by then; reading it is safe, because
- * magazines are never unmapped.
+ * `wants_blocks`, and otherwise one that has space. Returns false if it finds no such magazine. The first look at a
+ * magazine's count is only a hint, because the magazine may belong to another thread by then; reading it is safe,
+ * because magazines are never unmapped.
  */
 static bool steal_public(struct fixed_pool *pool, struct fixed_cache *cache, bool wants_blocks)
 {
@@ -280,8 +284,8 @@ static uint32_t magazine_number(const struct fixed_pool *pool, const struct fixe
     return (uint32_t)(magazine - pool->magazine);
 }
 
-/* Returns an empty magazine, in exchange for a full one that goes to the depot, or NULL. It leaves enough new magazines
- * for all caches. */
+/* Returns an empty magazine, or NULL if there is none. The caller exchanges it for a full one, which goes to the depot.
+ * The function leaves enough new magazines for all caches. */
 static struct fixed_magazine *depot_take_empty(struct fixed_pool *pool)
 {
     uint32_t number = stack_pop(&pool->empty, pool->magazine_links, 0);
@@ -321,7 +325,9 @@ static bool depot_take(struct fixed_pool *pool, struct fixed_cache *cache)
     return true;
 }
 
-/* Fills the private magazine, which is empty, from the shared free list. Returns false if there is no memory. */
+/*
+ * Fills the private magazine, which is empty, with blocks of the shared free list. Returns false if there is no memory.
+ */
 static bool private_fill(struct fixed_pool *pool, struct fixed_cache *cache)
 {
     struct fixed_magazine *magazine = private_remove(cache);
@@ -362,8 +368,11 @@ static void depot_drain(struct fixed_pool *pool)
     }
 }
 
-/* Takes each public magazine by putting an empty one in its place. The first empty one is the pool's spare magazine,
- * which only this thread uses, because the caller holds the pool's lock. */
+/*
+ * Replaces each public magazine by an empty one, and moves its blocks to the shared free list; the magazine is then the
+ * empty one for the next exchange. The first empty one is the pool's spare magazine, which only this thread uses,
+ * because the caller holds the pool's lock.
+ */
 void fixed_cache_drain(struct fixed_pool *pool, bool only_idle)
 {
     uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_acquire);

@@ -9,33 +9,35 @@
  * Only the thread itself uses its private magazine, without atomic instructions. Any thread can get the public one by
  * an atomic exchange.
  *
- * A thread whose private magazine is empty (or full, at a free) tries in turn: its own public magazine, one from the
- * depot or the public ones of other threads, and the free list that all threads share. No thread waits for another one.
- * (Text 002 of doc/design/pools.md.)
+ * A thread whose private magazine is empty, or full at a free, tries in turn: its own public magazine; then the depot
+ * and the public magazines of other threads; then the free list that all threads share. No thread waits for another
+ * one. (Text 002 of doc/design/pools.md.)
  *
  * If a signal handler has interrupted its own thread inside these functions, the handler does not use the cache but the
- * shared free list. When a thread has ended, its record and its two magazines stay in the table, and the next new
- * thread gets them.
+ * shared free list. When a thread has ended, its cache with two magazines stays in the pool's table, and the next new
+ * thread gets it.
  */
 
-/* The record of a thread: the address of its cache in each pool, by the pool's number, or of fixed_cache_none. */
+/* The record of a thread. cache[n] is the address of the thread's cache in the pool with the number n, or of
+ * fixed_cache_none. */
 struct fixed_thread {
-    /* moves the rest of the record away from the start of the page; see FIXED_COLOUR_POOLS */
+    /* moves `cache` to the offset FIXED_COLOUR_POOLS of the page, because a load there does not wait for the stores of
+     * programs to the first line of other pages */
     char colour[CACHE_LINE];
     struct fixed_cache *cache[FIXED_POOLS];
 };
 
-/* Held while a thread's cache in a pool is opened or closed, and while a pool is made or destroyed. */
+/* A lock that is held while a thread's cache in a pool is opened or closed, and while a pool is made or destroyed. */
 extern INTERNAL struct lock fixed_lock;
 
 /* A cache that is always busy. It stands in place of the cache that a thread does not have, so that the fast paths need
- * only one comparison. */
+ * only compare `busy`. */
 extern INTERNAL struct fixed_cache fixed_cache_none;
 
 extern INTERNAL _Thread_local struct fixed_thread *fixed_thread_mine __attribute__((tls_model("initial-exec")));
 
-/* Prepares the process for caches: makes the key whose destructor closes a thread's caches when the thread ends.
- * Returns false if the process can have no more keys. */
+/* Prepares the process for caches: makes the key of pthread_key_create whose destructor closes a thread's caches when
+ * the thread ends. Returns false if the process can have no more keys. */
 INTERNAL bool fixed_cache_start(void);
 
 /*
@@ -49,8 +51,8 @@ INTERNAL struct fixed_cache *fixed_cache_open(struct fixed_pool *pool);
 INTERNAL void fixed_cache_forget(struct fixed_pool *pool);
 
 /*
- * In the child of a fork: closes the pool's caches of all threads but the calling one, and empties all magazines. The
- * caller then finds the free blocks by their states.
+ * Called in the child of a fork: closes the pool's caches of all threads but the calling one, and empties all magazines
+ * without freeing their blocks. The caller must then find the free blocks by their states.
  */
 INTERNAL void fixed_cache_reset(struct fixed_pool *pool);
 
@@ -60,10 +62,12 @@ INTERNAL void fixed_cache_reset(struct fixed_pool *pool);
  */
 INTERNAL bool fixed_cache_refill(struct fixed_pool *pool, struct fixed_cache *cache);
 
-/* Adds what the tally counts to the counters of requests and frees, and begins the tally again. The cache is busy. */
+/* Adds the requests and frees since the cache's tally began to the counters of the cache, and begins the tally again.
+ * The caller has marked the cache as busy. */
 INTERNAL void fixed_cache_count(struct fixed_cache *cache);
 
-/* Makes space in the private magazine, which is full. */
+/* Makes space in the private magazine, which is full: exchanges it for one with space, or moves its blocks to the
+ * shared free list. */
 INTERNAL void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cache);
 
 /* Moves the blocks of the calling thread's two magazines to the shared free list. */
@@ -75,8 +79,8 @@ INTERNAL void fixed_cache_drain(struct fixed_pool *pool, bool only_idle);
 
 /*
  * Returns the cache that the calling thread has in the pool, or fixed_cache_none. A thread has no cache in a pool that
- * was destroyed, or whose kind has no thread caches. So the fast paths need not check whether the pool is open, nor its
- * kind.
+ * was destroyed, or whose kind has no thread caches. fixed_cache_none is always busy, so the fast paths check neither
+ * that the pool is open nor its kind.
  */
 FAST_PATH struct fixed_cache *fixed_cache_known(const struct fixed_pool *pool)
 {
@@ -115,8 +119,8 @@ FAST_PATH uint64_t fixed_cache_tally(const struct fixed_cache *cache)
 }
 
 /*
- * Pops a block of the private magazine and marks it as live. Returns the item, whose place the next push overwrites, or
- * NULL if there is none. The cache is busy.
+ * Pops a block of the private magazine and marks it as live. Returns its item, which the next push overwrites, or NULL
+ * if the magazine is empty. The caller has marked the cache as busy.
  */
 FAST_PATH const struct fixed_item *fixed_cache_pop(struct fixed_cache *cache)
 {
@@ -131,8 +135,11 @@ FAST_PATH const struct fixed_item *fixed_cache_pop(struct fixed_cache *cache)
     return item;
 }
 
-/* Pushes a block to the private magazine, or returns false if that has `capacity` blocks. The cache is busy. Sets
- * *due to true if a tick is due. */
+/*
+ * Pushes a block to the private magazine, or returns false if the magazine has `capacity` blocks. Sets *due to true if
+ * the caller must now call tick, which gives back memory that has been free for long. The caller has marked the cache
+ * as busy.
+ */
 FAST_PATH bool fixed_cache_push(struct fixed_cache *cache, struct fixed_item item, uint32_t capacity, bool *due)
 {
     uint64_t tally = fixed_cache_tally(cache);

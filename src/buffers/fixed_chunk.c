@@ -16,8 +16,8 @@ enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = FIXED_COLOUR_STATES };
 
 /* --- the stack of a chunk --- */
 
-/* Notes the fewest free blocks that the chunk has had. If two threads note counts at the same time, one may be lost; a
- * block is then purged although it was needed. */
+/* Lowers `least`, the fewest free blocks that the chunk has had, to `count`. If two threads note counts at the same
+ * time, one may be lost; a block is then purged although it was needed. */
 static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
 {
     if (count < atomic_load_explicit(&chunk->least, memory_order_relaxed)) {
@@ -25,8 +25,8 @@ static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
     }
 }
 
-/* Gives popped blocks that were purged the state FIXED_FREE. Subtracts the other popped blocks, which had pages, from
- * the count of free blocks with pages. */
+/* Sets the state of the popped blocks to FIXED_FREE if they were purged. The other popped blocks had pages: subtracts
+ * their number from the pool's count of free blocks with pages. */
 static void chunk_unpurge(struct fixed_pool *pool, uint32_t chunk, uint32_t count, const uint32_t *numbers)
 {
     uint32_t purged = 0;
@@ -193,8 +193,8 @@ uint32_t fixed_number_at(const struct fixed_pool *pool, const void *address)
     return whole ? fixed_number_of(chunk, (uint32_t)index) : FIXED_NONE;
 }
 
-/* Enters the chunk in the hash table under one granule (2^hash_shift bytes of addresses). At least half of the table's
- * places are always free. The caller holds the pool's lock. */
+/* Enters the chunk in the hash table under one granule (2^hash_shift bytes of addresses). The search for a free place
+ * ends, because at least half of the table is always free. The caller holds the pool's lock. */
 static void hash_add_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t granule)
 {
     uint32_t at = fixed_hash_of(granule);
@@ -209,8 +209,8 @@ static void hash_add_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t 
 }
 
 /*
- * Marks the chunk's entry under one granule (2^hash_shift bytes of addresses) as gone. If that is the last entry of a
- * chain, makes it and the gone ones before it empty, so that chains do not grow over time.
+ * Marks the chunk's entry under one granule (2^hash_shift bytes of addresses) as gone. If the entry is the last of a
+ * chain, empties it and the gone entries before it, so that chains do not grow over time.
  */
 static void hash_remove_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t granule)
 {
@@ -226,8 +226,8 @@ static void hash_remove_granule(struct fixed_pool *pool, uint32_t chunk, uintptr
     }
 }
 
-/* Calls `change` for the granules (2^hash_shift bytes of addresses) in which the chunk begins and ends: once if they
- * are the same. */
+/* Calls `change` for the granules (2^hash_shift bytes of addresses) in which the chunk begins and ends: only once if
+ * both are the same granule. */
 static void hash_change(struct fixed_pool *pool, uint32_t chunk, const char *start,
                         void (*change)(struct fixed_pool *, uint32_t, uintptr_t))
 {
@@ -258,8 +258,8 @@ static bool chunk_map_slab(struct fixed_pool *pool)
     return true;
 }
 
-/* Cuts metadata for the chunk number, unless the number already has some. Returns false if there is no memory. The
- * caller holds the pool's lock. */
+/* Gives the chunk number its metadata, cut from a slab, unless it already has some. Returns false if there is no
+ * memory. The caller holds the pool's lock. */
 static bool chunk_give_meta(struct fixed_pool *pool, uint32_t chunk)
 {
     if (atomic_load_explicit(&fixed_place(pool, chunk)->meta, memory_order_relaxed) != NULL) {
@@ -276,8 +276,8 @@ static bool chunk_give_meta(struct fixed_pool *pool, uint32_t chunk)
     return true;
 }
 
-/* Returns a number that no chunk has, and reserves it for the caller. Returns FIXED_NONE if there is none. The caller
- * holds the pool's lock. */
+/* Returns a number that no chunk has, and reserves it for the caller. Returns FIXED_NONE if there is none, or no memory
+ * for its metadata. The caller holds the pool's lock. */
 static uint32_t chunk_reserve_number(struct fixed_pool *pool)
 {
     if (pool->spare != 0) {
@@ -331,8 +331,9 @@ static void chunk_unmap(const struct fixed_pool *pool, char *start)
 }
 
 /*
- * Maps a chunk that lies in one granule of the hash table, so that every free finds the chunk at its first look. A
- * chunk that lies in two granules shares one with its neighbour. Without addresses for that, any place will do.
+ * Maps a chunk so that it lies in one granule of the hash table (2^hash_shift bytes of addresses). Every free then
+ * finds the chunk at its first look; a chunk in two granules would share one with its neighbour. If the kernel has no
+ * such addresses, maps the chunk anywhere.
  */
 static char *chunk_map_own(const struct fixed_pool *pool)
 {
@@ -340,8 +341,8 @@ static char *chunk_map_own(const struct fixed_pool *pool)
     return start != NULL ? start : buffer_map(pool->chunk_size, os_page_size());
 }
 
-/* Gets the memory of a new chunk from the kernel or from the program's own allocator. Returns NULL if there is none, or
- * if the program's allocator has not aligned it; that memory is given back. */
+/* Gets the memory of a new chunk from the kernel or from the program's own allocator. Returns NULL if there is none.
+ * Also returns NULL if the program's allocator has not aligned the memory, which is then given back to it. */
 static char *chunk_map(const struct fixed_pool *pool)
 {
     if (!pool->has_source) {
@@ -402,8 +403,8 @@ bool fixed_chunk_grow(struct fixed_pool *pool)
     char *start = chunk_map(pool);
     if (!chunk_install(pool, chunk, start)) {
         if (start != NULL) {
-            /* a signal handler that could not get the lock: the number stays reserved until the process forks or the
-             * pool is destroyed */
+            /* this is a signal handler that could not get the lock: the chunk's number stays reserved until the process
+             * forks or the pool is destroyed */
             chunk_unmap(pool, start);
         }
         return false;
@@ -416,7 +417,7 @@ bool fixed_chunk_grow(struct fixed_pool *pool)
 /* --- chunks that go --- */
 
 /* Removes the chunk from the hash table, and makes its number free for another chunk. Returns the chunk's memory. The
- * caller has taken all its blocks, and holds the pool's lock. */
+ * caller has taken all blocks off the chunk's stack, and holds the pool's lock. */
 static char *chunk_remove(struct fixed_pool *pool, uint32_t chunk)
 {
     char *start = fixed_start(pool, chunk);

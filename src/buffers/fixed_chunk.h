@@ -8,11 +8,11 @@
 
 /*
  * The stacks of chunks are lock-free: any thread and any signal handler may use them at any time. Threads that add or
- * remove a chunk hold the pool's lock. A signal handler may be refused the lock: if it has interrupted its own thread
- * inside a lock while another thread holds the pool's. It then adds and removes no chunk.
+ * remove a chunk hold the pool's lock. A signal handler cannot get this lock if another thread holds it and the handler
+ * has interrupted its own thread inside some lock. The handler then adds and removes no chunk.
  */
 
-/* Where the parts of a head begin: the number of blocks and the tag (see struct fixed_chunk). */
+/* The lowest bits of two parts of a head (see struct fixed_chunk): the number of blocks, and the tag. */
 enum { FIXED_COUNT_SHIFT = FIXED_INDEX_BITS, FIXED_TAG_SHIFT = 2 * FIXED_INDEX_BITS };
 
 static inline uint32_t fixed_head_top(uint64_t head)
@@ -90,8 +90,8 @@ INTERNAL bool fixed_chunk_grow(struct fixed_pool *pool);
 INTERNAL bool fixed_chunk_release(struct fixed_pool *pool, uint32_t chunk);
 
 /*
- * Builds the hash table and the list of free chunk numbers anew. The child of a fork calls it, because another thread
- * of the parent may have been changing them.
+ * Builds the hash table and the list of free chunk numbers anew. Called in the child of a fork, because another thread
+ * of the parent may have been changing them at the fork.
  */
 INTERNAL void fixed_chunk_index_again(struct fixed_pool *pool);
 

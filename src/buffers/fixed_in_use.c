@@ -1,4 +1,6 @@
-/* Which blocks of a fixed-size pool are in use: walks over them, and the report of who has allocated each and when. */
+/*
+ * Walks over the blocks of a fixed-size pool that are in use, and reports which code has allocated each block and when.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_in_use.h"
 
@@ -28,8 +30,8 @@ enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number)
 {
     _Atomic uint8_t *state = fixed_state(pool, number);
     uint8_t seen = FIXED_LIVE;
-    /* acquire and release order this free with a walk that looks at the block: either the walk has finished with it, or
-     * it completes the free after its callback */
+    /* acquire and release order this free with a walk that looks at the block: either the walk has finished with the
+     * block, or the walk completes this free after its callback */
     while (is_live(seen)) {
         uint8_t wanted = seen == FIXED_LIVE ? FIXED_FREE : FIXED_HELD_FREED;
         if (atomic_compare_exchange_weak_explicit(state, &seen, wanted, memory_order_acq_rel, memory_order_acquire)) {
@@ -66,7 +68,7 @@ uint64_t fixed_in_use_count(const struct fixed_pool *pool)
 /* --- the walk --- */
 
 /* Makes the block unavailable for allocations as long as the walk looks at it. Returns false if the block is no longer
- * live. In a pool that keeps no records, does nothing. */
+ * live. In a pool without SOCKMALLOC_POOL_IN_USE, changes nothing and returns true. */
 static bool walk_hold(struct fixed_pool *pool, uint32_t number)
 {
     uint8_t live = FIXED_LIVE;
@@ -143,8 +145,8 @@ EXPORTED int sockmalloc_pool_each(struct sockmalloc_pool *handle, sockmalloc_poo
 
 /* --- the report --- */
 
-/* LINE is the size of the buffer for one line. Lines are written in pieces of at most PIPE_BUF bytes, because a pipe
- * then keeps a piece together. */
+/* LINE is the space in bytes that one line of the report may need. The report is written in pieces of at most PIPE_BUF
+ * bytes, because a pipe keeps such a piece together. */
 enum { LINE = 512 };
 
 struct report {

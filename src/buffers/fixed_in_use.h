@@ -1,17 +1,19 @@
-/* Which blocks of a fixed-size pool are in use: walks over them, and the report of who has allocated each and when. */
+/*
+ * Walks over the blocks of a fixed-size pool that are in use, and reports which code has allocated each block and when.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_IN_USE_H
 #define SOCKMALLOC_FIXED_IN_USE_H
 
 #include "buffers/fixed_pool.h"
 
-/* Records who has allocated the block and when, in a pool with SOCKMALLOC_POOL_IN_USE. */
+/* Records, in a pool with SOCKMALLOC_POOL_IN_USE, that the code at `caller` has allocated the block now. */
 INTERNAL void fixed_in_use_note(struct fixed_pool *pool, uint32_t number, const void *caller);
 
 /*
  * Marks a live block as free, in a pool with SOCKMALLOC_POOL_IN_USE. Returns FIXED_LIVE if the caller must now put the
- * block where free blocks are kept. Returns FIXED_HELD if a walk is looking at the block and will do that. Returns any
- * other state if the block was not live.
+ * block where free blocks are kept. Returns FIXED_HELD if a walk is looking at the block; the walk will then put it
+ * there. Returns any other state if the block was not live.
  */
 INTERNAL enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number);
 

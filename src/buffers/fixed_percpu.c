@@ -10,21 +10,21 @@
 #include "buffers/fixed_shared.h"
 
 /* Marks the processor's magazine as busy. Returns false if it is busy already. Acquire: this thread sees what the last
- * one has written to the magazine. */
+ * user has written to the magazine. */
 static bool percpu_enter(struct fixed_processor *processor)
 {
     return atomic_exchange_explicit(&processor->busy, 1, memory_order_acquire) == 0;
 }
 
-/* Marks the processor's magazine as no longer busy. Release: the next thread sees what this one has written to the
- * magazine. */
+/* Marks the processor's magazine as no longer busy. Release: the thread that uses the magazine next sees what this one
+ * has written to it. */
 static void percpu_leave(struct fixed_processor *processor)
 {
     atomic_store_explicit(&processor->busy, 0, memory_order_release);
 }
 
 /* Returns the record of the processor on which the thread runs. The thread may be moved to another processor at any
- * time; the record can be used all the same. */
+ * time; the record may be used even then. */
 static struct fixed_processor *percpu_here(const struct fixed_pool *pool)
 {
     int number = sched_getcpu();

@@ -10,7 +10,7 @@
 /*
  * No thread waits for a processor's magazine. If a thread finds it busy, it uses the shared free list instead: another
  * thread may have lost the processor while using the magazine, or a signal handler may have interrupted its own thread
- * there. If a thread dies while using the magazine, this stays busy, and its blocks are lost until the pool is
+ * there. If a thread dies while using the magazine, the magazine stays busy, and its blocks are lost until the pool is
  * destroyed or the process forks.
  */
 
@@ -25,7 +25,8 @@ INTERNAL void fixed_percpu_put(struct fixed_pool *pool, struct fixed_item item);
 /* Moves the blocks of all processors' magazines to the shared free list, except for magazines that are busy. */
 INTERNAL void fixed_percpu_drain(struct fixed_pool *pool);
 
-/* In the child of a fork: empties all processors' magazines. The caller then finds the free blocks by their states. */
+/* Called in the child of a fork: empties all processors' magazines without freeing their blocks. The caller must then
+ * find the free blocks by their states. */
 INTERNAL void fixed_percpu_reset(struct fixed_pool *pool);
 
 #endif

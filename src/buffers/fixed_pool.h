@@ -1,5 +1,5 @@
 /*
- * The data of a fixed-size pool, which all fixed_* files share, and how a block is found by its number or its address.
+ * Defines the data of a fixed-size pool, which all fixed_* files share, and finds a block by its number or its address.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_POOL_H
@@ -38,19 +38,21 @@ enum {
     FIXED_CACHES = 512, /* how many threads can have magazines in one pool; others use the shared free list */
     /* magazines of a pool: two for each cache, one for fixed_cache_drain, and those of the depot */
     FIXED_MAGAZINES = 2048,
-    FIXED_POOLS = 496,        /* the largest number of pools in a process */
-    FIXED_MAGAZINE = 63,      /* the largest number of blocks in a magazine; with them it fills 16 cache lines */
-    FIXED_NAME_SIZE = 32,     /* with the NUL */
-    FIXED_TICK_FREES = 256,   /* after so many frees a tick looks at how old free blocks are */
+    FIXED_POOLS = 496, /* the largest number of pools in a process */
+    /* the largest number of blocks in a magazine; a magazine with this many fills 16 cache lines */
+    FIXED_MAGAZINE = 63,
+    FIXED_NAME_SIZE = 32, /* with the NUL */
+    /* after this many frees, the pool looks for memory that has been free for long and gives it back (a tick) */
+    FIXED_TICK_FREES = 256,
     FIXED_OPEN = 0x66697865,  /* marks a pool that may be used */
     FIXED_CLOSING = 0x636c6f, /* marks a pool that is just being made or destroyed */
 };
 
 /*
- * Offsets within a page at which the first records of each kind begin, because the processor takes a load for one of
- * what was stored before at the same offset of another page, and makes it wait (see base/colour.h). Programs write to
- * the first line of page-aligned blocks. So no kind begins there, and what each call writes shares no offset with what
- * each call reads, in the usual case of a few pools, chunks and threads.
+ * Offsets within a page at which the first records of each kind begin. The reason: the processor delays a load after a
+ * store to the same offset of another page (see base/colour.h). Programs write to the first line of page-aligned
+ * blocks, so no kind begins at offset 0. What each call writes shares no offset with what each call reads, in the usual
+ * case of a few pools, chunks and threads.
  */
 enum {
     FIXED_COLOUR_POOLS = 0x040,
@@ -67,8 +69,8 @@ enum {
  * A walk of sockmalloc_pool_each marks a live block as FIXED_HELD while its callback runs. A free during that time only
  * marks the block as FIXED_HELD_FREED, and the walk completes the free.
  *
- * FIXED_TAKEN and FIXED_TAKEN_PURGED are blocks that fixed_reclaim has taken off their chunk's stack to purge them; the
- * latter had no pages already.
+ * FIXED_TAKEN and FIXED_TAKEN_PURGED are blocks that fixed_reclaim has taken off their chunk's stack to purge them; a
+ * block with the second state had no pages before.
  */
 enum fixed_state {
     FIXED_PURGED,
@@ -82,29 +84,31 @@ enum fixed_state {
 
 struct fixed_place {
     _Atomic(char *) start; /* the chunk's memory; NULL if no chunk has this number */
-    /* the states of its blocks, the start of its metadata; NULL if the number never had a chunk */
+    /* the chunk's metadata, which begins with the states of its blocks; NULL if the number never had a chunk */
     _Atomic(char *) meta;
 };
 
 /*
- * `head` has the chunk's whole stack of free blocks in one word: the index of the top block plus one, or 0, in the
- * lowest 13 bits; the number of blocks in the next 13; and a tag that each removal advances in the upper 38, so that a
- * thread which read an old head does not take it for the present one. At 20 million removals a second of one chunk the
- * tag repeats after almost four hours. The count says at any time if the whole chunk is free.
+ * `head` has the chunk's whole stack of free blocks in one word: the index of the top block plus one, or 0 for an empty
+ * stack, in the lowest 13 bits; the number of blocks in the next 13; and, in the upper 38, a tag that each removal
+ * advances, so that a thread which read an old head does not take it for the present one. At 20 million removals a
+ * second of one chunk the tag repeats after almost four hours. The count says at any time if the whole chunk is free.
  */
 struct fixed_chunk {
     _Alignas(CACHE_LINE) _Atomic uint64_t head;
     _Atomic uint32_t listed; /* 1 if the chunk is in the list `available`, or is about to be put there */
     _Atomic uint32_t purged; /* how many blocks have the state FIXED_PURGED */
-    uint32_t next_spare;     /* the next free chunk number, in the list of these; changed under the pool's lock */
-    _Atomic uint32_t least;  /* the fewest free blocks that the chunk has had since `seen_at` */
-    uint64_t seen_at;        /* clock time in nanoseconds; changed under the pool's lock */
+    /* the next one in the list of free chunk numbers, plus one; 0 at its end; changed under the pool's lock */
+    uint32_t next_spare;
+    _Atomic uint32_t least; /* the fewest free blocks that the chunk has had since `seen_at` */
+    /* when `least` was last read and begun anew, in nanoseconds of clock_now; changed under the pool's lock */
+    uint64_t seen_at;
 };
 
 /*
  * An array of free blocks. Each has the address of its state beside it, so that an allocation need not compute that.
- * Only the thread that owns the magazine writes to it; other threads read the count as a hint.
- * The count is 0 while the magazine is a cache's private one, because the cache counts its blocks then.
+ * Only the thread that owns the magazine writes to it; other threads read the count as a hint. The count is 0 while the
+ * magazine is a cache's private one, because the cache then counts the blocks in its `tally`.
  */
 struct fixed_magazine {
     _Alignas(CACHE_LINE) _Atomic uint32_t count;
@@ -124,7 +128,8 @@ struct fixed_pool;
  *
  * The lower half of `tally` is the number of blocks in the private magazine. The upper half grows by one with each
  * free. So the fast paths count nothing else: the number of allocations follows from `tally_blocks`, which is what the
- * lower half was when the tally began. A tick is due when the sign bit is set.
+ * lower half was when the tally began. After FIXED_TICK_FREES frees the sign bit becomes set: then the thread must give
+ * back memory that has been free for long (a tick).
  */
 struct fixed_cache {
     _Alignas(CACHE_LINE) struct fixed_magazine *private_magazine;
@@ -133,15 +138,15 @@ struct fixed_cache {
     _Atomic uint32_t busy;
     uint32_t number;
     _Atomic uint32_t tally_blocks;
-    struct counter requests; /* those before the tally began; `frees` too */
+    struct counter requests; /* allocations before the tally began; `frees` counts the frees before then */
     struct counter frees;
     struct counter swaps;
     _Alignas(CACHE_LINE) _Atomic(struct fixed_magazine *) public_magazine;
     struct fixed_pool *pool;
     struct counter walks;
     struct counter steals;
-    uint64_t seen_swaps; /* the value of `swaps` at the last tick; changed under the pool's lock */
-    /* the thread that has this cache; NULL if another one may get it; changed under fixed_lock */
+    uint64_t seen_swaps; /* the value of `swaps` at the last fixed_cache_drain; changed under the pool's lock */
+    /* the thread that has this cache; NULL if a new thread may get the cache; changed under fixed_lock */
     struct fixed_thread *owner;
 };
 
@@ -181,7 +186,7 @@ struct fixed_processor {
     ROW(refusals, "events", "allocations that failed")
 
 struct fixed_pool {
-    /* the first members never change after sockmalloc_pool_create */
+    /* the members up to `name` do not change while the pool is open */
     _Alignas(CACHE_LINE) _Atomic uint32_t mark; /* FIXED_OPEN, FIXED_CLOSING, or 0 */
     uint32_t kind;
     size_t stride;       /* bytes from the start of a block to the start of the next */
@@ -210,7 +215,7 @@ struct fixed_pool {
     size_t chunk_size;
     size_t meta_size; /* of a chunk */
     size_t area_size;
-    char *area; /* the memory in which all these tables lie */
+    char *area; /* the memory in which the tables above lie */
     bool in_use;
     bool has_source;
     struct sockmalloc_pool_source source;
@@ -222,7 +227,8 @@ struct fixed_pool {
 
     _Alignas(CACHE_LINE) struct lock lock; /* held while a chunk is added or removed, and while memory is given back */
     _Atomic uint32_t chunks;               /* how many chunk numbers have ever been used */
-    uint32_t spare;                        /* the first free chunk number plus one; 0 if there is none */
+    /* the first one in the list of free chunk numbers, plus one; 0 if the list is empty */
+    uint32_t spare;
     /* the number of pins and walks; if it is not 0, the pool gives no memory back */
     _Atomic uint32_t holds;
     _Atomic uint32_t walking;              /* 1 while a thread walks over the blocks in use */
@@ -235,7 +241,9 @@ struct fixed_pool {
     char *slabs; /* the slab that was mapped last; its first word is the address of the slab before */
     _Atomic uint64_t meta_bytes;
     _Atomic uint64_t next_tick;
-    _Atomic uint32_t frees; /* frees that went past the caches of threads; each FIXED_TICK_FREES of them run a tick */
+    /* frees whose blocks did not go to a thread's cache; after every FIXED_TICK_FREES of them, memory that has been
+     * free for long is given back */
+    _Atomic uint32_t frees;
 #define FIXED_EVENT_FIELD(name, unit, help) _Atomic uint64_t name;
     FIXED_EVENT_ROWS(FIXED_EVENT_FIELD)
 #undef FIXED_EVENT_FIELD
@@ -324,8 +332,8 @@ static inline char *fixed_address(const struct fixed_pool *pool, uint32_t number
 
 #define FIXED_NONE UINT32_MAX
 
-/* An address that stands for a chunk which does not exist. No address of a process lies within a chunk's length behind
- * it. */
+/* An address that stands for a chunk which does not exist. No process can have an address between this one and the
+ * address a chunk's length above it. */
 #define FIXED_NOWHERE ((char *)(UINTPTR_MAX / 2 + 1))
 
 /* Returns the place of the hash table at which the search for a granule begins. Neighbouring granules have neighbouring
@@ -345,13 +353,13 @@ static inline size_t fixed_offset(const struct fixed_pool *pool, uint32_t chunk,
 }
 
 /*
- * Returns the place of the chunk that the hash table has where the search for the address begins. The caller has to
- * check that the address lies in this chunk.
+ * Returns the place (`start` and `meta`) of the chunk that the hash table names at the entry where the search for the
+ * address begins. The caller has to check that the address lies in this chunk.
  *
  * The table has a chunk under each granule of 2^hash_shift bytes in which the chunk begins or ends, so chunks need no
  * alignment of that size. An entry is the number of a chunk plus one, 0 at the end of a chain of entries, or
- * FIXED_HASH_GONE for a chunk that was given back. The last two lead to the first and to the last place, which stand
- * for no chunk: these are at FIXED_NOWHERE, and their states are not live.
+ * FIXED_HASH_GONE for a chunk that was given back. 0 and FIXED_HASH_GONE lead to the first and to the last place, which
+ * stand for no chunk: their start is FIXED_NOWHERE, and their states are not live.
  */
 FAST_PATH const struct fixed_place *fixed_first_place_at(const struct fixed_pool *pool, const void *address)
 {
@@ -367,10 +375,10 @@ INTERNAL uint32_t fixed_number_at(const struct fixed_pool *pool, const void *add
 
 /*
  * Divides an offset in a chunk by the distance of two blocks (the stride). Stores the quotient, which is the index of a
- * block, and returns true if there is no remainder. The offset is multiplied by a reciprocal instead: the upper half of
- * the product is the quotient, which is exact for each offset in a chunk, because offset times stride is below 2^64.
- * The lower half is less than the reciprocal only if there is no remainder (D. Lemire and others, "Faster remainder by
- * direct computation", 2019).
+ * block, and returns true if there is no remainder. A multiplication by a reciprocal replaces the division: the upper
+ * half of the product is the quotient, which is exact for each offset in a chunk, because offset times stride is below
+ * 2^64. The lower half is less than the reciprocal only if there is no remainder (D. Lemire and others, "Faster
+ * remainder by direct computation", 2019).
  */
 FAST_PATH bool fixed_divide(const struct fixed_pool *pool, size_t offset, size_t *index)
 {
@@ -379,7 +387,7 @@ FAST_PATH bool fixed_divide(const struct fixed_pool *pool, size_t offset, size_t
     return LIKELY((uint64_t)product < pool->reciprocal);
 }
 
-/* What SOCKMALLOC_POOL_IN_USE records of a block. */
+/* The record of a block's allocation in a pool with SOCKMALLOC_POOL_IN_USE: the code that called, and the time. */
 struct fixed_use {
     _Atomic(const void *) caller;
     _Atomic uint64_t taken_at;

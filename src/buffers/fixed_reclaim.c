@@ -7,7 +7,9 @@
 #include "buffers/fixed_chunk.h"
 #include "os/os.h"
 
-/* How many ticks lie within a time as long as the pool's age. */
+/*
+ * How often memory that has been free for long is looked for within the pool's age, the time that the program has set.
+ */
 enum { TICKS = 4 };
 
 static bool is_held(const struct fixed_pool *pool)
@@ -105,16 +107,16 @@ static uint32_t reclaim_runs(struct fixed_pool *pool, uint32_t chunk, struct fix
 }
 
 /*
- * Purges the `idle` free blocks of the chunk that were pushed first, and puts them back below the other free blocks.
- * Meanwhile no thread can allocate the chunk's free blocks. Returns how many bytes were purged. The caller holds the
- * pool's lock.
+ * Purges the lowest blocks on the chunk's stack, which were pushed first (`idle` is their number), and puts them back
+ * below the other free blocks. Meanwhile no thread can allocate the chunk's free blocks. Returns how many bytes were
+ * purged. The caller holds the pool's lock.
  */
 static size_t reclaim_pages(struct fixed_pool *pool, uint32_t chunk, uint32_t idle)
 {
     uint64_t head = fixed_head(&pool->chunk[chunk]);
     uint32_t free = fixed_head_count(head);
     if (LESSER(idle, free) <= atomic_load_explicit(&pool->chunk[chunk].purged, memory_order_relaxed)) {
-        return 0; /* the blocks that were pushed first have been purged before */
+        return 0; /* the blocks that were pushed first are already purged */
     }
     uint32_t top = fixed_chunk_take_all(pool, chunk, head);
     if (top == 0) {
@@ -166,8 +168,9 @@ size_t fixed_reclaim_all(struct fixed_pool *pool)
 }
 
 /*
- * Returns how many blocks of the chunk have been free without interruption since the last call that returned such a
- * number. Returns 0 if that call was less than the pool's age ago. The caller holds the pool's lock.
+ * Returns how many blocks of the chunk have been free without interruption since this function last inspected the
+ * chunk. Returns 0, and does not inspect the chunk, if the last inspection was less than the pool's age ago. The caller
+ * holds the pool's lock.
  */
 static uint32_t reclaim_idle(struct fixed_pool *pool, uint32_t number, uint64_t now)
 {

@@ -6,15 +6,15 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * If the pool is pinned, or a walk over its blocks is under way, none of these functions gives anything back. Pages are
- * purged only in memory that comes from the kernel. A chunk from the program's own allocator is given back as a whole
- * or not at all.
+ * If the pool is pinned, or a walk over its blocks is under way, none of the functions of this file gives anything
+ * back. Pages are purged only in memory that comes from the kernel. A chunk from the program's own allocator is given
+ * back as a whole or not at all.
  */
 
 /*
- * Gives back the memory of the `idle` free blocks of the chunk that were pushed first. If these are all blocks of the
- * chunk, gives the chunk back, unless the pool must keep its addresses. Otherwise purges the pages on which only these
- * blocks lie. Returns how many bytes were given back.
+ * Gives back the memory of the lowest blocks on the chunk's stack of free blocks, which were pushed first; `idle` is
+ * their number. If these are all blocks of the chunk, gives the chunk back, unless the pool must keep its addresses.
+ * Otherwise purges the pages on which only these blocks lie. Returns how many bytes were given back.
  */
 INTERNAL size_t fixed_reclaim(struct fixed_pool *pool, uint32_t chunk, uint32_t idle);
 
@@ -28,8 +28,9 @@ INTERNAL bool fixed_purge_block(struct fixed_pool *pool, uint32_t number);
 INTERNAL size_t fixed_reclaim_all(struct fixed_pool *pool);
 
 /*
- * Runs a tick: gives back the memory of blocks that have been free for the pool's age. Returns true if the time for a
- * tick had come, which happens four times in the pool's age. Must be called after every FIXED_TICK_FREES frees.
+ * Gives back the memory of blocks that have been free for the pool's age, a time that the program has set. Does so, and
+ * returns true, only if a quarter of that time has passed since it last did so; otherwise returns false. Must be called
+ * after every FIXED_TICK_FREES frees.
  */
 INTERNAL bool fixed_reclaim_old(struct fixed_pool *pool);
 

@@ -18,8 +18,8 @@ INTERNAL uint32_t fixed_shared_take(struct fixed_pool *pool, uint32_t wanted, ui
 INTERNAL uint32_t fixed_shared_take_free(struct fixed_pool *pool, uint32_t wanted, uint32_t *numbers);
 
 /*
- * Pushes blocks that are marked as free (FIXED_FREE). If the pool's limit is reached, purges blocks, or gives back
- * chunks all of whose blocks are free.
+ * Pushes blocks that are marked as free (FIXED_FREE). If the pool's limit of free blocks with pages is reached, purges
+ * blocks, or gives back chunks all of whose blocks are free.
  */
 INTERNAL void fixed_shared_put(struct fixed_pool *pool, const uint32_t *numbers, uint32_t count);
 
@@ -33,7 +33,7 @@ INTERNAL void fixed_shared_put_one(struct fixed_pool *pool, void *block);
  * are. */
 INTERNAL uint32_t fixed_shared_fill(struct fixed_pool *pool, struct fixed_magazine *magazine, uint32_t wanted);
 
-/* Pushes all blocks of the magazine, which is empty afterwards. */
+/* Pushes all blocks of the magazine onto the stacks of their chunks, and empties the magazine. */
 INTERNAL void fixed_shared_flush(struct fixed_pool *pool, struct fixed_magazine *magazine);
 
 #endif

@@ -87,7 +87,7 @@ void fixed_statistics_take(const struct fixed_pool *pool, struct fixed_figures *
 #undef FIXED_EVENT_READ
 }
 
-/* One row of the figures, for code that looks for a figure by its name. */
+/* One figure of a pool's statistics, for code that looks for a figure by its name. */
 struct figure_row {
     const char *name;
     size_t offset;

@@ -23,8 +23,8 @@ INTERNAL struct fixed_pool *fixed_table_add(void);
 INTERNAL void fixed_table_remove(struct fixed_pool *pool);
 
 /*
- * Puts all blocks that are not live back on the stacks of their chunks. The child of a fork calls it: there the
- * magazines of other threads are of no use, and those threads may have been interrupted anywhere.
+ * Puts all blocks that are not live back on the stacks of their chunks. Called in the child of a fork, because the
+ * magazines of the parent's other threads are of no use there, and these threads may have been interrupted anywhere.
  */
 INTERNAL void fixed_table_recover(struct fixed_pool *pool);
 

@@ -14,13 +14,13 @@
 #include "config/message.h"
 
 /*
- * An allocation needs no atomic operation: it moves `next` of the thread's cache behind the new message. When the page
- * is full, the thread gets another page (message_refill).
+ * An allocation needs no atomic operation: it moves `next`, the address in the thread's cache at which the next message
+ * will begin, behind the new message. When the page is full, the thread gets another page (message_refill).
  *
- * A free of a message in the page that the thread fills adds its bytes to a count in the cache, or moves `next` back if
- * the message was the last one. For frees in other pages the cache has one more count, for one page at a time. When the
- * thread frees a message of a third page, this count is subtracted from the page that it belongs to, by one atomic
- * operation (message_free_elsewhere).
+ * A free of a message in the page that the thread fills adds the message's bytes to a count in the cache, or moves
+ * `next` back if the message was the last one. For frees in other pages the cache has one more count, for one page at a
+ * time. When the thread frees a message of a third page, this second count is subtracted from the bytes of its page
+ * (`held`) by one atomic operation (message_free_elsewhere).
  */
 
 static COLD void *message_fail(int error)
@@ -41,8 +41,8 @@ static void message_begin_statistics(const struct sockmalloc_message *messages, 
 
 /*
  * If all messages in the page that the thread fills have been freed, lets the thread fill the page again from its
- * start. Returns false if there are live messages, or if the thread fills no page. Acquire: other threads have finished
- * reading and writing the messages that they have freed.
+ * start. Returns false if there are live messages, or if the thread fills no page. Acquire: this thread uses the page
+ * only after other threads have finished with the messages that they have freed.
  */
 static bool message_rewind(struct sockmalloc_message *messages, struct message_cache *cache)
 {
@@ -86,7 +86,7 @@ FAST_PATH void message_count(struct message_cache *cache, size_t size, unsigned 
 }
 
 /* Makes a message begin at `message`, which is `next` of the cache and has enough space behind it, and moves `next`
- * behind it. Counts it as `times` messages in the statistics. */
+ * behind it. Counts it as `times` messages in the statistics; a caller that counts it itself passes 0. */
 FAST_PATH void *message_carve(const struct sockmalloc_message *messages, struct message_cache *cache, char *message,
                               size_t size, unsigned type, uint64_t times)
 {
@@ -113,8 +113,8 @@ FAST_PATH char *message_next(const struct message_cache *cache)
     return atomic_load_explicit(&cache->next, memory_order_relaxed);
 }
 
-/* Allocates a message after the thread's page has become full: gets another page first. The caller has entered the
- * cache, and this function leaves it. Returns NULL with ENOMEM if there is no page. */
+/* Allocates a message after the thread's page has become full: gets another page first. The caller has marked the cache
+ * as busy; this function ends that. Returns NULL with ENOMEM if there is no page. */
 static OUT_OF_LINE void *message_refill(struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
                                         unsigned type)
 {
@@ -183,7 +183,8 @@ EXPORTED void *sockmalloc_message_alloc(struct sockmalloc_message *messages, siz
     return message;
 }
 
-/* Allocates as many of `count` messages as still fit into the page that the thread fills. Returns how many. */
+/* Allocates as many of `count` messages as still fit into the page that the thread fills. Stores their addresses, and
+ * returns how many they are. */
 static size_t message_carve_many(const struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
                                  unsigned type, size_t count, void **allocated)
 {
@@ -227,7 +228,7 @@ static COLD _Noreturn void message_die_misused(const struct sockmalloc_message *
                                                char *message)
 {
     if (messages->serves_malloc && strncmp(call, MESSAGE_PREFIX, sizeof MESSAGE_PREFIX - 1) == 0) {
-        call += sizeof MESSAGE_PREFIX - 1; /* the program has called malloc's free here, so the line names `free` */
+        call += sizeof MESSAGE_PREFIX - 1; /* the program has called malloc's free, so the line must name `free` */
     }
     if (message_is_freed(messages, message, atomic_load_explicit(message_header(message), memory_order_relaxed))) {
         message_die(MESSAGE_MESSAGE_FREED, call, (void *)message);
@@ -246,7 +247,9 @@ FAST_PATH uint64_t message_live_header(const struct sockmalloc_message *messages
     return header;
 }
 
-/* Returns the number of the page in which `message` lies. Ends the process if it is no page of the object. */
+/*
+ * Returns the number of the page in which `message` lies. Ends the process if `message` lies in no page of the object.
+ */
 static uint32_t message_find_page(const struct sockmalloc_message *messages, const char *call, char *message)
 {
     size_t offset = messages == NULL ? 0 : (size_t)(message - messages->start);
@@ -257,9 +260,9 @@ static uint32_t message_find_page(const struct sockmalloc_message *messages, con
 }
 
 /*
- * Counts a free in the page whose frees the cache counts (`pending_page`). If all other bytes of the page have been
- * freed too, subtracts the count at once, so that the page is recycled. The load is relaxed, because the subtraction
- * that follows orders the threads.
+ * Counts the free of a message of `extent` bytes in `pending_page`, the page other than the filled one whose frees the
+ * cache counts. If all other bytes of the page have been freed too, subtracts the count at once, so that the page is
+ * recycled. The load is relaxed, because the subtraction that follows orders the threads.
  */
 FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct message_cache *cache, size_t extent)
 {
@@ -271,7 +274,7 @@ FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct 
 }
 
 /* Counts a free in the page that the thread fills. If the freed message was the last one of the page, the next message
- * will begin in its place. */
+ * will begin in the place of the freed one. */
 FAST_PATH void message_free_filled(struct message_cache *cache, char *message, size_t extent)
 {
     if (message_next(cache) == message + extent) {
@@ -303,7 +306,7 @@ static OUT_OF_LINE void message_free_elsewhere(struct sockmalloc_message *messag
     message_free_pending(messages, cache, extent);
 }
 
-/* Frees a message; does nothing for NULL. The caller has entered the cache. */
+/* Frees a message; does nothing for NULL. The caller has marked the cache as busy. */
 FAST_PATH void message_free_one(struct sockmalloc_message *messages, struct message_cache *cache, char *message)
 {
     uintptr_t start = (uintptr_t)message & messages->page_mask;

@@ -14,8 +14,8 @@
 static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPTIONS;
 
 /*
- * Finds the pages of an open object again in the child of a fork. If a signal handler has forked while it had
- * interrupted its thread inside the cache, does nothing, because the thread will continue there: the pages that other
+ * Finds the empty pages of an open object again in the child of a fork. Does nothing if a signal handler has forked
+ * that interrupted its thread inside the cache, because the thread will continue to use the cache: the pages that other
  * threads of the parent were filling are then lost to the child.
  */
 static void message_restore(struct sockmalloc_message *messages)
@@ -46,8 +46,8 @@ static void message_after_fork(void)
     }
 }
 
-/* Prepares the process when the first object is opened. Returns false if libc cannot make the key or has no memory for
- * the fork handler. */
+/* When the first object is opened, makes the key by which libc reports the end of a thread, and installs the fork
+ * handler. Returns false if libc cannot make the key or has no memory for the handler. */
 static bool message_prepare(void)
 {
     static bool prepared;
@@ -159,7 +159,7 @@ static void message_close_object(struct sockmalloc_message *messages)
         message_close_cache(messages, &thread->cache[object]);
     }
     message_pages_close(messages);
-    /* a free after the close then finds a cache that has no page, and ends the process */
+    /* set again, so that a free after the close finds a cache that has no page, and ends the process */
     messages->cache_offset = message_cache_offset(object);
 }
 
