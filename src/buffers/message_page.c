@@ -1,5 +1,5 @@
-/* The pages in which messages are allocated: a range of addresses, a record for each page, and the stacks of empty
- * pages. */
+/* Manages the pages in which messages are allocated: a range of addresses, a record for each page, and the stacks of
+ * empty pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_page.h"
 
@@ -9,7 +9,8 @@
 #include "buffers/buffer_memory.h"
 #include "os/os.h"
 
-/* Pinning a page adds this number to its `held`. It is larger than the bytes of all messages in a page. */
+/* Pinning a page, which keeps it from being reused, adds this number to its `held` bytes. It is larger than the bytes
+ * of all messages in a page. */
 #define MESSAGE_PIN ((int64_t)1 << 40)
 
 static size_t message_records_size(uint32_t pages)
@@ -22,8 +23,11 @@ static size_t message_tables_size(uint32_t pages)
     return message_records_size(pages) + os_round_to_pages(pages * sizeof(stack_link));
 }
 
-/* Returns how many bytes are mapped in front of the first page. They make it possible to read the eight bytes in front
- * of any address of the range: free reads the header there before it knows that the address is that of a message. */
+/*
+ * Returns how many bytes are mapped in front of the first page. They exist because sockmalloc_message_free reads a
+ * header from the eight bytes in front of an address before it knows that a message begins at the address. So these
+ * bytes must be readable for every address of the pages.
+ */
 static size_t message_range_before(size_t page_size)
 {
     return GREATER(page_size, os_page_size());
@@ -55,8 +59,8 @@ bool message_pages_open(struct sockmalloc_message *messages, const struct sockma
     messages->link = (stack_link *)(void *)(tables + message_records_size(pages));
     messages->pages = pages;
     messages->keep = options->keep;
-    /* The check of a header depends on the address of the range, which differs from process to process, so that nobody
-     * outside can forge a valid header. */
+    /* The check of a header depends on the address of the pages, which differs from process to process, so that nobody
+     * outside the process can forge a valid header. */
     messages->live = ((uintptr_t)messages->start >> MESSAGE_PAGE_LEAST_SHIFT) * UINT32_C(0x9E3779B2)
                      << MESSAGE_CHECK_SHIFT;
     return true;
@@ -153,8 +157,8 @@ void message_page_put(struct sockmalloc_message *messages, uint32_t number)
 void message_page_hold(struct sockmalloc_message *messages, uint32_t number, int64_t bytes)
 {
     /*
-     * Release: what this thread has read and written in its messages comes before the page is used again. Acquire: the
-     * thread that makes the page ready for reuse comes after all others.
+     * Release: what this thread has read and written in its messages happens before the page is used again. Acquire:
+     * what all other threads have done there happens before this thread makes the page ready for reuse.
      */
     if (atomic_fetch_add_explicit(&messages->page[number].held, bytes, memory_order_acq_rel) == -bytes) {
         message_page_put(messages, number);
@@ -168,7 +172,8 @@ size_t message_page_pin(struct sockmalloc_message *messages, uint32_t number)
     do {
         if (seen <= 0 || seen % MESSAGE_PIN == 0) {
             /*
-             * the page has no messages; if another thread has pinned it, it will be recycled when that thread unpins it
+             * the page has no messages; if another thread has pinned the page, it becomes reusable when that thread
+             * unpins it
              */
             return 0;
         }
@@ -227,7 +232,7 @@ size_t message_pages_trim(struct sockmalloc_message *messages, size_t keep)
     return given;
 }
 
-/* Sets `held` of the page to the bytes of its live messages. */
+/* Sets `held` of the page to the number of bytes that its live messages take. */
 static void message_page_recount(struct sockmalloc_message *messages, uint32_t number)
 {
     uint64_t header;
@@ -239,8 +244,8 @@ static void message_page_recount(struct sockmalloc_message *messages, uint32_t n
     atomic_store_explicit(&messages->page[number].held, (int64_t)held, memory_order_relaxed);
 }
 
-/* Returns true if the page has no live messages, in a fork child. A page that a thread of the parent was filling has a
- * `held` of 0 or less, so its live messages are counted first. */
+/* Used in the child of a fork. Returns true if the page has no live messages. A page that a thread of the parent was
+ * filling has a `held` of 0 or less, so its live messages are counted first. */
 static bool message_page_is_free(struct sockmalloc_message *messages, uint32_t number)
 {
     struct message_page *page = &messages->page[number];

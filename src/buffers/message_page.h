@@ -1,5 +1,5 @@
-/* The pages in which messages are allocated: a range of addresses, a record for each page, and the stacks of empty
- * pages. */
+/* Manages the pages in which messages are allocated: a range of addresses, a record for each page, and the stacks of
+ * empty pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_PAGE_H
 #define SOCKMALLOC_MESSAGE_PAGE_H
@@ -33,8 +33,9 @@
  * The records of the pages lie in a table apart, where no message can overwrite them.
  */
 struct message_page {
-    _Alignas(CACHE_LINE) _Atomic int64_t held; /* in bytes; more than 0 only if no thread fills the page any more */
-    _Atomic bool used;                         /* false if the page is empty or was never used */
+    /* bytes of messages that are not yet freed, see above; more than 0 only if no thread fills the page any more */
+    _Alignas(CACHE_LINE) _Atomic int64_t held;
+    _Atomic bool used; /* false if the page is empty or was never used */
 };
 
 enum {
@@ -60,8 +61,9 @@ struct sockmalloc_message {
     size_t round;
     /* the header that a live message of 0 bytes and type 0 would have at the address 0 */
     uint64_t live;
-    uint32_t cache_offset; /* where, in bytes, the part for this object begins in a thread's record */
-    uint32_t types;        /* the types from 0 to types - 1 are valid; 0 if the object is closed */
+    /* where the part for this object begins in the record of a thread, in bytes from the record's start */
+    uint32_t cache_offset;
+    uint32_t types; /* the types from 0 to types - 1 are valid; 0 if the object is closed */
 
     struct message_page *page; /* the table of pages: one record for each page */
     stack_link *link;          /* the links of the stacks of pages: one for each page */
@@ -69,13 +71,14 @@ struct sockmalloc_message {
     uint32_t page_shift;
     bool serves_malloc; /* true if the program calls malloc and free, and knows nothing of messages */
     uint32_t pages;     /* how many pages the object may use */
-    uint32_t counted;   /* how many types have statistics: all or none of them */
-    size_t keep;        /* how many bytes of empty pages keep their memory */
+    uint32_t counted;   /* how many types have statistics: `types`, or 0 if none has */
+    /* as many bytes of empty pages as this keep their memory; further pages are given back to the kernel */
+    size_t keep;
     struct stack empty;
     struct stack returned; /* empty pages whose memory was given back to the kernel */
-    /* how many pages were ever used; all pages behind them are untouched */
+    /* how many pages were ever used; the kernel has never had to provide memory for the pages behind them */
     _Alignas(CACHE_LINE) _Atomic uint32_t front;
-    /* how many pages are on the stack `empty`, or just about to be; counted only if `keep` is a limit */
+    /* how many pages are on the stack `empty`, or are about to be put there; counted only if `keep` is a limit */
     _Atomic uint64_t kept;
     char name[BUFFER_NAME_SIZE];
 };
@@ -91,7 +94,7 @@ static inline char *message_page_start(const struct sockmalloc_message *messages
     return messages->start + ((size_t)number << messages->page_shift);
 }
 
-/* Returns the number of the page in which the address lies. The address must be one of the range. */
+/* Returns the number of the page in which the address lies. The address must lie in a page of the object. */
 static inline uint32_t message_page_number(const struct sockmalloc_message *messages, const char *address)
 {
     return (uint32_t)((size_t)(address - messages->start) >> messages->page_shift);
@@ -102,8 +105,8 @@ static inline _Atomic uint64_t *message_header(char *message)
     return (_Atomic uint64_t *)(void *)(message - MESSAGE_HEADER);
 }
 
-/* Returns how many bytes of its page a message of `size` bytes takes: up to where the next message begins, with the
- * header of that one. */
+/* Returns how many bytes of its page a message of `size` bytes takes: the message, the header of the next one, and the
+ * padding up to the next message's start. */
 static inline size_t message_extent(const struct sockmalloc_message *messages, size_t size)
 {
     return (size + messages->round) & messages->unit_mask;
@@ -130,8 +133,9 @@ static inline void message_begin(const struct sockmalloc_message *messages, char
 
 /*
  * Returns 0 if the header is that of a live message at this address, 1 if it is that of a freed one, and another number
- * if it is neither: the difference between its check and that of a live message. Messages begin at different units, so
- * no live message has the check of a freed one.
+ * if it is neither. The number is the difference between the header's check and that of a live message. The check
+ * contains the address, and addresses of messages differ by 16 or more, so no live message has the check of a freed
+ * one.
  */
 static inline uint32_t message_state(const struct sockmalloc_message *messages, const char *message, uint64_t header)
 {
@@ -148,7 +152,7 @@ static inline bool message_is_freed(const struct sockmalloc_message *messages, c
     return message_state(messages, message, header) == 1;
 }
 
-/* Marks the live message with this header as freed. */
+/* Marks the live message as freed; `header` is its header. */
 static inline void message_end(char *message, uint64_t header)
 {
     atomic_store_explicit(message_header(message), header + (UINT64_C(1) << MESSAGE_CHECK_SHIFT), memory_order_relaxed);
@@ -169,17 +173,18 @@ INTERNAL void message_pages_close(struct sockmalloc_message *messages);
  * in use. */
 INTERNAL uint32_t message_page_take(struct sockmalloc_message *messages);
 
-/* Makes a page without live messages ready for reuse. If enough empty pages keep their memory, gives the memory of this
- * one back to the kernel. */
+/* Makes a page without live messages ready for reuse. If the empty pages with memory already have `keep` bytes, gives
+ * the memory of this one back to the kernel. */
 INTERNAL void message_page_put(struct sockmalloc_message *messages, uint32_t number);
 
-/* Adds `bytes`, which may be negative, to `held` of the page. If the sum is 0, makes the page ready for reuse. The page
- * must not become ready for reuse before. */
+/* Adds `bytes`, which may be negative, to `held` of the page. If the sum is 0, makes the page ready for reuse. The
+ * caller must know that the page is not ready for reuse before the call. */
 INTERNAL void message_page_hold(struct sockmalloc_message *messages, uint32_t number, int64_t bytes);
 
 /*
- * Keeps a page with messages from being reused, until message_page_unpin. Returns how many bytes its messages take. If
- * the page is empty, or if a thread is filling it, does nothing and returns 0; then there is nothing to unpin.
+ * Pins a page that has messages: the page is not reused until message_page_unpin. Returns how many bytes its messages
+ * take. If the page is empty, or if a thread is filling it, does nothing and returns 0; the caller then must not unpin
+ * it.
  */
 INTERNAL size_t message_page_pin(struct sockmalloc_message *messages, uint32_t number);
 INTERNAL void message_page_unpin(struct sockmalloc_message *messages, uint32_t number);

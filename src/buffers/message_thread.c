@@ -1,5 +1,5 @@
-/* The cache of each thread for each object of message pages: the page that the thread fills, and the page whose frees
- * it counts. */
+/* Manages the cache that each thread has for each object of message pages. It knows the page that the thread fills, and
+ * one other page whose frees it counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_thread.h"
 
@@ -11,8 +11,8 @@
 struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 struct lock message_lock;
 
-/* A record in which each cache is busy for ever. It stands in place of the record of a thread that has none, and is
- * never written to. */
+/* A record in which each cache is marked as busy for ever, so that no thread uses it. It stands in place of the record
+ * of a thread that has none, and is never written to. */
 #define MESSAGE_BUSY_CACHE                                                                                             \
     {                                                                                                                  \
         .busy = 1, .filled_start = MESSAGE_NOWHERE, .pending_start = MESSAGE_NOWHERE                                   \
@@ -55,8 +55,8 @@ void message_cache_settle(struct sockmalloc_message *messages, struct message_ca
     if (pending == 0) {
         return;
     }
-    /* If the thread dies between these two steps, its page is never reused, which is harmless. In the other order the
-     * page might be reused too early. */
+    /* If the thread dies between the two steps, its page is never reused, which is harmless. In the opposite order the
+     * page might be reused while it has live messages. */
     counter_reset(&cache->pending);
     message_page_hold(messages, (uint32_t)(cache->pending_page - messages->page), -(int64_t)pending);
 }
@@ -96,14 +96,15 @@ void message_cache_fill(struct sockmalloc_message *messages, struct message_cach
 }
 
 /*
- * Runs when a thread ends: takes its pages of all objects away from it, and makes its record free for another thread.
+ * libc calls this function when a thread ends. The thread stops filling its pages of all objects, and its record
+ * becomes free for another thread.
  */
 static void message_thread_end(void *argument)
 {
     struct message_thread *thread = argument;
     if (thread != message_thread) {
-        /* the record is another thread's: a new thread of a fork child may get the stack, and with it the key's value,
-         * of a thread of the parent that was ending at the fork */
+        /* the record belongs to another thread: in a fork child, a new thread may get the stack, and with it the key's
+         * value, of a thread of the parent that was ending at the fork */
         return;
     }
     message_thread = (struct message_thread *)&message_thread_ended;
@@ -127,7 +128,7 @@ bool message_threads_open(void)
     return exit_key_made;
 }
 
-/* Returns a record that no thread has any more, and reserves it for the caller. Returns NULL if there is none. */
+/* Returns a record whose thread has ended, and reserves it for the caller. Returns NULL if there is none. */
 static struct message_thread *message_thread_reuse(void)
 {
     for (struct message_thread *thread = message_thread_after(NULL); thread != NULL; thread = thread->older) {
@@ -167,7 +168,9 @@ void message_thread_begin(void)
         return;
     }
     if (message_thread != &message_thread_none) {
-        /* a signal handler has got a record for this thread meanwhile, so this one is not needed */
+        /*
+         * a signal handler has meanwhile got a record for this thread, so the record that was made here is not needed
+         */
         atomic_store_explicit(&thread->taken, 0, memory_order_release);
         return;
     }

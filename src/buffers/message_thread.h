@@ -1,5 +1,5 @@
-/* The cache of each thread for each object of message pages: the page that the thread fills, and the page whose frees
- * it counts. */
+/* Manages the cache that each thread has for each object of message pages. It knows the page that the thread fills, and
+ * one other page whose frees it counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_THREAD_H
 #define SOCKMALLOC_MESSAGE_THREAD_H
@@ -17,8 +17,8 @@
 #include "os/lock.h"
 
 /*
- * A thread's part for one object. One thread writes it. Others read it for figures, and so its members are relaxed
- * atomics.
+ * The cache of one thread for one object of message pages. Only that thread writes to the cache. Other threads read it
+ * for statistics, so its members are relaxed atomics.
  *
  * `busy` is true while the thread is inside a function that changes the cache. A signal handler that finds it true has
  * interrupted such a function, and leaves the cache alone: it allocates from a page of its own, and frees by an atomic
@@ -38,12 +38,12 @@ struct message_cache {
     struct counter pending;
     struct message_page *pending_page;
     _Atomic uint32_t busy;
-    /* the statistics of each type of messages; NULL if none are counted */
+    /* an array with the statistics of each type of messages; NULL if none are counted */
     _Atomic(struct size_statistics *) statistics;
 };
 
-/* Stands for the start of a page that does not exist. It differs from every start of a page, and from what an AND with
- * a closed object's page_mask gives. */
+/* Stands for the start of a page that does not exist. No page starts there, and no AND of an address with page_mask
+ * gives this number, not even with the page_mask of a closed object, which is 0. */
 #define MESSAGE_NOWHERE 1
 
 enum { MESSAGE_OBJECTS = 31 };
@@ -65,8 +65,8 @@ INTERNAL extern const struct message_thread message_thread_none;
 
 /*
  * Stands in place of the record of a thread whose destructors of thread-specific data have run. Such a thread may still
- * free messages, because libc frees its own blocks last. It gets no other record, because nothing would make that free
- * again.
+ * free messages, because libc frees blocks of its own after these destructors. The thread gets no other record, because
+ * nothing would release that record again.
  */
 INTERNAL extern const struct message_thread message_thread_ended;
 INTERNAL extern _Thread_local struct message_thread *message_thread __attribute__((tls_model("initial-exec")));
@@ -118,40 +118,42 @@ FAST_PATH uintptr_t message_pending_start(const struct message_cache *cache)
 }
 
 /* Returns the statistics of the cache's thread, an array with one element for each type, or NULL. Acquire: the thread
- * sees that the kernel has cleared them. On x86-64 this needs no instruction. */
+ * sees the zeros with which the kernel has filled new statistics. On x86-64 this needs no instruction. */
 FAST_PATH struct size_statistics *message_statistics_of(const struct message_cache *cache)
 {
     return atomic_load_explicit(&cache->statistics, memory_order_acquire);
 }
 
-/* Makes the library notice from now on when threads end. Returns false if libc has no key left for that. Called when an
- * object is opened. */
+/* Arranges that the library is told from now on when a thread ends. Returns false if libc has no key of thread-specific
+ * data left for this. Called when an object is opened. */
 INTERNAL bool message_threads_open(void);
 
 /*
- * Gets a record for a thread that has none. If the kernel refuses memory, the thread stays without one. A signal
- * handler may call it if it may call pthread_setspecific: in glibc, if the process has fewer than 32 keys.
+ * Gives the calling thread a record. The thread must have none. If the kernel refuses memory, the thread stays without
+ * a record. A signal handler may call the function if it may call pthread_setspecific: in glibc, if the process has
+ * fewer than 32 keys.
  */
 INTERNAL void message_thread_begin(void);
 
-/* Goes through all records, from the newest to the oldest: returns the newest for NULL, and otherwise the one that was
- * made before `thread`, or NULL behind the oldest. */
+/* Walks through all records, from the newest to the oldest. Returns the newest record if `thread` is NULL, and
+ * otherwise the record that was made before `thread`, or NULL if `thread` is the oldest. */
 INTERNAL struct message_thread *message_thread_after(const struct message_thread *thread);
 
-/* Returns where the address of the newest record is kept. A process that inspects this one reads the records there. */
+/* Returns the place where the address of the newest record is stored. A process that inspects this one finds the
+ * records by it. */
 INTERNAL struct span message_threads_span(void);
 
-/* Makes a cache forget its two pages and its counts. Keeps its statistics. */
+/* Removes the two pages and the counts of frees from a cache. Keeps its statistics. */
 INTERNAL void message_cache_clear(struct message_cache *cache);
 
-/* Subtracts the frees that the cache has counted from `held` of the page that they belong to. If no live message is
- * left there, the page is reused. */
+/* Subtracts the frees that the cache has counted in `pending_page` from the page's `held` bytes. If no live message is
+ * left there, makes the page ready for reuse. */
 INTERNAL void message_cache_settle(struct sockmalloc_message *messages, struct message_cache *cache);
 
 /* Makes the thread stop filling its page. The page is reused as soon as its last message has been freed. */
 INTERNAL void message_cache_retire(struct sockmalloc_message *messages, struct message_cache *cache);
 
-/* Lets the thread fill the page with this number, which is empty. */
+/* Lets the thread fill the page with the number `number`, which must be empty. */
 INTERNAL void message_cache_fill(struct sockmalloc_message *messages, struct message_cache *cache, uint32_t number);
 
 /* Returns how many bytes of messages the thread has allocated in the page that it fills, less what this thread has
@@ -162,8 +164,8 @@ INTERNAL int64_t message_cache_held(const struct sockmalloc_message *messages, c
  * allocate and free, the result is not exact. */
 INTERNAL int64_t message_bytes_held(const struct sockmalloc_message *messages);
 
-/* In the child of a fork: subtracts the frees that threads of the parent had counted in their caches, and clears the
- * caches of all threads but the calling one. */
+/* Called in the child of a fork: subtracts the frees that threads of the parent had counted in their caches from the
+ * pages, and clears the caches of all threads but the calling one. */
 INTERNAL void message_threads_after_fork(void);
 
 #endif

@@ -10,9 +10,9 @@
 
 /*
  * Only the producer moves the head, where the next message is allocated, and the free marker. All chunks from the head
- * up to the marker are known to be free. A free only changes the state of its own message, so threads that free do not
- * disturb each other. The producer looks at the states of messages only when the chunks between the head and the marker
- * are too few.
+ * up to the marker are known to be free; those from the marker up to the head may be in use. A free changes only the
+ * state of the freed message, so threads that free do not disturb each other. The producer looks at the states of
+ * messages only when the chunks between the head and the marker are too few.
  *
  * Each change of the ring is one store or one read-modify-write, and the ring is consistent before and after it. So a
  * process may die at any point. The state of a chunk has no meaning until the head has moved past that chunk.
@@ -46,16 +46,16 @@ _Noreturn static COLD void ring_not_in_use(const struct sockmalloc_ring *ring, c
     message_die(MESSAGE_RING_FREED, caller, message, (unsigned)(state - ring->states), (void *)ring->header);
 }
 
-/* Returns the position `chunks` chunks after `position`, the head or the marker. The chunks must not reach beyond the
- * end of the ring's memory; if they reach exactly its end, the result is the start of the next lap. */
+/* Returns the position that lies `chunks` chunks after `position`. If these chunks reach exactly the end of the ring's
+ * memory, that is the start of the memory in the next lap. They must not reach beyond the end. */
 static uint64_t ring_advance(const struct sockmalloc_ring *ring, uint64_t position, uint32_t chunks)
 {
     uint32_t next = ring_chunk(position) + chunks;
     return next < ring->chunks ? ring_position(ring_lap(position), next) : ring_position(ring_lap(position) + 1, 0);
 }
 
-/* Reads the positions of the marker and the head. Returns how many chunks lie between them. Ends the process if the
- * positions are not possible. */
+/* Reads the positions of the marker and the head. Returns how many chunks lie from the marker up to the head. Ends the
+ * process if the two positions contradict each other, or lie outside the ring. */
 static uint32_t ring_read(const struct sockmalloc_ring *ring, uint64_t *marker, uint64_t *head, const char *caller)
 {
     uint32_t occupied;
@@ -67,8 +67,8 @@ static uint32_t ring_read(const struct sockmalloc_ring *ring, uint64_t *marker, 
     return occupied;
 }
 
-/* Moves the free marker over freed messages, up to the first one in use. Returns false if the message at the marker is
- * still in use. */
+/* Moves the free marker over freed messages, up to the first message in use. Returns false if the marker could not
+ * move, because the message there is still in use. */
 static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
 {
     uint64_t marker;
@@ -76,8 +76,8 @@ static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
     uint32_t left = ring_read(ring, &marker, &head, caller);
     uint32_t before = left;
     while (left > 0) {
-        /* acquire: what the thread that freed the message has done with its chunks comes before they are written to
-         * again */
+        /* acquire: what the freeing thread has done with the message's chunks happens before this process writes to
+         * them again */
         uint64_t state = atomic_load_explicit(&ring->states[ring_chunk(marker)].state, memory_order_acquire);
         uint32_t chunks = ring_state_chunks(state);
         if (chunks == 0 || chunks > left || chunks > ring->chunks - ring_chunk(marker) ||
@@ -98,15 +98,15 @@ static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
  * chunks. */
 static void ring_place(struct sockmalloc_ring *ring, uint64_t head, uint32_t chunks, uint64_t state)
 {
-    /* release: a process that reads this state in sockmalloc_ring_take sees the request, too */
+    /* release: a process that reads this state in sockmalloc_ring_take sees `request`, too, which was stored before */
     atomic_store_explicit(&ring->states[ring_chunk(head)].state, state, memory_order_release);
     atomic_store_explicit(&ring->header->head, ring_advance(ring, head, chunks), memory_order_relaxed);
 }
 
 /*
- * Stores in *place the position of `chunks` free chunks at the head. If fewer chunks than that remain before the end of
- * the ring's memory, turns these into a message that is already freed, and continues at the start of the memory.
- * Returns false if the ring has too few free chunks.
+ * Stores in *place the position of `chunks` free chunks at the head. If fewer than `chunks` remain before the end of
+ * the ring's memory, makes a freed message of the remaining ones, and continues at the start of the memory. Returns
+ * false if the ring has too few free chunks.
  */
 static bool ring_find_room(struct sockmalloc_ring *ring, uint32_t chunks, uint64_t *place, const char *caller)
 {
@@ -205,8 +205,8 @@ EXPORTED void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t s
     }
 }
 
-/* Wakes the producer if it waits for the message that begins at this chunk. It waits for the message at the marker,
- * because no other free gives it space. */
+/* Wakes the producer if it waits for the message that begins at `chunk`. The producer waits for the message at the
+ * marker only, because no other free gives it space. */
 static void ring_wake(struct sockmalloc_ring *ring, uint32_t chunk)
 {
     uint32_t waiting = chunk + 1;
@@ -227,7 +227,8 @@ EXPORTED void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message)
         message_die(MESSAGE_RING_FOREIGN, __func__, message, NULL);
     }
     struct ring_chunk *first = ring_state_of(ring, message, __func__);
-    /* seq_cst: the producer sees what this thread has done with the message; and see ring_await_free */
+    /* seq_cst: the producer sees what this thread has done with the message; the order is also needed by
+     * ring_await_free */
     if (UNLIKELY(!(atomic_fetch_and_explicit(&first->state, ~RING_IN_USE, memory_order_seq_cst) & RING_IN_USE))) {
         ring_not_in_use(ring, message, first, __func__);
     }
@@ -282,7 +283,7 @@ EXPORTED void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handl
     return ring->memory + (size_t)chunk * ring->chunk_size;
 }
 
-/* Frees a message if it is in use and `holder` holds it. Returns false if not. */
+/* Frees the message that begins at `first` if it is in use and `holder` holds it. Returns false if either is not so. */
 static bool ring_reclaim_one(struct ring_chunk *first, uint32_t holder)
 {
     uint64_t state = atomic_load_explicit(&first->state, memory_order_relaxed);
@@ -334,8 +335,8 @@ EXPORTED int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct s
         errno = EINVAL;
         return -1;
     }
-    /* The two positions are not read at the same moment. If they contradict each other, the ring is in heavy use
-     * meanwhile, and is reported as full. */
+    /* The two positions are not read at the same moment. If they contradict each other, the ring was in heavy use
+     * between the two loads, and is reported as full. */
     uint64_t marker = atomic_load_explicit(&ring->header->marker, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&ring->header->head, memory_order_relaxed);
     if (ring_chunk(marker) >= ring->chunks) {

@@ -1,5 +1,6 @@
 /*
- * The layout of a ring in the memory that processes share, and how positions and the states of chunks are stored there.
+ * Describes the layout of a ring in the memory that processes share, and how the positions and the states of chunks are
+ * stored there.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RING_MEMORY_H
@@ -25,8 +26,8 @@
 
 /*
  * A position: in the lower half the number of a chunk, and in the upper half the lap, which counts how often the ring
- * was begun anew. If the head and the free marker are at the same chunk, the ring is empty in the same lap, and full in
- * different ones.
+ * was begun anew. If the head and the free marker name the same chunk, the ring is empty if their laps are equal, and
+ * full if their laps differ.
  */
 static inline uint64_t ring_position(uint32_t lap, uint32_t chunk)
 {
@@ -46,7 +47,8 @@ static inline uint32_t ring_chunk(uint64_t position)
 /*
  * The state of a message, which is stored with its first chunk. It is one word, so that it changes at once: one bit
  * that says whether the message is in use, 22 bits with its number of chunks, 22 bits with its holder (the process that
- * frees it), and the lowest 19 bits of the lap. The states stored with its other chunks have no meaning.
+ * frees it), and the lowest 19 bits of the lap. The states that are stored with the other chunks of the message have no
+ * meaning.
  */
 enum {
     RING_CHUNKS_SHIFT = 1,
@@ -57,7 +59,7 @@ enum {
 };
 #define RING_IN_USE UINT64_C(1)
 
-/* Returns the state of a message that is not in use. An OR with RING_IN_USE makes it one in use. */
+/* Returns the state of a freed message with these parts. An OR with RING_IN_USE gives the state of a message in use. */
 static inline uint64_t ring_state(uint32_t lap, uint32_t holder, uint32_t chunks)
 {
     return (uint64_t)lap << RING_LAP_SHIFT | (uint64_t)holder << RING_HOLDER_SHIFT |
@@ -85,7 +87,7 @@ static inline bool ring_state_is_of_lap(uint64_t state, uint32_t lap)
 }
 
 /* What is stored for each chunk. `request` is the size of the message in bytes, with its type in the upper 8 bits. The
- * producer writes it before the state. */
+ * producer stores `request` before `state`. */
 struct ring_chunk {
     _Atomic uint64_t state;
     _Atomic uint64_t request;
@@ -111,14 +113,14 @@ struct ring_header {
     _Atomic uint64_t chunks;
 
     _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint64_t head; /* the position at which the next message is allocated */
-    _Atomic uint64_t marker; /* the position of the first chunk that is not known to be free */
+    _Atomic uint64_t marker; /* the position of the first chunk behind the head's free chunks that may be in use */
     struct ring_type types[SOCKMALLOC_RING_TYPES];
 
     /* the number, plus one, of the chunk whose free the producer waits for; 0 if it does not wait */
     _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint32_t waiting;
 };
 
-/* The part of a ring that lies in this process's own memory. Nothing in it changes after creation. */
+/* The part of a ring that lies in private memory of this process. Nothing in it changes after creation. */
 struct sockmalloc_ring {
     struct ring_header *header;
     struct ring_chunk *states;
@@ -129,11 +131,11 @@ struct sockmalloc_ring {
     char name[BUFFER_NAME_SIZE];
 };
 
-/* The most rings of a process that `sockmalloc stat` can show. Further ones work as well. */
+/* How many rings of a process `sockmalloc stat` can show at most. Further rings work, but are not shown. */
 enum { RING_SHOWN = 64 };
 
-/* Returns where the addresses of the rings are, NULL where there is none. A process that inspects this one reads them.
- */
+/* Returns the place of the table with the addresses of the rings, in which unused entries are NULL. A process that
+ * inspects this one finds the rings by it. */
 INTERNAL struct span ring_table_span(void);
 
 /*

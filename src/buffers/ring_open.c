@@ -1,4 +1,4 @@
-/* Creates a ring in shared memory, attaches to one that another process has created, and closes it. */
+/* Creates a ring in shared memory, attaches to a ring that another process has created, and closes a ring. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static uint32_t ring_fitting(size_t length, size_t chunk_size)
     size_t room = EXCESS(length, sizeof(struct ring_header));
     size_t chunks = LESSER(room / (chunk_size + sizeof(struct ring_chunk)), SOCKMALLOC_RING_CHUNKS);
     while (chunks > 0 && ring_front(chunks) + chunks * chunk_size > length) {
-        chunks--; /* the padding in front of the first chunk takes the place of this one */
+        chunks--; /* the padding in front of the first chunk takes the place of the last chunk that was counted */
     }
     return (uint32_t)chunks;
 }
@@ -60,7 +60,7 @@ static bool memory_is_valid(const void *memory, size_t length)
            length >= sizeof(struct ring_header) && length <= UINTPTR_MAX - (uintptr_t)memory;
 }
 
-/* The rings that this process has created or attached to. */
+/* The rings that this process has created or attached to, for `sockmalloc stat`. */
 static _Atomic(struct sockmalloc_ring *) shown[RING_SHOWN];
 
 struct span ring_table_span(void)
@@ -68,7 +68,8 @@ struct span ring_table_span(void)
     return (struct span){shown, sizeof shown};
 }
 
-/* Puts `new` into the first place of the table that has `old`. Does nothing if no place has it. */
+/* Replaces `old` by `new` in the table of shown rings; one of them may be NULL. Does nothing if the table does not
+ * contain `old`. */
 static void ring_show(struct sockmalloc_ring *old, struct sockmalloc_ring *new)
 {
     for (unsigned i = 0; i < RING_SHOWN; i++) {
@@ -80,7 +81,8 @@ static void ring_show(struct sockmalloc_ring *old, struct sockmalloc_ring *new)
     }
 }
 
-/* A program that was built when the options had no name passes fewer bytes. */
+/* Returns true if the caller's options have the member `name`. Programs that were compiled before that member existed
+ * pass a smaller size. */
 static bool options_have_name(const struct sockmalloc_ring_options *options)
 {
     return options->size == sizeof *options;
@@ -94,7 +96,7 @@ static bool options_are_valid(const struct sockmalloc_ring_options *options)
 }
 
 /* Makes the part of a ring that lies in this process's own memory. The sizes and options must be valid. Returns NULL
- * with ENOMEM if there is no memory. */
+ * with errno ENOMEM if there is no memory. */
 static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chunk_size, size_t chunks,
                                          const struct sockmalloc_ring_options *options)
 {
@@ -115,8 +117,8 @@ static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chun
     return ring;
 }
 
-/* Writes the data of a new ring to the shared memory. Laps are counted from 1, because a handle is a lap and a chunk's
- * number, and 0 must be no handle. */
+/* Writes the data of a new ring to the shared memory. Laps are counted from 1, because a handle consists of a lap and a
+ * chunk's number, and 0 must not be a valid handle. */
 static void ring_lay(struct sockmalloc_ring *ring)
 {
     struct ring_header *header = ring->header;
@@ -154,8 +156,8 @@ EXPORTED struct sockmalloc_ring *sockmalloc_ring_create(void *memory, size_t len
     return ring;
 }
 
-/* Returns true if the memory begins with the header of a valid ring. Stores the ring's sizes. Each is read only once,
- * because another process could change it after the check. */
+/* Returns true if the memory begins with the header of a valid ring. Stores the ring's sizes. Each of them is read only
+ * once, because another process could change it after the check. */
 static bool ring_read_header(struct ring_header *header, size_t length, uint64_t *chunk_size, uint64_t *chunks)
 {
     bool known = atomic_load_explicit(&header->magic, memory_order_acquire) == RING_MAGIC;

@@ -18,8 +18,8 @@
  */
 enum { SIZE_DOUBLING_SHIFT = 3, SIZE_DOUBLING = 1 << SIZE_DOUBLING_SHIFT, SIZE_STEPS = 20 * SIZE_DOUBLING };
 
-/* The statistics of one thread. This thread alone writes the counters, and any thread may read them. The number of
- * sizes is the sum of all steps. */
+/* The sizes that one thread has counted. This thread alone writes the counters, and any thread may read them. The
+ * number of sizes is the sum of all steps. */
 struct size_statistics {
     struct counter bytes;
     struct counter step[SIZE_STEPS];
@@ -32,7 +32,7 @@ struct size_figures {
     uint64_t step[SIZE_STEPS];
 };
 
-/* Returns the step that counts `size`. The last step begins at 7.5 MiB. */
+/* Returns the number of the step of the histogram that counts `size`. The last step begins at 7.5 MiB. */
 static inline unsigned size_step(size_t size)
 {
     size_t number = GREATER(size, (size_t)SIZE_DOUBLING);

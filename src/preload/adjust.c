@@ -1,4 +1,6 @@
-/* Changes settings of the running program, as a queued signal of the command `sockmalloc` demands. */
+/*
+ * Changes settings of the library while the program runs, when the command `sockmalloc` demands so by a queued signal.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/adjust.h"
 
@@ -17,7 +19,8 @@ static uint64_t adjust_cache_limit(void)
     return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * processor_count;
 }
 
-/* Returns the limits of the settings in force. A decay time of 0 means that nothing may be retained. */
+/* Returns the limits of the pools that follow from the present settings. A decay time of 0 means that nothing may be
+ * retained. */
 static struct pool_limits adjust_limits(void)
 {
     uint64_t milliseconds = options.number[OPTION_DECAY_MS];
@@ -39,8 +42,8 @@ static void adjust_sample_small(uint64_t milliseconds)
     route_sample_small(milliseconds != 0 ? clock_now() + milliseconds * NANOSECONDS_A_MILLISECOND : 0);
 }
 
-/* Returns true if the setting may be changed now. The caches of processors get their quotas once, so that a lower limit
- * of SOCKMALLOC_CACHE could not be met. */
+/* Returns true if the setting may be changed now. SOCKMALLOC_CACHE is fixed if each processor has a cache: these caches
+ * get their quotas only once, so a lower limit could not be met. */
 static bool adjust_is_possible(enum option option)
 {
     bool fixed = option == OPTION_CACHE && pool_kind() == KIND_CPU;

@@ -1,4 +1,5 @@
-/* The functions of include/sockmalloc.h that return figures and settings, trim, and write statistics. */
+/* Defines the functions of include/sockmalloc.h that return figures and settings, give free memory back to the kernel,
+ * and write statistics. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

@@ -21,27 +21,30 @@
 #include "preload/signal_origin.h"
 #include "statistics/dump.h"
 
-/* glibc's own sigaction, by its second name. The first name, which programs use, means the library's function. */
+/*
+ * glibc's own sigaction has this second name. The name `sigaction` means the library's function, which programs call.
+ */
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
- * The actions that the program has set for the stats signal. Each record belongs to one of the handlers below. The
- * kernel has the handler of the record that is in force, and so stores for each process separately which record that
- * is. A child of vfork shares its parent's memory but has handlers of its own: an action that it sets adds a record and
- * changes none of its parent's. If the program sets an action a second time, the record of the first time is used. If
- * all records are in use, the oldest one is replaced.
+ * The actions that the program has set for the stats signal. For each record there is one handler below. The kernel
+ * gets the handler of the record that is in force, and so it is the kernel that stores, for each process separately,
+ * which record that is. A child of vfork shares its parent's memory but has handlers of its own: an action that it sets
+ * adds a record and changes none of its parent's. If the program sets an equal action a second time, the first record
+ * is used again. If all records are in use, the oldest one is replaced.
  */
 enum { RECORDS = 64 };
 static LARGE_OBJECT struct sigaction records[RECORDS];
-/* True for each record that is complete. This array is not a part of the records, which take up several pages, so that
- * start-up touches only one page of them. */
+/* whole[n] is true if records[n] is complete. The array is not a part of the records, which take up several pages, so
+ * that start-up touches only one page of the two together. */
 static _Atomic bool whole[RECORDS];
 static _Atomic unsigned next_record;
 
 static int stats_signal;
 
 /*
- * Bytes of a signal mask that the kernel uses. Only these are compared, because a program may leave the others unset.
+ * How many bytes of a signal mask the kernel uses. Only these are compared, because a program may leave the other bytes
+ * of the mask uninitialized.
  */
 enum { MASK_SIZE = (NSIG - 1) / 8 };
 
@@ -61,7 +64,7 @@ static unsigned handler_add_record(const struct sigaction *wish)
     return number;
 }
 
-/* Returns the number of the record that has this action. Adds a record if there is none. */
+/* Returns the number of the record that has the action `wish`. Adds a record if there is none. */
 static unsigned handler_record(const struct sigaction *wish)
 {
     for (unsigned number = 0; number < RECORDS; number++) {
@@ -72,19 +75,19 @@ static unsigned handler_record(const struct sigaction *wish)
     return handler_add_record(wish);
 }
 
-/* Returns true for signals whose default action does not end or kill a process. */
+/* Returns true for signals whose default action does not end the process. */
 static bool signal_is_harmless(int signal_number)
 {
     return signal_number == SIGCHLD || signal_number == SIGURG || signal_number == SIGWINCH ||
            signal_number == SIGCONT || signal_number == SIGTSTP;
 }
 
-/* the process that ran the library's constructor, after exec had started it; its forked children have other ids */
+/* the id of the process that exec started, in which the library's constructor ran; forked children have other ids */
 static pid_t born;
 
 /*
- * This process and its parent, as of start-up or the last fork. They are used where a seccomp filter may forbid the
- * system calls that return them.
+ * The ids of this process and of its parent, as of start-up or the last fork. They are used where a seccomp filter may
+ * forbid the system calls that return them.
  */
 static pid_t own;
 static pid_t parent;
@@ -115,16 +118,17 @@ static bool handler_is_for_library(const siginfo_t *info)
     return (info->si_code == SI_QUEUE && info->si_value.sival_int == SOCKMALLOC_DUMP_ONLY) || adjust_is_wanted(info);
 }
 
-/*
- * Returns true if the signal shall cause a dump. Some servers send the signal to their own processes or threads all the
- * time, as PostgreSQL does. Such a server would write tables all the time, so of its own signals only one in each
- * second causes a dump. Any other sender always gets a dump. There is no dump behind a seccomp filter that the process
- * has set, because the filter may kill the process for the system calls that a dump needs. `sockmalloc stat` then reads
- * the figures from outside.
- */
-static const uint64_t kin_pause = 1000000000; /* nanoseconds */
+/* At least this many nanoseconds lie between two dumps that signals of the server's own processes cause. */
+static const uint64_t kin_pause = 1000000000;
 static _Atomic uint64_t kin_answered;
 
+/*
+ * Returns true if the signal shall cause a dump. Some servers send the signal to their own processes or threads all the
+ * time, as PostgreSQL does. Such a server would write tables all the time, so of its own signals at most one in each
+ * second causes a dump. A signal of any other sender always does. There is no dump behind a seccomp filter that the
+ * process has set, because the filter may kill the process for the system calls that a dump needs. `sockmalloc stat`
+ * then reads the figures from outside.
+ */
 static bool handler_is_answered(const siginfo_t *info)
 {
     if (!sandbox_allows(SANDBOX_COMMON)) {
@@ -139,7 +143,7 @@ static bool handler_is_answered(const siginfo_t *info)
                                           &kin_answered, &last, now, memory_order_relaxed, memory_order_relaxed);
 }
 
-/* Stores all signals except those that a fault of the thread itself, or abort, sends to end the process. */
+/* Stores all signals except those by which a fault of the thread itself, or a call of abort, ends the process. */
 static void handler_all_but_faults(sigset_t *signals)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
@@ -150,9 +154,9 @@ static void handler_all_but_faults(sigset_t *signals)
 }
 
 /*
- * Writes statistics, or changes a setting. The program does not know that this happens in one of its threads. A signal
- * handler that jumped out of it, or a cancellation of the thread, would leave a file open or a lock taken. So signals
- * are blocked and cancellation is deferred until it is done.
+ * Writes statistics, or changes a setting. The program does not know that this happens in one of its threads. If a
+ * signal handler jumped out of this function (longjmp), or the thread were cancelled in it, a file would stay open or a
+ * lock taken. So signals are blocked and cancellation is deferred until the function is done.
  */
 static void handler_serve(const siginfo_t *info)
 {
@@ -263,8 +267,8 @@ static void (*const handlers[])(int, siginfo_t *, void *) = {HANDLER_ROWS(HANDLE
 _Static_assert(sizeof handlers / sizeof handlers[0] == RECORDS, "each record has a handler");
 
 /*
- * Translates an action as the kernel has it into the action that the program has set, and stores that. The kernel has
- * either one of the library's handlers above, each of which stands for a record, or the program's own action.
+ * Stores in *wish the action that the program has set, if `present` is the action that the kernel has. That is either
+ * one of the library's handlers above, each of which stands for a record, or the program's own action.
  */
 static void handler_translate(const struct sigaction *present, struct sigaction *wish)
 {
@@ -277,9 +281,9 @@ static void handler_translate(const struct sigaction *present, struct sigaction 
 }
 
 /*
- * Installs the library's handler for an action that the program has set, or SIG_IGN. Mask and flags are the program's,
- * so that the kernel treats the program's handler as it would without the library. Only SA_RESETHAND is left out,
- * because it would remove the library's handler.
+ * Installs the library's handler for the action `wanted`, which the program has set; for SIG_IGN, installs SIG_IGN.
+ * Mask and flags are the program's, so that the kernel treats the program's handler as it would without the library.
+ * Only SA_RESETHAND is left out, because it would remove the library's handler.
  */
 static int handler_install(int signal_number, const struct sigaction *wanted, struct sigaction *former)
 {
@@ -297,7 +301,8 @@ static int handler_install(int signal_number, const struct sigaction *wanted, st
 }
 
 /*
- * The process to which this memory belongs. A child of vfork, or of a clone that shares memory, has another process id.
+ * The id of the process to which this memory belongs. A child of vfork, or of a clone that shares memory, has another
+ * id.
  */
 static _Atomic pid_t process;
 
@@ -349,9 +354,9 @@ void handler_open(int signal_number)
 }
 
 /*
- * changes_of counts how often the action of each signal was set, and changes how often that of any signal was. Both are
- * raised after the action was set, and the common count last, so that a thread that sees the new common count also sees
- * the new count of the signal.
+ * changes_of[n] counts how often the action of signal n was set, and `changes` how often the action of any signal was
+ * set. Both are raised after the action was set, and `changes` last, so that a thread that sees the new `changes` also
+ * sees the new count of the signal.
  */
 static _Atomic uint32_t changes_of[NSIG];
 static _Atomic uint32_t changes;
@@ -380,8 +385,8 @@ int handler_set(int signal_number, const struct sigaction *wanted, struct sigact
     return wrong;
 }
 
-/* What the thread has last found out about the actions of the signals, and how many changes of actions had been counted
- * by then. */
+/* What this thread found out about the actions of the signals when it last looked, and the counts of changes
+ * (changes_of and `changes`) at that time. */
 static _Thread_local struct {
     struct handler_effects effects;
     uint32_t of[NSIG];

@@ -14,10 +14,10 @@
  * For the stats signal the kernel has the library's handler. The library records the action that the program sets for
  * this signal, and returns it when the program reads it. The program's handler runs after each dump of statistics,
  * unless the signal was queued with SOCKMALLOC_DUMP_ONLY. If the program's own processes send the signal, at most one
- * dump in a second is written. If the program sets SIG_IGN, the kernel gets that, because an ignored signal stays
- * ignored over exec; then there is no dump. An action that a child process sets is its own, even in a child of vfork,
- * which shares its parent's memory. Everything here may run in a signal handler (haproxy sets its handler again from
- * within it), so it takes no lock, allocates nothing and looks up no symbol.
+ * dump in a second is written. If the program sets SIG_IGN, the kernel gets SIG_IGN too, because an ignored signal
+ * stays ignored over exec; then there is no dump. An action that a child process sets is its own, even in a child of
+ * vfork, which shares its parent's memory. Everything here may run in a signal handler (haproxy sets its handler again
+ * from within it), so it takes no lock, allocates nothing and looks up no symbol.
  */
 
 /*
@@ -27,8 +27,8 @@
 INTERNAL void handler_open(int signal_number);
 
 /*
- * Must be called in the child of a fork. From then on the child counts its own dumps, and the library no longer takes
- * the child's memory for that of its parent.
+ * Must be called in the child of a fork. From then on the child counts its own dumps, and the library knows that this
+ * memory belongs to the child and no longer to the parent.
  */
 INTERNAL void handler_after_fork(void);
 
@@ -63,9 +63,9 @@ INTERNAL unsigned handler_runs(void);
 
 /*
  * handler_set_interrupts records what siginterrupt(3) set for a valid signal, and handler_interrupts returns it to
- * signal(3), which uses it for later handlers. Nothing is recorded in a child that shares its parent's memory, nor in
- * a child of _Fork or of a raw clone, which cannot be told apart. In these, siginterrupt changes only the handler in
- * force.
+ * signal(3), which uses it for later handlers. Nothing is recorded in a child that shares its parent's memory, nor in a
+ * child of _Fork or of a raw clone, which the library cannot tell from such a child. In these children, siginterrupt
+ * changes only the handler in force.
  */
 INTERNAL bool handler_interrupts(int signal_number);
 INTERNAL void handler_set_interrupts(int signal_number, bool interrupts);

@@ -1,4 +1,4 @@
-/* The steps of start-up, of a fork, and of the end of the process, in their order. */
+/* Runs the steps of start-up, of a fork, and of the end of the process, in their order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/init.h"
 
@@ -39,8 +39,9 @@
 enum { FROZEN_QUOTA = 16 };
 
 /*
- * SHIFT_MAX and SHIFT_MIN, powers of two, are the longest range of slots that start-up tries to reserve and the
- * shortest that is useful. A range takes only addresses, of which only a small machine or an emulator has too few.
+ * Start-up tries to reserve a range of slots of 2^SHIFT_MAX bytes, or else the longest shorter one; a range below
+ * 2^SHIFT_MIN bytes is not useful. A range takes only addresses, of which only a small machine or an emulator has too
+ * few.
  */
 enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 
@@ -66,9 +67,9 @@ static size_t init_space(size_t range)
 }
 
 /*
- * Returns the address where the window of addresses should end: some MiB below the program, where nothing is ever
- * mapped. Returns NULL for a program that is not position-independent, because it lies too low. AT_PHDR is the address
- * of the program headers, which lie in the program's first page.
+ * Returns the address at which the `space` bytes of addresses for the library should end: some MiB below the program,
+ * where nothing is ever mapped. Returns NULL for a program that is not position-independent, because such a program
+ * lies too low. AT_PHDR is the address of the program headers, which lie in the program's first page.
  */
 static char *init_wished_end(size_t space)
 {
@@ -98,8 +99,8 @@ static bool init_lay(size_t range)
 }
 
 /*
- * Reserves addresses for the longest range for which there are enough, and maps the first page of each table. Returns
- * false if not even the shortest range fits.
+ * Reserves addresses for the longest range of slots for which there are enough, and maps the first page of each table.
+ * Returns false if there are not enough for the shortest range.
  */
 static bool init_claim(void)
 {
@@ -137,8 +138,9 @@ static void init_read_options(void)
 }
 
 /*
- * Returns the number of processors from which the limits are computed: all of the machine if each processor has a
- * cache, and otherwise those that the process may use. The former number is read from a file, which takes 10 to 20 us.
+ * Returns the number of processors from which the limits are computed: all of the machine if each processor may get a
+ * cache, and otherwise those that the process may use. The number of all processors is read from a file, which takes 10
+ * to 20 us.
  */
 static unsigned init_processors(void)
 {
@@ -168,8 +170,8 @@ static void init_set_pools(struct pool_settings *settings)
 }
 
 /*
- * Prepares the background thread. The thread checks four times within the decay time if pages are due to be purged.
- * There is no thread if free slots may keep their pages forever.
+ * Prepares the background thread. The thread checks four times within the decay time whether free slots have been
+ * unused for so long that their pages must be purged. There is no thread if free slots may keep their pages forever.
  */
 static void init_open_background(void)
 {
@@ -211,7 +213,7 @@ static void init_open_pools(void)
     route_publish(&init_plan);
 }
 
-/* Opens message pages if SOCKMALLOC_MESSAGE is set and the pools are on. */
+/* Opens message pages for the request sizes that SOCKMALLOC_MESSAGE names, if it is set and the pools are on. */
 static void init_open_messages(void)
 {
     uint64_t range = options.number[OPTION_MESSAGE];
@@ -234,8 +236,8 @@ static void init_echo(void)
     message_say(MESSAGE_CONFIGURATION, buffer);
 }
 
-/* Returns the size of the objects that start-up writes and then makes read-only, if they lie next to each other
- * (FROZEN_OBJECT), and 0 if they do not. `options` is then the object with the lowest address. */
+/* Returns how many bytes `options`, `region` and `route` take together if they lie next to each other in this order, as
+ * FROZEN_OBJECT arranges. Returns 0 if they do not. Start-up writes these objects and then makes them read-only. */
 static size_t init_frozen_size(void)
 {
     const char *first = (const char *)&options;

@@ -1,4 +1,4 @@
-/* The steps of start-up, of a fork, and of the end of the process, in their order. */
+/* Runs the steps of start-up, of a fork, and of the end of the process, in their order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_INIT_H
 #define SOCKMALLOC_INIT_H

@@ -58,9 +58,10 @@ static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 }
 
 /*
- * Waits for one piece of time for a connection, with all signals blocked. Pending signals are handled when the mask is
- * restored at the end. If one of them is in `interrupting`, the program's accept fails with EINTR. Returns 0 if the
- * time is over.
+ * Waits at most `limit` nanoseconds for a connection, with all signals blocked; the caller restores the mask
+ * afterwards, and pending signals are handled then. Returns 1 if libc's accept is to be called, and 0 if the time is
+ * over. Returns -1 with errno EINTR if a signal in `interrupting` is pending, because the program's accept must then
+ * fail with EINTR.
  */
 static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting, const sigset_t *mask)
 {
@@ -81,10 +82,10 @@ static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting,
 }
 
 /*
- * Waits for one piece of time for a connection. Returns 1 if libc's accept is to be called, -1 with EINTR if a handler
- * has ended the wait, and 0 if `limit` nanoseconds are over. The piece without a limit is the last one, and only lets
- * pending signals be handled. Other pieces check twice for a connection, because a process that was woken sooner may
- * have taken the connection.
+ * Does one piece of a wait for a connection: at most `limit` nanoseconds. Returns 1 if libc's accept is to be called,
+ * -1 with EINTR if a handler has ended the wait, and 0 if `limit` nanoseconds are over. The last piece has the limit
+ * POOL_SLEEP_NEVER, and only lets pending signals be handled. Other pieces check twice for a connection, because a
+ * process that was woken sooner may have taken the connection.
  */
 static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {

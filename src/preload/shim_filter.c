@@ -19,7 +19,7 @@
 
 /*
  * The arguments of a system call as they lie in registers. If the caller has passed fewer, the others are whatever the
- * registers contain, as in libc's own functions.
+ * registers contain, as with libc's own syscall.
  */
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
 typedef int prctl_function(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
@@ -46,11 +46,12 @@ static bool filter_is_set_by_prctl(long option, long mode, long program)
 }
 
 /* Notes that a filter is about to be set. This is done before the call that sets it, because the filter may be in force
- * for other threads at once. */
+ * for other threads before that call returns. */
 static void filter_begin(bool sets)
 {
     if (sets) {
-        pool_drop_spares(); /* behind a filter, a thread that sleeps purges none of its own free slots */
+        /* behind a filter, a sleeping thread could not purge the free slots that it keeps for itself */
+        pool_drop_spares();
         sandbox_add_filter();
     }
 }
@@ -80,8 +81,8 @@ EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned l
 /*
  * The library's function syscall passes every call on to libc's function by a jump. It cannot call libc's function as
  * usual, because clone and vfork return twice, and at the second return the stack frame of the library's function would
- * not exist any more. Three system calls return once and are handled by filter_look first: seccomp and prctl, which set
- * filters, and getrandom, which mimalloc calls for each new thread.
+ * not exist any more. Three system calls, which return only once, go through filter_look first: seccomp and prctl,
+ * which set filters, and getrandom, which mimalloc calls for each new thread.
  */
 #if (defined __x86_64__ && defined __LP64__) || defined __aarch64__
 
@@ -139,9 +140,9 @@ static bool filter_is_fallback(const void *caller)
 }
 
 /*
- * Returns true if a call is mimalloc's getrandom behind a filter that the process has set. Then getrandom fails without
- * a system call, for which the filter might kill the process. mimalloc then makes its random numbers from addresses and
- * the clock. Only the hardened lists of mimalloc need random numbers.
+ * Returns true if mimalloc calls getrandom while a filter that the process has set is in force. Then getrandom fails
+ * without a system call, for which the filter might kill the process. mimalloc then makes its random numbers from
+ * addresses and the clock. Only the hardened lists of mimalloc need random numbers.
  */
 static bool filter_is_spared(long number, const void *caller)
 {
@@ -170,8 +171,8 @@ long filter_look(long number, long a, long b, long c, long d, long e, long f)
 #if defined __x86_64__ && defined __LP64__
 
 /*
- * The seventh argument lies on the stack, where the jump leaves it. If libc's function is not known yet, this code
- * first looks it up, and saves all registers with arguments meanwhile.
+ * The code jumps to libc's function, which finds the seventh argument on the stack, where the caller has put it. If
+ * libc's function is not known yet, the code first looks it up, and saves all registers with arguments meanwhile.
  */
 /* clang-format off */ /* clang-format would indent each string by the width of the one before */
 __asm__(".pushsection .text\n"

@@ -1,5 +1,8 @@
-/* Wraps the calls that create a thread. In these calls a program holds no lock of libc, so the child of a fork can
- * start its background thread there. A thread that was the only one gives up its spare slots there. */
+/*
+ * Wraps pthread_create and thrd_create. In these calls a program holds no lock of libc, so the child of a fork can
+ * start its background thread there. The thread that calls them also gives up the free slots that it keeps for itself
+ * (spare slots).
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,11 +17,11 @@
 #include "pool/pool_spare.h"
 
 /*
- * The child of a fork has no background thread. The thread cannot be started in malloc, free or a fork handler,
- * because libc may hold any of its locks there. It is started when the child begins to work as a server: in its first
- * pthread_create or thrd_create, or when its event loop waits. POSIX and signal-safety(7) forbid signal handlers to
- * call any of these functions, so no function of libc is interrupted half-way. libc's own
- * functions are looked up at the first call. shim_sleep wraps the waits of event loops.
+ * The child of a fork has no background thread. The library cannot start one in malloc, free or a fork handler, because
+ * libc may hold any of its locks there. The background thread is started when the child begins to work as a server: in
+ * its first pthread_create or thrd_create, or when its event loop waits. POSIX and signal-safety(7) forbid signal
+ * handlers to call any of these functions, so no function of libc is interrupted half-way. libc's own functions are
+ * looked up at the first call. shim_sleep wraps the waits of event loops.
  */
 typedef int create_function(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
 typedef int standard_create_function(thrd_t *thread, thrd_start_t run, void *argument);
@@ -34,9 +37,10 @@ static void *find_next(_Atomic(void *) *known, const char *name)
 }
 
 /*
- * Does the work that is still to be done in the child of a fork: finds the free slots, and starts the background thread
- * if it is needed. Then drops the spare slots of the thread, which may soon sleep where no wrapper purges them. At this
- * point the thread is not in the middle of an allocation or a free, so it holds no slot that is in no list.
+ * Does the work that is still to be done in the child of a fork: finds the free slots again, and starts the background
+ * thread if it is needed. Then moves the spare slots, which the calling thread keeps for itself, to where others find
+ * them, because the thread may soon sleep where no wrapper purges them. The thread is not in the middle of an
+ * allocation or a free here, so each of its free slots is in a list.
  */
 static void before_waiting(void)
 {

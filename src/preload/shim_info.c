@@ -30,9 +30,9 @@ static size_t info_trimmed(size_t pad)
 }
 
 /*
- * As glibc's man page says, about `pad` bytes of free memory stay, and the result is 1 if memory was given back, and 0
- * if not. Here `pad` counts bytes of free slots. Memory of mimalloc does not count for the result, because mimalloc
- * does not say how much it has given back.
+ * Gives free memory back to the kernel, and keeps about `pad` bytes, as glibc's man page says. `pad` counts bytes of
+ * free slots here. Returns 1 if memory was given back, and 0 if not. Memory of mimalloc does not count for the result,
+ * because mimalloc does not say how much it has given back.
  */
 EXPORTED int malloc_trim(size_t pad)
 {
@@ -44,9 +44,10 @@ EXPORTED int malloc_trim(size_t pad)
 }
 
 /*
- * Returns figures of the pools, in bytes of whole slots, and of the mapped blocks. Requests that go to mimalloc are not
- * counted, because counting would slow down every small request. haproxy calls malloc(1), and finds that these figures
- * have not changed. It then assumes that the allocator is not glibc's, and does not call malloc_trim.
+ * Returns glibc's figures for the pools, in bytes of whole slots, and for blocks that are mapped one by one. Requests
+ * that go to mimalloc are not counted, because counting would slow down every small request. haproxy calls malloc(1),
+ * and finds that these figures have not changed. It then assumes that the allocator is not glibc's, and does not call
+ * malloc_trim.
  */
 EXPORTED struct mallinfo2 mallinfo2(void)
 {
@@ -131,8 +132,8 @@ EXPORTED void malloc_stats(void)
 }
 
 /*
- * Accepts every parameter and does nothing, because all of them tune glibc's allocator. If it refused one, programs
- * would report an error.
+ * Accepts every parameter and does nothing, because all of them tune glibc's allocator. If mallopt refused a parameter,
+ * programs would report an error.
  */
 EXPORTED int mallopt(int parameter, int value)
 {

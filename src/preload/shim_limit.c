@@ -29,7 +29,8 @@ int limit_change(pid_t process, int resource, const struct rlimit *limit, struct
 int limit_change_large(pid_t process, int resource, const struct rlimit *limit,
                        struct rlimit *former) __asm__("prlimit64");
 
-/* Returns true if the limit is one on mapped memory, which counts although it may not be used yet. */
+/* Returns true if the limit is a finite one on mapped memory (RLIMIT_AS or RLIMIT_DATA), which counts memory that is
+ * not used yet, too. */
 static bool limits_memory(int resource, const struct rlimit *limit)
 {
     return limit != NULL && limit->rlim_cur != RLIM_INFINITY && (resource == RLIMIT_AS || resource == RLIMIT_DATA);
@@ -37,7 +38,7 @@ static bool limits_memory(int resource, const struct rlimit *limit)
 
 /*
  * Tells the pools about a new limit. A child of vfork limits only itself, but shares its parent's memory, so the parent
- * begins to save memory too early. This does no other harm.
+ * begins to save memory too early. There is no other harm.
  */
 static void note(int resource, const struct rlimit *limit)
 {

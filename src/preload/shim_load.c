@@ -15,20 +15,20 @@
 /*
  * A library that is loaded with RTLD_DEEPBIND finds the malloc and free of libc before those of a preloaded library.
  * Its free then ends the process at the first block that the program allocated. PHP loads its extensions with this
- * flag, and samba's ldb its modules.
+ * flag, and samba's ldb loads its modules with it.
  *
  * dlopen depends on its return address. The library that contains this address decides where dlopen searches files
- * without a slash (DT_RUNPATH, $ORIGIN) and into which namespace it loads them. So the wrappers below end in a jump,
- * which leaves the return address of the program in place. C cannot guarantee that, so they are written in assembly.
- * A machine without such assembly here has no wrapper, and RTLD_DEEPBIND keeps its meaning there. musl does not know
- * the flag.
+ * without a slash (DT_RUNPATH, $ORIGIN) and into which namespace it loads them. So the wrappers for dlopen and dlmopen
+ * end in a jump, which leaves the return address of the program in place. C cannot guarantee a jump, so the wrappers
+ * are written in assembly. A machine without such assembly here has no wrapper, and RTLD_DEEPBIND keeps its meaning
+ * there. musl does not know the flag.
  */
 #if defined RTLD_DEEPBIND && ((defined __x86_64__ && defined __LP64__) || defined __aarch64__)
 
 /* The result of load_open. It is returned in two registers, by the calling conventions of x86-64 and of aarch64. */
 struct load {
     void *function; /* the address of the function to jump to */
-    intptr_t flags; /* the flags with which it is called */
+    intptr_t flags; /* the flags that `function` gets */
 };
 
 INTERNAL __attribute__((used)) struct load load_open(const char *file, int flags);
