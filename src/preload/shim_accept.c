@@ -15,10 +15,10 @@
  * when a connection is there or when nothing more is to be purged. accept differs from ppoll in two ways:
  *
  * - A handler with SA_RESTART does not end accept, but ends ppoll, and ppoll does not say which handler ran. If all
- *   handlers of the program have SA_RESTART, or if none has it, the answer is known. If some have it and others have
- *   not, ppoll waits with all signals blocked, and the wrapper looks for pending signals every SLEEP_SLICE. In a
- * process with other threads, which would handle the signals meanwhile, only what is due is purged, and libc's accept
- * begins.
+ *   handlers of the program have SA_RESTART, or if none has it, the wrapper knows whether accept would have ended. If
+ *   some have it and others have not, ppoll waits with all signals blocked, and the wrapper looks for pending signals
+ *   every SLEEP_SLICE. In a process with other threads, which would handle the signals meanwhile, the wrapper only
+ *   purges what is due, and then calls libc's accept.
  * - SO_RCVTIMEO limits how long accept waits, and any handler then ends it. If the socket has that option, the wrapper
  *   purges what is due, too, and then calls libc's accept.
  *

@@ -46,10 +46,10 @@ EXPORTED void *realloc(void *address, size_t request)
 }
 
 /*
- * The functions that the program reaches when it calls malloc, realloc and free. They are this library's, unless the
- * program or a library before this one has its own. The relatives of malloc in this file must then use those three,
- * because a free that is not ours does not know our blocks. A pointer is NULL until its function is first needed or
- * find_all has run, because constructors of other libraries may run earlier.
+ * The functions malloc, realloc and free that the program reaches by these names. They are this library's, unless the
+ * program or a library that the linker searches earlier has its own. In that case the relatives of malloc in this file
+ * must use them, too, because a free that is not ours does not know our blocks. A pointer is NULL until its function is
+ * first needed, which a constructor of another library can cause before find_all has run.
  */
 static _Atomic(void *) program_malloc;
 static _Atomic(void *) program_realloc;
@@ -81,7 +81,7 @@ static void *find_free(void)
     return find_program(&program_free, "free", (void *)free);
 }
 
-/* Looks up the functions of the program at start-up, so that later calls need not do it. */
+/* Looks up the program's malloc, realloc and free at start-up, so that later calls need not do it. */
 __attribute__((constructor)) static void find_all(void)
 {
     find_malloc();
@@ -90,9 +90,10 @@ __attribute__((constructor)) static void find_all(void)
 }
 
 /*
- * Returns true if the function `found` is ours and the list of blocks in use needs the caller's address: then our
- * function is called with it. In all other cases the function that was found is called, even if it is ours, because a
- * tool such as valgrind may have put another function at its address.
+ * Returns true if `found` is `ours`, a function of this library, and the list of blocks in use must record the address
+ * of the caller. The library then calls a function of its own that gets this address. In all other cases the function
+ * that was found is called, even if it is ours, because a tool such as valgrind may have put another function at its
+ * address.
  */
 static bool is_noted(const void *found, const void *ours)
 {
@@ -146,8 +147,8 @@ EXPORTED void *reallocf(void *address, size_t request)
     return target;
 }
 
-/* NetBSD: reallocarr does what reallocarray does, but gets a pointer to the pointer. It returns an error number and
- * does not change errno. */
+/* NetBSD: reallocarr does what reallocarray does, but gets the address of the pointer and stores the new pointer there.
+ * It returns an error number and does not change errno. */
 EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
 {
     int kept = errno;

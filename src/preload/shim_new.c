@@ -10,7 +10,7 @@
 
 /*
  * This file is compiled with -fexceptions, because an exception of std::__throw_bad_alloc or of a new-handler passes
- * through these functions. The names are weak, because most servers have no C++ library. The first two belong to
+ * through these functions. The names are weak, because most servers have no C++ library. The first two names belong to
  * libstdc++, the third to libc++.
  */
 typedef void new_handler(void);
@@ -41,7 +41,7 @@ static void *new_open_library(const char *name)
 }
 
 /*
- * Returns the function that throws std::bad_alloc, or NULL. It searches by the C++ library's own handle, because
+ * Returns the function that throws std::bad_alloc, or NULL. Searches the C++ library itself, by its handle, because
  * dlopen may have loaded that library after the weak names were bound.
  */
 static thrower *new_find_thrower(void)

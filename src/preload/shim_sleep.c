@@ -10,8 +10,11 @@
 
 /* --- epoll ----------------------------------------------------------------------------- */
 
-/* Finds the free slots in the child of a fork, if that was not done yet. Signal handlers may not call epoll_wait and
- * its relatives (signal-safety(7)), so no malloc or free of this thread is interrupted here. */
+/*
+ * Does in the child of a fork what the fork has left undone: finds the free slots again, and starts the background
+ * thread. Signal handlers may not call epoll_wait and its relatives (signal-safety(7)), so no malloc or free of this
+ * thread is interrupted here.
+ */
 static void sleep_recover(void)
 {
     pool_recover_due();
@@ -65,7 +68,7 @@ static int sleep_epoll2_piece(void *arguments, uint64_t limit, const sigset_t *m
                         : sleep_lacks();
 }
 
-/* glibc has this function, and declares it, only from 2.35 on. */
+/* glibc has epoll_pwait2, and declares it, only from 2.35 on. */
 int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
                       const sigset_t *mask) __asm__("epoll_pwait2");
 EXPORTED int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
@@ -138,8 +141,8 @@ EXPORTED int ppoll_name(struct pollfd *files, nfds_t count, const struct timespe
     return sleep_ppoll(files, count, timeout, mask);
 }
 
-/* Programs that were compiled with _FORTIFY_SOURCE import these names. `size` is the size of the array `files` in
- * bytes. If the array is too small, libc's own function ends the process. */
+/* Programs that were compiled with _FORTIFY_SOURCE import __poll_chk and __ppoll_chk. `size` is the size of the array
+ * `files` in bytes. If the array is too small, libc's own function ends the process. */
 int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size) __asm__("__poll_chk");
 EXPORTED int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size)
 {
@@ -170,8 +173,8 @@ struct sleep_select {
     fd_mask copy[SELECT_SETS][SELECT_WORDS];
 };
 
-/* Waits for one piece of the time of a select. If the time is over, the kernel clears the sets, so each piece works on
- * copies of them; the copies of the last piece become the program's result. */
+/* Does one piece of the wait of a select, of at most `limit` nanoseconds. If the time is over, the kernel clears the
+ * sets, so each piece works on copies of them; the copies of the last piece become the program's result. */
 static int sleep_select_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {
     struct sleep_select *select = arguments;
@@ -215,7 +218,7 @@ static uint64_t sleep_clock(void)
     return (uint64_t)now.tv_sec * SLEEP_SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* Stores in `timeout` how much of it was left, as Linux does. */
+/* Does what select does. Stores in `timeout` how much of the time was left, as Linux does. */
 static int sleep_select(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
 {
     enum { MICROSECOND = 1000 };

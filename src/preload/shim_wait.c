@@ -1,4 +1,5 @@
-/* Wraps the calls that wait for a signal and return it, in which no signal handler runs. */
+/* Wraps the calls that wait for a signal and return it, such as sigwait. No handler runs for such a signal, so the
+ * wrappers look for the stats signal. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,10 +13,10 @@
 #include "preload/handler.h"
 
 /*
- * libc's own function waits, because the wait must be a cancellation point. It is looked up at each call, because a
- * thread that waits has time. POSIX does not allow signal handlers to call any of these functions. If a signal was only
- * sent for statistics, the program sees what it would see after a handler had run: EINTR, and sigwait continues to
- * wait.
+ * The wrappers let libc's own function wait, because the wait must be a cancellation point. They look that function up
+ * at each call, because a thread that waits has time. POSIX does not allow signal handlers to call any of these
+ * functions. If a signal was sent only for statistics, the call behaves as if a handler had run: it fails with EINTR,
+ * but sigwait continues to wait.
  */
 typedef int wait_function(const sigset_t *signals, siginfo_t *info, const struct timespec *limit);
 

@@ -23,8 +23,8 @@ static bool signal_origin_runs_the_same(pid_t sender)
 }
 
 /*
- * If no process has sent the signal, it comes from something that this process has set up, such as a timer or a message
- * queue.
+ * A signal that no process has sent comes from something that this process has set up, such as a timer or a message
+ * queue, so it counts as sent by this process.
  */
 bool signal_origin_is_self(const siginfo_t *info)
 {

@@ -16,10 +16,10 @@
 #include "pool/pool_sleep.h"
 
 /*
- * While free memory is not yet due to be given back, a call here sleeps in pieces. The first piece ends when memory is
- * due (pool_sleep_limit). Then a step gives memory back, and the call looks for events without waiting, until no
- * further step is due. The last piece sleeps for the rest of the time. For the program, each call behaves as libc's
- * call does:
+ * While there is free memory that is to be given back later, a wrapped call sleeps in pieces. The first piece ends when
+ * the memory is due to be given back (pool_sleep_limit). Then a step gives memory back, and the call looks for events
+ * without waiting, until no further step is due. The last piece sleeps for the rest of the time. For the program, each
+ * call behaves as libc's call does:
  *
  * - Signals. All are blocked while the call is in pieces, and each piece waits with the caller's own mask, as ppoll
  *   does. So a signal that arrives during a step is pending, its handler runs as the next piece begins, and that
@@ -75,18 +75,19 @@ enum { SLEEP_MILLISECOND = 1000000, SLEEP_SECOND = 1000000000 };
 /* Converts a timeout to nanoseconds. Returns POOL_SLEEP_NEVER for a timeout that has no end. */
 uint64_t sleep_of_milliseconds(int milliseconds);
 
-/* Converts a timeout to nanoseconds. Returns POOL_SLEEP_NEVER for NULL and for more than centuries, and 0 for a timeout
- * that the kernel refuses. */
+/* Converts a timeout to nanoseconds. Returns POOL_SLEEP_NEVER for NULL and for a timeout of centuries, and 0 for a
+ * timeout that the kernel refuses. */
 uint64_t sleep_of_timespec(const struct timespec *limit);
 
 /* Converts nanoseconds to a timeout in milliseconds, rounded up. Returns -1 for POOL_SLEEP_NEVER. */
 int sleep_to_milliseconds(uint64_t limit);
 
-/* Stores the timeout in `room` and returns `room`. Returns NULL for a timeout without an end. */
+/* Converts `limit` nanoseconds to a timeout, stores it in `room`, and returns `room`. Returns NULL for
+ * POOL_SLEEP_NEVER, a timeout without an end. */
 struct timespec *sleep_to_timespec(uint64_t limit, struct timespec *room);
 
-/* A function that waits for one piece of time: for at most `limit` nanoseconds, with the signal mask `mask`. Returns
- * what libc's function returns. */
+/* A function that does one piece of a wait: it waits for at most `limit` nanoseconds, with the signal mask `mask`.
+ * Returns what libc's function returns. */
 typedef int sleep_piece(void *arguments, uint64_t limit, const sigset_t *mask);
 
 /*
@@ -99,7 +100,7 @@ int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, uint64_
 /*
  * Returns for how many nanoseconds the call may sleep before memory should be given back. Returns POOL_SLEEP_NEVER if
  * it may sleep as long as the program wants; libc's call then makes the whole wait. If `watches` is set, the call also
- * checks from time to time for memory that other threads have freed. Price where nothing is free: a check of each
+ * checks from time to time for memory that other threads have freed. Price if no memory is free: a check of each
  * bucket.
  */
 uint64_t sleep_before(uint64_t limit, bool watches);

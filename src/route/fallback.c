@@ -14,7 +14,8 @@
 #include "os/os_process.h"
 #include "pool/pool.h"
 
-/* The end of the program's heap (its break) at start-up. Before fallback_open it is an address that no program has. */
+/* The end of the program's heap (its break) at start-up. Before fallback_open has run, it is the largest address, so
+ * that no address counts as a part of the heap. */
 static char *libc_heap = (char *)UINTPTR_MAX;
 
 /* The lowest address that the main thread's stack may grow to, and the end of the stack. */
@@ -52,10 +53,10 @@ COLD void *fallback_refuse(void)
 }
 
 /*
- * For a request of 256, 512 or 1024 bytes with no larger alignment, mimalloc 2.0.9 uses any block of that size, as if
- * such blocks lay at multiples of their size. They do not. mi_malloc_aligned_at checks the address, and uses a larger
- * block if it must. It is called only if the first block is not aligned, because it uses larger blocks even for small
- * alignments that every block of the size has.
+ * For a request of 256, 512 or 1024 bytes with no larger alignment, mimalloc 2.0.9 uses any block of that size,
+ * although such blocks need not lie at multiples of their size. mi_malloc_aligned_at checks the address, and uses a
+ * larger block if it must. It is called only if the first block is not aligned, because it uses larger blocks even for
+ * small alignments that every block of the size has.
  */
 COLD void *fallback_align(void *address, size_t alignment, size_t request)
 {
@@ -172,9 +173,11 @@ static const void *fallback_heap(void)
 }
 #endif
 
-/* Keeps mimalloc from collecting the calling thread's heap when the thread ends. mimalloc does that in the destructor
- * of a thread-specific value, which is the heap; without the value no destructor runs. Its key is not known, but no
- * other key has that value. */
+/*
+ * Keeps mimalloc from collecting the calling thread's heap when the thread ends. mimalloc does that in the destructor
+ * of a thread-specific value, which is the heap; without the value no destructor runs. The key of the value is not
+ * known, but it is the only key whose value is the heap.
+ */
 static void fallback_keep_heap(void)
 {
     const void *heap = fallback_heap();
@@ -272,9 +275,9 @@ static void *fallback_open_library(const char *name)
 }
 
 /*
- * Returns the address of libc's function `name`, or NULL. It is looked up in libc itself, because a search in the order
- * of libraries could find the function of another allocator. The result is not stored: most processes never have a
- * block of libc, and their start should not become slower by the search.
+ * Returns the address of libc's function `name`, or NULL. The function is looked up in libc itself, because a search in
+ * the order of libraries could find the function of another allocator. The result is not stored: most processes never
+ * have a block of libc, and their start should not become slower by the search.
  */
 static COLD void *fallback_find(const char *name)
 {
@@ -286,7 +289,7 @@ static COLD void *fallback_find(const char *name)
     return function;
 }
 
-/* Frees a block of libc's malloc by libc's own free. If that cannot be found, the block is never freed. */
+/* Frees a block of libc's malloc by libc's own free. If libc's free cannot be found, the block is never freed. */
 COLD void fallback_free_foreign(void *address)
 {
     int kept = errno;
@@ -306,6 +309,7 @@ COLD void *fallback_resize_foreign(void *address, size_t request)
 COLD size_t fallback_usable_size_foreign(const void *address)
 {
     size_t (*usable_size)(void *) = (size_t(*)(void *))fallback_find("malloc_usable_size");
-    /* const is cast away, because libc's prototype lacks it although malloc_usable_size does not write */
+    /* const is cast away, because libc's malloc_usable_size is declared without it, although the function does not
+     * write */
     return usable_size != NULL ? usable_size((void *)(uintptr_t)address) : 0;
 }

@@ -1,4 +1,6 @@
-/* Serves small requests of malloc from message pages, in place of mimalloc: SOCKMALLOC_MESSAGE. */
+/*
+ * Serves small requests of malloc from message pages, in place of mimalloc, if the setting SOCKMALLOC_MESSAGE says so.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/message_route.h"
 

@@ -1,4 +1,6 @@
-/* Serves small requests of malloc from message pages, in place of mimalloc: SOCKMALLOC_MESSAGE. */
+/*
+ * Serves small requests of malloc from message pages, in place of mimalloc, if the setting SOCKMALLOC_MESSAGE says so.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_ROUTE_H
 #define SOCKMALLOC_MESSAGE_ROUTE_H
@@ -31,8 +33,8 @@ extern INTERNAL struct message_route message_route;
 
 /*
  * Opens the message pages for requests from `least` to `most` bytes, with addresses for at most `limit` bytes of pages.
- * Returns false if the kernel refuses the addresses, or if they do not lie outside the range of `size` bytes that
- * begins at `taken`. The library calls it at start-up.
+ * Returns false if the kernel refuses the addresses, or if they overlap the range of `size` bytes that begins at
+ * `taken`. The library calls it at start-up.
  */
 INTERNAL bool message_route_open(size_t least, size_t most, size_t limit, uintptr_t taken, size_t size);
 
@@ -48,18 +50,19 @@ static inline bool message_route_suits(size_t request)
     return message_route.length > 0 && request >= message_route.least && request <= message_route.most;
 }
 
-/* Allocates a request that suits, aligned to 16 bytes. Returns NULL if all message pages are in use. */
+/* Allocates a block of a message page, aligned to 16 bytes. The request must be one for which message_route_suits
+ * returns true. Returns NULL if all message pages are in use. */
 INTERNAL void *message_route_alloc(size_t request);
 
 /*
  * message_route_free frees a block, and message_route_size returns its usable size. The address must lie in a message
- * page. If no live block begins there, the process ends with a line of text, which names `call`, the function that the
- * program has called.
+ * page. If no live block begins there, the process ends with a line of text. The line names the function that the
+ * program has called: `free`, or the one in `call`.
  */
 INTERNAL void message_route_free(void *address);
 INTERNAL size_t message_route_size(const char *call, const void *address);
 
-/* Returns the usable size that a block for this request would have. */
+/* Returns the usable size that a block of a message page would have for this request. */
 INTERNAL size_t message_route_good_size(size_t request);
 
 #endif

@@ -1,4 +1,4 @@
-/* Divides slots of large buckets into several blocks each, while memory is tight: packed slots. */
+/* Packed slots: while memory is tight, divides slots of large buckets into several blocks each. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/packed.h"
 
@@ -13,8 +13,8 @@
 #include "pool/pool.h"
 
 /*
- * PACKED_STEPS is how many classes lie between a power of two and the next. The classes serve requests of more than
- * 2^PACKED_FLOOR_SHIFT and up to 2^PACKED_LARGEST_SHIFT bytes.
+ * PACKED_STEPS is how many classes, which are sizes of blocks, lie between a power of two and the next. The classes
+ * serve requests of more than 2^PACKED_FLOOR_SHIFT and up to 2^PACKED_LARGEST_SHIFT bytes.
  */
 enum {
     PACKED_STEPS_SHIFT = 4,
@@ -22,17 +22,17 @@ enum {
     PACKED_LARGEST_SHIFT = 16,
     PACKED_FLOOR_SHIFT = 11,
     PACKED_CLASSES = (PACKED_LARGEST_SHIFT - PACKED_FLOOR_SHIFT) * PACKED_STEPS,
-    PACKED_GAP = 16,        /* at least so many bytes lie unused in front of the last block of a slot */
-    PACKED_WASTE = 32,      /* a class divides slots of which at most one 32nd is left over, if there are any */
-    PACKED_WASTE_MOST = 16, /* if there are none, it divides slots of which at most one 16th is left over */
+    PACKED_GAP = 16,        /* at least this many bytes lie unused in front of the last block of a slot */
+    PACKED_WASTE = 32,      /* a class divides slots of which at most 1/32 is left over, if a bucket has such slots */
+    PACKED_WASTE_MOST = 16, /* otherwise the class divides slots of which at most 1/16 is left over */
     /* the smallest number of blocks in a slot; fewer are not worth a slow path for each slot */
     PACKED_BLOCKS_LEAST = 4,
-    /* the largest number of blocks in a slot; more would be too many, because a single block keeps the whole slot */
+    /* the largest number of blocks in a slot; with more, too many would have to be freed before the slot is free */
     PACKED_BLOCKS = 31,
     PACKED_HEADERS = 1 << 20, /* the largest number of packed slots at a time */
     PACKED_TABLE_STEP = 4096, /* the table of headers grows by this number of bytes */
-    /* in the request word of a packed slot's second page, the class stands from this bit on, and the number of the
-     * header below */
+    /* in the request word of a packed slot's second page, the bits from this one on are the class, and those below it
+     * the number of the header */
     PACKED_CLASS_SHIFT = 24
 };
 
@@ -41,8 +41,8 @@ _Static_assert(PACKED_HEADERS * 4 < STACK_NUMBERS, "packed_push multiplies the n
 _Static_assert(PACKED_HEADERS <= 1 << PACKED_CLASS_SHIFT, "the number of a header fits below the class");
 
 /*
- * A class of requests: the bucket whose slots it divides, and how many blocks each slot has. The number is 0 if the
- * slots of no bucket suit the class.
+ * A class, which is a size of blocks: the bucket whose slots it divides, and how many blocks each slot has. `blocks` is
+ * 0 if the slots of no bucket suit the class.
  */
 struct packed_class {
     uint8_t bucket;
@@ -71,11 +71,11 @@ struct packed_header {
 
 static struct packed_class classes[PACKED_CLASSES];
 static struct stack lists[PACKED_CLASSES]; /* for each class, the headers of slots that have a free block */
-static struct stack unused;                /* the headers that no slot has any more */
+static struct stack unused;                /* the headers that belong to no slot any more */
 static struct table headers;
 static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* how many headers have ever been used */
 
-/* A block of a packed slot. */
+/* A block of a packed slot, as packed_find returns it. */
 struct packed_block {
     struct packed_header *header; /* NULL if no block begins at the address */
     unsigned class;
@@ -118,8 +118,8 @@ size_t packed_space(void)
     return reserve_space(packed_table_size());
 }
 
-/* Returns how many blocks of `size` bytes a slot of `stride` bytes can have. Returns 0 if these are too few or too
- * many, or if more than one `waste`-th of the slot would be left over. */
+/* Returns how many blocks of `size` bytes a slot of `stride` bytes can have. Returns 0 if the number is below
+ * PACKED_BLOCKS_LEAST or above PACKED_BLOCKS, or if more than one `waste`-th of the slot would be left over. */
 static unsigned packed_count(size_t stride, size_t size, unsigned waste)
 {
     size_t blocks = (stride - PACKED_GAP) / size;
@@ -127,8 +127,8 @@ static unsigned packed_count(size_t stride, size_t size, unsigned waste)
     return suits ? (unsigned)blocks : 0;
 }
 
-/* Chooses the bucket whose slots the class divides: the one with the smallest slots of which little enough is left
- * over. */
+/* Chooses the bucket whose slots the class divides: the bucket with the smallest slots of which at most one
+ * PACKED_WASTE-th is left over, or else one PACKED_WASTE_MOST-th. */
 static struct packed_class packed_choose(const struct bucket_plan *plan, unsigned class)
 {
     size_t size = packed_block_size(class);
@@ -295,7 +295,8 @@ void *packed_alloc(size_t request, const void *caller)
     return block;
 }
 
-/* Finds the block of a packed slot that begins at `address`, an address in the range of the pools. */
+/* Returns the block of a packed slot that begins at `address`, an address in the range of the pools. The block's
+ * `header` is NULL if no such block begins there. */
 static struct packed_block packed_find(const void *address)
 {
     const struct packed_block none = {.header = NULL};
@@ -341,8 +342,9 @@ size_t packed_size(const char *call, const void *address)
 }
 
 /*
- * Returns what `state` is after a block has been freed. If the slot was full, it gets listed. If it is empty now, its
- * other blocks were freed before, so it is listed already: a slot has at least two blocks.
+ * Returns what `state` is after a block has been freed, with PACKED_LISTED set. If the slot was full, the caller must
+ * now put its header on the list. If the slot is empty now, its other blocks were freed before, so the header is on the
+ * list already: a slot has at least two blocks.
  */
 static uint64_t packed_without(uint64_t state, uint64_t bit)
 {

@@ -1,4 +1,4 @@
-/* Divides slots of large buckets into several blocks each, while memory is tight: packed slots. */
+/* Packed slots: while memory is tight, divides slots of large buckets into several blocks each. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PACKED_H
 #define SOCKMALLOC_PACKED_H
@@ -43,7 +43,7 @@ INTERNAL void packed_unlay(void);
  * threads may have been changing them. The child still frees the blocks of these slots, and the slots themselves. */
 INTERNAL void packed_after_fork(void);
 
-/* Returns true if there is a class for the request. */
+/* Returns true if packed slots can serve the request: if there is a class, a size of blocks, that suits it. */
 INTERNAL bool packed_suits(size_t request);
 
 /* Allocates a block of a packed slot for a request that suits packed slots, aligned to 16 bytes. Returns NULL if there

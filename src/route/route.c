@@ -28,11 +28,11 @@ enum {
 };
 
 /*
- * Bytes. Above the pools' sizes, requests from MAPPED_LEAST on become mapped blocks. realloc copies blocks that are
- * smaller than MAPPED_LEAST, because the slot that such a block leaves keeps its pages for the next block, which then
- * causes no page faults. The pages of larger blocks move with the block. While memory is tight, requests from
- * MAPPED_TIGHT on are mapped too, because a mapping wastes none of its pages; still smaller blocks would make too many
- * mappings.
+ * Two sizes in bytes. Above the pools' sizes, requests from MAPPED_LEAST on become mapped blocks. realloc copies blocks
+ * that are smaller than MAPPED_LEAST, because the slot that such a block leaves keeps its pages for the next block,
+ * which then causes no page faults. The pages of larger blocks move with the block. While memory is tight, requests
+ * from MAPPED_TIGHT on are mapped too, because a mapping wastes none of its pages; blocks smaller than that would make
+ * too many mappings.
  */
 enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 64 << 10 };
 
@@ -41,7 +41,8 @@ FROZEN_OBJECT struct route route;
 /* Requests smaller than this are not sampled for the histogram. */
 static size_t seen_least;
 
-/* What direct_below is, as start-up has set it, while small requests are not sampled by request. */
+/* The value of route.direct_below, set by start-up, for the times when route_sample_small has not begun to sample small
+ * requests. */
 static size_t direct_at_rest;
 
 void route_watch_small(bool wanted)
@@ -53,7 +54,8 @@ void route_watch_small(bool wanted)
     route.minimum = route.direct_below;
 }
 
-/* Begins or, if `until` is 0, ends the sampling of small requests. frozen_open has been called. */
+/* Begins or, if `until` is 0, ends the sampling of small requests. The caller has made the variables writable by
+ * frozen_open. */
 static void route_set_sampling(uint64_t until)
 {
     options.sampled_until = until;
@@ -71,8 +73,8 @@ bool route_sample_small(uint64_t until)
     return true;
 }
 
-/* Ends the sampling of small requests if its time is over. The time is compared again while no other thread can change
- * it, because a new sampling may just have begun. */
+/* Ends the sampling of small requests if its time is over. The time is compared again after frozen_open, when no other
+ * thread can change it, because a new sampling may just have begun. */
 static void route_review_sampling(void)
 {
     if (clock_now() < options.sampled_until || !frozen_open()) {
@@ -108,8 +110,8 @@ static atomic_bool collected_in_vain;
 
 /*
  * If the kernel has refused memory, makes mimalloc give back its free memory. Returns true if the allocation should be
- * tried again. mimalloc has to walk through the thread's heap for that, so if the last attempt was in vain, only every
- * PAUSE-th call does it.
+ * tried again. mimalloc has to walk through the thread's heap for that. So after an attempt in vain, only every
+ * PAUSE-th call makes mimalloc do it.
  */
 static COLD bool route_collect(void)
 {
@@ -126,7 +128,8 @@ static COLD bool route_collect(void)
     return true;
 }
 
-/* Stores whether the allocation after route_collect has succeeded: whether `block` is not NULL. Returns `block`. */
+/* Records if the allocation that was tried again after route_collect has failed, which is so if `block` is NULL.
+ * Returns `block`. */
 static void *route_note_collected(void *block)
 {
     atomic_store_explicit(&collected_in_vain, block == NULL, memory_order_relaxed);
@@ -135,8 +138,8 @@ static void *route_note_collected(void *block)
 
 /*
  * Allocates a mapped block. If the kernel has no memory for it, free slots are unmapped, and then free memory of
- * mimalloc, and the kernel is called again. Nothing is unmapped if all slots together are too small. Returns NULL if
- * there is no memory, or if the alignment or the request is too large.
+ * mimalloc, and the kernel is called again. Free slots stay mapped if all slots together are smaller than the request.
+ * Returns NULL if there is no memory, or if the alignment or the request is too large.
  */
 static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 {
@@ -183,7 +186,8 @@ static COLD void *route_alloc_instead(size_t request, const void *caller)
     return tight && packed_suits(request) ? route_alloc_packed(request, caller) : NULL;
 }
 
-/* Allocates a slot, even if most of it is wasted, if memory is tight and nothing else can serve the request. */
+/* If memory is tight, allocates a slot, even if the request leaves most of it unused, because nothing else can serve
+ * the request. Otherwise returns NULL. */
 static COLD void *route_alloc_wasteful(size_t request, uint8_t *was, const void *caller)
 {
     return pool_is_tight() ? pool_alloc_slow(route_bucket(request), request, was, caller) : NULL;
@@ -240,12 +244,12 @@ OUT_OF_LINE void *route_alloc_slow(size_t request, const void *caller)
     return LIKELY(slot != NULL) ? slot : route_alloc_rest(request, caller);
 }
 
-/* Of the requests that the pools do not serve, each thread samples one of so many. The sampled request stands for all
- * of them. */
+/* Each thread samples one in OUTSIDE_INTERVAL of the requests that the pools do not serve. The sampled request stands
+ * for all OUTSIDE_INTERVAL. */
 enum { OUTSIDE_INTERVAL = 61 };
 
-/* Returns `address`, with which mimalloc or another part has served a request. If the request is the thread's next one
- * to be sampled, counts it in the histogram. A failed request, with the address NULL, is not sampled. */
+/* Returns `address`, the block with which a request outside the pools' sizes was served. If the request is the thread's
+ * next one to be sampled, counts it in the histogram. A failed request, with the address NULL, is not sampled. */
 static void *route_see(void *address, size_t request)
 {
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
@@ -267,14 +271,18 @@ static void *route_see(void *address, size_t request)
     return address;
 }
 
-/* Returns true if another part than mimalloc may have to serve a request outside the pools' sizes. */
+/* Returns true if a request outside the pools' sizes may have to be served by a message page, a mapped block or a
+ * packed slot, and not by mimalloc. */
 FAST_PATH bool route_is_special(size_t request)
 {
     return message_route_suits(request) || route_is_mapped(request) || pool_is_known_tight();
 }
 
-/* Allocates a request for which route_is_special returned true from a message page, as a mapped block or, while memory
- * is tight, as a part of a packed slot. Returns NULL if mimalloc has to serve the request, or there is no memory. */
+/*
+ * Serves a request for which route_is_special has returned true: from a message page, as a mapped block or, while
+ * memory is tight, as a part of a packed slot. Returns NULL if mimalloc has to serve the request, or if there is no
+ * memory.
+ */
 static OUT_OF_LINE void *route_alloc_special(size_t request)
 {
     if (message_route_suits(request)) {
@@ -303,7 +311,8 @@ static bool route_is_hinted(const void *address)
     return (uintptr_t)address - route.hints < route.hints_length;
 }
 
-/* Returns for how many bytes of message pages addresses are reserved: 1 GiB, or an eighth of a limit on memory. */
+/* Returns for how many bytes of message pages addresses are reserved: 1 GiB, or an eighth of the limit on memory if
+ * that is less. */
 static size_t route_message_limit(size_t charge_limit)
 {
     enum { MESSAGE_LIMIT = 1 << 30, MESSAGE_PART = 8 };
@@ -332,7 +341,8 @@ void route_open(void)
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
     route.hints_length = EXCESS(end, route.hints);
     /*
-     * Under `ulimit -s unlimited` the kernel places mappings at these addresses too. Mapped blocks are then not made.
+     * Under `ulimit -s unlimited` the kernel places mappings at these addresses too. A free would take a mapped block
+     * there for a block of mimalloc, so no mapped blocks are made.
      */
     char *place = os_find_free(os_page_size());
     if (place != NULL && !route_is_hinted(place)) {
@@ -465,8 +475,8 @@ static void *route_alloc_roomy(size_t wanted, size_t request, const void *caller
     return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
 }
 
-/* Allocates a slot for a block that will probably grow further: for GROWTH_FACTOR times the request, or one of the
- * largest bucket. */
+/* Allocates a slot for a block that will probably grow further. The slot has space for GROWTH_FACTOR times the request,
+ * or is one of the largest bucket if that is too small. */
 static void *route_alloc_grown(size_t request, const void *caller)
 {
     size_t largest = route.limit - 1;
@@ -519,8 +529,8 @@ static void *route_stay(void *address, uint32_t number, size_t request, const vo
 }
 
 /*
- * Resizes a block in whose slot the program keeps bookkeeping (slack.h). The block never moves to a smaller slot. If it
- * moves, it gets a slot with space for the bookkeeping too, which is then copied; if there is no such slot, only the
+ * Resizes a block in whose slot the program keeps data of its own (slack.h). The block never moves to a smaller slot.
+ * If it moves, it gets a slot with space for this data too, which is then copied; if there is no such slot, only the
  * block is copied.
  */
 static COLD void *route_resize_slack(const char *call, void *address, size_t request, const void *caller)
@@ -539,7 +549,7 @@ static COLD void *route_resize_slack(const char *call, void *address, size_t req
 }
 
 /* Resizes a block of a packed slot, of which `held` bytes may be used. The block stays in place if it is large enough
- * and the request is not much smaller. */
+ * and the request is at least a quarter of `held`. */
 static COLD void *route_resize_packed(const char *call, void *address, size_t held, size_t request, const void *caller)
 {
     if (request <= held && request >= held / SHRINK_FACTOR) {
@@ -601,8 +611,8 @@ static void *route_resize_mapped(const char *call, void *address, size_t held, s
     return target != NULL || request > held ? target : mapped_resize(address, request);
 }
 
-/* Resizes a block of a message page. The block stays in place if it is large enough and the request is not much
- * smaller. */
+/* Resizes a block of a message page. The block stays in place if it is large enough and the request is at least a
+ * quarter of its size. */
 static void *route_resize_message(const char *call, void *address, size_t request, const void *caller)
 {
     size_t held = message_route_size(call, address);

@@ -13,8 +13,8 @@
 #include "pool/pool.h"
 #include "route/fallback.h"
 
-/* The limits by which each call is routed. Only start-up writes them. If `limit` is 0, as it is before the end of
- * start-up and with the pools off, mimalloc serves all requests. */
+/* The limits by which each call is routed. Only start-up writes them, and route_sample_small writes direct_below later.
+ * If `limit` is 0, as it is before the end of start-up and with the pools off, mimalloc serves all requests. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* start of the addresses where mimalloc maps its memory; route_open finds it */
@@ -34,10 +34,10 @@ _Static_assert(offsetof(struct route, direct_below) == COLOUR_ROUTE, "the map be
 extern INTERNAL struct route route;
 
 /*
- * Stores where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools (if
- * it does). From then on free first compares an address with that range, and needs no other check if the address lies
- * there. All other addresses are examined: they are slots, blocks of libc, the few blocks that mimalloc has elsewhere,
- * or no blocks at all.
+ * Stores where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools, if
+ * these are on. From then on free first compares an address with that range, and needs no other check if the address
+ * lies there. All other addresses are examined: they are slots, blocks of libc, the few blocks that mimalloc has
+ * elsewhere, or no blocks at all.
  */
 void route_open(void);
 
@@ -53,9 +53,10 @@ bool route_open_messages(size_t least, size_t most, size_t charge_limit);
 void route_watch_small(bool wanted);
 
 /*
- * Has requests below BUCKET_REQUEST_FLOOR sampled until the time `until` of clock_now, or no longer if `until` is 0.
- * Sampling ends by itself with the first sampled request after that time. Returns false, with nothing changed, if such
- * requests are always sampled, or if frozen_open refuses. It is safe in signal handlers.
+ * Makes the library sample requests below BUCKET_REQUEST_FLOOR until the time `until`, in nanoseconds of clock_now. If
+ * `until` is 0, ends that sampling. Sampling ends by itself with the first sampled request after that time. Returns
+ * false, with nothing changed, if such requests are always sampled, or if frozen_open refuses. It is safe in signal
+ * handlers.
  */
 bool route_sample_small(uint64_t until);
 
@@ -72,8 +73,8 @@ FAST_PATH bool route_is_pooled(size_t request)
     return request >= route.minimum && request < route.limit;
 }
 
-/* route_offset and route_bucket return the bucket for a request within the pools' sizes: route_offset as a
- * bucket_offset, route_bucket as its number. */
+/* route_offset and route_bucket return the bucket for a request within the pools' sizes. route_offset returns it as a
+ * bucket_offset, and route_bucket as its number. */
 FAST_PATH size_t route_offset(size_t request)
 {
     return route.line[(request - 1) >> BUCKET_GRANULE_SHIFT];
@@ -146,9 +147,9 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
  * Does what realloc does. The block stays in place if its slot has space and the request is at least a quarter of the
  * slot's capacity; otherwise it moves. If a block has outgrown a slot before, or grows to four times its size or more
  * at once, it will probably grow further. It then moves to a slot many times as large, because untouched pages cost
- * nothing and the next move would copy more. This is no longer done when half of the range is carved. From 4 MiB on,
- * the block's pages move to a mapped block without a copy. realloc(p, 0) frees the block and returns NULL, as glibc's
- * does, because servers were written for that.
+ * nothing and the next move would copy more. This is no longer done when slots have been carved from half of the pools'
+ * range. From 4 MiB on, the block's pages move to a mapped block without a copy. realloc(p, 0) frees the block and
+ * returns NULL, as glibc's does, because servers were written for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 

@@ -24,13 +24,15 @@ static char *slack_start(uint32_t number)
     return (char *)region_slot(number) + slack_capacity(number) - slack_of(number);
 }
 
-/* Returns the address of the first byte of the slot that malloc_usable_size does not grant to the program. */
+/* Returns the address behind the last byte that malloc_usable_size grants to the program. Slack must not begin below
+ * this address. */
 static char *slack_floor(uint32_t number)
 {
     return (char *)region_slot(number) + slot_usable(region_request(number));
 }
 
-/* The size is written first and the state byte second, because a signal handler may read both in between. */
+/* Sets how many bytes of slack the slot has. The size is written first and the state byte second, because a signal
+ * handler may read both in between. */
 static void slack_set(uint32_t number, size_t size)
 {
     region_set_request_word(number + 1, (uint32_t)size);

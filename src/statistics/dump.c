@@ -125,9 +125,9 @@ static void dump_expand_for_process(const char *template, struct text *path)
 }
 
 /*
- * Returns true if the file is a regular file of this user with a single name, as a file that the library made is. In a
- * directory that all users may write to, this refuses another user's file, a second name for a file of this user, a
- * FIFO and a device.
+ * Returns true if the file is a regular file of this user with a single name, as every file is that the library has
+ * made. In a directory that all users may write to, this refuses another user's file, a second name for a file of this
+ * user, a FIFO and a device.
  */
 static bool dump_may_append(int file)
 {
@@ -161,10 +161,10 @@ static const char *dump_template(unsigned attempt)
 }
 
 /*
- * Opens the first file for statistics that can be opened, and prints its path. A path that is too long is passed over,
- * because a shortened path would be that of another file. In the format of Prometheus the path always has the process
- * id, because a report replaces the file, and the processes of a server, which have one setting, would replace each
- * other's file. Returns the descriptor, or -1.
+ * Opens the first file for statistics that can be opened, and stores its path in `name`. A path that is too long is
+ * skipped, because a shortened path would be that of another file. In the format of Prometheus the path always has the
+ * process id, because a report replaces the file, and the processes of a server, which have one setting, would replace
+ * each other's file. Returns the descriptor, or -1.
  */
 static int dump_open_first(char name[DUMP_NAME_SIZE])
 {

@@ -16,8 +16,9 @@ enum { PLACE_RUNTIME, PLACE_UNIT, PLACE_LAST, PLACES };
 
 static struct {
     bool stderr_is_journal;
-    char runtime[SETTING_PATH_SIZE + sizeof PLACE_FILE]; /* the file in RUNTIME_DIRECTORY */
-    const char *template[PLACES];                        /* the places that there are, in their order, then NULL */
+    char runtime[SETTING_PATH_SIZE + sizeof PLACE_FILE]; /* the path of the file in RUNTIME_DIRECTORY */
+    /* the paths of the files to try, in their order, with %p for the process id; then NULL */
+    const char *template[PLACES];
 } place;
 
 /* Returns true if the library's own name is the name of a folder on this path, as in /run/sockmalloc/nginx. */
@@ -34,8 +35,9 @@ static bool place_is_own(const char *path, size_t length)
 }
 
 /*
- * Writes the file in the folder that suits best of a list with colons: one that has the library's name, else the first
- * one. A folder that is no absolute path, or a path that is too long, does not count. Returns false if none is left.
+ * Stores the path of the file for statistics in one folder of `list`, whose folders are separated by colons. That is
+ * the first folder on whose path the library has a folder of its own name, or else the first one. A folder without an
+ * absolute path, or with one that is too long, does not count. Returns false if no folder is left.
  */
 static bool place_choose(const char *list)
 {

@@ -1,4 +1,5 @@
-/* Prints a snapshot in the chosen format. All formats have the same figures, from the same rows. */
+/* Prints a snapshot of the statistics in the chosen format. All formats have the same figures, because they are made
+ * from the same rows of snapshot.h. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/format.h"
 

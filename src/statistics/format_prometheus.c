@@ -61,7 +61,7 @@ static void prometheus_name(const struct snapshot_row *row, char name[METRIC_SIZ
              row->type == SNAPSHOT_COUNTER ? "_total" : "");
 }
 
-/* Begins the metric of a row, and stores its name. */
+/* Prints the two lines that begin the metric of a row, and stores the name of the metric. */
 static void prometheus_begin(struct prometheus_page *page, const struct snapshot_row *row, char name[METRIC_SIZE])
 {
     prometheus_name(row, name);
@@ -222,7 +222,8 @@ static void prometheus_add_all_sizes(struct prometheus_page *page)
     }
 }
 
-/* Returns true if a snapshot has buckets. Otherwise the page would name metrics that have no samples. */
+/* Returns true if at least one snapshot has buckets. If none has, most of the page is left out, because it would name
+ * metrics that have no samples. */
 static bool prometheus_has_buckets(const struct prometheus_page *page)
 {
     for (unsigned i = 0; i < page->count; i++) {

@@ -26,9 +26,9 @@ struct prometheus_subject {
 
 /* Says which series are printed for a snapshot. */
 enum prometheus_detail {
-    /* fewer than 100: slots in use, requests and memory by bucket, other figures as sums of all buckets */
+    /* fewer than 100 series: slots in use, requests and memory by bucket, other figures as sums of all buckets */
     PROMETHEUS_SHORT,
-    PROMETHEUS_WIDE /* each figure by bucket, and the histogram of request sizes: some hundreds */
+    PROMETHEUS_WIDE /* some hundreds of series: each figure by bucket, and the histogram of request sizes */
 };
 
 /*

@@ -13,8 +13,8 @@
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
 
-/* LINE_SIZE is the largest size of a line in bytes, and WRITE_SIZE that of a write. A pipe keeps the bytes of one such
- * write together. */
+/* LINE_SIZE is the largest size of a line in bytes, and WRITE_SIZE that of a write, which has whole lines. A pipe keeps
+ * the bytes of a write of this size together. */
 enum { LINE_SIZE = 512, WRITE_SIZE = PIPE_BUF };
 
 /*
@@ -69,7 +69,8 @@ static void print_age(uint64_t taken_at, uint64_t now, int width)
     text_add(&writer.text, "%*s", width, buffer);
 }
 
-/* Returns how many blocks from number `first` of the list on the same caller has allocated. */
+/* Returns how many blocks the group has that begins at number `first` of the list. A group has all neighbouring blocks
+ * that one caller has allocated. */
 static size_t group_count(size_t first)
 {
     size_t end = first + 1;

@@ -1,4 +1,5 @@
-/* A snapshot of the statistics: one row for each figure, of each bucket and of the whole process. */
+/* Defines a snapshot of the statistics: the figures of each bucket and of the whole process. Each figure has a row
+ * here. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SNAPSHOT_H
 #define SOCKMALLOC_SNAPSHOT_H
@@ -12,11 +13,11 @@
 #include "pool/histogram.h"
 
 /*
- * The columns of a row: name, width in the text format, COUNTER if the figure only grows or GAUGE if not, unit or "" if
- * the name says what is counted, help. From these rows are made the structure, the totals, every format, the names that
- * sockmalloc_statistic accepts, the public header, the man pages and the JSON schema. While no thread allocates or
- * frees, live + cached + depot + purged = carved, although each is counted by itself; and in a process that was not
- * forked, requests - returned = live.
+ * The columns of a row: the figure's name; its width in the text format; COUNTER if the figure only grows, otherwise
+ * GAUGE; its unit, or "" if the name says what is counted; and its meaning. The structure, the totals, every format,
+ * the names that sockmalloc_statistic accepts, the public header, the man pages and the JSON schema are made from these
+ * rows. While no thread allocates or frees, live + cached + depot + purged = carved, although each is counted by
+ * itself; and in a process that was not forked, requests - returned = live.
  */
 #define SNAPSHOT_SLOT_ROWS(ROW)                                                                                        \
     ROW(live, 9, GAUGE, "slots", "slots in use, counted from their metadata")                                          \
@@ -123,7 +124,7 @@ INTERNAL uint64_t snapshot_filled(const struct snapshot *snapshot, const struct 
 
 enum snapshot_type { SNAPSHOT_GAUGE, SNAPSHOT_COUNTER };
 
-/* A row of SNAPSHOT_ROWS, for code that loops over all of them. */
+/* One row of SNAPSHOT_ROWS, for code that loops over all figures. */
 struct snapshot_row {
     const char *name;
     enum snapshot_type type;
