@@ -51,8 +51,8 @@ enum {
 /*
  * FROZEN_PAGE is the alignment of each object that never changes after start-up, and the object's size is a multiple of
  * it. Such an object has its pages to itself, and start-up makes them read-only. FROZEN_PAGE is the largest page size
- * for which a kernel of the machine may be built. A larger unit costs only address space, because the rest of a page is
- * never touched.
+ * for which a kernel of the machine may be built. Where the kernel's pages are smaller, this costs only address space,
+ * because the rest of each FROZEN_PAGE is never touched.
  */
 #if defined __x86_64__
 enum { FROZEN_PAGE = 0x1000 };

@@ -25,8 +25,8 @@ struct text text_begin(char *buffer, size_t size);
 
 /*
  * Appends formatted text. The formats are some of printf's: %s %c %d %u %zu %lu %llu %x %zx %p %%, each with a width,
- * `-` and `*`. A NUL always follows the text. Signal handlers may call these functions, because these use no locale,
- * allocate nothing and take no lock.
+ * `-` and `*`. A NUL always follows the text. Signal handlers may call text_add and text_add_list, because these use no
+ * locale, allocate nothing and take no lock.
  */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_list(struct text *text, const char *format, va_list list);
@@ -38,7 +38,8 @@ void text_add_list(struct text *text, const char *format, va_list list);
  */
 void text_add_shown(struct text *text, const char *string);
 
-/* Appends a number of bytes as settings write it: "4k" or "2m", or the plain number if it is no multiple of a unit. */
+/* Appends a number of bytes as settings write it: with a unit, such as "4k" or "2m", if it is a multiple of 1024, and
+ * otherwise as the plain number. */
 void text_add_size(struct text *text, uint64_t bytes);
 
 /*

@@ -211,7 +211,7 @@ static void *take_by_mutex(struct fixed_pool *pool)
     return fixed_address(pool, number);
 }
 
-/* Allocates a block in the way of the pool's kind, and marks it as live. Returns NULL if there is no memory. */
+/* Allocates a block as the pool's kind requires, and marks it as live. Returns NULL if there is no memory. */
 static void *take(struct fixed_pool *pool)
 {
     switch (pool->kind) {

@@ -16,8 +16,8 @@ enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = FIXED_COLOUR_STATES };
 
 /* --- the stack of a chunk --- */
 
-/* Lowers `least`, the fewest free blocks that the chunk has had, to `count`. If two threads note counts at the same
- * time, one may be lost; a block is then purged although it was needed. */
+/* Lowers `least`, the fewest free blocks that the chunk has had, to `count` if `count` is lower. If two threads note
+ * counts at the same time, one may be lost; a block is then purged although it was needed. */
 static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
 {
     if (count < atomic_load_explicit(&chunk->least, memory_order_relaxed)) {

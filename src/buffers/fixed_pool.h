@@ -20,13 +20,13 @@
  * A pool has chunks of equal length, and a chunk has blocks of equal size. A block has a number: that of its chunk, and
  * its index within the chunk in the lower FIXED_INDEX_BITS bits. Nothing is written into a free block. What the pool
  * knows of a chunk's blocks lies in the chunk's metadata, apart from the blocks: a state of one byte for each block,
- * then a link of two bytes for each block and, with SOCKMALLOC_POOL_IN_USE, a record of who allocated it. A chunk's
- * number keeps its metadata when the chunk is returned, so that a thread which still looks at a returned chunk reads
- * old metadata and does not crash.
+ * then a link of two bytes for each block and, with SOCKMALLOC_POOL_IN_USE, a record of the code that allocated it and
+ * of the time. A chunk's number keeps its metadata when the chunk is returned, so that a thread which still looks at a
+ * returned chunk reads old metadata and does not crash.
  *
  *     fixed_pool.place[chunk + 1] where the chunk and its metadata lie; read by every allocation and free
  *     fixed_pool.chunk[chunk]   the chunk's free blocks, a lock-free stack of its own; written by slow paths
- *     fixed_pool.hash           from an address to its chunk
+ *     fixed_pool.hash           a hash table that finds the chunk of an address
  *     fixed_pool.available      the chunks that have free blocks, a lock-free stack of chunk numbers
  */
 enum {

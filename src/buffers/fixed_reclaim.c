@@ -8,7 +8,7 @@
 #include "os/os.h"
 
 /*
- * How often memory that has been free for long is looked for within the pool's age, the time that the program has set.
+ * A pool looks this many times for memory that has been free for long within its age, a time that the program has set.
  */
 enum { TICKS = 4 };
 

@@ -260,9 +260,10 @@ static uint32_t message_find_page(const struct sockmalloc_message *messages, con
 }
 
 /*
- * Counts the free of a message of `extent` bytes in `pending_page`, the page other than the filled one whose frees the
- * cache counts. If all other bytes of the page have been freed too, subtracts the count at once, so that the page is
- * recycled. The load is relaxed, because the subtraction that follows orders the threads.
+ * Counts the free of a message of `extent` bytes in `pending_page`, which is not the page that the thread fills. The
+ * cache counts the bytes that are freed in this page. If all its other bytes have been freed too, subtracts the count
+ * from the page at once, so that the page is recycled. The load is relaxed, because the subtraction that follows orders
+ * the threads.
  */
 FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct message_cache *cache, size_t extent)
 {

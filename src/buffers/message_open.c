@@ -14,9 +14,9 @@
 static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPTIONS;
 
 /*
- * Finds the empty pages of an open object again in the child of a fork. Does nothing if a signal handler has forked
- * that interrupted its thread inside the cache, because the thread will continue to use the cache: the pages that other
- * threads of the parent were filling are then lost to the child.
+ * Finds the empty pages of an open object again in the child of a fork. Does nothing if the fork was made by a signal
+ * handler that had interrupted its thread inside the cache, because the thread will continue to use the cache; the
+ * pages that other threads of the parent were filling are then lost to the child.
  */
 static void message_restore(struct sockmalloc_message *messages)
 {

@@ -33,7 +33,8 @@
  * The records of the pages lie in a table apart, where no message can overwrite them.
  */
 struct message_page {
-    /* bytes of messages that are not yet freed, see above; more than 0 only if no thread fills the page any more */
+    /* the bytes of messages that are not yet freed; while a thread fills the page, 0 less the bytes that other threads
+     * have freed */
     _Alignas(CACHE_LINE) _Atomic int64_t held;
     _Atomic bool used; /* false if the page is empty or was never used */
 };
@@ -76,7 +77,7 @@ struct sockmalloc_message {
     size_t keep;
     struct stack empty;
     struct stack returned; /* empty pages whose memory was given back to the kernel */
-    /* how many pages were ever used; the kernel has never had to provide memory for the pages behind them */
+    /* how many pages were ever used; the pages behind them were never touched */
     _Alignas(CACHE_LINE) _Atomic uint32_t front;
     /* how many pages are on the stack `empty`, or are about to be put there; counted only if `keep` is a limit */
     _Atomic uint64_t kept;

@@ -55,8 +55,8 @@ void message_cache_settle(struct sockmalloc_message *messages, struct message_ca
     if (pending == 0) {
         return;
     }
-    /* If the thread dies between the two steps, its page is never reused, which is harmless. In the opposite order the
-     * page might be reused while it has live messages. */
+    /* If the thread dies between counter_reset and message_page_hold, the page is never reused, which is harmless. In
+     * the opposite order the page might be reused while it has live messages. */
     counter_reset(&cache->pending);
     message_page_hold(messages, (uint32_t)(cache->pending_page - messages->page), -(int64_t)pending);
 }

@@ -31,7 +31,8 @@
 struct message_cache {
     _Alignas(2 * CACHE_LINE) _Atomic(char *) next; /* the address at which the next message begins */
     char *stop; /* the end of the page, which no message reaches; NULL if the thread fills no page */
-    /* the starts of the two pages; MESSAGE_NOWHERE if there is no such page */
+    /* the starts of the page that the thread fills and of the page whose frees it counts; MESSAGE_NOWHERE if there is
+     * none */
     _Atomic uintptr_t filled_start;
     _Atomic uintptr_t pending_start;
     struct counter freed;

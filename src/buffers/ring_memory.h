@@ -113,7 +113,7 @@ struct ring_header {
     _Atomic uint64_t chunks;
 
     _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint64_t head; /* the position at which the next message is allocated */
-    _Atomic uint64_t marker; /* the position of the first chunk behind the head's free chunks that may be in use */
+    _Atomic uint64_t marker; /* the free marker: the chunks from the head up to this position are known to be free */
     struct ring_type types[SOCKMALLOC_RING_TYPES];
 
     /* the number, plus one, of the chunk whose free the producer waits for; 0 if it does not wait */

@@ -68,8 +68,8 @@ struct span ring_table_span(void)
     return (struct span){shown, sizeof shown};
 }
 
-/* Replaces `old` by `new` in the table of shown rings; one of them may be NULL. Does nothing if the table does not
- * contain `old`. */
+/* Adds the ring `new` to the table of shown rings if `old` is NULL, and removes the ring `old` if `new` is NULL. Does
+ * nothing if the table is full, or does not contain `old`. */
 static void ring_show(struct sockmalloc_ring *old, struct sockmalloc_ring *new)
 {
     for (unsigned i = 0; i < RING_SHOWN; i++) {

@@ -125,9 +125,9 @@ static _Atomic uint64_t kin_answered;
 /*
  * Returns true if the signal shall cause a dump. Some servers send the signal to their own processes or threads all the
  * time, as PostgreSQL does. Such a server would write tables all the time, so of its own signals at most one in each
- * second causes a dump. A signal of any other sender always does. There is no dump behind a seccomp filter that the
- * process has set, because the filter may kill the process for the system calls that a dump needs. `sockmalloc stat`
- * then reads the figures from outside.
+ * second causes a dump. A signal of any other sender always causes one. There is no dump behind a seccomp filter that
+ * the process has set, because the filter may kill the process for the system calls that a dump needs. `sockmalloc
+ * stat` then reads the figures from outside.
  */
 static bool handler_is_answered(const siginfo_t *info)
 {
@@ -267,8 +267,8 @@ static void (*const handlers[])(int, siginfo_t *, void *) = {HANDLER_ROWS(HANDLE
 _Static_assert(sizeof handlers / sizeof handlers[0] == RECORDS, "each record has a handler");
 
 /*
- * Stores in *wish the action that the program has set, if `present` is the action that the kernel has. That is either
- * one of the library's handlers above, each of which stands for a record, or the program's own action.
+ * Stores in *wish the action that the program has set. `present` is the action that the kernel has: either one of the
+ * library's handlers above, each of which stands for a record, or the program's own action.
  */
 static void handler_translate(const struct sigaction *present, struct sigaction *wish)
 {

@@ -39,9 +39,9 @@
 enum { FROZEN_QUOTA = 16 };
 
 /*
- * Start-up tries to reserve a range of slots of 2^SHIFT_MAX bytes, or else the longest shorter one; a range below
- * 2^SHIFT_MIN bytes is not useful. A range takes only addresses, of which only a small machine or an emulator has too
- * few.
+ * Start-up tries to reserve a range of slots of 2^SHIFT_MAX bytes. If there are too few addresses, it halves the range,
+ * down to 2^SHIFT_MIN bytes; a shorter range is not useful. A range takes only addresses, of which only a small machine
+ * or an emulator has too few.
  */
 enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 

@@ -38,8 +38,8 @@ static void *find_next(_Atomic(void *) *known, const char *name)
 
 /*
  * Does the work that is still to be done in the child of a fork: finds the free slots again, and starts the background
- * thread if it is needed. Then moves the spare slots, which the calling thread keeps for itself, to where others find
- * them, because the thread may soon sleep where no wrapper purges them. The thread is not in the middle of an
+ * thread if it is needed. Then moves the spare slots, which the calling thread keeps for itself, to the shared stacks
+ * of free slots, because the thread may soon sleep where no wrapper purges them. The thread is not in the middle of an
  * allocation or a free here, so each of its free slots is in a list.
  */
 static void before_waiting(void)

@@ -92,8 +92,8 @@ struct load load_open(const char *file, int flags)
 }
 
 /*
- * Every other namespace has its own libc and does not contain this library, so the flag does no harm there and is
- * passed on.
+ * Each namespace other than the program's has its own libc and does not contain this library, so RTLD_DEEPBIND does no
+ * harm there and is passed on.
  */
 struct load load_open_in(Lmid_t space, const char *file, int flags)
 {

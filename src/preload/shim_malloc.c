@@ -195,7 +195,7 @@ EXPORTED void *_aligned_malloc(size_t alignment, size_t request)
 
 /*
  * Stores the address of an aligned block and returns 0, or returns an error number. errno stays unchanged, because the
- * standard returns the error and does not mention errno.
+ * standard says that the error is returned, and does not mention errno.
  */
 static int store_aligned(void **address, size_t alignment, size_t request, const void *caller)
 {
@@ -227,7 +227,9 @@ EXPORTED void *valloc(size_t request)
     return route_alloc_aligned(os_page_size(), request, CALLER);
 }
 
-/* pvalloc does what valloc does with the request rounded up to whole pages, but at least one. */
+/*
+ * pvalloc does what valloc does, with the request rounded up to whole pages, and to one page for a request of 0 bytes.
+ */
 EXPORTED void *pvalloc(size_t request)
 {
     if (request > PTRDIFF_MAX) {

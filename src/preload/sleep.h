@@ -98,10 +98,10 @@ typedef int sleep_piece(void *arguments, uint64_t limit, const sigset_t *mask);
 int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, uint64_t wait, const sigset_t *mask);
 
 /*
- * Returns for how many nanoseconds the call may sleep before memory should be given back. Returns POOL_SLEEP_NEVER if
- * it may sleep as long as the program wants; libc's call then makes the whole wait. If `watches` is set, the call also
- * checks from time to time for memory that other threads have freed. Price if no memory is free: a check of each
- * bucket.
+ * Returns for how many nanoseconds a call that waits may sleep before memory should be given back. Returns
+ * POOL_SLEEP_NEVER if it may sleep as long as the program wants; libc's call then makes the whole wait. If `watches` is
+ * set, the call also checks from time to time for memory that other threads have freed. Price if no memory is free: a
+ * check of each bucket.
  */
 uint64_t sleep_before(uint64_t limit, bool watches);
 

@@ -308,7 +308,7 @@ static struct packed_block packed_find(const void *address)
     uint32_t word = region_request_word(place.number + 1);
     unsigned class = word >> PACKED_CLASS_SHIFT;
     uint32_t number = word & ((1 << PACKED_CLASS_SHIFT) - 1);
-    /* checks the words, because in the child of a fork they may have been copied at different moments */
+    /* checks class and number, because in the child of a fork the words may have been copied at different moments */
     if (class >= PACKED_CLASSES || number >= atomic_load_explicit(&opened, memory_order_relaxed)) {
         return none;
     }

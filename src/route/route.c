@@ -41,8 +41,8 @@ FROZEN_OBJECT struct route route;
 /* Requests smaller than this are not sampled for the histogram. */
 static size_t seen_least;
 
-/* The value of route.direct_below, set by start-up, for the times when route_sample_small has not begun to sample small
- * requests. */
+/* The value of route.direct_below that start-up has set. It is in force while route_sample_small has not begun to
+ * sample small requests. */
 static size_t direct_at_rest;
 
 void route_watch_small(bool wanted)
@@ -154,9 +154,9 @@ static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 /*
  * Returns true if memory is tight and the request would leave too much of a slot unused. A limit on mapped memory
  * counts the whole slot, however little of it the program touches. Then a packed slot, mimalloc or, from MAPPED_TIGHT
- * on, a mapping serves the request, and wastes less. This is also done if a slot is already free, because pool_return
- * unmaps free slots when the kernel refuses memory. A request of MAPPED_TIGHT bytes or more may leave a seventh of the
- * slot, because a mapping costs two system calls; a smaller one may leave a tenth.
+ * on, a mapping serves the request, and wastes less. The result is true even if the bucket has a free slot, because
+ * pool_return unmaps free slots when the kernel refuses memory. A request of MAPPED_TIGHT bytes or more may leave a
+ * seventh of the slot, because a mapping costs two system calls; a smaller one may leave a tenth.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
@@ -193,9 +193,11 @@ static COLD void *route_alloc_wasteful(size_t request, uint8_t *was, const void 
     return pool_is_tight() ? pool_alloc_slow(route_bucket(request), request, was, caller) : NULL;
 }
 
-/* Allocates a request of the pools' sizes from mimalloc, or as a mapped block. While memory is tight and the kernel
- * refuses mimalloc memory, free slots are unmapped and mimalloc tries again. If that fails too, a slot serves the
- * request, however much of it is wasted. */
+/*
+ * Serves a request that has got no slot: as a mapped block, as a part of a packed slot, or from mimalloc.
+ * While memory is tight and the kernel refuses mimalloc memory, free slots are unmapped and mimalloc tries again. If
+ * that fails too, a slot serves the request, however much of it is wasted.
+ */
 static COLD void *route_alloc_last(size_t request, const void *caller)
 {
     void *block = route_alloc_instead(request, caller);
@@ -426,8 +428,8 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
         if (LIKELY(fallback_is_aligned(block, alignment))) {
             return block;
         }
-        /* There was no slot, and this block of mimalloc's or of a packed slot is aligned only to 16 bytes. The request
-         * is already counted. */
+        /* The pools had no slot, and this block of mimalloc's or of a packed slot is aligned only to 16 bytes. The
+         * request is already counted. */
         route_free("free", block);
         block = fallback_alloc_aligned(alignment, request);
         return block != NULL ? block : route_alloc_wasteful(request, NULL, caller);

@@ -54,7 +54,7 @@ void route_watch_small(bool wanted);
 
 /*
  * Makes the library sample requests below BUCKET_REQUEST_FLOOR until the time `until`, in nanoseconds of clock_now. If
- * `until` is 0, ends that sampling. Sampling ends by itself with the first sampled request after that time. Returns
+ * `until` is 0, ends that sampling. The sampling ends by itself with the first sampled request after `until`. Returns
  * false, with nothing changed, if such requests are always sampled, or if frozen_open refuses. It is safe in signal
  * handlers.
  */

@@ -13,21 +13,21 @@
 INTERNAL void dump_open(const struct bucket_plan *plan);
 
 /*
- * Writes a report to `descriptor`, dump_to in the format of SOCKMALLOC_FORMAT and dump_as in the given one. A report as
- * text includes the list of blocks in use. Returns false if the descriptor has not accepted all of it, or if another
- * thread was writing a report: reports share one buffer, so that the second one is dropped. Both functions are safe in
- * a signal handler and keep errno.
+ * dump_to writes a report to `descriptor` in the format of SOCKMALLOC_FORMAT, and dump_as in the format `format`. A
+ * report as text includes the list of blocks in use. The functions return false if the descriptor has not accepted all
+ * of it, or if another thread was writing a report: reports share one buffer, so that the second one is dropped. Both
+ * functions are safe in a signal handler and keep errno.
  */
 INTERNAL bool dump_to(int descriptor);
 INTERNAL bool dump_as(int descriptor, enum format format);
 
 /*
  * Writes a report to the file that SOCKMALLOC_STATS names. If the setting is empty, writes it to stderr if
- * dump_place_prefers_stderr and descriptor 2 is still the file that it was at start-up, and otherwise to the first file
- * of dump_place_template that can be opened. The report is appended to the file; but a report in the format of
- * Prometheus, which allows each metric once, replaces the file. The path is opened anew for each report, and symbolic
- * links are not followed. If no path can be opened, for example after a chroot or a change of user, the report is
- * dropped. Signal handlers may call this function.
+ * dump_place_prefers_stderr returns true and descriptor 2 is still the file that it was at start-up, and otherwise to
+ * the first file of dump_place_template that can be opened. The report is appended to the file; but a report in the
+ * format of Prometheus, which allows each metric once, replaces the file. The path is opened anew for each report, and
+ * symbolic links are not followed. If no path can be opened, for example after a chroot or a change of user, the report
+ * is dropped. Signal handlers may call this function.
  */
 INTERNAL bool dump_somewhere(void);
 

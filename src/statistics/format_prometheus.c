@@ -90,7 +90,7 @@ static void prometheus_add_sample(const char *name, const struct prometheus_subj
     }
 }
 
-/* Prints a metric of a row, by bucket or for all buckets together. */
+/* Prints the metric of a row: a sample for each bucket, or one sample for all buckets together. */
 static void prometheus_add_figures(struct prometheus_page *page, const struct snapshot_row *row, bool by_bucket)
 {
     char name[METRIC_SIZE];
