@@ -16,7 +16,7 @@
  * those of region and route, may share a cache line. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
-/* for each unit of a page: the name of the data that lie there; NULL if there are none */
+/* for each unit (half a cache line) of a page: the name of the data that lie there; NULL if there are none */
 static const char *owner[UNITS];
 
 static void claim(const void *address, size_t size, const char *who)
@@ -68,8 +68,8 @@ Test(colour, data_of_a_trained_bucket_share_no_offset)
     claim_metadata();
 }
 
-/* The data of the large buckets lie at offsets of their own. Only the data of neighbouring large buckets may share an
- * offset, because a thread seldom uses two of these at once. */
+/* The data of a large bucket may share an offset only with those of a neighbouring large bucket, because a thread
+ * seldom uses two neighbours at once. They share none with data that every malloc and free touch. */
 Test(colour, data_of_a_large_bucket_share_no_offset)
 {
     house_lay_default();

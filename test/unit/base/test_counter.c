@@ -71,8 +71,8 @@ static void add_ten_to_all(void *context)
     counter_add_shared(&counter, 10);
 }
 
-/* A signal handler adds between any two instructions of counter_add or counter_add_shared, and no addition is lost.
- * With additions by another thread, this holds only for counter_add_shared. */
+/* A signal handler adds between any two instructions of counter_add or counter_add_shared, and no addition is lost. If
+ * another thread adds too, only counter_add_shared loses no addition. */
 Test(counter, handler_may_add_after_any_instruction)
 {
     unsigned at = 0;
@@ -86,8 +86,8 @@ Test(counter, handler_may_add_after_any_instruction)
     cr_assert_gt(at, 3U);
 }
 
-/* Runs as one of several threads: adds so many times that each thread is interrupted again and again, even if there are
- * few processors. */
+/* Runs as one of several threads: adds so many times that the kernel interrupts each thread again and again, even if
+ * there are few processors. */
 static void add_shared(unsigned number)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {

@@ -6,7 +6,7 @@
 
 static const char *const words[] = {"list", "stat", "record", "top", "stats-at-exit", "MIN", "MAX"};
 
-/* Returns the word that is most similar to the mistyped one, or "" if none is similar. */
+/* Returns the known word that is most similar to the mistyped one, or "" if none is similar. */
 static const char *meant(const char *mistyped)
 {
     struct similar best = {0};

@@ -56,14 +56,14 @@ static void work_with_one_thread(void *argument)
     stack_push(&stack, links, 0, 1);
     uint64_t present = atomic_load(&stack.head);
     CHECK(!stack_swap(&stack, &stale, 7));
-    CHECK(stale == present); /* a compare-and-swap that fails returns the head that it has found */
+    CHECK(stale == present); /* the failed compare-and-swap has stored in `stale` the head that it found */
     CHECK(atomic_load(&stack.head) == present);
     CHECK(stack_swap(&stack, &stale, 7));
     CHECK(atomic_load(&stack.head) == 7);
 }
 
-/* The test runs in the child of a fork, because that has one thread, while Criterion's own process has several. In a
- * process of one thread the stack uses a compare-and-swap without the lock prefix. */
+/* In a process of one thread the stack uses a compare-and-swap without the lock prefix, which must do the same. The
+ * test runs in the child of a fork, which has one thread; Criterion's own process has several. */
 Test(stack, single_threaded_swap_does_the_same)
 {
     capture_clean(work_with_one_thread, NULL);
@@ -121,7 +121,7 @@ Test(stack, tag_wraps_round)
 }
 
 /* Acts as a thread that was suspended in the middle of a pop. The item that it has read is on top again, but another
- * item lies below that one now, so its compare-and-swap must fail. */
+ * item lies below that one now, so the compare-and-swap of this pop must fail. */
 Test(stack, stale_swap_fails)
 {
     stack_push(&stack, links, 0, 1);
@@ -178,7 +178,9 @@ static void exchange_between(void *context)
     popped_between = STACK_EMPTY;
 }
 
-/* Checks that each item below `count` is in exactly one place: on the stack, or popped by one thread. */
+/*
+ * Checks that each item whose number is below `count` is in exactly one place: on the stack, or popped by one thread.
+ */
 static void expect_each_once(uint32_t count, unsigned at)
 {
     unsigned seen[4] = {0};
@@ -335,7 +337,7 @@ static void run_pairs(uint32_t items)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/* There are only twice as many items as threads, so that the threads collide all the time. Without the tag in the
+/* The stack has only twice as many items as threads, so that the threads collide all the time. Without the tag in the
  * stack's head this test would fail at once. */
 Test(stack, pairs_over_few_items)
 {

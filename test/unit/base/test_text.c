@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "support/crew.h"
 
-/* Formats a text by text_add and by snprintf, which has all conversions of text_add, and compares the two results. */
+/* Checks that text_add and snprintf, which knows every conversion of text_add, format the same text. */
 #define EXPECT_AS_PRINTF(...)                                                                                          \
     do {                                                                                                               \
         char ours[256];                                                                                                \

@@ -69,8 +69,8 @@ Test(fixed, blocks_of_every_kind_are_aligned_and_apart, .timeout = 60)
     }
 }
 
-/* A thread's cache counts allocations and frees in one word, and begins it again at a tick and with another magazine.
- */
+/* A thread's cache counts allocations and frees in one word, the tally. The tally begins anew when the thread reads the
+ * clock (a tick) and when it gets another magazine. No count may be lost then. */
 Test(fixed, every_request_and_every_free_is_counted)
 {
     static const struct {
@@ -189,8 +189,8 @@ Test(fixed, pools_are_limited_in_number)
     cr_assert_eq(fixed_make(&options), pools[7]);
 }
 
-/* A new pool gets the number of one that was destroyed. The thread's cache of the destroyed pool must not serve the new
- * pool. */
+/* A new pool reuses the record of a pool that was destroyed. The thread still has a cache of the destroyed pool, which
+ * must not serve the new one. */
 Test(fixed, destroyed_pool_leaves_nothing_to_the_next_one)
 {
     struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_THREAD, 64);
@@ -250,11 +250,12 @@ Test(fixed, free_list_is_limited)
         unsigned flags;
         uint64_t free, chunks;
     } cases[] = {
-        /* blocks of a page each: single free blocks beyond the limit are purged */
+        /* blocks of a page each: the pages of single free blocks are purged when there are more than `free_limit` */
         {PAGE, 0, 20, 1},
-        /* chunks keep their addresses: blocks beyond the limit are purged, even if a whole chunk is free */
+        /* chunks keep their addresses: free blocks beyond `free_limit` are purged, but no chunk is unmapped, even if
+         * all of its blocks are free */
         {PAGE, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
-        /* blocks that share pages: only free chunks, of 16 blocks each, are given back */
+        /* blocks that share pages: only whole free chunks, of 16 blocks each, are given back */
         {4000, 0, 16, 1},
         {4032, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
     };
@@ -590,8 +591,8 @@ Test(fixed, pool_with_blocks_in_use_is_not_destroyed)
 static int misused_kind;
 static unsigned misused_flags;
 
-/* Makes one of these mistakes: frees a block twice, frees an address inside a block, a block of another pool, or a
- * block of a destroyed pool. */
+/* Makes one of four mistakes: frees a block twice, or an address inside a block, or a block of another pool, or a block
+ * of a destroyed pool. */
 static void misuse(void *argument)
 {
     struct sockmalloc_pool_options options = fixed_options(misused_kind, 320);

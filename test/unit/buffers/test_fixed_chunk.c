@@ -71,7 +71,11 @@ Test(fixed_chunk, hash_table_does_not_fill_with_chunks_that_are_gone)
     }
 }
 
-/* A chunk that shares a granule with its neighbour is not found at the first look, and then free is slow. */
+/*
+ * A free finds the chunk of a block in a hash table, by the granule (2^hash_shift bytes of addresses) in which the
+ * block lies. If two chunks shared a granule, the first look would not always find the right chunk, and free would be
+ * slow.
+ */
 Test(fixed_chunk, every_chunk_has_a_granule_to_itself)
 {
     static const size_t sizes[] = {64, 4096, 5000, 65536, 5 << 20};

@@ -16,7 +16,8 @@ enum { THREADS = 6, ROUNDS = 30000, HELD = 40, SHELF = 256 };
 static struct sockmalloc_pool *pool;
 static _Atomic(uint64_t *) shelf[SHELF]; /* blocks that one thread has put here and any thread may free */
 
-/* Writes a mark into a block, and checks that no other thread writes there before the block is freed. */
+/* mark fills a block with a number of its owner. expect_mark checks that no other thread has written to the block since
+ * then. */
 static void mark(uint64_t *block, uint64_t owner)
 {
     for (unsigned i = 0; i < 8; i++) {
@@ -100,8 +101,8 @@ Test(fixed_threads, no_block_has_two_owners_and_none_is_lost, .timeout = 120)
 
 static _Atomic bool over;
 
-/* Called by the walk for a block in use. The pool allocates this block to nobody while the callback runs, so its
- * content must not change, even if its owner frees it. */
+/* The walk over blocks in use calls this function for each block. The pool gives the block to no other thread while the
+ * function runs, so its content must not change, even if its owner frees it. */
 static int look(void *context, const struct sockmalloc_pool_use *use)
 {
     const _Atomic uint64_t *block = use->block;
@@ -182,8 +183,8 @@ static void *use_and_end(void *argument)
     return argument;
 }
 
-/* A thread's magazines are kept for the next thread. If there is none, sockmalloc_pool_trim must find the blocks of the
- * ended thread free and give them back. */
+/* A thread's magazines are kept for the next thread that starts. If no thread starts, sockmalloc_pool_trim must find
+ * the blocks of the ended thread free and give them back. */
 Test(fixed_threads, blocks_of_an_ended_thread_are_given_back)
 {
     pthread_t thread;
@@ -303,7 +304,8 @@ Test(fixed_threads, handler_may_come_after_any_instruction, .timeout = 120)
         pool = fixed_make(&options);
         sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool));
         bool stopped = true;
-        /* tries all of the first instructions, and then fewer and fewer, because code with a sanitizer has thousands */
+        /* interrupts after each of the first instructions, and then after fewer and fewer of the later ones, because
+         * code with a sanitizer has thousands */
         for (unsigned at = 1; stopped; at += 1 + at / 256) {
             stopped = steps_run(at, take_step, interrupt);
             CHECK(in_step != NULL && in_step != between);

@@ -366,7 +366,8 @@ Test(message_misuse, freed_twice_in_any_page)
     expect_end(messages, filled[IN_PAGE], "freed already");
     free_all(filled, 0, 3);
     free_all(filled, 4, IN_PAGE);
-    expect_end(messages, filled[IN_PAGE - 1], "freed already"); /* the page is ready to be filled again */
+    /* all messages of the page are freed, and the page still has its memory */
+    expect_end(messages, filled[IN_PAGE - 1], "freed already");
     sockmalloc_message_trim(messages, 0);
     expect_end(messages, filled[4], "no message"); /* the page's memory has gone back to the kernel */
 }

@@ -44,7 +44,8 @@ Test(message_refused, without_memory_for_statistics_nothing_is_counted)
 {
     os_failing_never();
     struct sockmalloc_message *messages = sockmalloc_message_open(NULL);
-    os_failing_between(2, 2); /* the first call gets the memory of the thread's record, so the second one is refused */
+    /* the kernel grants the first call for memory, for the thread's record, and refuses the second one */
+    os_failing_between(2, 2);
     cr_assert_not_null(sockmalloc_message_alloc(messages, 100, 0));
     struct sockmalloc_message_statistics statistics;
     cr_assert_eq(sockmalloc_message_statistics(messages, 0, &statistics), 0);

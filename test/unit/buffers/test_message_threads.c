@@ -177,7 +177,8 @@ Test(message_threads, a_handler_in_the_middle_leaves_the_cache_alone)
     char *mine = sockmalloc_message_alloc(messages, 100, 0);
     struct message_cache *cache = message_cache_of(messages);
     char *next = atomic_load(&cache->next);
-    /* from here on the thread's data look as if a signal handler had interrupted the thread */
+    /* from here on the thread's record says that an allocation is under way, so the calls below act as in a signal
+     * handler */
     message_cache_enter(cache);
     char *theirs = sockmalloc_message_alloc(messages, 100, 0);
     cr_assert_not_null(theirs);
@@ -219,7 +220,7 @@ static void end_thread(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
-/* Ends a routine of begin_thread: the thread stays until end_thread is called. */
+/* A thread of begin_thread calls this at its end: the function sets `filled`, and returns when end_thread is called. */
 static void *stay(void)
 {
     atomic_store(&filled, true);
@@ -250,7 +251,7 @@ static void use_in_child(void *argument)
     CHECK(figures().pages_used == 1);
     sockmalloc_message_free(messages, parents[3]);
     char *message = sockmalloc_message_alloc(messages, 100, 0);
-    CHECK(message == parents[3]); /* the forking thread continues to fill its page in the child */
+    CHECK(message == parents[3]); /* in the child, the thread that forked continues to fill its page */
     sockmalloc_message_free(messages, message);
     run_thread(leave_messages, NULL);
     sockmalloc_message_free(messages, left[0]);

@@ -24,7 +24,7 @@ static void lay(void)
     ring = ring_of(CHUNK, CHUNKS);
     first = sockmalloc_ring_alloc(ring, 1, 0);
     sockmalloc_ring_free(ring, first);
-    first = sockmalloc_ring_alloc(ring, CHUNK * CHUNKS, 0); /* this message begins at chunk 0 again */
+    first = sockmalloc_ring_alloc(ring, CHUNK * CHUNKS, 0); /* needs all chunks, so it begins at chunk 0 */
     cr_assert_not_null(first);
     sockmalloc_ring_free(ring, first);
 }
@@ -61,12 +61,13 @@ Test(ring, marker_moves_over_contiguous_free_chunks_only)
     give(2);
     give(6);
     /*
-     * chunks 2 and 6 are free, but chunk 0 is not, so the marker, up to which chunks are known to be free, stands there
+     * chunks 2 and 6 are free, but chunk 0 is not. All chunks from the head up to the free marker are known to be free,
+     * and the marker stands before chunk 0.
      */
     expect(1, -1);
     give(0);
     expect(4, -1);
-    expect(3, 0); /* the marker has advanced past chunks 0 to 2 */
+    expect(3, 0); /* the free marker has advanced past chunks 0 to 2 */
     expect(1, -1);
     give(3);
     expect(5, 3);
@@ -82,7 +83,7 @@ Test(ring, wraps_early_where_the_end_has_no_room)
     give(0);
     expect(3, 0); /* the message does not fit behind chunk 5, so chunks 6 and 7 stay unused */
     expect(2, 3);
-    expect(2, 5); /* the marker has passed the unused chunks 6 and 7, and stands before chunk 0 */
+    expect(2, 5); /* the free marker has passed the unused chunks 6 and 7, and stands before chunk 0 */
     expect(1, 7);
     expect(1, -1);
     give(3);
@@ -365,13 +366,13 @@ Test(ring, damage_ends_the_process)
                                   {3, UINT64_C(16) << RING_TYPE_SHIFT | 1},
                                   {2, UINT64_C(7) << RING_LAP_SHIFT | UINT64_C(3) << RING_CHUNKS_SHIFT | RING_IN_USE}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        /* the ring lies in shared memory, so what a child writes to it is there for the test and the next child */
+        /* the ring lies in shared memory, so the damage that a child does stays there; each case needs a new ring */
         lay();
         capture_abort(scribble, cases[i], "is damaged: the state of chunk");
     }
 }
 
-/* The chunks of a ring that is damaged, and the bytes of its header and of their states. */
+/* MANY is how many chunks the damaged ring has. DATA is how many bytes its header and the states of its chunks take. */
 enum { MANY = 23, DATA = sizeof(struct ring_header) + MANY * sizeof(struct ring_chunk) };
 
 /* Makes all calls that a process can make on a ring that is damaged, and damages the ring further in between. */
@@ -382,7 +383,8 @@ static void use(struct sockmalloc_ring *damaged, uint64_t state)
     size_t size = 0;
     unsigned type = 0;
     for (unsigned i = 0; i < 40; i++) {
-        if (crew_random(&state) % 16 == 0) { /* a peer writes a byte now */
+        /* writes a byte to the ring's data now, as a faulty process at the other end could */
+        if (crew_random(&state) % 16 == 0) {
             ((char *)damaged->header)[crew_random(&state) % DATA] = (char)crew_random(&state);
         }
         size_t asked = 1 + crew_random(&state) % 600;
@@ -447,8 +449,8 @@ Test(ring, damaged_memory_never_crashes)
             }
         }
         for (unsigned i = 0; i <= crew_random(&state) % 4; i++) {
-            /* half of the overwritten words are among the most important ones; half of the new values differ from the
-             * old in one bit */
+            /* half of the overwritten words are among the most important ones, whose offsets are in `words`; half of
+             * the new values differ from the old value in one bit */
             static const size_t words[] = {0, 8, 16, 128, 136, 640};
             size_t at = crew_random(&state) % 2 ? words[crew_random(&state) % 6] : crew_random(&state) % (DATA / 8) * 8;
             uint64_t *word = (uint64_t *)(memory + at);

@@ -170,12 +170,12 @@ Test(ring_shared, producer_may_die_anywhere)
         cr_assert_not_null(all, "death %u lost a chunk", i);
         sockmalloc_ring_free(ring, all);
         void *some = sockmalloc_ring_alloc(ring, 1 + crew_random(&state) % (CHUNKS * 128), 0);
-        /* the head of the ring has moved, so the next producer begins at another chunk */
+        /* the message served only to move the head of the ring, so that the next producer begins at another chunk */
         sockmalloc_ring_free(ring, some);
     }
 }
 
-/* Receives messages, holds some of them, and frees them until it is killed. */
+/* Receives messages, holds some of them, and frees them, until the process is killed. */
 static void receive(void *argument)
 {
     uint64_t state = *(uint64_t *)argument;
@@ -204,7 +204,8 @@ Test(ring_shared, consumer_may_die_anywhere)
         cr_assert_eq(kill(child, SIGKILL), 0);
         cr_assert_eq(end(child), SIGKILL);
         cr_assert_leq(sockmalloc_ring_reclaim(ring, CHILD), 5);
-        sockmalloc_ring_reclaim(ring, PARENT); /* what was sent and not taken */
+        /* frees the messages that were sent to the child and that it has not received */
+        sockmalloc_ring_reclaim(ring, PARENT);
         cr_assert_not_null(sockmalloc_ring_alloc(ring, CHUNKS * 128, 0), "death %u lost a chunk", i);
         close(handles[0]);
         close(handles[1]);
@@ -212,7 +213,7 @@ Test(ring_shared, consumer_may_die_anywhere)
     }
 }
 
-/* Allocates, takes and frees messages, while the parent steps through the instructions. */
+/* Allocates, takes and frees messages, while the parent steps through its instructions. */
 static void live_and_stop(void *argument)
 {
     const uint64_t *sent = argument;
@@ -221,19 +222,22 @@ static void live_and_stop(void *argument)
         _exit(2);
     }
     void *first = sockmalloc_ring_alloc(own, 20 * 128, 1);
-    void *second = sockmalloc_ring_alloc(own, 20 * 128, 2); /* begins the next lap */
+    /* does not fit at the end of the ring, so it begins at chunk 0 */
+    void *second = sockmalloc_ring_alloc(own, 20 * 128, 2);
     void *taken = sockmalloc_ring_take(own, *sent, NULL, NULL);
     sockmalloc_ring_free(own, first);
     sockmalloc_ring_free(own, taken);
     sockmalloc_ring_free(own, second);
 }
 
-/* Lets a child take so many instructions, and kills it. Returns how many it took, or -1 if it cannot be traced. */
+/* Lets a child execute at most `most` instructions, and kills it. Returns how many it has executed, or -1 if it cannot
+ * be traced. */
 static long die_after(long most)
 {
     int status;
     long steps = 0;
-    sockmalloc_ring_free(ring, sockmalloc_ring_alloc(ring, 15 * 128, 0)); /* the next message but one wraps */
+    /* the third message after this one does not fit at the end of the ring, and begins at chunk 0 */
+    sockmalloc_ring_free(ring, sockmalloc_ring_alloc(ring, 15 * 128, 0));
     uint64_t sent = sockmalloc_ring_handle(ring, sockmalloc_ring_alloc(ring, 20 * 128, 0));
     pid_t child = begin(live_and_stop, &sent);
     cr_assert_eq(waitpid(child, &status, 0), child);
@@ -250,7 +254,8 @@ static long die_after(long most)
     return is_traced ? steps : -1;
 }
 
-/* Each step takes long, so the child dies at some of the instructions only. In each run these are others. */
+/* Each step takes long, so the child dies at some of the instructions only. The test chooses other instructions in each
+ * run. */
 Test(ring_shared, peer_may_die_after_any_instruction, .timeout = 120)
 {
     enum { DEATHS = 100 };

@@ -17,7 +17,7 @@ enum { FREERS = 3, PLACES = 16, MESSAGES = 60000 };
 
 static struct sockmalloc_ring *ring;
 
-/* Returns the time at which a wait fails, so far ahead that it only ends a test that hangs. */
+/* Returns a time 30 seconds ahead, at which a wait gives up. Only a test that hangs waits so long. */
 static const struct timespec *patience(void)
 {
     static _Thread_local struct timespec end;

@@ -141,8 +141,8 @@ Test(budget, limits_change_while_counts_stay)
     cr_assert_eq(budget_excess_large(), 30);
 }
 
-/* budget_reset, which the child of a fork calls, sets the charged bytes and the retained memory, and leaves the limits
- * as they are. */
+/* budget_reset, which the child of a fork calls, sets the charged bytes and the retained memory to its arguments, and
+ * leaves the limits as they are. */
 Test(budget, reset_sets_both)
 {
     budget_open(100, 200, BUDGET_UNLIMITED);

@@ -11,7 +11,8 @@ enum { SLOTS_MAX = 512 };
 
 static struct cache *mine;
 
-/* Sets up the tables, and opens a cache for this thread with the largest quota for each trained bucket. */
+/* Sets up the tables, and opens a cache for this thread with the largest quota for each trained bucket (of the buckets
+ * that caches hold slots of). */
 static void lay(void)
 {
     house_lay_default();
@@ -27,7 +28,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &mine->bin[bucket];
 }
 
-/* Returns how many slots the bucket's private magazine can hold. The bucket must have one. */
+/* Returns how many slots the bucket's private magazine can hold. The bucket must have a private magazine. */
 static unsigned quota(unsigned bucket)
 {
     return (unsigned)(bin(bucket)->ceiling - bin(bucket)->floor);
@@ -48,13 +49,13 @@ static uint64_t misses(unsigned bucket)
     return counter_read(&mine->tally[bucket].misses);
 }
 
-/* Frees a slot as the pool does: into the private magazine or, if that is full, by cache_flush. */
+/* Frees a slot as the pool does: into the private magazine, or by cache_flush if that magazine is full. */
 static void put(unsigned bucket, void *slot)
 {
     cr_assert(cache_push(bin(bucket), slot) || cache_flush(mine, bucket, slot));
 }
 
-/* Allocates a slot as the pool does: from the private magazine or, if that is empty, by cache_refill. */
+/* Allocates a slot as the pool does: from the private magazine, or by cache_refill if that magazine is empty. */
 static void *get(unsigned bucket)
 {
     void *slot = cache_pop(bin(bucket));
@@ -157,7 +158,7 @@ Test(cache, flush_uses_a_public_magazine_with_free_places)
     unsigned full = quota(B64K);
     unsigned next = 1;
     while (next < full + 1) {
-        put(B64K, slots[next++]); /* from here on the public magazine is full, and the private one holds one slot */
+        put(B64K, slots[next++]); /* after this loop the public magazine is full, and the private one holds one slot */
     }
     get(B64K);
     get(B64K); /* this exchanges the two magazines, so from here on the public one is empty */
@@ -262,8 +263,8 @@ Test(cache, forget_leaves_no_trace)
     cr_assert_eq(get(B64K), slots[0]);
 }
 
-/* If there is no empty magazine, cache_flush refuses the slot. The slots that the cache already has can still be
- * allocated. */
+/* If there is no empty magazine, cache_flush does not accept a further slot. The slots that the cache already has can
+ * still be allocated. */
 Test(cache, flush_fails_without_a_magazine)
 {
     void *slots[SLOTS_MAX];

@@ -1,4 +1,4 @@
-/* Tests of a new cache, which has no slot yet and carves several new slots at once. */
+/* Tests of a new cache: it has no slot yet, so it carves several new slots of the range at once. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

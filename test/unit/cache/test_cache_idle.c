@@ -22,7 +22,8 @@ static void use(struct cache *cache, unsigned bucket)
     counter_add(&cache->bin[bucket].returned, 1);
 }
 
-/* Starts `count` neighbours, threads with caches of their own. Each has used the bucket, and has a public magazine. */
+/* Starts `count` neighbours, which are threads with caches of their own. Each has used the bucket, and has a public
+ * magazine. */
 static void lay(unsigned count)
 {
     mine = neighbours_open(count);
@@ -32,7 +33,9 @@ static void lay(unsigned count)
     }
 }
 
-/* Visits all caches, AGE after the visit before. A cache counts as idle if it has made no request since that visit. */
+/*
+ * Visits all caches, AGE nanoseconds after the last visit. A cache counts as idle if it has made no request since then.
+ */
 static void look(void)
 {
     now += AGE;
@@ -137,8 +140,7 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     look();
     for (unsigned i = 1; i < 10; i++) {
         cache_collect_idle(mine, now + AGE - 1, AGE, LOOKS);
-        /* The time that this thread passes lies in the past, as if the thread had been suspended since it read the
-         * clock. */
+        /* The time in this call lies in the past, as if the thread had been suspended since it read the clock. */
         cache_collect_idle(mine, now - i, AGE, LOOKS);
     }
     expect_deposited(0);
@@ -167,8 +169,8 @@ static void collect(void)
     cache_collect_idle(mine, now, AGE, LOOKS);
 }
 
-/* Runs while another thread's call of cache_collect_idle is interrupted. Collects as another thread: one call visits
- * FEW caches, and a second call the one that is left. */
+/* Interrupts another thread's call of cache_collect_idle. Makes two calls of it as a second thread: the first visits
+ * FEW caches, and the other the one cache that is left. */
 static void collect_meanwhile(void *context)
 {
     (void)context;
@@ -189,7 +191,7 @@ Test(cache_idle, each_cache_is_visited_by_one_collector, .timeout = 60)
         }
         now += AGE;
         stopped = steps_run(at, collect, collect_meanwhile);
-        collect(); /* this call collects the public magazines of both neighbours */
+        collect(); /* checks the caches that this round has not checked yet, if any */
         cr_assert_eq(still_public(FEW, BUCKET), FEW, "after %u instructions", at);
     }
     look();

@@ -95,7 +95,7 @@ static void open_and_meet(unsigned number)
 }
 
 /* Checks that the caches of several threads have different records. If a record had been closed twice, two threads
- * would get it. */
+ * would get the same one. */
 static void expect_distinct_records(void)
 {
     crew_run(THREADS, open_and_meet);
@@ -128,8 +128,8 @@ Test(cache_leave, end_of_a_thread_that_came_back_closes_its_cache)
 static pthread_key_t earlier_key;
 static pthread_barrier_t gate;
 
-/* A destructor of the thread in which the thread waits, so that the test can fork meanwhile. It runs before the
- * destructor that closes the cache. */
+/* A destructor that runs when the thread ends, before the destructor that closes its cache. It makes the thread wait,
+ * so that the test can fork meanwhile. */
 static void stand_still(void *argument)
 {
     (void)argument;
@@ -169,8 +169,8 @@ static void end_on_its_stack(void *argument)
 
 /*
  * glibc reuses the stack of a thread that no longer exists, and with it its thread-specific values. So a new thread of
- * the child may find the value of a thread that was ending at the fork. It must not use or close the cache of that
- * thread.
+ * the child may find the value of a thread that was ending at the fork. The new thread must not use or close the cache
+ * of that thread.
  */
 Test(cache_leave, child_has_no_cache_of_a_thread_that_was_ending)
 {

@@ -137,7 +137,7 @@ Test(cache_life, next_thread_continues_the_counters)
 static pthread_key_t late_key;
 
 /* A destructor that works with slots after the cache's destructor has run: glibc calls the destructors of keys in the
- * order in which the keys were made, and this one's key is the later one. */
+ * order in which the keys were made, and `late_key` was made after the cache's key. */
 static void work_after_the_end(void *argument)
 {
     CHECK(cache_mine == &cache_shared);
@@ -199,8 +199,8 @@ static void crowd(unsigned number)
 
 /*
  * If the table has no record for a thread, the thread uses the shared cache, which holds no slot, and its requests are
- * served from the stacks. The test maps a page in the way of the table, because the table has records for more threads
- * than a test can start.
+ * served from the stacks. The table has records for more threads than a test can start. So the test maps a page behind
+ * the first records, and the table cannot grow.
  */
 Test(cache_life, table_can_be_full)
 {

@@ -1,5 +1,5 @@
-/* Tests of cache/cache_quota.c: a quota rises at once. If it falls, the slots that no longer fit into the magazines go
- * to the stack or the depot. */
+/* Tests of cache/cache_quota.c: a quota rises at once. If a quota falls, the slots that no longer fit into the
+ * magazines go to the stack of free slots or the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -76,7 +76,7 @@ static void fill(uint32_t open, uint32_t own)
 }
 
 /* Checks that the cache allocates the slots from number `last` down to number `first`, and needs neither the depot nor
- * the stack for that. */
+ * the stack of free slots for that. */
 static void expect_next(uint32_t last, uint32_t first)
 {
     for (uint32_t number = last + 1; number-- > first;) {
@@ -86,7 +86,7 @@ static void expect_next(uint32_t last, uint32_t first)
     }
 }
 
-/* Checks that the stack has exactly the slots that are marked in `free_slots`. */
+/* Checks that the bucket's stack of free slots has exactly those that are marked in `free_slots`. */
 static void expect_free(const bool free_slots[2 * FULL])
 {
     bool found[2 * FULL] = {false};
@@ -160,8 +160,8 @@ Test(cache_quota, slots_that_fit_stay)
     cr_assert_null(cache_refill(mine, BUCKET));
 }
 
-/* If the quota falls, the slots that have been free for longest go to the stack. The others stay in the magazines in
- * their order. */
+/* If the quota falls, the slots that have been free for longest go to the bucket's stack of free slots. The others stay
+ * in the magazines in their order. */
 Test(cache_quota, both_magazines_are_cut)
 {
     bool free_slots[2 * FULL] = {false};
@@ -264,7 +264,7 @@ Test(cache_quota, begin_forgets_what_training_noted)
 }
 
 /* cache_forget, which the child of a fork calls, removes a cache's quota and magazines, and changes neither the budget
- * nor the depot: the child does that elsewhere. */
+ * nor the depot: the child corrects these two elsewhere. */
 Test(cache_quota, forget_changes_neither_budget_nor_depot)
 {
     lay();
@@ -353,8 +353,8 @@ Test(cache_charge, quota_beyond_the_budget_is_refused)
     cr_assert_not(cache_set_quota(mine, BUCKET, 10));
 }
 
-/* The quota that move_quota sets. The test interrupts that change after each instruction: the budget must always be
- * charged for at least the slots that the caches may hold and do hold. */
+/* move_quota changes the quota to this one. The test interrupts the change after each instruction: the bytes charged to
+ * the budget must always cover the slots that the magazines may hold, and those that they hold. */
 static uint32_t goal;
 
 static void move_quota(void)

@@ -105,8 +105,8 @@ Test(cache_refill, takes_no_more_than_its_quota_from_the_depot)
     cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 1);
 }
 
-/* If a refill gets more slots than the quota permits, it needs an empty magazine for the rest. If there is none, it
- * takes no slot. */
+/* If a refill finds a magazine with more slots than the quota permits, it needs an empty magazine for the rest. If no
+ * magazine is empty, the refill takes no slot. */
 Test(cache_refill, without_an_empty_magazine_takes_nothing)
 {
     lay();

@@ -84,14 +84,15 @@ Test(cache_walk, ignores_empty_private_and_other_magazines)
     cr_assert_eq(neighbours_public(neighbour(2), B32K), others);
 }
 
-/* To look at a cache is to read a cache line of another thread. So a walk looks at few caches, and the next walk begins
- * where the last one has ended. */
+/* Each look at a cache reads a cache line of another thread, which is slow. So a walk looks at few caches, and the next
+ * walk begins where the last one has ended. */
 Test(cache_walk, goes_on_where_it_ended)
 {
     lay(NEIGHBOURS_MAX);
     struct magazine *magazine = neighbours_equip(neighbour(NEIGHBOURS_MAX - 1), BUCKET, 10);
     cr_assert_null(cache_walk(mine, BUCKET));
-    expect_counts(LENGTH - 1, 0); /* one of the caches was the calling thread's own, which does not count */
+    /* the walk has passed the calling thread's own cache, which does not count as a look */
+    expect_counts(LENGTH - 1, 0);
     cr_assert_null(cache_walk(mine, BUCKET));
     expect_counts(2 * LENGTH - 1, 0);
     cr_assert_eq(cache_walk(mine, BUCKET), magazine);
@@ -143,8 +144,8 @@ static bool expect_one_place(unsigned at)
     return in_depot;
 }
 
-/* Interrupts a steal after each of its instructions, and lets the owner use the magazine there. Returns how many times
- * the magazine has ended in the depot. */
+/* Interrupts a steal after each of its instructions, and lets the owner use the magazine at that moment. Returns how
+ * many times the magazine has ended in the depot. */
 static unsigned contest(uint32_t slots_left)
 {
     unsigned in_depot = 0;

@@ -1,4 +1,5 @@
-/* Tests of cache/depot.c: each bucket has one stack of full magazines and one of empty magazines. */
+/* Tests of cache/depot.c, through which threads exchange magazines: each bucket has one stack of full magazines and one
+ * of empty magazines. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -150,7 +151,7 @@ Test(depot, threads_exchange_whole_magazines)
     lay();
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         all[i] = give(BUCKET, 0);
-        all[i]->slot[0] = all; /* marks the magazine as used by a pointer that is not NULL */
+        all[i]->slot[0] = all; /* a pointer that is not NULL marks the magazine as used */
     }
     opened = sizeof all / sizeof all[0];
     crew_run(THREADS, exchange);

@@ -221,9 +221,9 @@ Test(profile, reads_no_text_in_two_ways)
         }
     }
     /*
-     * The unchanged text was accepted once for each of its bytes. Further texts differ in one digit: four digits of a
-     * quota and five of the last bucket may have each of nine other values, except for three values with which a number
-     * would begin with 0.
+     * For each byte, one of the values tried is the byte's own, and the unchanged text is accepted. The other texts
+     * that are accepted differ in one digit: four digits of a quota and five of the last bucket may have each of nine
+     * other values, except for three values with which a number would begin with 0.
      */
     cr_assert_eq(read, LENGTH + (4 + 5) * 9 - 3);
 }

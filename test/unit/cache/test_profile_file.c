@@ -144,7 +144,7 @@ Test(profile_file, refuses_files_that_others_can_write)
     }
 }
 
-/* Runs as a user who may read files of the directory, but may not make files there. */
+/* Runs in a child process as a user who may read files of the directory, but may not make files there. */
 static void work_as_nobody(void *argument)
 {
     struct profile profile;
@@ -184,7 +184,7 @@ Test(profile_file, refuses_files_of_other_users)
     expect_read_fault(path, "another user's file");
 }
 
-/* If the setting names another file by mistake, a write must not replace that file. */
+/* If a user names another file than the profile by mistake, a write must not replace that file. */
 Test(profile_file, replaces_only_profiles)
 {
     static const char *const precious[] = {"precious", "s ", "sockmalloc profil!", "Sockmalloc",

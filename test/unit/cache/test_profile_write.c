@@ -147,7 +147,8 @@ Test(profile_write, replaces_a_leftover_file)
     expect_profile(&new);
     cr_assert_neq(access(name, F_OK), 0);
     /*
-     * The library has not made a link or a directory of this name, so it leaves that where it is, and writes nothing.
+     * The library makes neither links nor directories. So if one has the name of the temporary file, it stays there,
+     * and the profile is not written.
      */
     cr_assert_eq(symlink(path, name), 0);
     cr_assert_not(profile_write(path, &old));
@@ -158,8 +159,11 @@ Test(profile_write, replaces_a_leftover_file)
     expect_profile(&new);
 }
 
-/* The temporary file may be in use: by another thread, by the code that a signal handler has interrupted, or by a
- * process with the same process id in another container. Its writer holds a lock on it, so it is left alone. */
+/*
+ * The temporary file may be in use: by another thread, by the code that a signal handler has interrupted, or by a
+ * process with the same process id in another container. The writer that uses it holds a lock on it, so other writers
+ * leave it alone.
+ */
 Test(profile_write, leaves_the_file_of_another_writer)
 {
     char text[64];

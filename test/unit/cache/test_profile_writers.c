@@ -1,4 +1,4 @@
-/* Tests of several writers of one profile: whoever reads it finds a whole profile at any time. */
+/* Tests of several writers of one profile: a reader finds a whole profile at any time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -32,8 +32,8 @@ static void profile_place_open(void)
     strcpy(path, place_path("profile"));
 }
 
-/* Skips the test on a filesystem that a program serves (FUSE), because opening a file may fail there if the file is
- * replaced at this moment. */
+/* Skips the test on a filesystem that a program serves (FUSE), because opening a file may fail there while another
+ * process replaces it. */
 static void need_rename_at_once(void)
 {
     struct statfs system;
@@ -61,8 +61,8 @@ static void fill(struct profile *profile, unsigned writer, unsigned number)
     }
 }
 
-/* Reads the profile, if there is one. Returns false if it is no whole profile of `fill`. `was` is the number in the
- * profile that was read last; if the number is another one now, adds 1 to `changes`. */
+/* Reads the profile, if there is one. Returns false if the profile was not written as a whole from one call of fill.
+ * `was` is the number in the profile that was read last; if the number has changed since then, adds 1 to `changes`. */
 static bool read_filled(unsigned *was, unsigned *changes)
 {
     struct profile found;
@@ -80,8 +80,8 @@ static bool read_filled(unsigned *was, unsigned *changes)
     return whole;
 }
 
-/* Starts a process that writes profiles with rising numbers until the reader has seen enough, and then the one with the
- * largest number. The process is killed if the test ends first. */
+/* Starts a process that writes profiles with rising numbers, again and again until the reader has seen enough. The last
+ * profile has the number WRITES. The process is killed if the test ends first. */
 static pid_t start_writer(unsigned writer)
 {
     pid_t test = getpid();

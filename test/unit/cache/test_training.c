@@ -1,5 +1,5 @@
-/* Tests of cache/training.c: when a bucket gets its first quota, how misses make the quota grow, and what is left of it
- * when the thread ends. */
+/* Tests of cache/training.c: when a bucket gets its first quota, how misses make the quota grow, and what becomes of a
+ * quota when the thread ends. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -178,7 +178,7 @@ static void earn_a_quota(unsigned number)
     for (unsigned uses = 2; uses < TRAINING_PROMOTION; uses += 2) {
         house_give(house_take(B16K, 16384, NULL));
     }
-    /* a new thread begins without a quota, although an earlier thread with the same record may have had one */
+    /* a new thread begins without a quota, even if its cache has the record of an earlier thread with a quota */
     CHECK(quotas_of(B16K) == 0);
     house_give(house_take(B16K, 16384, NULL));
     CHECK(quotas_of(B16K) == TRAINING_FIRST);

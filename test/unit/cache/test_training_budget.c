@@ -46,7 +46,8 @@ static void check_budgets(void)
 }
 
 /*
- * Waits until all other threads wait here too. One of them then checks the counts, while no thread allocates or frees.
+ * Waits until all other threads have called this function too. One of them then checks the counts, while no thread
+ * allocates or frees.
  */
 static void meet(void)
 {
@@ -56,8 +57,8 @@ static void meet(void)
     crew_meet();
 }
 
-/* Runs as a thread: allocates and frees at random, in other buckets in each phase of the test, and keeps some slots
- * over the phases. */
+/* Runs as a thread: allocates and frees at random, each phase of the test uses other buckets, and keeps some slots over
+ * the phases. */
 static void use_several_buckets(unsigned number)
 {
     void *held[WINDOW] = {NULL};

@@ -37,7 +37,8 @@ static void rest(uint64_t milliseconds)
 
 /*
  * Sets the bucket's quota to FIRST, puts HELD slots into the private magazine, and begins an age: half of the decay
- * time, after which an unused quota is lowered. In the age before there was a miss, so the quota was not lowered then.
+ * time, after which an unused quota is lowered. In the previous age a request missed, so that the quota was not
+ * lowered.
  */
 static void lay(uint64_t decay_milliseconds, bool frozen)
 {
@@ -94,8 +95,11 @@ static void live_through(unsigned count)
     rest(AGE / 2);
 }
 
-/* In each age without an exchange of magazines and without a miss, the quota loses half of the slots that were never
- * allocated, or a quarter of itself if that is more. This goes on until the slots in use need both magazines. */
+/*
+ * In each age without an exchange of magazines and without a miss, the quota loses half of the slots that were not
+ * allocated in this age, or a quarter of itself if that is more. This goes on until the slots in use need both
+ * magazines.
+ */
 Test(training_rest, unused_part_of_a_quota_is_lost)
 {
     enum { USED = 4, AGES = 20 };
@@ -112,8 +116,8 @@ Test(training_rest, unused_part_of_a_quota_is_lost)
     cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
 }
 
-/* Between two looks of training the magazine was empty and a request missed. At both looks it is equally full, but the
- * quota must not be lowered. */
+/* Between two times at which training looks at the magazine, it was empty and a request missed. At both times the
+ * magazine is equally full, but the quota must not be lowered. */
 Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
 {
     lay(DECAY, false);
@@ -173,12 +177,12 @@ Test(training_rest, quotas_stay_without_decay)
     cr_assert_eq(quotas_of(BUCKET), FIRST);
 }
 
-/* A bucket is no longer used. Frees in other buckets run the ticks in which training finds that out and lowers its
- * quota. */
+/* A bucket is no longer used. Frees in other buckets read the clock now and then (a tick), and in these ticks training
+ * finds the unused bucket and lowers its quota. */
 Test(training_rest, ticks_lower_the_quota)
 {
     lay(DECAY, false);
-    ages_tick(); /* from here on the frees of ages_tick take the fast path, and training does not count those */
+    ages_tick(); /* from here on the frees of ages_tick take the fast path, and training does not see those */
     uint32_t quota = quotas_of(BUCKET);
     cr_assert_gt(quota, 4U);
     ages_pass(AGE);

@@ -7,7 +7,7 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-/* WINDOW slots are in use at once, which fit into two magazines of QUOTA slots. */
+/* WINDOW slots are in use at once. Two magazines of QUOTA slots can hold all of them. */
 enum { WINDOW = 40, QUOTA = 32, CYCLES = 100, CROWD = 6 };
 
 /* The quota of a bucket before a request, and how many rises and falls of the quota had been counted by then. */

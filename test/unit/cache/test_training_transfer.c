@@ -10,7 +10,7 @@
 
 static const uint64_t plenty = UINT64_C(1) << 40;
 
-/* Returns how many bytes the first quotas of all these buckets cost. */
+/* Returns how many bytes the first quotas of the `count` buckets in `bucket` cost. */
 static uint64_t first_of(unsigned count, const unsigned *bucket)
 {
     struct bucket_settings settings = house_defaults();
@@ -23,7 +23,7 @@ static uint64_t first_of(unsigned count, const unsigned *bucket)
     return sum;
 }
 
-/* Sets up pools in which the first quotas of these buckets use up the whole budget. */
+/* Sets up pools in which the first quotas of the `count` buckets in `bucket` use up the whole budget. */
 static void lay_spent(unsigned count, const unsigned *bucket)
 {
     quotas_lay(first_of(count, bucket));
@@ -58,8 +58,8 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 
 /* --- transfer ------------------------------------------------------------------------------- */
 
-/* The bucket 16k needs 8 more slots, which have more bytes than 2 slots of 64k. So the bucket 64k loses 3 slots of its
- * quota. It has more bytes to lose than the others: 4 slots, which are half of its quota. */
+/* The bucket 16k needs 8 more slots. The bucket 64k can lose the most bytes: 4 slots, half of its quota. It loses only
+ * 3 slots, because they have enough bytes and 2 have not. */
 Test(training_transfer, bucket_with_most_unused_bytes_gives)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};
@@ -72,7 +72,7 @@ Test(training_transfer, bucket_with_most_unused_bytes_gives)
 }
 
 /* The bucket that can lose the most bytes loses quota. A bucket in use can lose half of its quota, and an idle one all
- * of it: 8 slots of 32k, which are more than 4 slots of 64k. */
+ * of it: 8 slots of 32k, which with their headroom have more bytes than 4 slots of 64k. */
 Test(training_transfer, idle_bucket_is_unused_as_a_whole)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -114,7 +114,8 @@ Test(training_transfer, bucket_with_misses_loses_nothing)
     expect_steps(B16K, 0, 1, 0);
 }
 
-/* If a bucket needs a larger quota, training does not take it from this bucket itself. */
+/* If a bucket needs a larger quota, training takes nothing from the quota of this bucket itself, even if the bucket
+ * looks idle. */
 Test(training_transfer, bucket_does_not_take_from_itself)
 {
     static const unsigned buckets[] = {B16K};
@@ -138,8 +139,8 @@ Test(training_transfer, rest_of_the_budget_is_used)
     expect_steps(B16K, 1, 0, 0);
 }
 
-/* When a bucket loses quota, the slots that no longer fit into its magazines go to the stack, where any thread can get
- * them. */
+/* When a bucket loses quota, the slots that no longer fit into its magazines go to the bucket's stack of free slots,
+ * where any thread can get them. */
 Test(training_transfer, slots_of_the_donor_go_to_the_stack)
 {
     static const unsigned buckets[] = {B16K, B64K};
@@ -150,7 +151,8 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        house_give(taken[i]); /* frees all these slots but the first, because the cache already held one slot */
+        /* frees all but the first of these slots; the cache held one slot before, and so the number is right */
+        house_give(taken[i]);
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);
     make_idle(B64K);
