@@ -8,7 +8,7 @@
 
 static const struct {
     enum compare_protocol protocol;
-    const char *bytes; /* one answer; behind a |, the beginning of the next answer */
+    const char *bytes; /* one answer; the bytes behind a | begin the next answer */
     int status;
     bool closes;
 } answers[] = {

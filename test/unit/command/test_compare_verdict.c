@@ -13,7 +13,8 @@ enum { ROUNDS = 3, ALLOCATORS = 3 };
 static struct compare_turn turns[ALLOCATORS][ROUNDS];
 static struct compare_result result;
 
-/* Sets a figure of this allocator in its three rounds: `value` once, and `spread` more and less than that. */
+/* Sets a figure of this allocator in its three rounds: `value` in one round, `spread` more in another, and `spread`
+ * less in the third. */
 static void set(int allocator, enum compare_figure figure, double value, double spread)
 {
     static const double sides[ROUNDS] = {1, -1, 0};

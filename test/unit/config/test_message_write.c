@@ -1,5 +1,5 @@
-/* Tests of how config/message.c writes a message: when the write is interrupted or accepts only a part, and without
- * sending a signal to the program. */
+/* Tests of how config/message.c writes a message: the write may be interrupted or accept only a part of the text, and
+ * must never send a signal to the program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>

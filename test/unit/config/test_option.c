@@ -87,7 +87,8 @@ static void expect_range(enum option option, const char *initial, uint64_t minim
     }
     snprintf(value, sizeof value, "%lu", minimum);
     expect_number(option, value, minimum);
-    /* the largest SOCKMALLOC_MIN is not tried, because it contradicts the default of SOCKMALLOC_MAX */
+    /* the largest SOCKMALLOC_MIN is not tried, because it is larger than the default of SOCKMALLOC_MAX, and so
+     * contradicts it */
     if (option != OPTION_MIN) {
         snprintf(value, sizeof value, "%lu", maximum);
         expect_number(option, value, maximum);

@@ -164,7 +164,8 @@ Test(option_set, unknown_names_are_not_looked_for_without_an_environment)
 }
 
 /*
- * Settings are printed in a form that can be read with the same result, because a person may copy them from a report.
+ * Settings are printed in a form that gives the same values when it is read, because a person may copy them from a
+ * report.
  */
 Test(option_set, prints_what_it_reads)
 {

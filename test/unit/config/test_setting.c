@@ -46,7 +46,7 @@ static void expect_all_refused(const struct setting *setting, const char *const 
 
 static void expect_described(const struct setting *setting, const char *wanted)
 {
-    char buffer[96]; /* as large as the buffer that a message has for the description of a setting's values */
+    char buffer[96]; /* as large as the buffer in which a message stores the description of a setting's values */
     struct text text = text_begin(buffer, sizeof buffer);
     setting_describe(setting, &text);
     cr_expect_str_eq(buffer, wanted);

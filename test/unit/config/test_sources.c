@@ -9,7 +9,8 @@
 #include "config/sources.h"
 #include "support/capture.h"
 
-/* The test's environment has only two variables: SOCKMALLOC_CONF, whose value this is, and SOCKMALLOC_MIN. */
+/* the value of SOCKMALLOC_CONF, one of the two variables that the test's environment has; the other one is
+ * SOCKMALLOC_MIN */
 static const char *conf;
 static const char *minimum;
 
@@ -18,7 +19,7 @@ static char *look_up(const char *name)
     return (char *)(strcmp(name, OPTION_CONF) == 0 ? conf : strcmp(name, "SOCKMALLOC_MIN") == 0 ? minimum : NULL);
 }
 
-/* Opens the sources with a settings file of this content, and returns the messages that were printed. */
+/* Calls sources_open with a settings file of this content, and returns the messages that it printed. */
 static const char *open_with(const char *file)
 {
     char path[] = "/tmp/test_sources.XXXXXX";

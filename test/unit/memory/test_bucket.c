@@ -26,8 +26,11 @@ static size_t smaller(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* Returns the capacity that a request must get: the smallest 2^k of at least a page with request <= 2^k + headroom,
- * with that headroom and rounded up to whole pages, but at most the largest request. */
+/*
+ * Returns the capacity that the bucket of a request must have: the smallest 2^k of at least a page whose slot, with the
+ * headroom, has space for the request. To this the headroom is added, and the sum is rounded up to whole pages. The
+ * result is at most the largest request.
+ */
 static size_t rule(size_t request, const struct bucket_settings *settings)
 {
     size_t headroom = whole_pages(settings->headroom, settings);
@@ -133,8 +136,8 @@ Test(bucket, map_agrees_with_the_rule_for_every_request)
     }
 }
 
-/* A request belongs to another bucket than the next larger one only at a multiple of a page. So each multiple, and the
- * size before and behind it, is compared with the rule. */
+/* Two requests that differ by one byte can belong to different buckets only at a multiple of a page. So each multiple,
+ * and the sizes one byte below and above it, are compared with the rule. */
 static void expect_edges_by_rule(const struct bucket_settings *settings)
 {
     make(settings);
@@ -222,8 +225,7 @@ Test(bucket, last_one_is_of_exactly_the_largest_request)
     }
 }
 
-/* Whether the last bucket is trained or large is decided by SOCKMALLOC_MAX in bytes, before that is rounded to whole
- * pages. */
+/* SOCKMALLOC_MAX in bytes, before it is rounded to whole pages, decides if the last bucket is trained or large. */
 Test(bucket, last_one_can_be_trained_or_large)
 {
     struct bucket_settings settings = defaults;

@@ -113,8 +113,8 @@ Test(decay, one_claim_in_each_moment)
 
 static _Atomic unsigned turns;
 
-/* Runs as a thread. All threads try to begin each age, some of them late. decay_turn must return true to only one of
- * them. */
+/* Runs as a thread. All threads try to begin each age (a new young generation), some of them late. decay_turn must
+ * return true to only one of them. */
 static void turn_age_by_age(unsigned number)
 {
     (void)number;
@@ -138,8 +138,8 @@ Test(decay, one_of_several_threads_changes_generations, .timeout = 60)
 enum { MUCH = 1 << 20 };
 #define EXTRA (375 * MILLISECOND)
 
-/* Makes the two generations change places `age` nanoseconds after the last change. Says before that `purged` bytes were
- * purged, and `missed` bytes were new pages that purged slots needed again. */
+/* Counts `purged` bytes as purged, and `missed` bytes as new pages that purged slots needed again. Then makes the two
+ * generations change places, `age` nanoseconds after the last change. */
 static void end_generation(uint64_t age, size_t purged, size_t missed)
 {
     decay_count_purged(purged);
@@ -170,8 +170,8 @@ Test(decay, longer_generation_is_three_times_as_much_more_at_most)
     cr_assert_eq(decay.most_extra, 0);
 }
 
-/* with the decay time of open_short_decay, a load that returns within this time makes free slots keep their pages
- * longer */
+/* A load returns soon, with the decay time of open_short_decay, if it returns within this time. Then free slots keep
+ * their pages longer. */
 #define SOON (EXTRA + 125 * MILLISECOND)
 
 static void open_short_decay(void)
@@ -180,7 +180,7 @@ static void open_short_decay(void)
     cr_assert(decay_turn(START_TIME));
 }
 
-/* Lets `purged` bytes be purged, and `missed` bytes be needed again `after` nanoseconds later. Returns true if free
+/* Counts `purged` bytes as purged, and `missed` bytes as needed again `after` nanoseconds later. Returns true if free
  * slots keep their pages longer from then on. */
 static bool learns(size_t purged, uint64_t after, size_t missed)
 {

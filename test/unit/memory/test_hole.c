@@ -238,8 +238,8 @@ Test(hole, hole_with_a_strangers_mapping_is_given_up)
     cr_assert(os_claim(page_at(4), PAGE));
     cr_assert(os_claim(page_at(12), PAGE));
     *page_at(4) = *page_at(12) = 's';
-    /* something else is mapped in another hole; the library treats this refusal like a lack of memory, and uses the
-     * other holes */
+    /* The test has mapped a page of its own in two of the holes. The library treats the kernel's refusal like a lack of
+     * memory, and later uses the other holes. */
     expect_filled(4, 1, 0, 0);
     expect_filled(2, 4, 1, 10);
     expect_filled(2, 4, 2, 16);
@@ -263,7 +263,7 @@ Test(hole, reset_forgets_all_holes)
 /* --- while a hole is being made --- */
 
 /* While pages are being unmapped, no hole may be filled and none opened. A signal handler of the same thread must not
- * wait for the end of that, because it would wait for itself. */
+ * wait until that is done, because it would wait for the code that it has interrupted. */
 Test(hole, handler_uses_no_hole_meanwhile)
 {
     lay();

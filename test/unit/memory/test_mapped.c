@@ -63,7 +63,8 @@ Test(mapped, nothing_before_it_is_opened)
     cr_assert_eq(os_failing_held(), held, "what was mapped is unmapped");
 }
 
-/* The test finds out where the kernel places mappings, and forbids blocks there. Then no block can be allocated. */
+/* The test finds out where the kernel places mappings, and calls mapped_open so that no block may lie there. Then no
+ * block can be allocated. */
 Test(mapped, nothing_where_it_may_not_lie)
 {
     open_mapped();

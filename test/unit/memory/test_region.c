@@ -295,7 +295,8 @@ Test(region, returned_slots_cannot_be_accessed)
     cr_assert_eq(*(char *)run[0], 'x');
 }
 
-/* In a hole, slots of any bucket can be carved, from its start on. They read as zero, as new slots do. */
+/* From the start of a hole (addresses of the range that were unmapped), slots of any bucket can be carved. They read as
+ * zero, as new slots do. */
 Test(region, hole_is_carved_again_from_its_front)
 {
     void *large[3];
@@ -419,7 +420,7 @@ Test(region, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
     steps_need();
     house_lay_default();
     for (unsigned at = 1; stopped; at++) {
-        hole_reset(); /* removes older holes, from which the page could also come */
+        hole_reset(); /* removes older holes, so that claim_page can get its page only from the new one */
         cr_assert_eq(region_carve_run(B4K, RUN, &returned), (unsigned)RUN);
         claimed = REGION_END;
         stopped = steps_run(at, return_run, claim_page);

@@ -106,8 +106,8 @@ Test(residency, asks_the_kernel_once_for_many_slots)
     }
 }
 
-/* mincore fails for addresses of which a part is unmapped. The pages before and behind that part must be counted all
- * the same. */
+/* mincore fails for addresses of which a part is unmapped. The pages before and behind the unmapped part must still be
+ * counted. */
 Test(residency, counts_beside_a_hole)
 {
     house_lay_default();

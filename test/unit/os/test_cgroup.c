@@ -103,7 +103,7 @@ Test(cgroup, tightest_level_counts)
 }
 
 /* In a container, /proc/self/cgroup may show the path that the group has on the host. That path does not exist in the
- * container, and its own group is at the top of the mount. */
+ * container, and the container's own group is at the top of the mount. */
 Test(cgroup, top_of_the_mount_counts_where_the_path_is_not_there)
 {
     tree_write("/proc/self/cgroup", "0::/system.slice/docker-0123.scope\n");

@@ -137,7 +137,7 @@ Test(image, other_files_are_refused)
     object.header.e_ident[1] = 'x';
     expect_no_object((uintptr_t)&object);
     object_make();
-    /* the program headers get another size, which is that of an object with another word size */
+    /* the size of a program header is now wrong, as if the object had another word size */
     object.header.e_phentsize = sizeof(ElfW(Phdr)) / 2;
     expect_no_object((uintptr_t)&object);
     object_make();
@@ -171,7 +171,8 @@ Test(image, object_without_symbols)
     expect_no_functions();
 }
 
-/* An object may be unmapped or overwritten while its tables are read. Reading must end whatever they contain. */
+/* An object may be unmapped or overwritten while its tables are read. Whatever the tables contain, reading them must
+ * end. */
 Test(image, broken_tables_end)
 {
     uintptr_t nowhere = 1 - object_bias(); /* an address that becomes 1 when the object's bias is subtracted */

@@ -1,4 +1,4 @@
-/* Tests of os/listener.c, which says whether accept on a descriptor would wait. */
+/* Tests of os/listener.c, which finds out if accept on a descriptor would wait for a connection. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>

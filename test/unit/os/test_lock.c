@@ -32,7 +32,7 @@ Test(lock, is_taken_and_released)
     cr_assert_eq(word_of(&lock), 0);
 }
 
-/* any thread may change it while it has `lock`; it is not atomic, so a faulty lock would lose additions */
+/* not atomic, so a faulty lock would lose additions; a thread changes this only while it has `lock` */
 static unsigned sum;
 static _Atomic int waiters[THREADS];
 
@@ -88,7 +88,7 @@ static void add_up(unsigned number)
         CHECK(lock_take(&lock));
         unsigned before = sum;
         if (round % 64 == 0) {
-            sched_yield(); /* lets other threads try to take the lock, and so begin to wait */
+            sched_yield(); /* lets other threads run, so that they try to take the lock and wait for it */
         }
         sum = before + 1;
         lock_release(&lock);

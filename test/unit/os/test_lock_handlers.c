@@ -23,7 +23,7 @@ static pthread_t holder;
 static atomic_bool holds;
 static atomic_bool let_go;
 
-/* Runs as a thread that has `lock` until the test tells it to release it, or until another thread waits for it. */
+/* Runs as a thread that has `lock` until the test sets a flag, or until another thread waits for the lock. */
 static void *hold(void *argument)
 {
     (void)argument;
@@ -113,8 +113,8 @@ Test(lock_handlers, handler_takes_another_free_lock, .timeout = 120)
     expect_waiting();
 }
 
-/* A handler has interrupted a thread that has a lock. It does not wait for another lock: the thread that has the other
- * one may have been interrupted by a handler that waits for the first lock, and both would wait for ever. */
+/* A handler has interrupted a thread that has a lock. The handler must not wait for another lock: the thread that has
+ * the other one may have been interrupted by a handler that waits for the first lock, and both would wait for ever. */
 Test(lock_handlers, handler_in_a_lock_does_not_wait_for_another, .timeout = 120)
 {
     cr_assert(lock_take(&other));

@@ -40,8 +40,8 @@ static void expect_nothing_at(uintptr_t address)
     cr_assert_not(mapping_find(address, &mapping), "%s at %lx", mapping.name, address);
 }
 
-/* Checks, for each loaded segment of one object, which file is found, and that the file begins at the address of the
- * first segment. */
+/* Checks the file that mapping_find finds for each loaded segment of one object: the object's own, which begins at the
+ * address of the first segment. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
@@ -133,8 +133,8 @@ static void map_pages(char *at, size_t count, int file, size_t first, int protec
     cr_assert_eq(got, at);
 }
 
-/* Maps one file twice, each time in segments with different rights as the dynamic linker does. The second copy begins
- * where the first one ends, and must not count as a part of it. */
+/* Maps one file twice, each time in segments with different access rights, as the dynamic linker does. The second copy
+ * begins where the first one ends, and must not count as a part of the first. */
 Test(mapping, tells_two_copies_of_a_file_apart)
 {
     char directory[] = "/tmp/sockmalloc-unit-XXXXXX";
@@ -169,7 +169,8 @@ Test(mapping, knows_where_a_file_would_begin)
     close(file);
 }
 
-/* Maps a second file where another segment of the first one could be. It must not count as a part of the first. */
+/* Maps a second file where a further segment of the first file could be. The second must not count as a part of the
+ * first. */
 Test(mapping, tells_files_that_lie_side_by_side_apart)
 {
     char directories[2][32] = {"/tmp/sockmalloc-unit-XXXXXX", "/tmp/sockmalloc-unit-XXXXXX"};

@@ -107,8 +107,8 @@ static char *claim_first_page(void)
     return start;
 }
 
-/* The kernel returns the same error if the machine has no such addresses and if RLIMIT_AS does not allow a mapping so
- * long. os_is_free must return false in the first case. */
+/* The kernel returns one error for two causes: the machine has no such addresses, or RLIMIT_AS does not allow so long a
+ * mapping. In the first case os_is_free must return false. */
 Test(os, addresses_that_the_machine_lacks_are_not_free)
 {
     size_t most = SIZE_MAX / 2 / os_page_size() * os_page_size();
@@ -299,8 +299,8 @@ Test(os, copies_nothing_that_would_fault)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* If the library knows of a seccomp filter, it makes no system call that few servers need, even if this filter would
- * allow it. */
+/* If the library knows of a seccomp filter, it makes only system calls that most servers need, even if this filter
+ * would allow the others. */
 static void work_under_a_filter(void *argument)
 {
     char here = 'h';
@@ -371,8 +371,8 @@ static void discard_where_it_is_refused(void *argument)
     (void)argument;
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
     os_try_discard(map_pages(1));
-    /* still true after a refused call: it says whether discards that succeed leave zeros, and os_discard returns false
-     * for one that was refused */
+    /* still true after a refused call: os_discard_clears says that a discard which succeeds leaves zeros, and a refused
+     * one makes os_discard return false */
     CHECK(os_discard_clears());
     CHECK(!os_discard(touched_page(), os_page_size()));
 }

@@ -58,8 +58,8 @@ static void set_one_later(void *unused)
     CHECK(sandbox_process() > 0);
 }
 
-/* A child sets the filter. Before that, only common system calls are checked, because the tests may run in a container,
- * which already has a filter. */
+/* A child installs a seccomp filter. Before that, the test checks only common system calls , because the tests may run
+ * in a container, which already has a filter. */
 Test(sandbox, filter_of_its_own_allows_neither)
 {
     sandbox_open();

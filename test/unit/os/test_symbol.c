@@ -28,7 +28,7 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */, TEXT_SIZE = 512 };
 
 static struct symbol_finder finder;
 
-/* Returns the text that symbol_print prints for an address. The two texts returned last are valid. */
+/* Returns the text that symbol_print prints for an address. The text is valid until the second next call. */
 static const char *print(const void *address)
 {
     static char buffers[2][TEXT_SIZE];
@@ -139,8 +139,8 @@ Test(symbol, a_file_that_is_no_object_has_a_name)
     close(file);
 }
 
-/* Checks the text for the last byte of each executable segment of an object. There are more objects than the finder
- * stores at a time. */
+/* Checks the text for the last byte of each executable segment of an object. There are more objects than the finder of
+ * symbol.c stores at a time. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
@@ -172,8 +172,8 @@ Test(symbol, remembers_objects_separately)
     cr_assert_gt(seen, 3);
 }
 
-/* The same address gives the same text again, and the finder reads /proc/self/maps only once for an object that it
- * still stores. */
+/* The same address gives the same text again, and /proc/self/maps is read only once for an object that the finder still
+ * stores. */
 Test(symbol, second_answer_is_the_same)
 {
     size_t size;

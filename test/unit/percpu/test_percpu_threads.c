@@ -119,7 +119,8 @@ static void hand_over(unsigned number)
     }
 }
 
-/* Checks that each free slot can be allocated, so that none was lost between processors, depot and stacks. */
+/* Checks that each free slot can be allocated, so that none was lost on its way between the processors' magazines, the
+ * depot and the stacks. */
 static void expect_all_within_reach(void)
 {
     for (unsigned at = 0; at < USED; at++) {

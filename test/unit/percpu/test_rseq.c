@@ -13,7 +13,8 @@
 #include "support/crew.h"
 #include "support/steps.h"
 
-enum { TOP = 0xc40, COUNTER = 0x88 }; /* the offsets of two words in a processor's record; others would serve as well */
+/* the offsets of two words in a processor's record; the test would work with any other offsets */
+enum { TOP = 0xc40, COUNTER = 0x88 };
 enum { RECORDS = 3, RECORDS_MAX = 1024, THREADS = 16, TOKENS = 32, HANDLER = 1000, ROUNDS = 3000000 };
 enum { ALL = MAGAZINE_SLOTS * sizeof(void *) };
 
@@ -27,8 +28,8 @@ static struct token {
     unsigned uses; /* only the thread that has popped the token changes this */
 } tokens[TOKENS];
 
-/* The library takes this for the thread's area for rseq, in which the kernel writes the number of the processor. The
- * kernel writes nothing here, so the test can write any number. */
+/* The library uses this variable as the thread's area for rseq, in which the kernel writes the number of the processor.
+ * The kernel writes nothing here, so the test can write any number. */
 static _Thread_local struct rseq_area pretended;
 
 #ifdef __x86_64__
@@ -173,8 +174,8 @@ static void expect_nothing_done(uint32_t number)
     cr_assert_eq(memcmp(before, records, sizeof before), 0, "number %u", number);
 }
 
-/* The operations do nothing if the processor's number is not in the table, because the processor was added after start,
- * or if it is one of the two values by which the kernel says that there is no number. */
+/* The operations do nothing if the table has no record for the processor's number. That is so for a processor that was
+ * added after start, and for the two values by which the kernel says that there is no number. */
 Test(rseq, nothing_happens_beyond_the_table)
 {
     for (unsigned i = 0; i < RECORDS + 1; i++) {
@@ -207,7 +208,7 @@ Test(rseq, area_is_that_of_glibc)
 enum { SIGNATURE = 0x53053053, WORLD = 7 };
 
 static struct actor {
-    struct token *given; /* the token to push; NULL after the push */
+    struct token *given; /* the token to push; NULL after the actor has pushed it */
     struct token *got;
     void **top; /* the top of the magazine that this actor owns alone */
 } me, them;
@@ -364,8 +365,8 @@ static void exchange(unsigned number)
     }
 }
 
-/* The token that the signal handler has popped and will push at the next signal. So the processor's magazine has
- * another top after each signal. */
+/* The token that the signal handler has popped and will push at the next signal. So each signal changes the top of the
+ * processor's magazine. */
 static _Thread_local struct token *kept;
 
 static void take_or_give(int signal_number)

@@ -69,7 +69,8 @@ Test(in_use, first_and_last_page_have_a_record)
 }
 
 /*
- * in_use_find finds no record for a number that no slot can have, although the table of records ends with a whole page
+ * The table of records ends with a whole page, and so has records for more slots than there can be. Still, in_use_find
+ * finds none for a number far behind the last slot.
  */
 Test(in_use, no_record_far_behind_the_last_slot)
 {
@@ -113,7 +114,7 @@ Test(in_use, time_is_that_of_the_coarse_clock)
     uint64_t before = clock_says(CLOCK_MONOTONIC_COARSE);
     uint64_t now = in_use_now();
     cr_assert(before <= now && now <= clock_says(CLOCK_MONOTONIC_COARSE));
-    while (in_use_now() == now) { /* waits until the clock has advanced by which the ages of slots are counted */
+    while (in_use_now() == now) { /* waits until the clock that counts the ages of slots has advanced */
     }
     cr_assert_gt(in_use_now(), now);
     lay();

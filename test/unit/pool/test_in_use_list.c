@@ -72,8 +72,8 @@ Test(in_use_list, of_nothing)
     in_use_list_release(&list);
 }
 
-/* The list is sorted by caller: the caller with the oldest slot comes first. The slots of one caller are sorted by
- * their age, whatever their bucket. */
+/* The list is sorted by caller: the caller with the oldest slot comes first, then the caller whose oldest slot is the
+ * next older one. The slots of one caller are sorted by their age, whatever their bucket. */
 Test(in_use_list, groups_by_caller_and_the_oldest_first)
 {
     lay_house();
@@ -105,7 +105,7 @@ Test(in_use_list, groups_of_one_age_stay_together)
     }
     make_list();
     for (unsigned i = 0; i < 2 * EACH; i++) {
-        /* first the slots of the one caller, in the order in which they were allocated, then those of the other */
+        /* first the slots of caller 0, in the order in which they were allocated, then those of caller 1 */
         unsigned taken = i < EACH ? 2 * i : 2 * (i - EACH) + 1;
         expect_slot(i, blocks[taken], i / EACH, 7, 16384 + taken);
     }

@@ -95,8 +95,8 @@ static void find_no_shortcut(unsigned number)
     CHECK(pool_alloc_large(B1M, 1 << 20) == NULL);
 }
 
-/* pool_alloc_large, the short path of malloc for large buckets, serves a request if a slot is free and nothing else is
- * due. In every other case it returns NULL, and malloc takes the slow path. */
+/* pool_alloc_large, the short path of malloc for large buckets, serves a request if a slot is free and no other work,
+ * such as purging, is due. In every other case it returns NULL, and malloc takes the slow path. */
 Test(pool, large_shortcut_takes_free_slots_alone)
 {
     house_lay_default();
@@ -183,8 +183,8 @@ Test(pool, knows_the_peak)
         for (unsigned j = 0; j < 50; j++) {
             house_give(taken[j]);
         }
-        /* The peak of live slots may be counted too small, because it is updated on slow paths only: since then the
-         * thread may have allocated up to 15 more slots of a run that was carved at once. */
+        /* The library updates the peak of live slots on slow paths only, so the peak may be too small. Since the last
+         * slow path the thread may have allocated up to 15 more slots of a run that was carved at once. */
         cr_assert_leq(house_figures(bucket)->peak, 50);
         cr_assert_gt(house_figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);

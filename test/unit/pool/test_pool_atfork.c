@@ -43,7 +43,7 @@ static void recover_alone(void *argument)
         CHECK(now->cache_hits == 0 && now->depot_hits == 0 && now->swaps == 0);
         CHECK(now->peak >= now->live);
     }
-    /* The thread's own magazine still has its slot in the child, because the parent had no other thread that the fork
+    /* In the child the thread's own magazine still has this slot, because the parent had no other thread that the fork
      * could have interrupted. */
     CHECK(house_take(B16K, 16384, NULL) == cached_slot);
     house_give(cached_slot);
@@ -172,7 +172,7 @@ static void fork_in_mid_step(unsigned number)
     uint8_t freed;
     CHECK(slot_meta_free(region_meta(region_number(caught.freed)), &freed));
     region_set_meta(region_number(caught.freed), freed);
-    /* makes this thread's cache look like that of another thread when the child begins */
+    /* makes the child treat this thread's cache as that of a thread which only the parent has */
     struct cache *mine = cache_mine;
     cache_mine = cache_at(1) == mine ? cache_at(2) : cache_at(1);
     capture_run(&capture, recover_caught, NULL);

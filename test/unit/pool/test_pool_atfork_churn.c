@@ -153,7 +153,8 @@ static void fork_or_churn(unsigned number)
         return;
     }
     while (house_pools.kind == KIND_AUTO && pool_kind() != KIND_CPU) {
-        sched_yield(); /* waits for the other threads, which may start late on a busy machine */
+        /* waits until the other threads have started and the kind has changed, which may take long on a busy machine */
+        sched_yield();
     }
     for (unsigned i = 0; i < FORKS && crew_fault() == NULL; i++) {
         struct capture capture;

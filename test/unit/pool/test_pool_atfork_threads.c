@@ -15,8 +15,8 @@
 
 enum { RUN = 16 /* the number of slots that are carved at once */ };
 
-/* Runs the handlers of a fork and then those of its child, in this process: with only one thread if `alone`, and
- * otherwise beside other threads that have no cache. */
+/* Runs the handlers of a fork, and then those of its child, in this process. If `alone` is true, the process counts as
+ * having one thread; otherwise it also has threads without caches. */
 static void fork_as_if(bool alone)
 {
     alone_set(alone);
@@ -25,7 +25,8 @@ static void fork_as_if(bool alone)
     pool_atfork_child_at_once();
 }
 
-/* Does the first half of an allocation: pops a slot from the stack, and does not mark it as live in its metadata. */
+/* Does the first half of an allocation: pops a slot from the bucket's stack of free slots, and does not mark it as live
+ * in its metadata. */
 static void take_half(void)
 {
     house_give(house_take(B1M, 1 << 20, NULL));

@@ -36,7 +36,7 @@ static void use(unsigned count)
     }
 }
 
-/* Runs as one of the first threads, each of which has a cache with slots. */
+/* Runs as one of the first threads of the process. Each of these has a cache with slots. */
 static void be_one_of_the_first(void)
 {
     use(MANY);

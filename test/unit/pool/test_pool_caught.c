@@ -18,7 +18,7 @@ enum { CAUGHT = B4M };
 
 static capture_work *child;
 
-/* Runs in the middle of the other thread's allocation, and holds that thread there until the child has ended. */
+/* Runs in the middle of thread 1's allocation, and makes thread 1 wait there until the child has ended. */
 static void stand_still(void)
 {
     crew_meet();
@@ -30,13 +30,13 @@ static void fork_or_be_caught(unsigned number)
 {
     struct capture capture;
     if (number == 1) {
-        crew_meet(); /* from here on thread 0 has its cache */
+        crew_meet(); /* thread 0 has its cache now */
         crew_meet();
         house_take(CAUGHT, 4 << 20, NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
-    crew_meet(); /* before that, thread 1 may open its cache, which must not be interrupted */
+    crew_meet(); /* thread 1 may have opened its cache before this line, because stand_still must not interrupt that */
     os_failing_meanwhile(stand_still);
     crew_meet();
     crew_meet(); /* from here on thread 1 stands still */
@@ -63,7 +63,7 @@ static void fork_or_be_caught_afterwards(unsigned number)
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
-    crew_meet(); /* before that, thread 1 opens its cache, which must not be interrupted */
+    crew_meet(); /* thread 1 has opened its cache before this line, because stand_still must not interrupt that */
     os_failing_afterwards(stand_still);
     crew_meet();
     crew_meet(); /* from here on thread 1 stands still */
@@ -95,8 +95,8 @@ static void take_behind_the_mutex(void *argument)
     house_check();
 }
 
-/* Thread 0 forks while thread 1 holds the mutex of the pool. Both open their caches first, because opening one makes
- * memory grow too. */
+/* Thread 0 forks while thread 1 holds the mutex of the pool. Both open their caches first, because the opening of a
+ * cache asks the kernel for memory too. */
 static void fork_or_be_in_the_mutex(unsigned number)
 {
     cache_reach();
@@ -110,8 +110,8 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
     house_assert();
 }
 
-/* Runs in the child of a fork whose handlers did not run. There the range counts as growing for ever, because the
- * thread that was extending it does not exist. So the child cannot carve new slots. */
+/* Runs in the child of a fork whose handlers did not run. In this child the range counts as growing for ever, because
+ * the thread that was extending it does not exist. So the child cannot carve new slots. */
 static void carve_in_the_child(void *argument)
 {
     (void)argument;

@@ -12,8 +12,8 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* QUANTUM is how many pages one step of decay purges. Each time the clock advances, STEPS steps can run: one by a free
- * and one by an allocation. */
+/* QUANTUM is how many pages one step of decay purges. STEPS is how many steps can run each time the clock advances: one
+ * by a free and one by an allocation. */
 enum { QUANTUM = 128, STEPS = 2 };
 
 TestSuite(pool_decay_steps, .timeout = 60);
@@ -24,7 +24,8 @@ static uint64_t pages_of(unsigned bucket)
     return house_plan.stride[bucket] / 4096;
 }
 
-/* Each row is a bucket and a number of slots. None of these slots stays in the thread's cache when it is freed. */
+/* Each row is a bucket and the number of its slots that the test uses. None of these slots stays in the thread's cache
+ * when it is freed. */
 static const struct heap {
     unsigned bucket;
     unsigned count;
@@ -77,8 +78,8 @@ Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
     house_assert();
 }
 
-/* After a tick has run one step of decay, the next steps run in the first allocation and in the first free after the
- * clock has advanced again. */
+/* After a tick has run one step of decay, one more step runs in the first allocation, and one in the first free, after
+ * the clock has advanced again. */
 Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };

@@ -1,5 +1,5 @@
-/* Tests of pool_drain, which moves the free slots of caches to the stacks and the depot, where a trim finds them. The
- * statistics then count them as free outside of caches. */
+/* Tests of pool_drain, which moves the free slots of caches to the stacks and the depot. There pool_trim finds the
+ * slots, and the statistics count them as free outside of caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
