@@ -11,8 +11,8 @@ enum { SLOTS_MAX = 512 };
 
 static struct cache *mine;
 
-/* Sets up the tables, and opens a cache for this thread with the largest quota for each trained bucket (of the buckets
- * that caches hold slots of). */
+/* Sets up the tables, and opens a cache for this thread with the largest quota for each trained bucket (a bucket whose
+ * slots caches hold). */
 static void lay(void)
 {
     house_lay_default();

@@ -151,7 +151,7 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        /* frees all but the first of these slots; the cache held one slot before, and so the number is right */
+        /* frees all but the first of these slots, because the cache already holds one other slot */
         house_give(taken[i]);
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);

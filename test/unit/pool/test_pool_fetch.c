@@ -1,5 +1,5 @@
 /* Tests of prefetching in pool_populate.c: which slots are cold (were freed long ago), how they are allocated, and
- * which of their lines are prefetched. */
+ * which of their cache lines are prefetched. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -146,8 +146,8 @@ Test(pool_fetch, single_page_is_never_cold)
     cr_assert_not_null(take_fast(B4K));
 }
 
-/* While purging is due, the next allocation runs a step of decay and does not prefetch. Afterwards the slots that were
- * kept from the fast path for this step are cold again. */
+/* While purging is due, the next allocation runs a step of decay and does not prefetch. Afterwards the slots that the
+ * fast path could not use until this step was done are cold again. */
 Test(pool_fetch, due_purges_come_first)
 {
     house_lay_default();

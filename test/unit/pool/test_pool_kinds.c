@@ -136,8 +136,11 @@ EACH_KIND(counts_what_falls_through)
 static _Atomic(void *) places[PLACES];
 static _Atomic uint64_t requests;
 
-/* Runs as a thread: puts its slots into places that all threads share, and frees the slots that it finds there. For
- * 1000 of every 3000 rounds it only frees; `number` shifts these rounds, so that the threads differ. */
+/*
+ * Runs as a thread: puts its slots into places that all threads share, and frees the slots that it finds there. In 1000
+ * of every 3000 rounds it only frees; these rounds depend on `number`, so that not all threads have them at the same
+ * time.
+ */
 static void hand_over(unsigned number)
 {
     uint64_t random = number + 1;

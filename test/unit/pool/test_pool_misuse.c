@@ -1,5 +1,5 @@
-/* Tests of the checks in free and its relatives: each misuse of a slot ends the process with one line that names the
- * call, the slot and what is wrong. */
+/* Tests of the checks in free, realloc and similar calls: each misuse of a slot ends the process with one line that
+ * names the call, the slot and what is wrong. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -19,8 +19,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* MOST is the largest number of pages that one call of madvise populates. AHEAD is the number of slots after a sampled
- * slot for which such a call is made. */
+/* MOST is the largest number of pages that one call of madvise populates. AHEAD is how many slots after a sampled slot
+ * are populated. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
 /* What the simulated kernel was asked: the number of calls, the start and size of the last range to populate, and the
@@ -128,8 +128,8 @@ Test(pool_populate, request_limits_the_populated_pages)
     take_asking(B32K, 7 * PAGE + 1, 8);
 }
 
-/* A program may allocate 256 KiB and read only 1,500 bytes into them, or a part of the buffer. Only as many pages of
- * the next slots are populated as the program writes to. */
+/* A program may write to a part of its buffers only: for example, it may allocate 256 KiB and read 1,500 bytes into
+ * them. Only as many pages of the next slots are populated as the program writes to. */
 Test(pool_populate, written_part_is_populated)
 {
     house_lay_default();
@@ -186,14 +186,14 @@ Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
     for (unsigned i = 0; i <= AHEAD; i++) {
         sampled_slot(B64K, 65536, OF_64K);
     }
-    /* when this slot was allocated, the library has checked the sampled slot; this slot is now the sampled one */
+    /* while the library allocates this slot, it checks the sampled slot; then this slot becomes the sampled one */
     sampled_slot(B64K, 65536, OF_64K);
     take_asking(B64K, 65536, OF_64K);
 }
 
 /*
- * The program fills every slot that it gets. Nevertheless no page is populated until the library checks the sampled
- * slot for the next time.
+ * The program fills every slot that it gets. Nevertheless no page is populated until the library next checks the
+ * sampled slot.
  */
 Test(pool_populate, first_filled_slot_brings_all_looks_back)
 {
@@ -222,8 +222,8 @@ Test(pool_populate, live_sample_may_still_be_written_to)
     }
 }
 
-/* The program cannot write to a sampled slot any more that it has freed. If the slot is empty then, it counts at once
- * as unused. */
+/* After the program has freed a sampled slot, it cannot write to the slot any more. So if the slot is still empty then,
+ * it counts at once as unused. */
 Test(pool_populate, free_sample_counts_at_once)
 {
     house_lay_default();
@@ -288,7 +288,7 @@ Test(pool_populate, purged_slot_is_like_a_new_one)
     cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
 }
 
-/* If the sampled slot is freed and purged, the library cannot tell any more if the program has written to it. Then no
+/* If the sampled slot is freed and purged, the library can no longer tell if the program has written to the slot. So no
  * pages of new slots are populated. */
 Test(pool_populate, sampled_slot_may_be_purged)
 {

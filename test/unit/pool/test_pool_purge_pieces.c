@@ -1,5 +1,5 @@
-/* Tests of large slots, which the steps of decay purge in pieces: how much one step purges, and where the next one
- * continues. */
+/* Tests of large slots, which are purged in pieces by the steps of decay (each step purges some of the old free slots):
+ * how much one step purges, and where the next one continues. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ static struct {
         char *start;
         size_t size;
     } call[CALLS_MAX];
-    unsigned granted; /* after this number of calls the simulated kernel refuses all others */
+    unsigned granted; /* after this number of calls the simulated kernel refuses all further ones */
 } asked;
 
 static char *taken[SLOTS];
@@ -51,7 +51,8 @@ static void lay(unsigned count)
     advice_answer(note);
     house_pools.decay = 1000;
     house_lay_default();
-    /* begins a new period of decay now, so that no tick of a free is due to purge anything during the test */
+    /* begins a new period of decay now, so that no tick (a free that reads the clock) finds slots due to be purged
+     * during the test */
     decay_turn(clock_now());
     for (unsigned i = 0; i < count; i++) {
         taken[i] = house_take(B4M, house_plan.capacity[B4M], NULL);
@@ -215,8 +216,8 @@ Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 
 /* --- waits and forks --- */
 
-/* The thread has no other free slots, and the old generation is due, so a wait for events continues to purge the
- * unfinished slot. */
+/* The thread has no other free slots, and the old generation is due, so the thread purges the rest of the unfinished
+ * slot before it sleeps in a wait for events. */
 Test(pool_purge_pieces, wait_goes_on_with_the_slot)
 {
     house_pools.decay = 1000;

@@ -44,7 +44,7 @@ static bool has_kept(const char *start, size_t size)
     return asked.kept >= start && asked.kept < start + size;
 }
 
-/* Notes that the library purges this range. Returns false if the slot `kept`, which the simulated kernel refuses to
+/* Records the range, which the library purges. Returns false if the slot `kept`, which the simulated kernel refuses to
  * purge, lies in the range. */
 static bool discard(char *start, size_t size)
 {
@@ -56,8 +56,8 @@ static bool discard(char *start, size_t size)
     return !has_kept(start, size);
 }
 
-/* Answers madvise in place of the kernel, and notes the ranges that the library purges. The slot `kept` is refused even
- * with MADV_DONTNEED_LOCKED, which purges locked pages. */
+/* Answers madvise in place of the kernel, and records the ranges that the library purges. The slot `kept` is refused
+ * even with MADV_DONTNEED_LOCKED, which purges locked pages. */
 static long note(char *start, size_t size, int advice)
 {
     if (!region_owns(start)) {
@@ -216,13 +216,14 @@ static void lay_scattered(unsigned given, unsigned of, unsigned count)
     house_pools.kind = KIND_LOCKFREE;
     house_pools.decay = 1000;
     house_lay_default();
-    /* begins a new period of decay now, so that no tick of a free is due to purge anything during the test */
+    /* begins a new period of decay now, so that no tick (a free that reads the clock) finds slots due to be purged
+     * during the test */
     decay_turn(clock_now());
     scatter(given, of, count);
 }
 
-/* If the free slots lie apart and each needs a call of its own, a step of decay ends after the first of them, because a
- * call costs as much as purging many pages. The next step continues with the other slots. */
+/* If the free slots lie apart and each needs a call of its own, a step of decay ends after the first of these slots,
+ * because a call costs as much as purging many pages. The next step continues with the other slots. */
 Test(pool_purge_runs, scattered_slots_go_one_by_one)
 {
     enum { GIVEN = 10 };
@@ -282,8 +283,8 @@ static void expect_together(unsigned calls)
 }
 
 /*
- * One step of decay purges six slots of 64 KiB that lie apart, by one call of process_madvise. In the limit of a step,
- * each of these slots counts as three pages more than it has.
+ * One step of decay purges six slots of 64 KiB that lie apart, by one call of process_madvise. Towards the pages that
+ * one step may purge, each of these slots counts as three pages more than it has.
  */
 Test(pool_purge_runs, scattered_slots_go_in_one_call)
 {

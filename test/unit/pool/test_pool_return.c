@@ -261,7 +261,8 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
     cr_assert_eq(carved_bytes(), carved - returned);
     house_assert();
     /*
-     * All slots on the stacks must still be mapped: a slot that the first caller was unmapping must not have got there.
+     * No slot on the stacks may be unmapped: a second call of pool_return must not push a slot that the first call is
+     * unmapping.
      */
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         uint32_t number;
@@ -293,7 +294,8 @@ static void churn_or_return(unsigned number)
         uint8_t was;
         size_t size = house_plan.capacity[bucket];
         held[at] = house_take(bucket, size, &was);
-        /* the result may be NULL, because another thread may be extending the range, and this one does not wait */
+        /* the result may be NULL, because another thread may be extending the range, and this thread does not wait for
+         * the other one */
         if (held[at] != NULL) {
             CHECK(bucket_of(held[at]) == bucket);
             CHECK(!slot_meta_is_zero(was) || (held[at][0] == 0 && held[at][size - 1] == 0));
@@ -328,8 +330,8 @@ static uint64_t fell_through(unsigned bucket)
     return snapshot.bucket[bucket].fell_through;
 }
 
-/* While memory is tight (was refused, or is near a limit), realloc moves a growing block to a slot for its request, and
- * reserves no space for further growth. */
+/* While memory is tight (the kernel has refused some, or the process is near a limit), realloc moves a growing block to
+ * a slot for its request, and reserves no space for further growth. */
 Test(pool_return, tight_blocks_grow_without_extra_space)
 {
     lay();
@@ -373,7 +375,7 @@ Test(pool_return, tight_wasteful_requests_get_no_slot)
 }
 
 /* While memory is tight, requests of 64 KiB and more do not share slots. If they would leave much of a slot unused,
- * they get none. In this test no block has a mapping of its own, so mimalloc serves them. */
+ * they get no slot. In this test no block has a mapping of its own, so mimalloc serves them. */
 Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
 {
     lay();
@@ -427,7 +429,7 @@ static void live_without_leaving(void *argument)
         CHECK(!is_leaving(slot));
     }
     house_check();
-    CHECK(pool_return() > 0); /* In the child no other thread unmaps slots, so the child may. */
+    CHECK(pool_return() > 0); /* In the child no other thread unmaps slots, so the child may unmap slots. */
     house_check();
 }
 

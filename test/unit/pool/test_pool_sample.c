@@ -35,7 +35,7 @@ static uint64_t count_all(void)
     return all;
 }
 
-/* A program may use two sizes in turn. The sample must not hit always the first or always the second of them. */
+/* A program may use two sizes in turn. The samples must not all have the first size or all have the second. */
 Test(pool_sample, two_sizes_in_turn_have_half_each)
 {
     house_lay_default();
@@ -49,8 +49,11 @@ Test(pool_sample, two_sizes_in_turn_have_half_each)
     cr_assert_gt(count_of(18000), MANY / 4);
 }
 
-/* A bucket is used once in a thousand times, and so has no ticks of its own (a tick is a free that reads the clock and
- * takes a sample). Its slots must still be sampled, because a tick takes a further sample if the clock has advanced. */
+/*
+ * A bucket is used once in a thousand times, and so has no ticks of its own (a tick is a free that reads the clock and
+ * takes a sample). Its slots must still be sampled: when a tick finds that the clock has advanced, the next free of
+ * such a bucket becomes a tick too.
+ */
 Test(pool_sample, rare_buckets_are_seen_where_the_clock_goes_on)
 {
     house_lay_default();
@@ -149,7 +152,8 @@ static void use_batch(unsigned number)
 
 /*
  * This thread frees only slots that it has allocated itself. But a sample that is taken without a new free is the slot
- * on top of the thread's magazine, and another thread may have used that slot last. It must not count as a remote free.
+ * on top of the thread's magazine, and another thread may have used that slot last. That slot must not count as a
+ * remote free.
  */
 Test(pool_sample, slots_in_a_magazine_are_no_remote_frees)
 {
@@ -174,7 +178,7 @@ static void note_mark(unsigned number)
     marks[number] = pool_owner();
 }
 
-/* A thread without a cache marks its slots by a number that comes from the address of its thread-local variables. Among
+/* A thread without a cache marks its slots by a number computed from the address of its thread-local variables. Among
  * many threads there must be more than one such number. */
 Test(pool_sample, threads_without_caches_have_marks)
 {

@@ -1,5 +1,5 @@
-/* Tests of spare slots: when a process's only thread keeps a free slot of a large bucket in its cache, and when it
- * drops the slot. */
+/* Tests of the spare slot, a free slot of a large bucket that a process's only thread keeps in its cache: when the
+ * thread gets one, and when it drops the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -20,12 +20,12 @@
 #if HAVE_SYS_SINGLE_THREADED_H
 #include <sys/single_threaded.h>
 
-/* BUSY is more frees, within one step of the clock, than a thread needs to get a spare slot. */
+/* BUSY frees within one step of the clock are more than enough for a thread to get a spare slot. */
 enum { BUSY = 200, MEBIBYTE = 1 << 20 };
 
 TestSuite(pool_spare, .timeout = 60);
 
-static uint64_t quotas; /* how many bytes the budget counted for quotas before there was a spare slot */
+static uint64_t quotas; /* how many bytes of the budget the quotas took before there was a spare slot */
 
 static void pair(unsigned bucket)
 {
@@ -39,7 +39,7 @@ static void be_busy(unsigned bucket)
     }
 }
 
-/* Sets up pools, and makes the library believe that the process has only one thread. */
+/* Sets up pools, and makes the library treat the process as having only one thread. */
 static void lay(void)
 {
     ages_lay(DECAY);
@@ -105,7 +105,7 @@ Test(pool_spare, is_charged_to_the_budget)
     cr_assert_eq(budget_charged(), quotas + house_plan.capacity[B1M]);
 }
 
-/* The settings and kinds of pool with which no thread keeps a spare slot: one function for each. */
+/* Each of these functions sets one of the settings or kinds of pool with which no thread keeps a spare slot. */
 static void limit_large(void)
 {
     house_pools.large_limit = 100 * MEBIBYTE;
@@ -218,8 +218,8 @@ Test(pool_spare, is_drained)
     cr_assert_eq(house_figures(B1M)->purged, 1);
 }
 
-/* A thread that sleeps purges its spare slot but keeps it, because a signal handler may have interrupted malloc at any
- * place before. */
+/* A thread that sleeps purges the pages of its spare slot. It keeps the slot itself, because the sleep may be in a
+ * signal handler, which may have interrupted malloc anywhere. */
 Test(pool_spare, sleeping_thread_gives_the_pages_back)
 {
     lay_with_spare();

@@ -118,7 +118,8 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     cr_assert_gt(house_figures(B16K)->depot_hits + house_figures(B16K)->steals, 0);
 }
 
-/* As the test above, but both threads begin without a quota, and training gives them the quotas that they need. */
+/* One thread only allocates and another one only frees. Both begin without a quota, and training gives them the quotas
+ * that they need. */
 Test(pool_threads, freed_slots_reach_it_during_training, .timeout = 60)
 {
     house_pools.training = (struct training_settings){.frozen = false};

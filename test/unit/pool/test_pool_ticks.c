@@ -6,8 +6,8 @@
 #include "support/clock_still.h"
 #include "support/house.h"
 
-/* A tick is a free that reads the clock. The numbers of frees between two ticks: RARE is the largest, SLOW the largest
- * in a bucket whose frees are slow, and HASTE the largest after magazines came to the depot. */
+/* A tick is a free that reads the clock. These are the largest numbers of frees between two ticks: RARE in general,
+ * SLOW in a bucket whose frees are slow, and HASTE after magazines came to the depot. */
 enum { RARE = 1021, SLOW = 61, HASTE = 16 };
 
 TestSuite(pool_ticks, .timeout = 60);

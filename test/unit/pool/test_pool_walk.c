@@ -9,8 +9,11 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-/* Numbers of slots, all multiples of 16, the number that is carved at once. IN_ONE slots fill a part of the private
- * magazine, IN_TWO most of the private and the public magazine, and IN_THREE both and some magazines of the depot. */
+/*
+ * Three numbers of slots, all multiples of 16, because 16 slots are carved at once. IN_ONE slots fill a part of the
+ * private magazine, IN_TWO most of the private and the public magazine, and IN_THREE both and some magazines of the
+ * depot.
+ */
 enum { IN_ONE = 32, IN_TWO = 112, IN_THREE = 192 };
 
 static unsigned owned; /* how many slots the owner of the stolen magazine has allocated and freed */
@@ -102,7 +105,7 @@ static void find_nothing(unsigned number)
     CHECK(before.cached == IN_ONE);
     CHECK(house_take(B16K, 16384, NULL) != NULL);
     struct snapshot_figures now = look();
-    CHECK(now.walks == before.walks + 1); /* there is one other thread, so the walk has looked at one cache */
+    CHECK(now.walks == before.walks + 1); /* the process has one other thread, so the walk has looked at one cache */
     CHECK(now.steals == 0);
     CHECK(now.carved > before.carved);
 }
@@ -141,7 +144,8 @@ Test(pool_walk, serves_a_thread_without_a_quota)
 }
 
 /*
- * While another thread has a public magazine, a request takes that, and leaves the slots of the depot where they are.
+ * While another thread has a public magazine, a request steals that magazine, and leaves the slots of the depot where
+ * they are.
  */
 static void leave_the_depot(unsigned number)
 {

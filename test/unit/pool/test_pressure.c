@@ -1,5 +1,5 @@
-/* Tests of pool/pressure.c: when it measures how much memory is left, which figures count as high pressure, and that it
- * does the program no harm. */
+/* Tests of pool/pressure.c: when it measures how much memory is left, which figures count as high pressure, and that
+ * the measuring does the program no harm. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/filter.h>
@@ -57,7 +57,7 @@ static void open_machine(void)
     pressure_open(true, root);
 }
 
-/* Makes the four calls of pressure_tick that a whole measurement needs: one finds the control group, two read the
+/* Makes the four calls of pressure_tick that a whole measurement needs: one call finds the control group, two read the
  * limits of the two levels of the hierarchy, and one reads how long the system has waited for memory. */
 static bool tick(uint64_t now)
 {
@@ -166,8 +166,8 @@ Test(pressure, one_step_at_a_time)
     cr_assert_eq(pressure.highs, 1);
 }
 
-/* A thread that needs new memory calls pressure_grow. That reads the limits of all levels at once, and does not wait
- * until frees have done it step by step. */
+/* A thread that needs new memory calls pressure_grow. pressure_grow reads the limits of all levels of the hierarchy at
+ * once; frees would read them step by step. */
 Test(pressure, growth_looks_at_all_levels_at_once)
 {
     cr_assert_not(pressure_tick(later));

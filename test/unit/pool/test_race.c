@@ -46,8 +46,8 @@ static void open_table(void)
     os_failing_never();
 }
 
-/* Runs after a thread has extended the table. Waits until another thread waits for this thread, so that the extension
- * is published late. */
+/* Runs after a thread has extended the table. Returns only when another thread waits for this one, so that the
+ * extension is published late. */
 static void dawdle(void)
 {
     while (os_failing_waits() == 0) {
@@ -132,8 +132,8 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
     cr_assert(table_reach(&table, 100000), "afterwards the table can grow");
 }
 
-/* A mapping behind the table that does not belong to the library, a stranger's, is never published. So no thread waits
- * for that. */
+/* A stranger's mapping behind the table, one that does not belong to the library, is never published. So no thread
+ * waits for it. */
 Test(race, strangers_mapping_is_not_waited_for)
 {
     open_table();
@@ -173,8 +173,8 @@ Test(race, child_does_not_use_an_unpublished_extension)
     cr_assert_null(crew_fault(), "%s", crew_fault());
 }
 
-/* Runs while the table grows, and checks that no thread can hold it then. A thread holds the table to prevent that it
- * grows, for example during a fork. */
+/* Runs while the table grows, and checks that no thread can hold it then. A thread that holds the table prevents its
+ * growth, for example during a fork. */
 static void find_it_growing(void)
 {
     crew_check(!table_try_hold(&table), "the table must not be held while it grows");
@@ -235,8 +235,8 @@ Test(race, runs_of_slots_do_not_overlap)
     cr_assert_eq(slower[15], house_slot(B16K, 16));
 }
 
-/* Carves all slots that fit into the range but three, as the faster thread. The slower thread then gets only these
- * three. */
+/* Acts as the faster thread: carves all but three of the slots that fit into the range. The slower thread then gets
+ * only these three. */
 static void carve_most(void)
 {
     uint32_t left = house_limit(B64K, SMALL_SHIFT) - 3;

@@ -18,7 +18,7 @@ static void lay(void)
     standard_open(BOUND);
 }
 
-/* Returns the number of the slot that is number `ordinal` in the bucket, counted from 0. */
+/* Returns the number by which the library names the slot with this ordinal: slot 0 is the first of the bucket. */
 static uint32_t number_of(uint32_t ordinal)
 {
     return house_number(BUCKET, ordinal);

@@ -1,5 +1,5 @@
 /* Tests of pool/standard.c with signal handlers, threads and fork children: the list always has as many slots as its
- * count says, or as many as the kernel's refusals permit. */
+ * count says, and more than its bound only after the kernel has refused to purge slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -56,8 +56,8 @@ static void give(void)
     standard_give(BUCKET, region_number(in_hand));
 }
 
-/* The slot that the signal handler has allocated or will free. The handler interrupts the work in the middle of a
- * change of the list, and changes the list itself. */
+/* The slot that the signal handler has allocated or will free. The handler interrupts the test in the middle of a
+ * change of the list, and changes the list too. */
 static void *in_other_hand;
 
 static void take_between(void *context)
@@ -78,9 +78,10 @@ static void give_between(void *context)
 }
 
 /*
- * Interrupts an allocation and then a free, each by a signal handler after `at` instructions. If `take_first`, the
- * handler allocates a slot in the first and frees it in the second; otherwise it frees one first and allocates second.
- * The list has `kept` slots at first. Returns false if neither the allocation nor the free has that many instructions.
+ * Interrupts an allocation and then a free, each by a signal handler after `at` instructions. If `take_first` is true,
+ * the handler of the allocation allocates a slot, and that of the free frees this slot; otherwise the first one frees a
+ * slot and the second one allocates. The list has `kept` slots at first. Returns false if neither the allocation nor
+ * the free has that many instructions.
  */
 static bool stop_both(unsigned at, uint32_t kept, bool take_first)
 {
@@ -95,9 +96,7 @@ static bool stop_both(unsigned at, uint32_t kept, bool take_first)
     return stopped_taking || stopped_giving;
 }
 
-/*
- * Interrupts the work after each of its instructions in turn, with a list that is empty, half full, or full at first.
- */
+/* Runs stop_both for each instruction in turn, with a list that is empty, half full, or full at first. */
 Test(standard_threads, handler_may_come_after_any_instruction, .timeout = 60)
 {
     lay();
@@ -307,8 +306,8 @@ Test(standard_threads, no_slot_has_two_owners_and_none_is_lost, .timeout = 60)
     lay();
     begin_with(BOUND + 1);
     crew_run(THREADS, take_give_and_withdraw);
-    /* the slots that were withdrawn to be purged, and then refused, are on the list again, which may now be longer than
-     * its bound */
+    /* the slots that were withdrawn to be purged, and then refused, are on the list again; so the list may now be
+     * longer than its bound */
     expect_whole(THREADS);
 }
 

@@ -44,8 +44,8 @@ static uint64_t tally(const struct counter *counter)
     return counter_read(counter);
 }
 
-/* Runs `work` once for each number from 1 to `last`, each time in a child process. `work` gets the number, which is
- * that of the call that the kernel refuses. */
+/* Runs `work` once for each number from 1 to `last`, each time in a child process. `work` gets the number, and lets the
+ * kernel refuse the call with this number. */
 static void expect_clean_for_each(capture_work *work, unsigned last)
 {
     struct capture capture;

@@ -18,8 +18,8 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 /* If true, the functions of mimalloc below return a block that is not aligned as requested. */
 static bool lies;
 
-/* The functions below replace those of mimalloc, also in the library's code. They must be visible for that, although
- * the tests are compiled with hidden visibility. */
+/* The functions below replace those of mimalloc, also in the library's code. To replace them they must be visible,
+ * although the tests are compiled with hidden visibility. */
 #pragma GCC visibility push(default)
 
 static void *take_unaligned(size_t alignment, size_t size)
@@ -178,7 +178,8 @@ Test(fallback, block_that_is_never_aligned_is_refused)
     expect_no_memory(fallback_alloc_aligned(4096, 100));
 }
 
-/* mimalloc 2.0 returns NULL for these sizes without calling its error handler, so the library must set errno itself. */
+/* mimalloc 2.0 returns NULL for sizes so large that their product or sum overflows, without calling its error handler,
+ * so the library must set errno itself. */
 Test(fallback, sizes_that_wrap_set_errno)
 {
     fallback_open();

@@ -273,7 +273,8 @@ Test(packed, larger_class_serves_when_memory_is_out)
     house_assert();
 }
 
-/* A block in a packed slot has no slack, because the bytes behind it belong to the next block. */
+/* A block in a packed slot has no slack (bytes of its slot in which the program can store data of its own), because the
+ * bytes behind it belong to the next block. */
 Test(packed, blocks_have_no_slack)
 {
     lay();
@@ -287,7 +288,8 @@ Test(packed, blocks_have_no_slack)
     cr_assert_eq(packed_size("test", bytes), (size_t)BLOCK);
 }
 
-/* realloc copies a block's slack to a slot, but not to a packed slot. */
+/* realloc copies a block's slack (data of the program at the end of the slot) to a slot that the block has for itself,
+ * but not to a packed slot. */
 Test(packed, slack_ends_when_a_block_moves_to_a_packed_slot)
 {
     house_lay_default();
@@ -458,8 +460,8 @@ static bool stop_one(unsigned at, enum deed work, enum deed between)
     return stopped;
 }
 
-/* The slot has one live block, so that the next free frees the slot, or all but one, so that the next allocation fills
- * it. */
+/* Before the work so few blocks of the slot are live that a free also frees the slot, or so many that an allocation
+ * fills the slot. */
 Test(packed, handler_may_come_after_any_instruction, .timeout = 120)
 {
     static const struct {

@@ -269,7 +269,8 @@ Test(route, full_region_falls_through)
     house_assert();
 }
 
-/* A slot of this bucket would be longer than the whole range, as it happens under a small RLIMIT_AS. */
+/* A slot of this bucket would be longer than the whole range, as it happens under a small RLIMIT_AS. So mimalloc serves
+ * the request. */
 Test(route, region_without_slots_falls_through)
 {
     struct bucket_settings settings = house_defaults();

@@ -99,7 +99,7 @@ Test(route, block_that_moves_keeps_its_age)
     void *grown = resize(block, 20481);
     cr_assert_neq(grown, block);
     expect_noted(grown, RESIZE, taken_at);
-    void *grown_again = resize(grown, 100000); /* this growth leaves out several buckets */
+    void *grown_again = resize(grown, 100000); /* this growth skips several buckets */
     cr_assert_neq(grown_again, grown);
     expect_noted(grown_again, RESIZE, taken_at);
     void *shrunk = resize(grown_again, 5000);

@@ -1,4 +1,5 @@
-/* Tests of the sample of requests that the pools do not serve, from which the histogram is made. */
+/* Tests of the sample of those requests that the pools do not serve; their part of the histogram is made from this
+ * sample. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

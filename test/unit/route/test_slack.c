@@ -188,7 +188,7 @@ Test(slack, does_not_look_like_a_slot_that_is_returned)
     }
     house_mark(slot[MIDDLE], SLOT_FREE | SLOT_SLACK, 200000);
     cr_assert(pool_return() > 0);
-    memset(slot[MIDDLE], 'x', 200000); /* this write faults if the slot was unmapped */
+    memset(slot[MIDDLE], 'x', 200000); /* faults if the slot was unmapped */
 }
 
 static void die_of(void *block)

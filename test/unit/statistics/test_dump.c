@@ -186,7 +186,8 @@ Test(dump, one_at_a_time, .timeout = 120)
     }
     cr_assert_eq(pthread_create(&thread, NULL, dump_into_the_full_pipe, NULL), 0);
     int file = open("/dev/null", O_WRONLY);
-    while (dump_to(file)) { /* repeats until this report is dropped, because the other thread is writing one */
+    /* repeats until this report is dropped, because the other thread is writing a report at that moment */
+    while (dump_to(file)) {
         sched_yield();
     }
     do {

@@ -12,7 +12,7 @@
 #include "support/environment.h"
 
 static char journal[64]; /* what JOURNAL_STREAM is if stderr is the journal */
-static char near[66];    /* the same with another inode */
+static char near[66];    /* the value `journal` with another inode number */
 
 static void note_stderr(void)
 {

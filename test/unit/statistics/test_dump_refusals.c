@@ -53,8 +53,8 @@ Test(dump_refusals, refuses_a_file_with_two_names)
     place_close();
 }
 
-/* A FIFO is refused: opening one without a reader could hang, and if there is a reader, it is the process that has made
- * the FIFO. */
+/* A FIFO is refused: opening one without a reader could hang, and a reader, if there is one, could be the stranger that
+ * has made the FIFO. */
 Test(dump_refusals, refuses_a_fifo, .timeout = 120)
 {
     char text[64];

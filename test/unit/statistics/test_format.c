@@ -185,7 +185,8 @@ Test(format, prometheus_has_a_short_form)
     cr_expect_lt(series, 100);
 }
 
-/* A name can change neither its label nor the line. A sum of several processes has no process id. */
+/* Special characters in a program's name must end neither the label nor the line. A sum of several processes has no
+ * process id. */
 Test(format, prometheus_escapes_names)
 {
     prepare(4 << 20);

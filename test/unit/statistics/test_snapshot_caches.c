@@ -26,8 +26,8 @@ static void give_as_who_has_no_cache(unsigned number)
     }
 }
 
-/* If a cache is refilled from the stack, several free slots come to the cache, but only the request that needed them
- * counts as a depot hit. */
+/* If a cache is refilled from the bucket's stack of free slots, several free slots come to the cache, but only the
+ * request that needed them counts as a depot hit. */
 Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
 {
     house_lay_default();

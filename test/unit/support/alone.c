@@ -1,4 +1,4 @@
-/* Makes the library believe that the test's process has only one thread. */
+/* Makes the library treat the test's process as having only one thread. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/alone.h"
 

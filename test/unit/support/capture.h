@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* How a child has ended, and the text that it has printed on stderr. */
+/* How a child has ended, and the text that the child has printed on stderr. */
 struct capture {
     int status; /* the exit status of the child, as waitpid returns it */
     int pid;

@@ -23,8 +23,11 @@ enum { B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M, B2M, B4M, BUCKETS }
 
 extern struct bucket_plan house_plan;
 
-/* The settings with which house_lay opens the pools; a test may change them before that. By default each cache has the
- * largest quota for every trained bucket from its start, and training changes no quota. */
+/*
+ * The settings with which house_lay opens the pools; a test may change them before that. By default each cache has the
+ * largest quota for every trained bucket (a bucket whose slots caches hold) from its start, and training
+ * changes no quota.
+ */
 extern struct pool_settings house_pools;
 
 /* If true, house_lay also sets up the table in which the caller of each allocation is noted. False by default. */
@@ -56,7 +59,7 @@ void *house_slot(unsigned bucket, uint32_t ordinal);
 /* Returns the number by which the library names the slot that house_slot would return. */
 uint32_t house_number(unsigned bucket, uint32_t ordinal);
 
-/* Carves `count` slots of the bucket. No cache holds them afterwards, and they lie on no stack. */
+/* Carves `count` slots of the bucket. Afterwards they are in no cache and on no stack. */
 void house_carve(unsigned bucket, uint32_t count);
 
 /* Writes the state `state` and the request `request` to the metadata of the slot. */

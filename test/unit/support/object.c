@@ -27,7 +27,7 @@ static void make_symbols(void)
     static const char strings[] = "\0wanted\0data\0outer\0inner\0alias\0first\0second";
     memcpy(object.strings, strings, sizeof strings);
     make_symbol(S_WANTED, 1, STT_FUNC, AT_SECOND, 0x20);
-    /* this object only needs the symbol, and another object must define it */
+    /* this object uses the symbol and does not define it */
     object.symbols[S_WANTED].st_shndx = SHN_UNDEF;
     make_symbol(S_DATA, 8, STT_OBJECT, AT_DATA, 0x20);
     make_symbol(S_OUTER, 13, STT_FUNC, AT_OUTER, 0x100);
@@ -37,8 +37,8 @@ static void make_symbols(void)
     make_symbol(S_SECOND, 37, STT_NOTYPE, AT_SECOND, 0x20);
 }
 
-/* Writes the two hash tables of the object. The newer one has two chains, and its first bucket has the chain that
- * begins at the higher index. */
+/* Writes the two hash tables of the object. The newer one (DT_GNU_HASH) has two chains of symbols; the chain of its
+ * first bucket begins at the higher index. */
 static void make_hashes(void)
 {
     object.hash[0] = 1;

@@ -31,7 +31,7 @@ void os_failing_meanwhile(void (*work)(void));
  * extension to other threads. */
 void os_failing_afterwards(void (*work)(void));
 
-/* Runs `work` once, when the library next asks whether a page is mapped, before it gets the answer. */
+/* Runs `work` once, during the library's next check of whether a page is mapped, before the library has the result. */
 void os_failing_at_look(void (*work)(void));
 
 /* os_failing_calls returns how many calls the library has made since the count was set to 0, and os_failing_refusals

@@ -44,9 +44,9 @@ void quotas_use(unsigned bucket);
 void quotas_retained_memory(unsigned bucket, unsigned count);
 
 /*
- * Uses the buckets in turn, until the calling thread has a quota in each of them. It gets the quota at its 64th use of
- * a bucket, which is a free, so no miss has been counted then. Training looks for idle buckets 64 slow paths later, and
- * these buckets do not count as idle then.
+ * Uses the buckets in turn, until the calling thread has a quota in each of them. The thread gets a quota at its 64th
+ * use of a bucket, which is a free, so no miss has been counted then. Training looks for idle buckets 64 slow paths
+ * later, and these buckets do not count as idle then.
  */
 void quotas_promote_all(unsigned count, const unsigned *bucket);
 void quotas_promote(unsigned bucket);
