@@ -226,7 +226,7 @@ Test(message, a_thread_that_frees_elsewhere_settles_first)
     cr_assert_eq(figures(0).bytes_held, EXTENT);
 }
 
-/* A load that stays the same needs no more pages once it has been at its highest. */
+/* Once a steady load has needed its largest number of pages, it needs no further ones. */
 Test(message, steady_load_needs_no_more_pages)
 {
     enum { LIVE = 500, ROUNDS = 40 };
@@ -431,7 +431,9 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     free_all(filled, 8, IN_PAGE);
     sockmalloc_message_flush(messages);
     cr_assert_eq(figures(EXTENT - 1).straggler_pages, 0);
-    /* two pages: the one with one message left, and the one that was flushed, which has one message too */
+    /*
+     * two pages have one message each: the page that was full at first, and the one that the flush took from the thread
+     */
     cr_assert_eq(figures(EXTENT).straggler_pages, 2);
     cr_assert_eq(figures(EXTENT).straggler_messages, 2);
     cr_assert_eq(figures(EXTENT).straggler_bytes, 2 * EXTENT);
@@ -444,8 +446,8 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     cr_assert_eq(figures(EXTENT).straggler_messages, 1);
 }
 
-/* The walk over stragglers calls this for a message: it frees the message, and starts a second walk while the first one
- * still pins the page. */
+/* The walk over stragglers (messages that alone keep nearly empty pages in use) calls this for a message: it frees the
+ * message, and starts a second walk while the first one still pins the page. */
 static int free_and_look(void *context, void *message, size_t size, unsigned type)
 {
     (void)size, (void)type;

@@ -203,7 +203,7 @@ static char *parents[4];
 static _Atomic bool filled;
 static _Atomic bool done;
 
-/* Lets a thread run `routine`, and waits until the thread has set `filled`. */
+/* Starts a thread that runs `routine`, and waits until the thread has set `filled`. */
 static pthread_t begin_thread(void *(*routine)(void *), void *argument)
 {
     pthread_t thread;

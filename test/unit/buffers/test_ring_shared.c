@@ -44,7 +44,9 @@ static struct sockmalloc_ring *attach(uint32_t holder)
     return sockmalloc_ring_attach(map_again(), length, ring_options(0, holder));
 }
 
-/* Reads handles from a pipe until it ends. Checks the bytes of each message, and frees it. */
+/*
+ * Reads handles of messages from a pipe until the pipe ends. Checks the bytes of each message, and frees the message.
+ */
 static void consume(void *argument)
 {
     uint64_t handle;

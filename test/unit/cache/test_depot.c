@@ -122,7 +122,7 @@ static _Atomic uint32_t moved;
 static _Atomic uint32_t opened;
 
 /* Runs as one of several threads that empty full magazines and fill empty ones. A thread that pops a magazine must see
- * all that the thread which pushed it has written to it. */
+ * everything that the thread before it has written to the magazine. */
 static void exchange(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {

@@ -57,8 +57,8 @@ static void meet(void)
     crew_meet();
 }
 
-/* Runs as a thread: allocates and frees at random, each phase of the test uses other buckets, and keeps some slots over
- * the phases. */
+/* Runs as a thread: allocates and frees at random, and keeps some slots from one phase of the test to the next. Each
+ * phase uses other buckets. */
 static void use_several_buckets(unsigned number)
 {
     void *held[WINDOW] = {NULL};

@@ -109,8 +109,7 @@ Test(message, goes_nowhere_when_stderr_was_replaced)
     cr_assert_eq(lseek(other, 0, SEEK_END), 0, "the program's file was written to");
 }
 
-/* Messages also go to another open file that is the same as the stderr at start, because a server may replace
- * descriptor 2 by a duplicate of it with dup2. */
+/* If a server replaces descriptor 2 by another descriptor of the same file (dup2), messages still go there. */
 Test(message, goes_to_a_duplicate_of_stderr)
 {
     capture_begin();

@@ -42,7 +42,7 @@ static int drained_pipe;
 static _Atomic unsigned interruptions;
 static _Atomic unsigned long drained;
 
-/* A signal handler. At two of three signals it only interrupts the write; at every third it also empties the pipe. */
+/* Handles SIGALRM: two of three signals only interrupt the write; every third one also empties the pipe. */
 static void interrupt(int signal_number)
 {
     (void)signal_number;

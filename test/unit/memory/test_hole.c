@@ -197,7 +197,9 @@ Test(hole, refused_unmapping_makes_no_hole)
     expect_filled(2, 1, 1, 4);
 }
 
-/* The kernel may refuse memory for several pieces at once, and still grant it for one. */
+/*
+ * hole_fill maps several pieces of holes by one call. The kernel may refuse that, and still grant memory for one piece.
+ */
 Test(hole, one_piece_is_claimed_where_memory_is_short)
 {
     lay();

@@ -58,7 +58,7 @@ static void set_one_later(void *unused)
     CHECK(sandbox_process() > 0);
 }
 
-/* A child installs a seccomp filter. Before that, the test checks only common system calls , because the tests may run
+/* A child installs a seccomp filter. Before that, the test checks only common system calls, because the tests may run
  * in a container, which already has a filter. */
 Test(sandbox, filter_of_its_own_allows_neither)
 {

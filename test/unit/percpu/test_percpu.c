@@ -112,8 +112,8 @@ Test(percpu, last_in_is_first_out)
     house_assert();
 }
 
-/* Frees as many slots as two magazines of the processor hold. The first free after the magazine is full sends it to the
- * depot, and an empty one takes its place. */
+/* Frees as many slots as two magazines of the processor hold. When the magazine is full, the next free moves it to the
+ * depot, and an empty magazine takes its place. */
 static void give_beyond_the_quota(unsigned here)
 {
     void *taken[2 * QUOTA];

@@ -86,7 +86,8 @@ Test(pool, says_what_the_metadata_was)
     }
 }
 
-/* Runs in a thread without a cache of its own. Such a thread has no counters, so the short path must not serve it. */
+/* Runs in a thread without a cache of its own. Such a thread has no counters, so pool_alloc_large, a short path of
+ * malloc, must not serve it. */
 static void find_no_shortcut(unsigned number)
 {
     (void)number;
@@ -121,8 +122,8 @@ Test(pool, large_shortcut_takes_free_slots_alone)
     house_assert();
 }
 
-/* If the bytes of free slots are counted against a limit, no free may use the short path, because it would not purge a
- * slot beyond the limit. */
+/* If the bytes of free slots are counted against a limit, no free of a large slot may use the short path of free,
+ * because this path purges no slot beyond the limit. */
 Test(pool, large_shortcut_is_closed_where_retained_memory_is_counted)
 {
     house_pools.large_limit = 0;

@@ -44,8 +44,8 @@ Test(pool_atfork_threads, libc_says_whether_there_are_threads)
     cr_assert(alone && among_others);
 }
 
-/* In the child's memory the slot is no longer on the stack, but its metadata, which was copied earlier, still says that
- * it is free. The child must find it. */
+/* In the child's memory the slot is no longer on the stack of free slots, but its metadata, which was copied earlier,
+ * still says that it is free. The child must find it. */
 Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
 {
     house_lay_default();

@@ -44,7 +44,7 @@ static bool has_kept(const char *start, size_t size)
     return asked.kept >= start && asked.kept < start + size;
 }
 
-/* Records the range, which the library purges. Returns false if the slot `kept`, which the simulated kernel refuses to
+/* Records a range that the library purges. Returns false if the slot `kept`, which the simulated kernel refuses to
  * purge, lies in the range. */
 static bool discard(char *start, size_t size)
 {

@@ -26,7 +26,7 @@ static void lay(void)
     house_lay_default();
 }
 
-/* Returns how many bytes all carved slots have. */
+/* Returns the sum of the bytes of all carved slots. */
 static size_t carved_bytes(void)
 {
     size_t bytes = 0;
@@ -330,8 +330,8 @@ static uint64_t fell_through(unsigned bucket)
     return snapshot.bucket[bucket].fell_through;
 }
 
-/* While memory is tight (the kernel has refused some, or the process is near a limit), realloc moves a growing block to
- * a slot for its request, and reserves no space for further growth. */
+/* While memory is tight (the kernel has refused memory, or the process is near a limit), realloc moves a growing block
+ * to a slot for its request, and reserves no space for further growth. */
 Test(pool_return, tight_blocks_grow_without_extra_space)
 {
     lay();
@@ -352,7 +352,7 @@ static bool has_slot(const void *bytes)
 }
 
 /* While memory is tight, a request that would leave much of a slot unused shares a slot with other blocks, because a
- * limit counts the whole slot. */
+ * memory limit counts the whole slot. */
 Test(pool_return, tight_wasteful_requests_get_no_slot)
 {
     lay();

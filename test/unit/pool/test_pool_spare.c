@@ -56,7 +56,8 @@ static void lay_with_spare(void)
     cr_assert_eq(house_figures(B1M)->cached, 1);
 }
 
-/* Checks that the spare slot lies on the stack now, and that the budget no longer counts its bytes. */
+/* Checks that the spare slot lies on the bucket's stack of free slots now, and that the budget no longer counts its
+ * bytes. */
 static void expect_dropped(void)
 {
     cr_assert_not(cache_has_spare(cache_mine, B1M));
@@ -186,7 +187,7 @@ Test(pool_spare, is_dropped_when_the_cache_is_closed)
 }
 
 /* The thread works on but does not use the bucket any more. At the second tick at which the clock has advanced, its
- * spare slot goes to the stack, and it is purged there when its decay time is over. */
+ * spare slot goes to the bucket's stack of free slots, and it is purged there when its decay time is over. */
 Test(pool_spare, unused_one_loses_its_pages_in_time)
 {
     lay_with_spare();

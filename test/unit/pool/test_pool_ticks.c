@@ -76,8 +76,8 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 
-/* In a bucket whose frees go to the stack, ticks come after fewer frees than elsewhere, because such a free is slow
- * anyway and a tick costs little more. */
+/* In a bucket whose frees go to the stack of free slots, ticks come after fewer frees than elsewhere, because such a
+ * free is slow anyway and a tick costs little more. */
 Test(pool_ticks, come_sooner_where_frees_are_slow)
 {
     lay();
@@ -91,8 +91,8 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
     }
 }
 
-/* When slots come to the stack, ticks in all buckets come after fewer frees, so that these slots are purged in time.
- * Until the clock advances, this happens only once. */
+/* When freed slots go to a stack of free slots, ticks in all buckets come after fewer frees, so that these slots are
+ * purged in time. Until the clock advances, this happens only once. */
 Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 {
     lay();

@@ -279,7 +279,7 @@ static const struct snapshot *look(void)
 }
 
 /* Under high pressure, before the pools use new pages, they purge free slots: as many bytes as the new pages, or a
- * quantum if that is more. */
+ * quantum (as much as one step of decay purges) if that is more. */
 Test(pressure, new_pages_replace_free_ones)
 {
     house_lay_default();

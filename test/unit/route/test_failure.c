@@ -267,7 +267,7 @@ static void open_all_caches(void)
 
 /*
  * A thread for which there is no cache uses the shared cache, which holds no slots. So its requests are served from the
- * stacks.
+ * buckets' stacks of free slots.
  */
 Test(failure, cache_cannot_be_opened)
 {
@@ -301,7 +301,7 @@ Test(failure, later_thread_gets_a_cache)
 }
 
 /* If there is no magazine for a cache, the thread allocates from the slots that it has carved in advance, and its frees
- * go to the stack. */
+ * go to the bucket's stack of free slots. */
 Test(failure, cache_gets_no_magazine)
 {
     lay();

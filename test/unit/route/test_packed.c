@@ -15,8 +15,11 @@
 #include "support/house.h"
 #include "support/steps.h"
 
-/* A request of REQUEST bytes gets a block of BLOCK bytes, and BLOCKS such blocks fit into a slot of 256 KiB with 4 KiB
- * of headroom. A request of OTHER bytes gets a block of another class, which divides such slots too. */
+/*
+ * A request of REQUEST bytes gets a block of BLOCK bytes, and BLOCKS such blocks fit into a slot of 256 KiB with 4 KiB
+ * of headroom. A request of OTHER bytes gets a block of OTHER_BLOCK bytes; such slots are divided into these blocks
+ * too.
+ */
 enum { REQUEST = 16390, BLOCK = 17408, SLOT = 266240, BLOCKS = 15, OTHER = 23000, OTHER_BLOCK = 23552 };
 enum { MANY = 4 * BLOCKS, THREADS = 4, ROUNDS = 20000 };
 

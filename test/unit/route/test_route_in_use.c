@@ -28,7 +28,7 @@ static struct in_use noted(const void *block)
     return in_use_find(place.number);
 }
 
-/* Waits until the clock has advanced by which the ages of blocks are counted. Returns the new time. */
+/* Waits until the clock that counts the ages of blocks has advanced. Returns the new time. */
 static uint64_t tick(void)
 {
     uint64_t before = in_use_now();

@@ -122,8 +122,8 @@ static void go_down(const char *name, unsigned depth)
     }
 }
 
-/* Changes to the next higher directory `depth` times, and removes the one that it has left. This fails if a file lies
- * there. */
+/* Changes to the next higher directory `depth` times, and removes each directory that it has left. This fails if a file
+ * lies in one. */
 static void go_up(const char *name, unsigned depth)
 {
     for (unsigned i = depth; i > 0; i--) {

@@ -164,7 +164,7 @@ Test(format, json_escapes_special_bytes)
     expect_in("\"SOCKMALLOC_STATS\":\"/\\\"\\\\\"");
 }
 
-/* The short form has three metrics by bucket and the sums of the others, for each of two programs. */
+/* The short form has three metrics for each bucket and the sums of the others, for each of two programs. */
 Test(format, prometheus_has_a_short_form)
 {
     prepare(BUCKET_REQUEST_LIMIT - 1);

@@ -205,7 +205,8 @@ Test(format_text, shows_the_used_part_of_the_capacity)
     snapshot.bucket[BUCKET].asked = 4 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
     /*
-     * in the row `total`, the share is that of the sum, over all buckets, of the requests times the bucket's capacity
+     * in the row `total`, the share is computed from the sum, over all buckets, of the requests times the bucket's
+     * capacity
      */
     snapshot.bucket[0].requests = 1;
     snapshot.total.asked = 3 * CAPACITY / 2;

@@ -15,7 +15,8 @@ enum { ADVICE_TO_KERNEL = 1 };
  */
 void advice_answer(long (*answer)(char *start, size_t size, int advice));
 
-/* From now on process_madvise discards ranges, even if the kernel has no such call. Before, it fails with ENOSYS. */
+/* From now on process_madvise discards ranges, even if the kernel has no such call. Before that, process_madvise fails
+ * with ENOSYS. */
 void advice_allow_together(void);
 
 /* Returns how many calls of process_madvise the library has made since advice_allow_together. */

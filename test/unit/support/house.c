@@ -137,9 +137,9 @@ uint32_t house_metadata(unsigned bucket, unsigned state)
 }
 
 /*
- * Returns true if `purged`, the library's count of purged slots, is possible. It must include the slots in the state
- * purged, and may include slots that were carved and never used: those count too, unless they lie in the magazine of a
- * processor.
+ * Returns true if `purged`, the library's count of purged slots, is possible. The count must include the slots in the
+ * state purged. It may also include slots that were carved and never used, because these count as purged unless they
+ * lie in the magazine of a processor.
  */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {
