@@ -27,9 +27,9 @@ extern "C" {
 #endif
 
 /*
- * The value that a signal is sent with if the signal shall only make the library write statistics. The signal that
- * SOCKMALLOC_SIGNAL names, sent with this value, does not reach the program's own handler. sigqueue(3), `sockmalloc
- * stat --signal PID` and `/bin/kill -q 1355006224 -USR1 PID` send it.
+ * If the signal that SOCKMALLOC_SIGNAL names is sent with this value, the library writes its statistics, and the
+ * program's own handler for the signal is not called. sigqueue(3), `sockmalloc stat --signal PID` and `/bin/kill -q
+ * 1355006224 -USR1 PID` send a signal with this value.
  */
 #define SOCKMALLOC_DUMP_ONLY 1355006224
 
@@ -40,8 +40,9 @@ extern "C" {
  * A program linked with -lsockmalloc can call these functions at any time. A program that also runs without the library
  * declares them weak, or looks them up by dlsym(3). Unless the comment of a function says otherwise, the function may
  * be called by any thread and in a signal handler, takes no lock, allocates nothing and keeps errno. The functions own
- * nothing: buffers and names stay the caller's. Only libsockmalloc.so has this group, but for sockmalloc_version.
- * Source: none of the texts in doc/design/pools.md; sockmalloc_trim does what malloc_trim(3) does, with a limit.
+ * nothing: buffers and names stay the caller's. Only libsockmalloc.so has this group; libsockmalloc-buffers.so has
+ * sockmalloc_version alone of it. Source: no text of doc/design/pools.md describes these functions; sockmalloc_trim
+ * does what malloc_trim(3) does, with a limit.
  */
 
 /* Returns the version of the library, for example "0.1.0", as a static string. */
@@ -108,9 +109,9 @@ size_t sockmalloc_capacity(const void *address);
 
 /*
  * Purges pages of free slots, which returns them to the kernel, until about `limit` bytes of slots are purged. Returns
- * the number of bytes of the slots purged. Free slots in the caches of threads are not purged, except for spare slots
- * of large buckets. Must not be called in a signal handler, because it takes as long as the kernel takes to free the
- * pages.
+ * the number of bytes of the slots purged. Free slots in the caches of threads are not purged, except for the one free
+ * slot of each large bucket that a thread may keep as a spare. Must not be called in a signal handler, because it takes
+ * as long as the kernel takes to free the pages.
  */
 size_t sockmalloc_trim(size_t limit);
 
@@ -131,18 +132,18 @@ int sockmalloc_dump_as(int descriptor, const char *format);
  * ----------------------------------
  *
  * A slot of the pools is longer than most requests: malloc(1500 + 4096) has a slot of 8 KiB. A datagram server can keep
- * the records of a datagram's delivery in what its buffer leaves unused, in place of a second allocation. The pieces
- * are carved from the end of the slot downwards and are given back with the buffer: free(buffer) frees both.
- * malloc_usable_size(buffer) does not change.
+ * the records of a datagram's delivery in the bytes that its buffer leaves unused in the slot, which are called slack
+ * here, in place of a second allocation. Pieces of slack are carved from the end of the slot downwards. free(buffer)
+ * frees the buffer and its slack. malloc_usable_size(buffer) does not change.
  *
  * realloc never grows over slack. If realloc moves the buffer, the slack moves along, and each byte of it keeps its
- * distance from sockmalloc_slack's result; so find it there again. If realloc finds no slot with room for both, the
- * buffer moves alone, and sockmalloc_slack returns NULL from then on.
+ * distance from the address that sockmalloc_slack returns; so a program must call sockmalloc_slack again. If realloc
+ * finds no slot with room for both, the buffer moves alone, and sockmalloc_slack returns NULL from then on.
  *
- * Slack belongs to the thread that the buffer belongs to at the time. All of these functions may be called in signal
- * handlers and take no lock. They keep errno, except where sockmalloc_slack_alloc sets it. An address in the range of
- * the pools at which no live buffer begins ends the process with a line of text, as free does. Only libsockmalloc.so
- * has this group. Source: the text on pooling in 6.4 of doc/design/pools.md.
+ * Slack belongs to the thread that owns the buffer at the time. All of these functions may be called in signal handlers
+ * and take no lock. They keep errno, except where sockmalloc_slack_alloc sets it. An address in the range of the pools
+ * at which no live buffer begins ends the process with a line of text, as free does. Only libsockmalloc.so has this
+ * group. Source: the text on pooling in 6.4 of doc/design/pools.md.
  */
 
 /* Returns how many bytes of slack the buffer could still have: 0 for a block that is no slot of the pools. */
@@ -171,21 +172,24 @@ void sockmalloc_slack_free(void *buffer);
  * Messages of any size are allocated one behind the other in a page, and the page is recycled as a whole when none of
  * its messages is live. Each thread fills a page of its own, and any thread may free any message. Each message has
  * eight bytes in front of it, where free finds its size. A message belongs to the program until the program frees it,
- * and its memory always to the object. Any thread may call the functions, unless the comment of a function says
- * otherwise. They keep errno unless they fail. libsockmalloc-buffers.so has this group too.
- * sockmalloc_message(3) describes it with an example. Source: text 001 of doc/design/pools.md.
+ * and its memory always belongs to the object, a struct sockmalloc_message, that has the pages. Any thread may call the
+ * functions, unless the comment of a function says otherwise. They keep errno unless they fail.
+ * libsockmalloc-buffers.so has this group too. sockmalloc_message(3) describes this group with an example. Source: text
+ * 001 of doc/design/pools.md.
  */
 struct sockmalloc_message;
 
-/* How pages are made. A program begins with SOCKMALLOC_MESSAGE_OPTIONS, and changes the members that it cares for. */
+/* The options by which pages are made. A program begins with SOCKMALLOC_MESSAGE_OPTIONS, and changes the members that
+ * matter to it. */
 struct sockmalloc_message_options {
     size_t size;      /* sizeof(struct sockmalloc_message_options) */
     size_t page;      /* bytes of a page: a power of two from 4 KiB to 4 MiB */
-    size_t limit;     /* bytes of all pages together; addresses for them are reserved, memory is not */
+    size_t limit;     /* most bytes of all pages together; so many addresses are reserved, but no memory */
     size_t alignment; /* messages begin at a multiple of this many bytes: 16 or 64 */
     size_t keep;      /* bytes of empty pages that keep their memory; SIZE_MAX keeps all, 0 returns each page at once */
-    unsigned types;   /* how many types of messages have statistics: 0 to 256; with 0 there is one type, uncounted */
-    const char *name; /* by which `sockmalloc stat` shows the object, at most 31 bytes, copied; or NULL */
+    /* number of types that have statistics: 0 to 256; with 0, there is one type, without statistics */
+    unsigned types;
+    const char *name; /* the name of the object in `sockmalloc stat`, at most 31 bytes, copied; or NULL */
 };
 #define SOCKMALLOC_MESSAGE_OPTIONS                                                                                     \
     {                                                                                                                  \
@@ -193,10 +197,11 @@ struct sockmalloc_message_options {
     }
 
 /*
- * Opens an object of message pages; NULL stands for the default options. Returns NULL with errno EINVAL if an option is
- * out of its range or `size` is larger than the library knows, ENOMEM if the kernel refuses the addresses, EMFILE if 31
- * objects are open, or EBUSY if a signal handler has interrupted its thread in opening or closing one. Takes a lock and
- * may allocate, so it must not be called in a signal handler.
+ * Opens an object of message pages and returns it. If `options` is NULL, the options are SOCKMALLOC_MESSAGE_OPTIONS.
+ * Returns NULL with errno EINVAL if an option is out of its range or the options' `size` is larger than the struct that
+ * the library knows, ENOMEM if the kernel refuses the addresses, EMFILE if 31 objects are open, or EBUSY if a signal
+ * handler has interrupted its thread in opening or closing one. Takes a lock and may allocate, so it must not be called
+ * in a signal handler.
  */
 struct sockmalloc_message *sockmalloc_message_open(const struct sockmalloc_message_options *options);
 
@@ -208,21 +213,24 @@ struct sockmalloc_message *sockmalloc_message_open(const struct sockmalloc_messa
 int sockmalloc_message_close(struct sockmalloc_message *messages);
 
 /*
- * Allocates a message of `size` bytes, which may be 0. `type` is less than the number of types, or 0. The content is
- * undefined. Returns NULL with errno EINVAL if the type is out of its range or the message does not fit into a page: it
- * may have the page's size less two alignments. Returns NULL with errno ENOMEM if all pages up to the limit are in use.
+ * Allocates a message of `size` bytes, which may be 0. `type` is less than the object's number of types; it is 0 if
+ * that number is 0. The content is undefined. Returns NULL with errno EINVAL if the type is out of its range or the
+ * message does not fit into a page: the largest message has the page's size less two alignments. Returns NULL with
+ * errno ENOMEM if all pages up to the limit are in use.
  *
  * May be called in a signal handler. A handler that has interrupted its thread in a function of this group gets a page
  * for its message alone, and the message is not counted. A thread's first call of this group may allocate memory
- * (pthread_setspecific), if the process has more than 32 keys for thread-specific data; then it must not be made in a
- * handler. A handler must not leave by a jump. If a thread ends in the middle of a call, a page may be lost.
+ * (pthread_setspecific), if the process has more than 32 keys for thread-specific data; then this first call must not
+ * be made in a handler. A handler must not leave this function by longjmp. If a thread ends in the middle of a call, a
+ * page may be lost.
  */
 SOCKMALLOC_FAST_CALL void *sockmalloc_message_alloc(struct sockmalloc_message *messages, size_t size, unsigned type);
 
 /*
  * Allocates up to `count` messages of one size, and stores them in `allocated`: for a call such as recvmmsg(2). Returns
- * how many there are. If there are fewer than `count`, errno is set as by sockmalloc_message_alloc. One call for 32
- * messages takes a fraction of the time of 32 calls. May be called in a signal handler, as sockmalloc_message_alloc.
+ * how many it has allocated. If there are fewer than `count`, errno is set as by sockmalloc_message_alloc. One call for
+ * 32 messages takes a fraction of the time of 32 calls. May be called in a signal handler under the conditions of
+ * sockmalloc_message_alloc.
  */
 size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t size, unsigned type, size_t count,
                                      void **allocated);
@@ -233,23 +241,24 @@ size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t
  * process by abort() after one line, unless a new message begins there. Not detected: two threads that free a message
  * at the same moment, and bytes in front of an interior address that were made to look like a header.
  *
- * A thread that frees in several pages counts in one of them at a time. So each thread may keep one page from being
- * recycled whose last messages it has freed, until it frees in another page, allocates from a new page, calls
- * sockmalloc_message_flush or ends. It keeps none if it frees all messages of a page.
+ * A thread counts the messages that it frees in one page, and subtracts the count from the page's own count later: when
+ * it frees in another page, allocates from a new page, calls sockmalloc_message_flush or ends. So a thread may keep one
+ * page from being recycled although all messages of the page are freed. It keeps none if it has itself freed all
+ * messages of the page.
  */
 SOCKMALLOC_FAST_CALL void sockmalloc_message_free(struct sockmalloc_message *messages, void *message);
 
 /* Frees `count` messages, as sockmalloc_message_free frees each of them, also in a signal handler. */
 void sockmalloc_message_free_many(struct sockmalloc_message *messages, size_t count, void *const *freed);
 
-/* Returns the size in bytes that a live message was allocated with. The process ends as in sockmalloc_message_free if
- * `message` is no live message. May be called in a signal handler. */
+/* Returns the size in bytes that a live message was allocated with. If `message` is no live message, the process ends
+ * by abort(), as in sockmalloc_message_free. May be called in a signal handler. */
 size_t sockmalloc_message_size(const struct sockmalloc_message *messages, const void *message);
 
 /*
- * Gives up the pages that the calling thread fills and frees in, as the end of the thread does. A thread calls it
- * before it rests for long. May be called in a signal handler; it does nothing if the thread was interrupted in this
- * group.
+ * Gives up the page that the calling thread fills, and the page in which it counts the messages that it frees. The end
+ * of a thread does this too. A thread should call this function before it rests for long. May be called in a signal
+ * handler; does nothing if the handler interrupted its thread in a function of this group.
  */
 void sockmalloc_message_flush(struct sockmalloc_message *messages);
 
@@ -260,42 +269,47 @@ void sockmalloc_message_flush(struct sockmalloc_message *messages);
  */
 size_t sockmalloc_message_trim(struct sockmalloc_message *messages, size_t keep);
 
-/* Bytes of messages contain the headers and what alignment adds. */
+/* Figures of an object, as sockmalloc_message_figures stores them. The bytes of messages include their headers and what
+ * alignment adds. */
 struct sockmalloc_message_figures {
-    uint64_t page_size;          /* bytes */
-    uint64_t largest;            /* bytes of the largest message */
-    uint64_t pages;              /* pages that were ever used: as many as the highest load needed */
-    uint64_t pages_used;         /* pages that hold messages or that a thread fills */
-    uint64_t bytes_held;         /* bytes of live messages */
-    uint64_t straggler_pages;    /* pages that nobody fills, held by a few bytes of messages */
-    uint64_t straggler_messages; /* messages that hold these pages */
-    uint64_t straggler_bytes;    /* bytes of these messages */
+    uint64_t page_size;  /* bytes */
+    uint64_t largest;    /* bytes of the largest message */
+    uint64_t pages;      /* pages that were ever used: as many as the highest load needed */
+    uint64_t pages_used; /* pages that hold live messages, or that a thread fills */
+    uint64_t bytes_held; /* bytes of live messages */
+    /* pages that no thread fills, and in which few bytes of live messages prevent that the page is recycled */
+    uint64_t straggler_pages;
+    uint64_t straggler_messages; /* live messages in the straggler pages */
+    uint64_t straggler_bytes;    /* bytes of the live messages in the straggler pages */
 };
 
 /*
- * Stores figures of an object. A page counts as one of stragglers if at most `most` bytes of messages hold it. Returns
- * 0, or -1 with errno EINVAL if the object is closed. Reads the record of each page, and the headers of the stragglers.
- * While other threads allocate and free, the figures are close and not exact. May be called in a signal handler.
+ * Stores figures of an object. A page that no thread fills is a straggler page if it holds live messages of at most
+ * `most` bytes together. Returns 0, or -1 with errno EINVAL if the object is closed. Reads the record of each page, and
+ * the headers of the messages in straggler pages. While other threads allocate and free, the figures are close and not
+ * exact. May be called in a signal handler.
  */
 int sockmalloc_message_figures(struct sockmalloc_message *messages, size_t most,
                                struct sockmalloc_message_figures *figures);
 
-/* Is called with `context` and a message, its size and its type. Returns 0 if the next message shall be shown. */
+/* The type of the function that sockmalloc_message_stragglers calls with `context`, a message, its size in bytes and
+ * its type. It returns 0 to be called for the next message too, or another number to end the walk. */
 typedef int sockmalloc_message_hook(void *context, void *message, size_t size, unsigned type);
 
 /*
- * Calls the hook for each live message in the pages that nobody fills and at most `most` bytes of messages hold.
- * Returns how many messages it was called for: 0 with errno EINVAL if the object is closed. The hook may copy a message
- * to elsewhere, tell the program so, and free it; then the page is recycled. The hook may call any function for this
- * object but sockmalloc_message_close. Another thread must not free a message while the hook uses it. May be called in
- * a signal handler if the hook may.
+ * Calls the hook for each live message in each page that no thread fills and that holds live messages of at most `most`
+ * bytes together. Returns the number of messages for which the hook was called, or 0 with errno EINVAL if the object is
+ * closed. The hook may copy a message to elsewhere, tell the program so, and free it; then the page is recycled. The
+ * hook may call any function for this object but sockmalloc_message_close. Another thread must not free a message while
+ * the hook uses it. May be called in a signal handler if the hook may.
  */
 size_t sockmalloc_message_stragglers(struct sockmalloc_message *messages, size_t most, sockmalloc_message_hook *hook,
                                      void *context);
 
 #define SOCKMALLOC_MESSAGE_STEPS 160
 
-/* The sizes of all messages of a type that were ever allocated. step[i] counts those that are larger than
+/*
+ * The sizes of all messages of a type that were ever allocated. step[i] is the number of messages that are larger than
  * sockmalloc_message_step_end(i - 1) and at most sockmalloc_message_step_end(i) bytes: eight steps for each doubling.
  */
 struct sockmalloc_message_statistics {
@@ -304,20 +318,21 @@ struct sockmalloc_message_statistics {
     uint64_t step[SOCKMALLOC_MESSAGE_STEPS];
 };
 
-/* Stores the statistics of a type. Returns 0, or -1 with errno EINVAL if the object is closed or the type not counted.
- * May be called in a signal handler. */
+/* Stores the statistics of a type. Returns 0, or -1 with errno EINVAL if the object is closed or the type has no
+ * statistics. May be called in a signal handler. */
 int sockmalloc_message_statistics(const struct sockmalloc_message *messages, unsigned type,
                                   struct sockmalloc_message_statistics *statistics);
 
-/* Returns the largest size in bytes that a step of the histogram counts. The last step also counts all larger sizes.
- * Cannot fail. May be called in a signal handler. */
+/* Returns the largest size in bytes that this step of the histogram in struct sockmalloc_message_statistics counts. The
+ * last step also counts all larger sizes. Cannot fail. May be called in a signal handler. */
 size_t sockmalloc_message_step_end(unsigned step);
 
 /*
- * Proposes the size of a page for messages of a type, from its statistics: the smallest that has room for 16 messages
- * of the 99th percentile, so that about a 32nd of a page is left unused at its end, and for the largest message so far.
- * Returns the size in bytes, 4 KiB if there was no message yet, or 0 with errno EINVAL if the object is closed or the
- * type not counted. The object keeps its size; the proposal is for the next one. May be called in a signal handler.
+ * Proposes the size of a page for messages of a type, from the type's statistics. It is the smallest size with room for
+ * the largest message so far, and for 16 messages of the size that 99 of 100 messages do not exceed; then about a 32nd
+ * of a page is left unused at its end. Returns the size in bytes, 4 KiB if there was no message yet, or 0 with errno
+ * EINVAL if the object is closed or the type has no statistics. The pages of this object keep their size; the proposal
+ * is for an object that is opened later. May be called in a signal handler.
  */
 size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, unsigned type);
 
@@ -329,8 +344,8 @@ size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, uns
  * process that has the memory mapped frees them, in any order. Messages are allocated at the head of the ring. A second
  * mark, the free marker, follows the head over contiguous free chunks only, so one message that stays in use makes the
  * ring full at last. A message that does not fit before the end of the memory begins at chunk 0, and the chunks in
- * between stay unused until the marker has passed them. Suited to messages that live for a short time and are freed in
- * about the order of their allocation. Source: text 001 of doc/design/pools.md, edit 1.
+ * between stay unused until the marker has passed them. A ring suits messages that live for a short time and are freed
+ * in about the order of their allocation. Source: text 001 of doc/design/pools.md, edit 1.
  *
  * The ring lies in memory of the caller: a private mapping for the threads of one process, or a shared one (shm_open,
  * memfd_create) for several processes, at a different address in each. A file behind the memory must not become
@@ -338,43 +353,45 @@ size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, uns
  * processes pass the number that sockmalloc_ring_handle returns, for example through a pipe.
  *
  * Each message has a holder: at first the process that allocated it, and then the process that took it last with
- * sockmalloc_ring_take. If a process dies, the ring stays whole, and another process frees with sockmalloc_ring_reclaim
- * what the dead one held.
+ * sockmalloc_ring_take. If a process dies, the ring stays whole, and another process can free the messages of the dead
+ * one by sockmalloc_ring_reclaim.
  *
  * Only one thread at a time may allocate from a ring, so several producers need a lock of their own. All other
  * functions may be called by any thread at any time, take no lock, and may be called in signal handlers.
  * sockmalloc_ring_alloc may be called in a handler too, if the handler cannot have interrupted an allocation from the
- * same ring. A thread that ends inside a function leaves the ring whole; what it was allocating is lost until its
- * holder is reclaimed, and a producer that waits may have to wait for the next free. In the child of a fork the ring is
- * as usable as in the parent: in shared memory parent and child are one holder and must not both allocate; a ring in
- * private memory is a copy. After creation the functions make no system call but futex.
+ * same ring. A thread that ends inside a function leaves the ring whole; the message that it was allocating is lost
+ * until the messages of its process are reclaimed, and a producer that waits for a free chunk may have to wait for the
+ * next free. In the child of a fork the ring is as usable as in the parent: in shared memory parent and child are one
+ * holder and must not both allocate; a ring in private memory is a copy. After creation the functions make no system
+ * call but futex.
  *
  * Bad arguments fail with EINVAL. An address that is no message in use (freed twice, inside a message, foreign) ends
  * the process with a line of text, and so does a ring whose own data was overwritten.
  */
 struct sockmalloc_ring;
 
-#define SOCKMALLOC_RING_TYPES     16      /* types of messages, each with statistics of its own */
-#define SOCKMALLOC_RING_CHUNKS    4194303 /* the most chunks of a ring */
-#define SOCKMALLOC_RING_HOLDERS   4194303 /* the largest number of a holder */
-#define SOCKMALLOC_RING_ALIGNMENT 128     /* alignment of a ring's memory in bytes; chunk sizes are multiples */
+#define SOCKMALLOC_RING_TYPES     16      /* number of types of messages, each with its own statistics */
+#define SOCKMALLOC_RING_CHUNKS    4194303 /* most chunks that a ring can have */
+#define SOCKMALLOC_RING_HOLDERS   4194303 /* the largest number that a holder can have */
+#define SOCKMALLOC_RING_ALIGNMENT 128     /* alignment of a ring's memory in bytes; chunk sizes are multiples of it */
 
 struct sockmalloc_ring_options {
-    size_t size;       /* sizeof(struct sockmalloc_ring_options) */
-    size_t chunk_size; /* bytes: a multiple of 128, at most 1 GiB; sockmalloc_ring_attach ignores this member */
-    uint32_t holder;   /* this process's number as a holder, at least 1; 0 stands for the process id */
-    const char *name;  /* by which `sockmalloc stat` shows the ring, at most 31 bytes, copied; or NULL */
+    size_t size; /* sizeof(struct sockmalloc_ring_options) */
+    /* bytes of a chunk: a multiple of 128, at most 1 GiB; sockmalloc_ring_attach ignores this member */
+    size_t chunk_size;
+    uint32_t holder;  /* this process's number as a holder, at least 1; 0 stands for the process id */
+    const char *name; /* the name of the ring in `sockmalloc stat`, at most 31 bytes, copied; or NULL */
 };
 
-/* Returns how many bytes a ring of so many chunks of `chunk_size` bytes needs, or 0 with errno EINVAL. */
+/* Returns how many bytes of memory a ring of `chunks` chunks of `chunk_size` bytes needs, or 0 with errno EINVAL. */
 size_t sockmalloc_ring_length(size_t chunk_size, size_t chunks);
 
 /*
  * Makes a ring in `length` bytes of memory that begin at a multiple of 128, with as many chunks as there is room for,
  * and returns it. What the memory held before is lost. If `options` is NULL, chunks have 128 bytes. Processes in
- * different PID namespaces must choose their holders' numbers themselves, because process ids could be equal there.
- * Returns NULL with errno EINVAL for bad arguments, or ENOMEM if the kernel refuses a page for this process's own part
- * of the ring.
+ * different PID namespaces must choose their numbers as holders (the option `holder`) themselves, because process ids
+ * could be equal there. Returns NULL with errno EINVAL for bad arguments, or ENOMEM if the kernel refuses a page for
+ * this process's own part of the ring.
  */
 struct sockmalloc_ring *sockmalloc_ring_create(void *memory, size_t length,
                                                const struct sockmalloc_ring_options *options);
@@ -387,25 +404,26 @@ struct sockmalloc_ring *sockmalloc_ring_attach(void *memory, size_t length,
                                                const struct sockmalloc_ring_options *options);
 
 /*
- * Ends the use of a ring by this process, and keeps the memory and what other processes hold. Returns 0, or -1 with
- * errno EBUSY if this process holds messages; sockmalloc_ring_reclaim with its own number frees them. No thread of the
- * process may use the ring during the call or afterwards.
+ * Ends the use of a ring by this process. The memory, and the messages that other processes hold, stay. Returns 0, or
+ * -1 with errno EBUSY if this process holds messages; sockmalloc_ring_reclaim with this process's own number frees
+ * them. No thread of the process may use the ring during the call or afterwards.
  */
 int sockmalloc_ring_close(struct sockmalloc_ring *ring);
 
 /*
- * Allocates a message of `size` bytes, at least 1, and of one of the types 0 to 15. It begins at the start of a chunk,
- * and holds what the chunks held before. Returns NULL with errno EAGAIN if the ring is full at the moment, or EINVAL if
- * the size is 0 or larger than the whole ring, or there is no such type.
+ * Allocates a message of `size` bytes, at least 1, and of one of the types 0 to 15. The message begins at the start of
+ * a chunk. Its content is what the chunks held before. Returns the message. Returns NULL with errno EAGAIN if the ring
+ * is full at the moment, or EINVAL if the size is 0 or larger than the whole ring, or there is no such type.
  */
 SOCKMALLOC_FAST_CALL void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, unsigned type);
 
 /*
  * Allocates `size` bytes as sockmalloc_ring_alloc does, but waits while the ring is full, until an absolute time of
- * CLOCK_MONOTONIC, or without limit if `deadline` is NULL. Returns NULL also with errno ETIMEDOUT, or EINTR if a signal
- * handler ran. Without a deadline, handlers that were installed with SA_RESTART do not end the wait. A message that a
- * dead process holds ends the wait only when another process reclaims it, and a process that has written over the
- * ring's data can make the wait last until its deadline. Not a cancellation point.
+ * CLOCK_MONOTONIC, or without limit if `deadline` is NULL. Returns NULL with errno as sockmalloc_ring_alloc does, or
+ * with ETIMEDOUT after the deadline, or with EINTR if a signal handler ran. Without a deadline, handlers that were
+ * installed with SA_RESTART do not end the wait. A message that a dead process holds ends the wait only when another
+ * process reclaims it, and a process that has written over the ring's data can make the wait last until its deadline.
+ * This function is no cancellation point.
  */
 void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
                                  const struct timespec *deadline);
@@ -413,26 +431,28 @@ void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsi
 /* Frees a message, and keeps errno. Does nothing if `message` is NULL. */
 SOCKMALLOC_FAST_CALL void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message);
 
-/* Returns the number by which another process finds the message, or 0 with errno EINVAL if `ring` or `message` is NULL.
- * Valid until the message is freed. */
+/* Returns the message's handle: the number by which another process gets the message from sockmalloc_ring_take. Returns
+ * 0 with errno EINVAL if `ring` or `message` is NULL. The handle is valid until the message is freed. */
 uint64_t sockmalloc_ring_handle(struct sockmalloc_ring *ring, const void *message);
 
 /*
- * Returns the message of a handle, and makes this process its holder. Stores the message's size and type where `size`
- * and `type` are not NULL. Returns NULL with errno EINVAL for a number that is no handle of a message in use. A handle
- * of a message that was freed is recognized, unless 524,288 rounds of the ring, or a multiple, have passed since.
+ * Returns the message whose handle sockmalloc_ring_handle has returned, and makes this process its holder. Stores the
+ * message's size in bytes in *size, and its type in *type, unless these are NULL. Returns NULL with errno EINVAL for a
+ * number that is no handle of a message in use. A handle of a message that was freed is recognized, unless 524,288
+ * rounds of the ring, or a multiple, have passed since.
  */
 void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handle, size_t *size, unsigned *type);
 
 /*
- * Frees all messages that a holder has, and returns how many they were. The process must be dead or no longer use them.
- * If the producer has died, take what it has sent first, for example by reading its pipe to the end. If the only
- * consumer has died, the producer reclaims its own number too, for what it has sent and nobody has taken. A new
- * producer begins after the reclaim, or under another number. Returns 0 with errno EINVAL if there is no ring.
+ * Frees all messages that a holder has, and returns how many they were. The holder's process must be dead, or no longer
+ * use the messages. If the producer has died, first take the messages that it has sent, for example by reading its pipe
+ * to the end. If the only consumer has died, the producer must also reclaim its own number, because it is still the
+ * holder of messages that it has sent and nobody has taken. A new producer must begin after the reclaim, or with
+ * another number. Returns 0 with errno EINVAL if there is no ring.
  */
 size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder);
 
-/* What was allocated of one type since the ring's creation. */
+/* The messages of one type that were allocated since the ring's creation. */
 struct sockmalloc_ring_statistics {
     uint64_t count;   /* messages */
     uint64_t bytes;   /* the sum of the sizes of these messages */
@@ -445,13 +465,14 @@ int sockmalloc_ring_statistics(const struct sockmalloc_ring *ring, unsigned type
 
 /* The state of a ring at one moment. */
 struct sockmalloc_ring_status {
-    size_t chunk_size;      /* bytes */
-    size_t chunks;          /* of the whole ring */
-    size_t occupied;        /* chunks between the free marker and the head, in use or not */
-    uint32_t oldest_holder; /* the holder of the message before which the free marker stands, or 0 if there is none */
+    size_t chunk_size; /* bytes */
+    size_t chunks;     /* chunks of the whole ring */
+    size_t occupied;   /* chunks between the free marker and the head, whether in use or free */
+    /* the holder of the message in use at which the free marker stands, or 0 if there is none */
+    uint32_t oldest_holder;
 };
 
-/* Stores the status. Returns 0, or -1 with errno EINVAL. */
+/* Stores the ring's state in *status. Returns 0, or -1 with errno EINVAL. */
 int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc_ring_status *status);
 
 /*
@@ -461,19 +482,19 @@ int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc
  * For buffers of a server that knows what size it needs. A pool gets its memory in chunks of many blocks. A block
  * belongs to the program until the program frees it. Nothing is written into a free block. Any thread may call the
  * functions on any pool, at the same time as others, except for sockmalloc_pool_create and sockmalloc_pool_destroy: no
- * thread may use a pool before the first has returned, or when the second is called. sockmalloc_pool_alloc,
- * sockmalloc_pool_free and sockmalloc_pool_statistic may be called in signal handlers, even if the handler interrupted
- * one of these functions; they keep errno unless they fail. A handler that interrupted its own thread in a step that
- * needs the pool's lock may find that no block can be allocated. After creation, a pool makes no system calls but mmap,
- * munmap, madvise and futex.
+ * thread may use a pool before sockmalloc_pool_create has returned it, or once sockmalloc_pool_destroy is called.
+ * sockmalloc_pool_alloc, sockmalloc_pool_free and sockmalloc_pool_statistic may be called in signal handlers, even if
+ * the handler interrupted one of these functions; they keep errno unless they fail. A handler that interrupted its own
+ * thread in a step that needs the pool's lock may find that no block can be allocated. After creation, a pool makes no
+ * system calls but mmap, munmap, madvise and futex.
  *
  * The child of a fork may use the pools and the blocks of its parent. Blocks that were in magazines of the parent's
  * other threads are free in the child; that costs a step for each block of the pools, at the fork, if the parent had
  * several threads. A program must not fork in a signal handler that interrupted one of these functions.
  *
  * A thread that ends inside one of these functions, by pthread_exit or siglongjmp in a signal handler, can lose the
- * block that it was about to allocate or free until the pool is destroyed or the process forks. If it ends where it
- * held the pool's lock, as in growing, the pool cannot grow any more.
+ * block that it was about to allocate or free until the pool is destroyed or the process forks. If it ends while it
+ * holds the pool's lock, for example while the pool grows, the pool cannot grow any more.
  *
  * A block that is freed twice, an address at which no block of the pool begins, and the free of a block of a pool that
  * was destroyed end the process, after one line on stderr, by abort(). libsockmalloc-buffers.so has this group too.
@@ -484,45 +505,46 @@ struct sockmalloc_pool;
 /* The kinds of pool. The kind decides where free blocks are kept. */
 enum sockmalloc_pool_kind {
     /*
-     * Each thread has two magazines of free blocks. Most calls use only the thread's own one, without atomic
-     * instructions. When it is empty or full, threads exchange magazines, and nobody waits.
+     * Each thread has two magazines of free blocks. Most calls use only the thread's own magazines, without atomic
+     * instructions. When they cannot serve a call, threads exchange magazines, and no thread waits.
      */
     SOCKMALLOC_POOL_THREAD,
     SOCKMALLOC_POOL_LOCKFREE, /* one lock-free list for all threads; a thread tries again while others change the list
                                */
-    SOCKMALLOC_POOL_STANDARD, /* one list under a mutex; a thread that has to wait sleeps in the kernel */
+    SOCKMALLOC_POOL_STANDARD, /* one free list under a mutex; a thread that has to wait sleeps in the kernel */
     SOCKMALLOC_POOL_CPU       /* each processor has a magazine */
 };
 
 enum sockmalloc_pool_alignment {
-    SOCKMALLOC_POOL_BY_LINE, /* blocks begin at multiples of 64, without a gap between them */
-    SOCKMALLOC_POOL_BY_PAGE  /* blocks begin at pages: a block of 5,000 bytes takes two pages of 4 KiB */
+    SOCKMALLOC_POOL_BY_LINE, /* blocks begin at multiples of 64 bytes, without a gap between them */
+    SOCKMALLOC_POOL_BY_PAGE  /* blocks begin at page boundaries: a block of 5,000 bytes takes two pages of 4 KiB */
 };
 
 /*
- * When memory of free blocks is given back to the kernel, or to the pool's source. A chunk that is wholly free is given
- * back as a whole. Of other chunks, the pages in which only free blocks lie are purged (madvise). Blocks in magazines
- * keep their memory.
+ * The times at which memory of free blocks is given back to the kernel, or to the allocator that is the pool's source.
+ * A chunk that is wholly free is given back as a whole. Of other chunks, the pages in which only free blocks lie are
+ * purged (madvise). Blocks in magazines keep their memory.
  */
 enum sockmalloc_pool_returned {
     SOCKMALLOC_POOL_NEVER,
     /*
-     * When a block was free for age_ms; a block may stay for twice that long. There is no timer and no thread: every
-     * 256th free looks at a coarse clock.
+     * Memory is given back when its blocks were free for age_ms milliseconds, at the latest after twice that time. The
+     * pool has no timer and no thread for this: every 256th free reads a coarse clock.
      */
     SOCKMALLOC_POOL_BY_AGE,
-    SOCKMALLOC_POOL_AT_ONCE /* at each free; the pool then has no magazines */
+    SOCKMALLOC_POOL_AT_ONCE /* memory is given back at each free; the pool then has no magazines */
 };
 
 /* Flags of struct sockmalloc_pool_options. */
 enum {
     /*
-     * Notes for each block which code allocated it and when, for sockmalloc_pool_report and sockmalloc_pool_each, which
-     * then holds each block that it shows. Costs 16 bytes for each block, a read of the coarse clock for each
-     * allocation and an atomic instruction for each free. The kind thread has no magazines then.
+     * The pool records for each block which code allocated it, and when. sockmalloc_pool_report and
+     * sockmalloc_pool_each show this. sockmalloc_pool_each also keeps each block from being allocated again while it
+     * shows the block. Costs 16 bytes for each block, a read of the coarse clock for each allocation and an atomic
+     * instruction for each free. Pools of the kind SOCKMALLOC_POOL_THREAD have no magazines then.
      */
     SOCKMALLOC_POOL_IN_USE = 1,
-    SOCKMALLOC_POOL_KEEP_ADDRESSES = 2 /* purges pages only, and never gives a chunk back */
+    SOCKMALLOC_POOL_KEEP_ADDRESSES = 2 /* the pool only purges pages, and never gives a chunk back */
 };
 
 /*
@@ -538,20 +560,21 @@ struct sockmalloc_pool_source {
     void *context;
 };
 
-/* What sockmalloc_pool_create makes. Begin with SOCKMALLOC_POOL_OPTIONS, then change members. */
+/* The options of sockmalloc_pool_create. A program begins with SOCKMALLOC_POOL_OPTIONS, and then changes members. */
 struct sockmalloc_pool_options {
     size_t size;       /* sizeof(struct sockmalloc_pool_options) */
     size_t block;      /* bytes of a block: 1 to 1 GiB */
-    const char *name;  /* for statistics and messages, at most 31 bytes; or NULL */
+    const char *name;  /* the pool's name in statistics and messages, at most 31 bytes; or NULL */
     int kind;          /* enum sockmalloc_pool_kind */
     int alignment;     /* enum sockmalloc_pool_alignment */
     int returned;      /* enum sockmalloc_pool_returned */
     int report;        /* the descriptor that sockmalloc_pool_destroy writes its report to, or -1 */
     unsigned flags;    /* SOCKMALLOC_POOL_IN_USE, SOCKMALLOC_POOL_KEEP_ADDRESSES */
     unsigned age_ms;   /* for SOCKMALLOC_POOL_BY_AGE */
-    size_t free_limit; /* most free blocks that keep their memory, outside of magazines; 0 for no limit */
-    size_t chunk;      /* about how many bytes of blocks a chunk has, at most 1 GiB; 0 lets the pool choose */
-    struct sockmalloc_pool_source source; /* where chunks come from; NULL functions stand for the kernel */
+    size_t free_limit; /* most free blocks outside of magazines that keep their memory; 0 for no limit */
+    size_t chunk;      /* how many bytes of blocks a chunk has, approximately; at most 1 GiB; if 0, the pool chooses */
+    /* the allocator from which chunks come; if its functions are NULL, the kernel */
+    struct sockmalloc_pool_source source;
 };
 
 #define SOCKMALLOC_POOL_OPTIONS                                                                                        \
@@ -563,10 +586,11 @@ struct sockmalloc_pool_options {
     }
 
 /*
- * Makes a pool, which has no blocks yet. Returns NULL and sets errno: EINVAL if an option makes no sense, EAGAIN if the
- * process has 496 pools, ENOMEM if there is no memory. Takes 1 to 2 MiB of addresses for tables, of which the kernel
- * gives memory only to what is used. A pool can have 8,192 chunks: with the chunks that it chooses, 4 GiB of blocks up
- * to 32 KiB, and more of larger ones. Must not be called in a signal handler.
+ * Makes a pool, which has no blocks yet, and returns it. On failure, returns NULL and sets errno: EINVAL if an option
+ * makes no sense, EAGAIN if the process has 496 pools, ENOMEM if there is no memory. Takes 1 to 2 MiB of addresses for
+ * tables, of which the kernel gives memory only to what is used. A pool can have 8,192 chunks: if it chooses the size
+ * of its chunks, these hold 4 GiB of blocks of up to 32 KiB, and more of larger blocks. Must not be called in a signal
+ * handler.
  */
 struct sockmalloc_pool *sockmalloc_pool_create(const struct sockmalloc_pool_options *options);
 
@@ -574,32 +598,32 @@ struct sockmalloc_pool *sockmalloc_pool_create(const struct sockmalloc_pool_opti
  * Destroys the pool and gives all of its memory back. If blocks are in use, the pool first writes a list of them to the
  * descriptor `report` of its options; with SOCKMALLOC_POOL_IN_USE each line has the block's age and the code that
  * allocated it. The function then returns -1 with EBUSY, and the pool stays as it is. With `flags`
- * SOCKMALLOC_POOL_ALL_THE_SAME the pool is destroyed all the same, and its blocks are gone. Returns 0, or -1 with
- * EINVAL if the pool was destroyed before. Must not be called in a signal handler.
+ * SOCKMALLOC_POOL_ALL_THE_SAME the pool is destroyed although blocks are in use, and these blocks become invalid.
+ * Returns 0, or -1 with EINVAL if the pool was destroyed before. Must not be called in a signal handler.
  */
 int sockmalloc_pool_destroy(struct sockmalloc_pool *pool, unsigned flags);
 enum { SOCKMALLOC_POOL_ALL_THE_SAME = 1 };
 
 /*
- * Returns a block, whose content is undefined, or NULL: with ENOMEM if there is no memory or the pool has all of its
- * chunks, with EINVAL if the pool was destroyed. Free blocks in the private magazines of other threads cannot be
- * reached, so for a pool with little memory the other kinds are better than SOCKMALLOC_POOL_THREAD.
+ * Returns a block, whose content is undefined, or NULL: with ENOMEM if there is no memory or the pool has as many
+ * chunks as it can have, with EINVAL if the pool was destroyed. A thread cannot allocate the free blocks in the private
+ * magazines of other threads, so for a pool with little memory the other kinds are better than SOCKMALLOC_POOL_THREAD.
  */
 SOCKMALLOC_FAST_CALL void *sockmalloc_pool_alloc(struct sockmalloc_pool *pool);
 
-/* Frees a block of the pool, from any thread. Does nothing if `block` is NULL. */
+/* Frees a block of the pool. Any thread may free it. Does nothing if `block` is NULL. */
 SOCKMALLOC_FAST_CALL void sockmalloc_pool_free(struct sockmalloc_pool *pool, void *block);
 
 /*
  * Gives back the memory of all free blocks, whatever the pool's options say, except for those in private magazines of
- * other threads. Returns the number of bytes given back; 0 while the pool is pinned or walked, and 0 with EINVAL if the
- * pool was destroyed. Must not be called in a signal handler.
+ * other threads. Returns the number of bytes given back; 0 while the pool is pinned (sockmalloc_pool_pin) or
+ * sockmalloc_pool_each walks it, and 0 with EINVAL if the pool was destroyed. Must not be called in a signal handler.
  */
 size_t sockmalloc_pool_trim(struct sockmalloc_pool *pool);
 
 /*
- * Stores one figure of the pool in *value. Returns 0, or -1 with EINVAL if there is no such figure. Other threads go on
- * meanwhile. Takes time in proportion to the chunks and threads of the pool.
+ * Stores the figure of the pool that has this name in *value. Returns 0, or -1 with EINVAL if there is no such figure.
+ * Other threads may allocate and free meanwhile. Takes time in proportion to the chunks and threads of the pool.
  *
  *   live       blocks  blocks in use
  *   cached     blocks  free blocks in the magazines of threads or of processors
@@ -621,7 +645,7 @@ size_t sockmalloc_pool_trim(struct sockmalloc_pool *pool);
  */
 int sockmalloc_pool_statistic(struct sockmalloc_pool *pool, const char *name, uint64_t *value);
 
-/* A block in use. `caller` and `taken_at` are 0 without SOCKMALLOC_POOL_IN_USE. */
+/* A block in use, as sockmalloc_pool_each shows it. `caller` and `taken_at` are 0 without SOCKMALLOC_POOL_IN_USE. */
 struct sockmalloc_pool_use {
     void *block;
     const void *caller; /* the return address of the call that allocated the block */
@@ -630,10 +654,10 @@ struct sockmalloc_pool_use {
 typedef int sockmalloc_pool_visit(void *context, const struct sockmalloc_pool_use *use);
 
 /*
- * Calls `visit` for each block in use, in the order of the blocks' chunks, while other threads allocate and free. Sees
- * every block that is in use all the time, and may or may not see one that is allocated or freed meanwhile. Stops when
- * `visit` returns anything but 0, and returns that. Returns 0 at the end, or -1 with EBUSY if another walk of this pool
- * is under way, or with EINVAL.
+ * Calls `visit` for each block in use, in the order of the blocks' chunks, while other threads allocate and free. Shows
+ * every block that is in use during the whole walk. Blocks that are allocated or freed during the walk may be shown or
+ * not. Stops when `visit` returns anything but 0, and returns this number. Returns 0 at the end, or -1 with EBUSY if
+ * another walk of this pool is under way, or with EINVAL.
  *
  * The callback may allocate and free blocks of this pool and any other, but not walk or destroy this one. During the
  * walk, no memory of the pool is given back, so every block that the callback sees can be read and written. With
@@ -641,36 +665,37 @@ typedef int sockmalloc_pool_visit(void *context, const struct sockmalloc_pool_us
  * callback itself, frees the block meanwhile, the free takes effect when the callback returns. Without
  * SOCKMALLOC_POOL_IN_USE, another thread may free the block and allocate it again during the callback. In either case
  * the block may have been freed by its owner, or not been initialised yet, so a program needs a word in the block that
- * tells, and that survives a free: the pool does not write to blocks. If the callback does not return, by longjmp or
- * pthread_exit, no further walk is possible.
+ * says if the content is valid. The word outlasts a free, because the pool does not write to blocks. If the callback
+ * does not return, by longjmp or pthread_exit, no further walk is possible.
  */
 int sockmalloc_pool_each(struct sockmalloc_pool *pool, sockmalloc_pool_visit *visit, void *context);
 
 /*
- * Writes the list of blocks in use to a descriptor, one line for each. Returns 0, or -1 if not all of it could be
- * written, with errno EINVAL if the pool was destroyed.
+ * Writes the list of the blocks in use to a descriptor, with one line for each block. Returns 0, or -1 if not all of it
+ * could be written, with errno EINVAL if the pool was destroyed.
  */
 int sockmalloc_pool_report(struct sockmalloc_pool *pool, int descriptor);
 
 /*
- * While a pool is pinned, no memory of it is purged or given back, so that the kernel may use the chunks' addresses
- * (for example io_uring_register_buffers). Pins are counted: a pool that was pinned twice must be unpinned twice. Each
- * function returns 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a signal handler
- * that gets no lock.
+ * While a pool is pinned, no memory of it is purged or given back, so that the kernel may keep using the chunks' memory
+ * (for example after io_uring_register_buffers). Pins are counted: a pool that was pinned twice must be unpinned twice.
+ * Each function returns 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a signal
+ * handler that cannot get the pool's lock.
  */
 int sockmalloc_pool_pin(struct sockmalloc_pool *pool);
 int sockmalloc_pool_unpin(struct sockmalloc_pool *pool);
 
 /*
- * Calls `visit` for each chunk, with its index, its start and the bytes of its blocks. Stops when `visit` returns
- * anything but 0, and returns that. Returns 0 at the end, or -1 with EINVAL. The index of a chunk stays as it is while
- * the chunk exists; all chunks exist as long as the pool is pinned. The indices of chunks without a gap between them
- * are those of a pool that has never given a chunk back. A pool that grows gets a chunk with a new index.
+ * sockmalloc_pool_chunks calls `visit` for each chunk, with its index, its start and the number of bytes of its blocks.
+ * It stops when `visit` returns anything but 0, and returns this number. It returns 0 at the end, or -1 with EINVAL.
+ * The index of a chunk stays as it is while the chunk exists; all chunks exist as long as the pool is pinned. The
+ * indices have no gaps if the pool has never given a chunk back. When the pool grows, its new chunk has an index that
+ * no other chunk of the pool has.
  */
 typedef int sockmalloc_pool_chunk(void *context, int index, void *start, size_t length);
 int sockmalloc_pool_chunks(struct sockmalloc_pool *pool, sockmalloc_pool_chunk *visit, void *context);
 
-/* Returns the index of the chunk that an address lies in, or -1 with EINVAL if it lies in none of this pool. */
+/* Returns the index of the chunk in which an address lies, or -1 with EINVAL if it lies in no chunk of this pool. */
 int sockmalloc_pool_index(struct sockmalloc_pool *pool, const void *block);
 
 /* Returns the start of the chunk with this index, or NULL with EINVAL if there is none. */
