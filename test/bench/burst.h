@@ -10,8 +10,8 @@ enum { BURST_PIECE = 64 * 1024, BURST_PIECES = 4096 };
 
 /*
  * After the burst, requests go on for BURST_AFTER_SECONDS. In light traffic the program pauses BURST_PAUSE_MICROSECONDS
- * after each free. That still makes a few hundred calls a second, enough for an allocator that gives memory back to the
- * kernel only while malloc or free runs.
+ * after each free. Light traffic still makes a few hundred calls a second, enough for an allocator that gives memory
+ * back to the kernel only while malloc or free runs.
  */
 enum { BURST_AFTER_SECONDS = 3, BURST_PAUSE_MICROSECONDS = 5000 };
 

@@ -1,6 +1,6 @@
 # The code that scripts/bench and scripts/bench-servers share: options, the build, the rounds, and what they print.
 # SPDX-License-Identifier: BSD-2-Clause
-"""scripts/bench and scripts/bench-servers use this code, and differ only in the rows that they run."""
+"""scripts/bench and scripts/bench-servers share this code, and differ only in the rows that they run."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
 def take(
     made: argparse.ArgumentParser, table_of: Callable[[argparse.Namespace], Sequence[rows.Row]]
 ) -> argparse.Namespace:
-    """Reads the command line. `table_of` is a function that returns the rows for these options. Ends the program if
-    options contradict each other."""
+    """Reads the command line. `table_of` is a function that returns the rows that the options select. Ends the program
+    if options contradict each other."""
     arguments = made.parse_args()
     table = table_of(arguments)
     try:
@@ -199,7 +199,8 @@ def interleave(
     columns: list[peers.Allocator],
     run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
 ) -> judge.Results:
-    """Runs every row under every allocator, once in each round, and in another order in each round."""
+    """Runs every row under every allocator once in each round. The order of the allocators changes from round to
+    round."""
     results = judge.Results(frozenset(a.name for a in columns if a.pool is not None))
     progress = Progress(sum(_rounds_of(row, rounds) for row in table) * len(columns))
     try:

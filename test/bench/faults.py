@@ -35,8 +35,8 @@ class Taken:
 
 
 class _Perf:
-    """A running perf that begins to count when it gets the word for that. perf answers each word when it has acted on
-    it, so no fault after the answer is missed."""
+    """A running perf that begins to count when it gets a command to do so. perf answers each command when it has
+    carried it out, so no fault after the answer is missed."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         words, self._words = os.pipe()
@@ -66,8 +66,8 @@ class _Perf:
         self._said.close()
 
     def tell(self, word: str) -> None:
-        """Sends a word to perf, and returns when perf has answered that it has acted on it. Raises an error if perf has
-        ended."""
+        """Sends a command to perf, and returns when perf has answered that the command is carried out. Raises an error
+        if perf has ended."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._words, f"{word}\n".encode())
         if not os.read(self._answers, len("ack\n")):

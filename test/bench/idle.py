@@ -1,11 +1,12 @@
-# Measures how much memory servers still have when their load has been over for a while.
+# Measures how much memory servers still use some time after their load has ended.
 # SPDX-License-Identifier: BSD-2-Clause
 """Each server gets a load, whose answers are checked byte by byte, and is then left alone. The figures are PSS, the
-memory of a process in which a shared page counts in shares, summed over all processes of the server. `before` is read
-before the first request, `peak` is the largest value during the load, and `left` is read ten seconds after the last
-connection was closed. nginx is a proxy here whose 300 slow clients leave together. It has a row for each of four sizes
-of its buffers, and more figures: one second and three seconds after the clients have left, and the same after a second
-such burst that is followed by twenty requests a second."""
+memory of a process in which a page that n processes share counts as an nth of a page in each, summed over all processes
+of the server. `before` is read before the first request, `peak` is the largest value during the load, and `left` is
+read ten seconds after the last connection was closed. nginx is a proxy here whose 300 slow clients close their
+connections together. nginx has a row for each of four sizes of its buffers, and each row has more figures: the memory
+about one second and three seconds after the clients have left, and the same after a second such burst that is followed
+by twenty requests a second."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ from judge import OURS
 from measure import Failed
 from rows import Bound, Figure, Row
 
-# SOON_SECONDS, in seconds after the clients of nginx have left, is the time of its first figure: one second more than
-# SOCKMALLOC_DECAY_MS has by default.
+# SOON_SECONDS is the time of the first figure of nginx, in seconds after its clients have closed their connections. It
+# is one second more than the default of SOCKMALLOC_DECAY_MS.
 SOON_SECONDS = 1.25
 LATER_SECONDS = 3.0
 IDLE_SECONDS = 10.0
@@ -166,15 +167,15 @@ def _make_base(place: Place) -> None:
 
 _KINDS = {
     "starman": _Kind(
-        # The option --max-requests is so large that no worker ends after some number of requests, because a new worker
-        # would be measured instead of one that had the load.
+        # The option --max-requests is so large that no worker reaches it and ends, because then a new worker would be
+        # measured, and not one that has served the load.
         command="starman --workers 4 --max-requests 1000000 --listen 127.0.0.1:@port@ @programs@/bodies.psgi",
         load=lambda place: _http(place, gets=False),
         processes=5,
     ),
     "php": _Kind(
-        # The variable makes PHP use malloc. By default PHP has an allocator of its own, which maps its memory by
-        # itself.
+        # USE_ZEND_ALLOC=0 makes PHP use malloc. By default PHP uses an allocator of its own, which gets its memory by
+        # mmap.
         command="env USE_ZEND_ALLOC=0 @php_fpm@ -F -y @directory@/php-fpm.conf",
         load=_fastcgi,
         processes=3,
@@ -223,7 +224,7 @@ def _start(name: str, kind: _Kind, place: Place, preload: servers.Preload) -> Se
 
 
 def _is_settled(server: Server, processes: int) -> bool:
-    """Returns true if the server has the expected number of processes, if this number does not change for a moment, and
+    """Returns true if the server has the expected number of processes, if this number has not changed for a moment, and
     if each process has loaded the library."""
     tree = server.tree()
     time.sleep(SAMPLE_SECONDS)

@@ -91,9 +91,9 @@ def _bounded(results: Results, figure: Figure, best: str | None) -> tuple[str, f
 
 
 def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
-    """Returns true if this run can tell whether the figure keeps its bound: the peer that the bound names must have
-    run, or all peers if the bound is for the best one. A peer is an allocator to compare with. A figure with another
-    bound, or with none, can always be judged."""
+    """Returns true if this run can tell whether the figure keeps its bound. A peer is an allocator with which ours is
+    compared. If the bound names a peer, this peer must have run. If the bound is relative to the best peer, all peers
+    must have run. A figure with a fixed bound, or without a bound, can always be judged."""
     bound = figure.bound
     if bound is None or bound.against is None:
         return True

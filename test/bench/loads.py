@@ -52,7 +52,8 @@ class Http:
 
 @dataclass(frozen=True)
 class RedisValues:
-    """A load of redis that first sets and then gets values of `size` bytes, under random ones of a thousand keys."""
+    """A load of redis that first sets and then gets values of `size` bytes. The keys are chosen at random out of a
+    thousand."""
 
     size: int
     connections: int = 50

@@ -10,7 +10,8 @@ from pathlib import Path
 
 
 def _value_after(path: str, key: str) -> str:
-    """Returns the text behind `key` and a colon in a file such as /proc/cpuinfo, or an empty text if there is none."""
+    """Returns the text that follows `key` and a colon in a file such as /proc/cpuinfo, or an empty text if there is
+    none."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

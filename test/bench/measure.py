@@ -12,7 +12,7 @@ from pathlib import Path
 from peers import Allocator
 from rows import PRELOADS_BY_ITSELF, Row
 
-# the beginnings of the names of environment variables that tune an allocator or preload a library
+# names of environment variables that tune an allocator or preload a library begin with one of these
 TUNING = ("SOCKMALLOC_", "MALLOC_", "MIMALLOC_", "TCMALLOC_", "TBB_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
 # the time limit of a row in seconds, far above the slowest row, so that only a row that hangs is ended
@@ -49,7 +49,7 @@ def _check_origin(what: str, allocator: Allocator, origins: dict[str, str]) -> N
 
 
 def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
-    """Runs the row, and returns its figures by their names, except for those that this allocator cannot have."""
+    """Runs the row, and returns its figures as a dictionary by name, without those that this allocator cannot have."""
     what = f"{row.name} with {allocator.name}"
     command = [str(program), *row.command]
     if row.group == PRELOADS_BY_ITSELF:
@@ -74,7 +74,7 @@ def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
     if done.returncode != 0:
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
         raise Failed(f"{what}: ended with {how}: {complaint[-1] if complaint else 'no message'}")
-    # by this line the dynamic linker reports that it goes on without a preloaded library
+    # the dynamic linker prints this line if it goes on without a library that it could not preload
     if any("cannot be preloaded" in line for line in complaint):
         raise Failed(f"{what}: {complaint[0]}")
     figures: dict[str, float] = {}

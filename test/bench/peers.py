@@ -30,8 +30,8 @@ class Peer:
 @dataclass(frozen=True)
 class Allocator:
     """An allocator to measure: the library to preload, or None for the C library's own malloc, and its version. `pool`
-    is set for a further column of sockmalloc, with another kind of pool than the default; such a column is not an
-    allocator to compare with."""
+    is set for a further column of our library, which uses this kind of pool in place of the default; our library is not
+    compared with such a column."""
 
     name: str
     library: Path | None
@@ -83,7 +83,8 @@ def added(texts: list[str]) -> list[Allocator]:
         library = Path(path).resolve()
         if not library.is_file():
             raise ValueError(f"{text}: there is no library {path or 'named'}")
-        # The dynamic linker would read a space or a colon as the end of the path, and preload nothing.
+        # a path with a space or a colon is refused, because the dynamic linker would read it as the end of the path and
+        # preload nothing
         if " " in str(library) or ":" in str(library):
             raise ValueError(f"{text}: a path with blanks or colons cannot be preloaded")
         allocators.append(Allocator(name, library, "given by --peer"))

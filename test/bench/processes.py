@@ -12,7 +12,7 @@ from pathlib import Path
 
 from measure import Failed
 
-# the positions of these fields in /proc/PID/stat, counted from behind the program's name
+# the positions of these fields in /proc/PID/stat; the first field after the program's name has the position 0
 _MINOR_FAULTS, _USER_TIME, _SYSTEM_TIME = 7, 11, 12
 
 

@@ -1,4 +1,4 @@
-/* Pins threads to processors. Processor 0 is the first of those that this program might use at its start. */
+/* Pins threads to processors. Processor 0 is the first of those that this program was permitted to use at its start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 #include "processor.h"
@@ -9,8 +9,11 @@
 
 void processor_pin(unsigned which)
 {
-    /* The processors that this program might use at its start. They are read at the first call, before there are other
-     * threads, because a new thread inherits the processors to which its creator is pinned. */
+    /*
+     * The processors that this program was permitted to use at its start. They are read at the first call of
+     * processor_pin, before there are other threads, because a new thread inherits the processors to which its creator
+     * is pinned.
+     */
     static cpu_set_t given;
     if (CPU_COUNT(&given) == 0 && sched_getaffinity(0, sizeof given, &given) != 0)
         bench_fail("sched_getaffinity");

@@ -5,9 +5,9 @@
 
 /*
  * Pins the calling thread to processor number `which`, counted from 0 among those that this program may use. Does
- * nothing if there are fewer. Two processors of a virtual machine can differ in speed by a factor of two, depending on
- * what else runs on them, so a row must not move between them. A row calls this function after the constructors of the
- * allocator have run, so that the allocator has seen all processors.
+ * nothing if it may use fewer processors. Two processors of a virtual machine can differ in speed by a factor of two,
+ * depending on what else runs on them, so a row must not move between them. A row calls this function after the
+ * constructors of the allocator have run, so that the allocator has seen all processors.
  */
 void processor_pin(unsigned which);
 

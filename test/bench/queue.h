@@ -47,7 +47,8 @@ static inline void queue_put(struct queue *queue, unsigned index, void *pointer,
         atomic_store_explicit(&queue->produced, index + 1, memory_order_release);
 }
 
-/* Removes the pointer number `index`, counted from 0, from the queue and returns it. Waits until it has been put. */
+/* Removes the pointer number `index`, counted from 0, from the queue and returns it. Waits until this pointer has been
+ * put into the queue. */
 static inline void *queue_take(struct queue *queue, unsigned index, unsigned batch)
 {
     if (index == queue->produced_seen)

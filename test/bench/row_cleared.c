@@ -2,10 +2,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * This is what the row `zeroed` would cost for reused blocks if the allocator itself took no time. The blocks are
- * written to one after the other, and then cleared by memset in one of two orders: the reverse order, in which a stack
- * would return them, or the same order, in which a queue would. One operation is a memset, and one byte written in each
- * page. Figures of different allocators differ only by noise.
+ * This row measures what the row `zeroed` would cost for reused blocks if the allocator itself took no time. The blocks
+ * are written to one after the other, and then cleared by memset in one of two orders: the reverse order, in which a
+ * stack would return them, or the same order, in which a queue would. One operation is a memset, and one byte written
+ * in each page. Figures of different allocators differ only by noise.
  */
 #include "bench.h"
 #include "blocks.h"
@@ -71,7 +71,8 @@ void row_cleared(const char *argument)
     size_t kibibytes = bench_number(argument);
     char row[32];
     blocks_choose(&cleared, kibibytes);
-    /* the distance of the blocks is their size and one page, as in the pools, whose slots have a page of headroom */
+    /* the distance between the starts of two blocks is the size of a block plus one page, as in the library's pools,
+     * where a slot has a page of headroom */
     size_t stride = cleared.size + PAGE;
     char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)

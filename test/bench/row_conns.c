@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* REQUESTS is how many requests all threads serve together, however many threads there are. */
+/* REQUESTS is how many requests all threads serve together. It does not depend on the number of threads. */
 enum { MOST_THREADS = 1000, REQUESTS = 100 * 1000, BUFFERS = 3, STACK_BYTES = 64 * 1024 };
 
 static struct step steps[STEPS];

@@ -1,4 +1,5 @@
-/* Measures the rows `drawn`: random workloads for which no allocator was tuned. scripts/bench draws their numbers. */
+/* Measures the rows `drawn`: random workloads for which no allocator was tuned. scripts/bench chooses their numbers at
+ * random. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
@@ -92,7 +93,7 @@ void row_drawn(const char *argument)
     pthread_t thread[MOST_THREADS];
     read_numbers(argument);
     double mean = draw_sizes();
-    /* so many steps take about a second if the pages are already mapped */
+    /* with this number of steps, a run takes about a second if the pages are already mapped */
     double wanted = BYTES / mean / threads + 20 * live;
     steps = wanted < MOST_STEPS ? (unsigned)wanted : MOST_STEPS;
     pthread_barrier_init(&barrier, NULL, threads + 1);

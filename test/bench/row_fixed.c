@@ -154,7 +154,7 @@ void row_fixed(const char *argument)
     bool has[SERVERS] = {pool != NULL, true, slice_alloc != NULL && slice_free != NULL, apr != NULL};
     for (unsigned turn = 0; turn < 2 * TURNS; turn++)
         for (enum server server = POOL; server < SERVERS; server++)
-            /* figures of the first half of the turns, a warm-up, are overwritten by those of the second half */
+            /* the first half of the turns is a warm-up, so its figures are overwritten by those of the second half */
             if (has[server])
                 figures[server][turn % TURNS] = measure_turn(server, live);
     for (enum server server = MALLOC; server < SERVERS; server++)

@@ -4,10 +4,10 @@
 
 /*
  * One operation is a malloc, one byte written in each page, the passage through a bounded queue, and the free. The
- * operations of all pairs count. The row is measured in parts, and the median of the parts is reported, because the
- * number of buffers in the queue changes all the time, and a thread that loses its processor delays both. The page
- * faults are those of the whole process in 200,000 operations: an allocator that does not bring the memory back to the
- * allocating thread needs new pages each time.
+ * operations of all pairs of threads count. The row is measured in parts, and the median of the parts is reported,
+ * because the number of buffers in the queue changes all the time, and if one thread of a pair loses its processor,
+ * both are delayed. The page faults are those of the whole process in 200,000 operations: an allocator that does not
+ * bring the memory back to the allocating thread needs new pages each time.
  */
 #include "bench.h"
 #include "clock.h"
@@ -87,7 +87,7 @@ static void launch(pthread_t *thread, void *(*run)(void *), struct pair *pair)
         bench_fail("handoff: pthread_create");
 }
 
-/* Returns how many buffers the first `count` pairs have produced so far, modulo 2^32. */
+/* Returns how many buffers the first `count` pairs of threads have allocated so far, modulo 2^32. */
 static unsigned produced(unsigned count)
 {
     unsigned sum = 0;

@@ -46,8 +46,8 @@ static uint64_t pauses = 88172645463325252;
  * its `late`. */
 static struct event {
     int64_t used; /* the processor time, in nanoseconds, that the waiting thread had used when the event was sent */
-    /* how much more processor time it had used when epoll_wait returned with this event; 0 if epoll_wait returned for
-     * an earlier event */
+    /* the processor time, in nanoseconds, that the waiting thread used between the sending of the event and the return
+     * of epoll_wait with it; 0 if epoll_wait returned for an earlier event */
     int64_t late;
     /* false if the sending thread may have lost its processor between reading `used` and sending, so that `used` may be
      * too small */
@@ -78,8 +78,8 @@ static void *send_events(void *argument)
     return NULL;
 }
 
-/* Waits for events until the time `end`, and sets their `late`. If several events wait together, sets it only for the
- * first of them. */
+/* Waits for events until the time `end`, and sets their `late`. If several events are pending at the same time, sets
+ * `late` only for the first of them. */
 static void wait_until(int events, int file, int64_t end)
 {
     uint32_t number[64];
@@ -107,7 +107,7 @@ static int64_t wait_disturbed(int events, int file[2])
         bench_fail("idle: pthread_create");
     wait_until(events, file[0], source.end);
     pthread_join(thread, NULL);
-    /* waits one millisecond more, for events that were sent last */
+    /* waits one millisecond more, so that the events that were sent last arrive too */
     wait_until(events, file[0], clock_wall() + 1000000);
     for (unsigned i = 0; i < MOST_EVENTS; i++) {
         if (sent[i].prompt && sent[i].late > most)

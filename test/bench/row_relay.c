@@ -49,7 +49,8 @@ static void release(void *message)
 }
 
 /*
- * Returns the message itself if there are message pages. Otherwise returns a copy of the message and frees the message.
+ * Returns the message itself if the library has message pages. Otherwise returns a copy of the message and frees the
+ * message.
  */
 static char *own(char *message)
 {
@@ -107,8 +108,8 @@ static void *pass_on(void *unused)
     return unused;
 }
 
-/* Reads all messages from the second socket. Stores the mean time and the mean processor time of a message in
- * nanoseconds, without the first messages. */
+/* Reads all messages from the second socket. Stores the mean wall-clock time and the mean processor time of a message
+ * in nanoseconds. The first messages do not count. */
 static void empty(double *wall, double *busy)
 {
     char *bytes = malloc(size);

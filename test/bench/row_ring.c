@@ -128,7 +128,8 @@ static void replace_all(uint64_t *state)
 }
 
 /*
- * Reads one byte of each cache line of the message, so that the time is that of the caches and not of adding up bytes.
+ * Reads one byte of each cache line of the message, so that the time is that of the cache accesses and not that of
+ * adding up bytes.
  */
 static void read_lines(const volatile char *message, size_t size)
 {

@@ -50,8 +50,8 @@ static void tally_since(struct tally *tally, int64_t start)
         tally->most = elapsed;
 }
 
-/* Returns the percentile of the durations, in nanoseconds and rounded up to the end of a bin: the share `share` of the
- * calls took longer. */
+/* Returns the duration that the share `share` of the calls has exceeded, in nanoseconds and rounded up to the end of a
+ * bin. */
 static int64_t tally_exceeded(const struct tally *tally, double share)
 {
     uint64_t beyond = (uint64_t)(share * (double)tally->calls);

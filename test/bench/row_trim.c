@@ -2,8 +2,11 @@
  * order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The row writes to 300 MiB of blocks and frees them in random order, all of them or all but every fourth. Then it
- * calls malloc_trim until that gives nothing more back. If the allocator keeps the pages, it has no figure. */
+/*
+ * The row writes to 300 MiB of blocks and frees them in random order, all of them or all but every fourth. Then it
+ * calls malloc_trim until malloc_trim gives nothing more back to the kernel. If the allocator keeps the pages, the row
+ * has no figure for it.
+ */
 #include "bench.h"
 #include "clock.h"
 #include "memory.h"
@@ -22,8 +25,8 @@ enum {
 
 static void *block[SCATTER_BLOCKS];
 
-/* Calls malloc_trim until it gives nothing more back. Returns how many milliseconds that took, or NAN if less than half
- * of the free blocks' memory was given back. */
+/* Calls malloc_trim until malloc_trim gives nothing more back to the kernel. Returns how many milliseconds that took,
+ * or NAN if less than half of the free blocks' memory was given back. */
 static double trim(void)
 {
     double before = memory_resident("self");

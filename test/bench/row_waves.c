@@ -23,10 +23,10 @@
 
 enum {
     WAVE_MEBIBYTES = 64,
-    LEARNT = 3,   /* these first waves are not measured, so that an allocator can learn the period */
+    LEARNT = 3,   /* this number of waves at the beginning is not measured, so that an allocator can learn the period */
     WAVES = 6,    /* how many waves are measured */
     SMALLEST = 4, /* the size of the smallest blocks in KiB */
-    MIXED = 0,    /* stands in place of a size: the sizes are 4, 16, 64 and 256 KiB in turn */
+    MIXED = 0,    /* is used in place of a size: the sizes are then 4, 16, 64 and 256 KiB in turn */
     NANOSECONDS_A_MILLISECOND = 1000000,
 };
 
@@ -68,7 +68,8 @@ static long new_pages(void)
     return usage.ru_minflt;
 }
 
-/* Makes `count` waves with blocks of this size. Each wave begins `period` nanoseconds after the one before. */
+/* Runs `count` waves with blocks of `kibibytes` KiB, or of mixed sizes if it is MIXED. Each wave begins `period`
+ * nanoseconds after the one before. */
 static void waves(unsigned count, int64_t period, size_t kibibytes)
 {
     for (int64_t start = clock_wall(); count-- > 0; start += period) {

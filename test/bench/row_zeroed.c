@@ -4,9 +4,9 @@
 /*
  * One operation is a calloc, and one byte written in each page. 64 MiB of blocks are live at once. The blocks are
  * `fresh` if the process has had no block before, `reused` if the process has written to them and freed them, and
- * `purged` if it then called malloc_trim until that gave nothing more back. Frees and trims are not timed. If an
- * allocator keeps the pages in spite of malloc_trim, it has no figure for `purged`, because it would clear memory
- * instead of getting new memory from the kernel.
+ * `purged` if it then called malloc_trim until malloc_trim gave nothing more back to the kernel. Frees and trims are
+ * not timed. If an allocator keeps the pages in spite of malloc_trim, it has no figure for `purged`, because it would
+ * clear memory instead of getting new memory from the kernel.
  */
 #include "bench.h"
 #include "blocks.h"
@@ -30,7 +30,7 @@ enum {
 
 static struct blocks blocks;
 
-/* Allocates all blocks, and returns how many nanoseconds that took. */
+/* Allocates all blocks by calloc, and returns how many nanoseconds that took. */
 static int64_t take(void)
 {
     int64_t start = clock_busy();
@@ -58,8 +58,8 @@ static void give(void)
     }
 }
 
-/* Frees all blocks and calls malloc_trim. Returns true if at least half of the memory was given back; a thread's cache
- * may keep the rest. */
+/* Frees all blocks and calls malloc_trim. Returns true if the kernel got at least half of the memory back; a thread's
+ * cache may keep the rest. */
 static bool give_back(void)
 {
     double before = memory_resident("self");

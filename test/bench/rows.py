@@ -27,7 +27,7 @@ class Figure:
     """A number that a row prints. Less is better, unless `more_is_better`.
 
     A figure that is close to 0 for the best allocator has no ratio, because that would mean nothing. A figure of the
-    rows GROWTH is a point of the curve named `curve`: the one for `at` threads or live buffers.
+    rows GROWTH is a point of the curve named `curve`: the point at `at` threads or `at` live buffers.
     """
 
     name: str
@@ -41,8 +41,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One run of the benchmark program under one allocator. `most_rounds` limits how many rounds a slow row is run
-    in."""
+    """One run of the benchmark program under one allocator. `most_rounds` is the largest number of rounds in which a
+    slow row is run."""
 
     command: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -155,8 +155,8 @@ def message(size: int, way: str, bound: float) -> Row:
 
 
 def fixed(size: int, live: int) -> Row:
-    """Returns the row of a fixed-size pool. Its figures are the time of a pair, and its ratios to malloc and to GLib's
-    and APR's pools, which run in the same process."""
+    """Returns the row of a fixed-size pool. Its figures are the time of an allocation and its free, and the ratios of
+    this time to the times of malloc and of GLib's and APR's pools, which run in the same process."""
     name = f"fixed.{size}.{live}live"
     others = tuple(Figure(f"{name}.to_{other}", "ratio", Bound(1.00)) for other in ("malloc", "glib", "apr"))
     return Row(("fixed", f"{size}.{live}"), (Figure(name, "ns"), *others))
@@ -195,7 +195,7 @@ ROWS = (
             Figure("ring.reread", "ns", Bound(1.05, BEST)),
         ),
     ),
-    # a time of 0.77 of the best allocator's means 1.3 times the messages a second
+    # a bound of 0.77 times the best allocator's time means 1.3 times as many messages a second
     Row(("relay", "64"), (Figure("relay.64k", "ns", Bound(0.77, BEST)), Figure("relay.64k.busy", "ns"))),
     fixed(4096, 1),
     fixed(4096, 100),
@@ -265,7 +265,8 @@ ROWS = (
     great(131072, "128m"),
     great(1048576, "1024m"),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
-    # Single calls by one thread do not reach this bound: doc/design/decisions.md, "Message pages", has the reason.
+    # In the rows `pair`, in which one thread makes single calls, the library does not keep this bound;
+    # doc/design/decisions.md, "Message pages", has the reason.
     *(message(size, "pair", 0.70) for size in (128, 512, 1500)),
     *(message(size, "many", 0.70) for size in (128, 512, 1500)),
     *(message(size, "two", 0.70) for size in (128, 512, 1500)),

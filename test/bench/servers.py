@@ -32,8 +32,8 @@ HAPROXY_LOAD = loads.Http(sizes=(16_384, 65_536, 200_000))
 REDIS_LOADS = {"16k": loads.RedisValues(16_384), "64k": loads.RedisValues(65_536)}
 HAPROXY_THREADS = 2
 
-# BURST_SIZE is the size in bytes of a body that fills all buffers which nginx has for one request in bench-servers
-# --idle. SMALL_SIZE is that of a body which fits into one buffer.
+# BURST_SIZE is the size in bytes of a body that fills all buffers which nginx has for one request in `bench-servers
+# --idle`. SMALL_SIZE is the size of a body that fits into one buffer.
 BURST_SIZE = 1_000_000
 SMALL_SIZE = 10_000
 CONNECTIONS = 512
@@ -148,7 +148,7 @@ def _running(
                     raise Failed(f"{preload.library} is not in {name}, process {pid}")
             yield running
             status = server.stop()
-            if status not in (0, -signal.SIGTERM):  # haproxy stops with the status of a process that SIGTERM has killed
+            if status not in (0, -signal.SIGTERM):  # haproxy ends by SIGTERM itself and not with status 0
                 raise Failed(f"{name} ended with {status}:\n{server.last_words()}")
         finally:
             server.destroy()
