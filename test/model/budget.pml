@@ -2,8 +2,8 @@
  * lower them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What is modelled: src/cache/budget.c and its use by cache_set_quota. Threads raise and lower their quotas as often
- * as they like, and have none when they end. Each access to a word that threads share is one step, and spin tries
+/* What is modelled: src/cache/budget.c and its use by cache_set_quota. Each thread raises and lowers its quota any
+ * number of times, and has no quota when it ends. Each access to a word that threads share is one step, and spin tries
  * every order of steps. A comment "site" names the access in the code for which the step below it stands;
  * scripts/check-model compares the sites of the models and of the code, including memory orders.
  *

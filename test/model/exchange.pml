@@ -15,19 +15,20 @@
  * count demands. The check at the end covers all earlier states as well, because from any state all threads may end,
  * and a slot that is lost or in two places remains so.
  *
- * The public word has no tag, though magazines come back to it: a thief loads M, its owner takes M back, changes it
- * and publishes it again, and the thief's compare-and-swap succeeds. That is harmless as long as no decision depends
- * on what the thief read of M before.
+ * The public word, which holds the number of a record's public magazine, has no tag, though magazines come back to it:
+ * a thief loads the number of the magazine M, the owner of M takes M back, changes it and publishes it again, and the
+ * thief's compare-and-swap succeeds. That is harmless as long as no decision depends on what the thief read of M
+ * before.
  *
  * Steps: each access to a public word is a step of its own. The depot's full magazines of both generations, its empty
- * ones, the free slots (of both generations, purged, and never carved) and the slots that the program has are
- * modelled as sets, because stack.pml covers the stacks, and growth.pml the slots that were never used. A pop takes
- * any member, or none, which is more than the code can do. So a pop may be moved later, and a push earlier, past any
- * step of another thread: whatever that thread finds then it could have found without the move (R. J. Lipton,
- * "Reduction", 1975). Pops therefore stand in one step with the access to a public word that follows, and pushes with
- * the one before. The load of `opened`, which only rises, stands in one step with the look at a record below it. No
- * other thread reads what the caller alone holds (its private magazine, its run of new slots, or a magazine that it
- * just got), except for the hints below.
+ * ones, the free slots (of both generations, purged, and never carved) and the slots that the program has are modelled
+ * as sets, because stack.pml covers the stacks, and growth.pml the slots that were never used. A pop takes any member,
+ * or none, which is more than the code can do. So a pop may be moved later, and a push earlier, past any step of
+ * another thread: whatever that thread finds then it could have found without the move (R. J. Lipton, "Reduction",
+ * 1975). Pops therefore stand in one step with the access to a public word that follows, and pushes with the one
+ * before. The load of `opened`, which only rises, stands in one step with the look at a record below it. No other
+ * thread reads what a thread alone holds (its private magazine, its run of new slots, or a magazine that it just got),
+ * except for the hints below.
  *
  * What is left out, and why that is sound:
  *  - Numbers: THREADS, SLOTS, MAGAZINES and QUOTA are small. Only its owner and thieves access a public word, and a
@@ -74,7 +75,7 @@
 #define QUOTA 2
 #endif
 
-#define NONE 0 /* NULL, because magazines and slots are numbered from 1 */
+#define NONE 0 /* stands for NULL: no magazine or no slot, because magazines and slots are numbered from 1 */
 #define BIT(number) (1 << (number))
 #define HAS(set, number) (((set) & BIT(number)) != 0)
 #define WITH(set, number) ((set) | BIT(number))
@@ -89,14 +90,14 @@ typedef magazine_record {
 }
 
 magazine_record magazine[MAGAZINES + 1];
-byte public_magazine[THREADS]; /* the public magazine of each record */
+byte public_magazine[THREADS]; /* the number of each record's public magazine, or NONE */
 
-byte opened; /* how many records were ever used */
+byte opened; /* how many records were ever used by a thread */
 byte closed; /* the set of records without a thread */
 byte depot_full; /* the set of the depot's magazines that have slots; depot_empty is the set of its empty magazines */
 byte depot_empty;
-/* sets of slots: `free_slots` has those that are on the bucket's stacks or not carved, `live` those that the program
- * has */
+/* sets of slots: `free_slots` has the slots that are on the bucket's stacks or not yet carved, `live` those that the
+ * program has allocated */
 byte free_slots;
 byte live;
 
@@ -104,7 +105,7 @@ byte held; /* the set of magazines that threads hold, including the private ones
 
 byte before, number, place, found; /* these variables are used within one step only, and are 0 after it */
 
-/* True in a malloc that the thread's own two magazines cannot serve. */
+/* True within a malloc that the two magazines of the thread cannot serve. */
 #define WANTS (missed || (has_record && quota == 0))
 
 #define MINE public_magazine[mine]
@@ -132,7 +133,7 @@ inline check_rest()
             assert(HAS(depot_full, number) == (COUNT(number) > 0));
             do
             :: place < COUNT(number) ->
-                assert(!HAS(found, SLOT(number, place))); /* otherwise the slot is in two places */
+                assert(!HAS(found, SLOT(number, place))); /* otherwise the slot would be in two places */
                 found = WITH(found, SLOT(number, place));
                 place++
             :: else -> break
@@ -142,7 +143,7 @@ inline check_rest()
         :: else -> break
         od;
         number = 0;
-        assert(found == FROM_ONE_TO(SLOTS)); /* otherwise some slots were lost */
+        assert(found == FROM_ONE_TO(SLOTS)); /* otherwise some slots would be lost */
         found = 0
     }
 }

@@ -1,19 +1,19 @@
-/* A spin model of numbers that are used for the first time, for slots, magazines and records, and of the tables
- * behind them. */
+/* A spin model of how slots, magazines and records get numbers that were never used before, and of how the tables that
+ * have an entry for each such number become longer. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What is modelled: region_carve_front, magazine_open and the second half of cache_find_record, which all take the
- * next numbers by moving a counter, and src/memory/table.c, which first makes the tables behind those numbers
+/* What is modelled: region_carve_front, magazine_open and the second half of cache_find_record, which all take the next
+ * numbers by moving a counter, and src/memory/table.c, which first makes the entries with these numbers in the tables
  * usable. Each access to a word that threads share is one step, and so is a system call; spin tries every order of
- * steps. A comment "site" names the access in the code for which the step below it stands; scripts/check-model
- * compares the sites of the models and of the code, including memory orders. A thread takes up to WANTED
- * numbers in a row, again and again, until none is left or the kernel refuses memory, which it may do at any time.
- * The kernel also refuses if another thread has already extended the table, so that the end from which this thread
- * wants to extend it is no longer the end; this thread then waits for the other one.
+ * steps. A comment "site" names the access in the code for which the step below it stands; scripts/check-model compares
+ * the sites of the models and of the code, including memory orders. A thread takes up to WANTED numbers in a row, again
+ * and again, until none is left or the kernel refuses memory, which it may do at any time. The kernel also refuses if
+ * another thread has already extended the table, so that the end from which this thread wants to extend it is no longer
+ * the end; this thread then waits for the other one.
  *
- * What must be true: no number is taken twice, and none is skipped; a thread that has a number may use the tables
- * below it; memory that a table reports as usable is usable; a call that fails has taken nothing; and no call fails
- * because another thread was faster.
+ * What must be true: no number is taken twice, and none is skipped; a thread that has a number may use the entries of
+ * the tables up to it; memory that a table reports as usable is usable; a call that fails has taken nothing; and no
+ * call fails because another thread was faster.
  *
  * What is left out, and why that is sound:
  *  - Numbers: THREADS, NUMBERS and WANTED are small, and one unit of a table belongs to each number.
@@ -53,13 +53,13 @@
 #define BITS(from, to) ((1 << (to)) - (1 << (from)))
 
 byte taken; /* the counter: all numbers below it were taken */
-byte ready; /* the end that the table reports */
+byte ready; /* the end of the part of the table that is reported as usable */
 
 byte growing; /* how many threads are calling the kernel, or have not published its answer yet */
 
 byte mapped; /* the end of the kernel's mapping; the mapping can be extended from there only */
-byte permitted; /* a bit for each number whose part of the table may be used */
-byte somebodys; /* a bit for each number that some thread has */
+byte permitted; /* one bit for each number, set if the table's entry with this number may be used */
+byte somebodys; /* one bit for each number, set if a thread has taken the number */
 byte ended;
 
 inline leave()
@@ -96,7 +96,7 @@ inline table_extend()
     if
     :: extended ->
         atomic {
-            assert(ready == start); /* otherwise the table could shrink */
+            assert(ready == start); /* otherwise the table could become shorter */
             /* site table_publish: store ready release */
             ready = goal
         }
@@ -107,8 +107,8 @@ inline table_extend()
 #endif
 }
 
-/* Waits after a refusal. Sets `changed` if the table reaches further now. If a mapping lies where the table was to
- * grow, another thread has extended it, and then `changed` must be true. */
+/* Waits after the kernel has refused. Sets `changed` if the table is longer afterwards. If a mapping lies where the
+ * table was to grow, another thread has extended it, and then `changed` must be true. */
 inline table_await()
 {
     atomic {
@@ -150,9 +150,9 @@ inline table_await()
 }
 
 /*
- * Models table_reach and the functions that it calls. Sets `reached` if the table reaches `end`. The code first
- * requests more from the kernel than is needed, and after a refusal only the bytes that are needed. A refused call has
- * no effect, so the model makes only one call.
+ * Models table_reach and the functions that it calls. Sets `reached` if the table's usable part reaches to `end`. The
+ * code first requests more from the kernel than is needed, and after a refusal only the bytes that are needed. A
+ * refused call has no effect, so the model makes only one call.
  */
 inline table_reach(end)
 {
@@ -202,13 +202,14 @@ inline table_reach(end)
 
 inline use_numbers()
 {
-    assert((somebodys & BITS(number, number + count)) == 0); /* otherwise a number is taken twice */
+    assert((somebodys & BITS(number, number + count)) == 0); /* otherwise a number would be taken twice */
     assert((BITS(number, number + count) & ~permitted) == 0); /* otherwise an access to the table would fault */
     somebodys = somebodys | BITS(number, number + count)
 }
 
 /*
- * Takes several numbers in a row, or none. region_carve_front requests several, and takes one if it cannot have them.
+ * Takes several numbers in a row, or none. region_carve_front tries to take several, and takes one if several cannot be
+ * had.
  */
 inline take_numbers()
 {
@@ -299,7 +300,7 @@ init
     }
     atomic {
         ended == THREADS ->
-        assert(somebodys == BITS(0, taken)); /* otherwise numbers were skipped */
+        assert(somebodys == BITS(0, taken)); /* otherwise numbers would be skipped */
         assert((BITS(0, ready) & ~permitted) == 0)
     }
 }

@@ -1,10 +1,13 @@
-/* A spin model of a message page of src/buffers: a thread fills it, others free in it, and one of them recycles it. */
+/* A spin model of a message page of src/buffers: one thread allocates messages in it, other threads free them, and one
+ * thread recycles the page. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What is modelled: `held`, the one number that threads share, the counts that each thread keeps by itself, and the
- * steps at which they meet `held`. A message takes one byte. The owner allocates, frees some messages itself, hands the
- * others out, and may find the page empty and fill it again. Then it retires the page. A freer frees what was handed
- * out, and subtracts its frees at any time, or at once when nothing else holds the page. Each walker pins the page once.
+/* What is modelled: the number `held` of a page, which all threads change; the counts of messages that each thread
+ * keeps by itself; and the steps at which a thread adds a count to `held`, or subtracts one. A message takes one byte.
+ * The owner allocates, frees some messages itself, hands the others out, and may find the page empty and fill it again.
+ * Then it retires the page. A freer, which is another thread, frees messages that were handed out, and subtracts their
+ * number from `held` at any time, or at once when nothing else holds the page. A walker, which reads the messages of
+ * the page, pins the page once.
  *
  * What must be true: the page is recycled once, when no message is live and the owner has retired it, and never while
  * it is pinned. When all messages are freed and all frees are subtracted, the page is recycled.
@@ -41,7 +44,7 @@
 short held;
 byte live;      /* messages that are allocated and not yet freed */
 byte handed;    /* messages that the owner has handed out and no freer has taken */
-byte unsettled; /* frees that freers have counted and not yet subtracted */
+byte unsettled; /* frees that freers have counted, but not yet subtracted from `held` */
 bool retired;
 bool recycled;
 byte pins;

@@ -12,10 +12,10 @@
  * is on the list, and each slot that is not free has a block in use.
  *
  * What is left out, and why that is sound: the lists are sets, from which any header may be popped, because the stack
- * has a model of its own. With three blocks a slot can be
- * empty, have room before and after a block is taken, or be full. A slot is refused if all are in use. Classes share only the unused headers and the pools. Memory orders: a thread that takes a block
- * acquires what the last free of that block released, and all changes of a state are read-modify-writes but those of a
- * thread that has the header for itself.
+ * has a model of its own. With three blocks a slot can be empty, have room before and after a block is taken, or be
+ * full. A slot is refused if all are in use. Classes share only the unused headers and the pools. Memory orders: a
+ * thread that takes a block acquires what the last free of that block released, and all changes of a state are
+ * read-modify-writes but those of a thread that has the header for itself.
  *
  * Controls, each of which must make spin find a fault:
  *  TORN_TAKE    the state is loaded and stored in two steps when a block is taken
@@ -45,12 +45,12 @@
 byte state[HEADERS];
 byte slot_of[HEADERS];
 byte opened;
-byte listed; /* the headers on the list, a bit for each */
-byte unused; /* the headers on the list of unused headers */
+byte listed; /* the headers on the list of slots with room, one bit for each header */
+byte unused; /* the headers on the list of unused headers, one bit for each header */
 
-byte header_of[SLOTS]; /* the number in the slot's metadata */
+byte header_of[SLOTS]; /* the number of the header, as the slot's metadata has it */
 byte live;             /* the slots that the pools have allocated */
-byte in_use;           /* the blocks that a thread holds, a bit for each block of each slot */
+byte in_use;           /* the blocks that threads hold, one bit for each block of each slot */
 byte ended;
 
 inline push_listed()
@@ -149,7 +149,7 @@ inline take()
     od
 }
 
-/* Models packed_begin, with packed_open_header. */
+/* Models packed_begin, and packed_open_header, which it calls. */
 inline begin()
 {
     pop(unused);
@@ -306,7 +306,7 @@ inline check_rest()
         if
         :: (unused & BIT(header)) -> assert(state[header] == 0 && !(listed & BIT(header)))
         :: (listed & BIT(header)) -> assert((state[header] & LISTED) && state[header] != (FULL | LISTED))
-        :: else -> assert(state[header] == FULL) /* otherwise a slot with room is lost */
+        :: else -> assert(state[header] == FULL) /* otherwise a slot with room would be on no list */
         fi;
         assert(!(state[header] & FULL) || (live & BIT(slot_of[header])));
         header++
@@ -314,7 +314,7 @@ inline check_rest()
     od;
     do
     :: slot < SLOTS ->
-        assert(!(live & BIT(slot)) || (state[header_of[slot]] & FULL)); /* otherwise an empty slot was not freed */
+        assert(!(live & BIT(slot)) || (state[header_of[slot]] & FULL)); /* otherwise an empty slot has stayed live */
         assert(!(live & BIT(slot)) || slot_of[header_of[slot]] == slot);
         slot++
     :: else -> break

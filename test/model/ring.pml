@@ -13,12 +13,13 @@
  * written, so that the process is never ended as if the ring were damaged; the head does not pass the marker. If the
  * producer sleeps and no other thread is inside a free, then the message at the marker is in use: no wake is lost.
  *
- * What is left out, and why that is sound: CHUNKS, MOST and FREERS are small. A lap is one bit here, because two
- * positions differ by one lap at most. Holders, sizes and types pass through the ring and decide nothing in it. A
- * process that takes a message changes the holder in the state's word by a compare-and-swap that fails if the message
- * was freed. Memory orders: the argument needs that frees and the reads of the marker are acquire and release, and that
- * ring_await_free, sockmalloc_ring_free and sockmalloc_ring_reclaim use seq_cst for the state and for the number of the
- * chunk that is waited for: each thread writes one and then reads the other.
+ * What is left out, and why that is sound: CHUNKS, MOST and FREERS are small. The lap of a position, which counts how
+ * often it has gone round the ring, is one bit here, because two positions differ by one lap at most. Holders, sizes
+ * and types pass through the ring and decide nothing in it. A process that takes a message changes the holder in the
+ * state's word by a compare-and-swap that fails if the message was freed. Memory orders: the argument needs that a free
+ * releases, that the load of a state by which the marker moves acquires, and that ring_await_free, sockmalloc_ring_free
+ * and sockmalloc_ring_reclaim use seq_cst for the state and for the number of the chunk that is waited for: each thread
+ * writes one and then reads the other.
  *
  * Controls, each of which must make spin find a fault:
  *  MARKER_SKIPS  the marker also moves over messages in use
@@ -57,7 +58,8 @@ bool in_use[CHUNKS];
 byte chunks_of[CHUNKS];
 byte waiting; /* the number of the chunk that the producer waits for, plus one; 0 if it waits for none */
 
-/* what the program knows: how many chunks the message has that begins here and is in use, and which chunks it uses */
+/* what the program knows about messages in use: `held` is how many chunks the message has that begins at this chunk,
+ * and `used` is the set of chunks that messages use */
 byte held[CHUNKS];
 bool used[CHUNKS];
 
@@ -87,7 +89,7 @@ inline advance(position, count)
     fi
 }
 
-/* Notes that the message at the head is in use, and which chunks it uses. */
+/* Records that the message at the head is in use, and which chunks it has. */
 inline become_used()
 {
     if
@@ -218,7 +220,7 @@ inline ring_await_free()
                 :: else
                 fi
             };
-            !asleep /* the wait in the kernel */
+            !asleep /* the producer waits in the kernel until another thread wakes it */
         :: else
         fi;
         /* site ring_await_free: store waiting relaxed */
@@ -279,7 +281,7 @@ inline wake()
     asleep = false
 }
 
-/* Chooses any message in use, or waits for one. */
+/* Chooses any message that is in use. Waits if there is none. */
 inline choose()
 {
     if
@@ -332,7 +334,8 @@ inline ring_wake()
     fi
 }
 
-/* Another process frees what a dead one held. If the dead one has freed the message itself, only the wake is left. */
+/* Another process frees the message that a dead process held. If the dead process has freed the message itself, the
+ * producer only has to be woken. */
 inline sockmalloc_ring_reclaim()
 {
     atomic {
@@ -365,12 +368,12 @@ proctype freer()
 #endif
         if
         :: ring_wake()
-        :: sockmalloc_ring_reclaim() /* the thread died before the wake */
+        :: sockmalloc_ring_reclaim() /* the thread died after its free, and before it has woken the producer */
         fi;
 #endif
         atomic { first = 0; woken = false; inside--; check_sleep() }
     :: atomic {
-            /* the thread died with the message */
+            /* the thread died while it held the message */
             choose();
             /* site ring_reclaim_one: load state relaxed */
             /* site ring_reclaim_one: compare_exchange_weak state seq_cst relaxed */

@@ -2,17 +2,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* What is modelled: the heads {tag, number of the top item plus one}, the table of links, and the two operations
- * statement by statement. Each access to a word that threads share is one step, and spin tries every order of steps.
- * A comment "site" names the access in the code for which the step below it stands; scripts/check-model compares the
+ * statement by statement. Each access to a word that threads share is one step, and spin tries every order of steps. A
+ * comment "site" names the access in the code for which the step below it stands; scripts/check-model compares the
  * sites of the models and of the code, including memory orders. A thread pops, or pushes any item that it holds, as
- * often as it likes. It may push an item on another stack than the one that had it, as a purge does with slots and a
- * depot with magazines. All stacks of a bucket's slots share one table of links, and so do all depots. So spin also
- * tries the sequence that breaks a head without a tag: load A and its link B, sleep while other threads pop A, pop B
- * and push A, and then swap B in.
+ * often as it likes. It may push an item on another stack than the one from which the item came, as a purge does with
+ * slots and a depot with magazines. All stacks of a bucket's slots share one table of links, and so do all depots. So
+ * spin also tries the sequence that breaks a head without a tag: load A and its link B, sleep while other threads pop
+ * A, pop B and push A, and then swap B in.
  *
  * What must be true: no thread pops an item that is not on the stack or that another thread holds. At the end a walk
- * from the heads ends, and meets every item that no thread holds once, on its stack. A thread may stop after any
- * operation, so what is true at the end is true always.
+ * from the heads ends, and meets every item that no thread holds exactly once, on the stack to which the item belongs.
+ * A thread may stop after any operation, so what is true at the end is true always.
  *
  * What is left out, and why that is sound:
  *  - Numbers: an item takes part by its number only, and a step touches a head, one link and one item. So three
@@ -88,8 +88,8 @@ byte head_tag[STACKS];
 byte head_number[STACKS];
 byte link[ITEMS];
 
-byte outdated[STACKS]; /* replaces the tag: a bit for each thread that has not seen the present tag */
-/* the items that are really on each stack, a bit for each item; the links are compared with them */
+byte outdated[STACKS]; /* replaces the tag: one bit for each thread, set if the thread has not seen the present tag */
+/* the items that are really on each stack, one bit for each item; check_rest compares the links with them */
 byte on_stack[STACKS];
 byte ended;
 
@@ -105,7 +105,7 @@ inline look()
     NOT_SEEN = CURRENT(NOT_SEEN)
 }
 
-/* Models stack_swap. If the swap fails, it has loaded the head again. */
+/* Models stack_swap. If the swap fails, the head is loaded again, as by the code's compare-and-swap. */
 inline swap(wanted_tag, wanted_number)
 {
     if
@@ -179,7 +179,7 @@ inline pop()
             swap(TAG_AFTER(tag), next);
             if
             :: done ->
-                assert(ON_STACK & BIT(item)); /* otherwise another thread holds the item */
+                assert(ON_STACK & BIT(item)); /* otherwise another thread would hold the item */
                 ON_STACK = ON_STACK & ~BIT(item);
                 NOT_SEEN = OUTDATED(EVERYBODY);
                 holds = holds | BIT(item);
@@ -230,12 +230,12 @@ inline check_rest()
         do
         :: number != 0 ->
             assert(number <= ITEMS);
-            assert(!(met & BIT(number - 1))); /* otherwise there is a cycle */
+            assert(!(met & BIT(number - 1))); /* otherwise the links would form a cycle */
             met = met | BIT(number - 1);
             number = link[number - 1]
         :: else -> break
         od;
-        assert(met == ON_STACK); /* otherwise some items were lost */
+        assert(met == ON_STACK); /* otherwise some items would be lost */
         stack++
     :: else -> break
     od
