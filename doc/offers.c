@@ -1,4 +1,5 @@
-/* The subcommands and options that can be typed, from the rows of the command and of the settings. */
+/* Lists the command's subcommands and their options, from the rows of the command and of the settings. The programs
+ * that make the man page and the completions use this list. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "offers.h"
 
@@ -10,7 +11,8 @@
 #include "command/command_rows.h"
 #include "config/option.h"
 
-/* For each subcommand: if it has the settings as options, if it takes a process, and if it takes a program. */
+/* Three flags for each subcommand: it takes the library's settings as options; it takes a process; it takes a program.
+ */
 #define TAKES_run       true, false, true
 #define TAKES_check     true, true, true
 #define TAKES_compare   false, false, true

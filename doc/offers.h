@@ -1,4 +1,5 @@
-/* The subcommands and options that can be typed, from the rows of the command and of the settings. */
+/* Lists the command's subcommands and their options, from the rows of the command and of the settings. The programs
+ * that make the man page and the completions use this list. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OFFERS_H
 #define SOCKMALLOC_OFFERS_H
@@ -7,9 +8,9 @@
 
 struct command_offer {
     const char *name;
-    const char *arguments; /* one line for each way to call it */
+    const char *arguments; /* the arguments, with one line for each way to call the subcommand */
     const char *help;
-    bool takes_settings; /* true if it has the settings as options */
+    bool takes_settings; /* true if the subcommand takes the library's settings as options */
     bool takes_process;
     bool takes_program; /* true if a program and its arguments can follow the options */
 };
@@ -19,17 +20,18 @@ extern const struct command_offer command_offers[];
 
 struct option_offer {
     char name[32];
-    int letter; /* or 0 if it has none */
+    int letter; /* the option's letter, or 0 if it has none */
     const char *help;
-    const char *argument; /* or NULL if it has none */
-    bool may_lack;        /* the argument is optional; it can then only follow an = */
-    bool is_file;         /* the argument is a file */
+    const char *argument; /* the name of the option's argument, or NULL if it has none */
+    bool may_lack;        /* true if the argument is optional; it must then follow an = */
+    bool is_file;         /* true if the argument is a file */
     char words[64];       /* the words that the argument can be, each with a blank before it; or "" */
 };
 
 typedef void option_visit(const struct option_offer *offer);
 
-/* Call `visit` for each option: those of the subcommand's own rows, and those that are settings. */
+/* offers_visit_own calls `visit` for each option of the subcommand's own rows, and offers_visit_settings for each
+ * setting that the subcommand takes as an option. */
 void offers_visit_own(const struct command_offer *command, option_visit *visit);
 void offers_visit_settings(const struct command_offer *command, option_visit *visit);
 

@@ -67,7 +67,7 @@ static void print_exits(void)
 #undef EXIT
 }
 
-/* Prints the rules of `sockmalloc advise`: when each holds, and what it says. */
+/* Prints the rules of `sockmalloc advise`: under which condition each applies, and the advice that it prints. */
 static void print_advice(void)
 {
 #define ADVICE(name, setting, condition, text)                                                                         \

@@ -70,7 +70,7 @@ static void print_bash_words(const struct option_offer *offer)
 
 static void print_bash_values(void)
 {
-    /* All subcommands that take settings take the same ones. */
+    /* All subcommands that take settings take the same settings, so the first such subcommand is used. */
     const struct command_offer *command = command_offers;
     while (!command->takes_settings) {
         command++;

@@ -28,7 +28,7 @@ static stack_link links[ITEMS];
 static atomic_uint arrived;
 static _Alignas(CACHE_LINE) _Atomic unsigned turn;
 static unsigned pairs;
-static unsigned work; /* steps of a loop after each push or pop: what the program does with a buffer */
+static unsigned work; /* steps of a loop after each push or pop, in place of what a program does with a buffer */
 
 static double now(void)
 {
@@ -57,7 +57,7 @@ static double least(double one, double other)
     return one < other ? one : other;
 }
 
-/* Waits until all `count` threads are running, and returns the time. */
+/* Waits until all `count` threads are running. Returns the time in nanoseconds. */
 static double start_together(unsigned count)
 {
     atomic_fetch_add(&arrived, 1);
@@ -81,7 +81,8 @@ struct runner {
     double ended;
 };
 
-/* Takes turns with the other thread of the two: each waits for its own parity, and passes the line on. */
+/* Runs in each of two threads, which change `turn` by turns, so that its cache line moves between their processors.
+ * One thread waits for an even `turn`, the other one for an odd one. */
 static void *pass(void *argument)
 {
     struct runner *runner = argument;

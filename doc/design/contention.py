@@ -27,22 +27,24 @@ TEXT = HERE / "contention.md"
 # nanoseconds, by `contention.py --measure` on the EPYC of measurements.md
 CAS, TRANSFER = 3.6, 42.0
 
-# nanoseconds that a program works for each buffer: nothing; a short request; it fills 128 KiB or 1 MiB at 10 GB/s
+# the nanoseconds that a program works for each buffer: none; those of a short request; those of filling 128 KiB, or
+# 1 MiB, at 10 GB/s
 WORK = {"0": 0, "1 us": 1000, "13 us": 13107, "105 us": 104858}
 PROCESSORS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 STACKS = (1, 2, 4, 8)
-OPERATIONS = 2  # malloc pops, and free pushes
-# events, in the order in which they happen if they have the same time
+OPERATIONS = 2  # a malloc is one pop, and a free is one push
+# the kinds of event, in the order in which events are handled if they have the same time
 FREE, ARRIVAL, ACCESS = range(3)
 
 
 def rate(processors: int, work: float, cas: float, transfer: float) -> float:
     """Returns how many pairs of malloc and free all processors do in a nanosecond on one stack.
 
-    Each processor works for `work` nanoseconds a pair, a half of them after each operation, and half as long or half as
-    much longer by chance. An operation on a line that the processor owns takes `cas`. Any other operation sends for the
-    line, which takes `transfer`, and its owner goes on in that time. Requests wait until the line is not in use, in the
-    order in which they came. Then the line moves, which takes `transfer` again, and the operation is done."""
+    Each processor works for about `work` nanoseconds for each pair: for half of that time after each operation,
+    times a random factor from 0.5 to 1.5. An operation on a line that the processor owns takes `cas`. Any other
+    operation requests the line, which takes `transfer`, and its owner goes on in that time. Requests wait until the
+    line is not in use, in the order in which they came. Then the line moves, which takes `transfer` again, and the
+    operation is done."""
     draw = random.Random(processors)
     owner, until, now, done = 0, 0.0, 0.0, 0
     waiting: deque[int] = deque()
@@ -57,7 +59,7 @@ def rate(processors: int, work: float, cas: float, transfer: float) -> float:
         if event == ARRIVAL:
             waiting.append(processor)
         if event != ACCESS and (until > now or not waiting):
-            continue  # the line is in use, and FREE comes at its end; or nobody waits
+            continue  # the line is in use, and an event FREE follows; or no processor waits
         owner = processor if event == ACCESS else waiting.popleft()
         until = now + (cas if event == ACCESS else transfer)
         done += 1
@@ -67,7 +69,7 @@ def rate(processors: int, work: float, cas: float, transfer: float) -> float:
 
 
 def best_rate(processors: int, work: float, cas: float) -> float:
-    """Returns the rate of processors that do not disturb each other."""
+    """Returns the rate, in pairs of malloc and free a nanosecond, of processors that do not disturb each other."""
     return processors / (work + OPERATIONS * cas)
 
 
@@ -78,7 +80,7 @@ def limit(work: float, cas: float, transfer: float, stacks: int = 1) -> float:
 
 
 def share(processors: int, work: float, cas: float, transfer: float, stacks: int = 1) -> float:
-    """Returns the rate as a share of best_rate, if the processors are divided evenly among several stacks."""
+    """Returns what share of best_rate the processors reach if they are divided evenly among several stacks."""
     each = max(1, processors // stacks)
     return rate(each, work, cas, transfer) / best_rate(each, work, cas)
 
@@ -100,7 +102,7 @@ def tables(cas: float, transfer: float) -> str:
 
 
 def fault(cas: float, transfer: float) -> str | None:
-    """Returns what is wrong with the model, or None."""
+    """Returns a line that says what is wrong with the model, or None if nothing is."""
     for name, work in WORK.items():
         alone = rate(1, work, cas, transfer) / best_rate(1, work, cas)
         if not 0.98 < alone < 1.02:

@@ -30,7 +30,7 @@ struct record {
     struct sockaddr_in client;
     long due; /* the time in ms at which the answer is sent again */
     int tries;
-    bool inside; /* lies in the datagram's buffer */
+    bool inside; /* true if this record lies in the datagram's buffer, and not in a block of its own */
 };
 
 static struct record *unacknowledged;
@@ -65,7 +65,7 @@ static void drop(struct record **place)
     if (!record->inside) {
         free(record);
     }
-    free(datagram); /* and with it a record that lies inside */
+    free(datagram); /* frees the record too if it lies inside the datagram */
 }
 
 /* Sends every answer that is due, and drops those that were sent TRIES times. */
@@ -97,7 +97,8 @@ static void acknowledge(const char *number)
     }
 }
 
-/* Keeps a question as its own answer. Returns false if there is no memory for the record. */
+/* Makes the datagram of a question the answer to it, and keeps it until the client has acknowledged it. Returns false
+ * if there is no memory for the record. */
 static bool keep(char *datagram, size_t size, const struct sockaddr_in *client)
 {
     struct record *record = record_of(datagram);

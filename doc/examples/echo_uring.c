@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum { BLOCK = 16384, CONNECTIONS = 256 };
-enum step { READS, SENDS, WAITS }; /* what a connection does, which says what its next event means */
+enum step { READS, SENDS, WAITS }; /* what a connection waits for; its next event means that this is done */
 
 struct connection {
     enum step step;
@@ -31,7 +31,7 @@ struct connection {
 
 static struct io_uring ring;
 static struct sockmalloc_pool *pool;
-static struct connection acceptor; /* stands for the events of the listener */
+static struct connection acceptor; /* stands for the listener in its events, which mean that a client has connected */
 static int listener;
 
 static void require(bool works, const char *what)
@@ -84,7 +84,8 @@ static void begin(int socket)
     connection->chunk == 0 ? start_read(connection) : end(connection); /* only chunk 0 is registered */
 }
 
-/* Goes on after an event. A send has two: its result, and later that the kernel needs the buffer no more. */
+/* Starts the connection's next step after an event. A send has two events: one with its result, and a later one which
+ * says that the kernel no longer needs the buffer. */
 static void go_on(struct connection *connection, int result, unsigned flags)
 {
     if (connection->step == SENDS && (flags & IORING_CQE_F_MORE) != 0) {
@@ -121,7 +122,7 @@ int main(void)
     options.chunk = (size_t)BLOCK * CONNECTIONS;
     pool = sockmalloc_pool_create(&options);
     require(pool != NULL && io_uring_queue_init(4 * CONNECTIONS, &ring, 0) == 0, "echo_uring");
-    sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool)); /* the pool gets its first chunk */
+    sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool)); /* this makes the pool get its first chunk */
     require(sockmalloc_pool_pin(pool) == 0 && sockmalloc_pool_chunks(pool, register_chunk, NULL) == 0, "buffers");
     listener = socket(AF_INET, SOCK_STREAM, 0);
     require(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 64) == 0, "port");

@@ -27,11 +27,12 @@ enum { BUFFER = 16384, CHUNK = 16 * BUFFER, AREA = 2 << 20 };
 static char *area;
 static _Atomic size_t area_used;
 
-/* Returns the next piece of the area. The pool asks for whole chunks. */
+/* Returns the next free piece of the area, or NULL. The pool calls this function for each of its chunks. */
 static void *area_allocate(void *unused, size_t size, size_t alignment)
 {
     (void)unused;
-    size_t needed = (size + alignment - 1) / alignment * alignment; /* so each piece begins at the alignment */
+    /* sizes are rounded up, so that each piece begins at the alignment */
+    size_t needed = (size + alignment - 1) / alignment * alignment;
     size_t start = atomic_fetch_add(&area_used, needed);
     if (needed > AREA || start > AREA - needed) {
         atomic_fetch_sub(&area_used, needed);
@@ -52,7 +53,7 @@ static void area_release(void *unused, void *start, size_t size)
 
 struct connection {
     int client, server;
-    atomic_int ways; /* directions that are still open */
+    atomic_int ways; /* number of directions, from the client or from the server, that are still open */
 };
 
 static struct sockmalloc_pool *pool;
@@ -128,7 +129,8 @@ int main(int count, char **arguments)
     area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     options.block = BUFFER;
     options.chunk = CHUNK;
-    options.kind = SOCKMALLOC_POOL_LOCKFREE; /* so that no thread keeps free blocks that others need */
+    /* this kind has no magazines, so no thread keeps free blocks that others need */
+    options.kind = SOCKMALLOC_POOL_LOCKFREE;
     options.source = (struct sockmalloc_pool_source){area_allocate, area_release, NULL};
     pool = area != MAP_FAILED ? sockmalloc_pool_create(&options) : NULL;
     if (pool == NULL || target.sin_port == 0) {

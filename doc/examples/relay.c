@@ -20,13 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What the threads pass on. The last one has no bytes. */
+/* A message as the threads pass it on. The last one, which ends the threads, has NULL as its bytes. */
 struct message {
     char *bytes;
     size_t size;
 };
 
-static struct sockmalloc_message *pages; /* NULL: the relay copies */
+static struct sockmalloc_message *pages; /* NULL if the relay copies messages */
 static int to_worker[2], to_sender[2];   /* pipes that pass struct message */
 static int input, output;
 static unsigned long messages, bytes, copied, with_zero;
@@ -85,7 +85,7 @@ static void *worker(void *unused)
     struct message message;
     while (take(to_worker, &message)) {
         message = own(message);
-        with_zero += memchr(message.bytes, 0, message.size) != NULL; /* in place of what a real worker does */
+        with_zero += memchr(message.bytes, 0, message.size) != NULL; /* stands for what a real worker does */
         put(to_sender, message);
     }
     put(to_sender, message);
