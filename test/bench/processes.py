@@ -49,7 +49,8 @@ class Memory:
 
 
 def memory(program: Path, pids: Iterable[int]) -> Memory:
-    """Returns the sums over the processes of what the benchmark program prints for each in its row `memory`."""
+    """Returns the sums of two memory figures over the processes. The benchmark program prints the figures of one
+    process in its row `memory`."""
     resident, untouched = 0.0, 0.0
     for pid in pids:
         look = [str(program), "memory", str(pid)]

@@ -142,7 +142,7 @@ inline table_await()
                 break
             }
         od;
-        assert(!there || changed); /* otherwise the call fails because another thread was faster */
+        assert(!there || changed); /* otherwise the call would fail only because another thread was faster */
         there = false;
         awaited = false
     :: else

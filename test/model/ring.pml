@@ -131,7 +131,7 @@ inline ring_place()
 #endif
 }
 
-/* Only the producer writes both positions, so it may read them at once. */
+/* Only the producer writes both positions, so it may read both in one step. */
 inline ring_read()
 {
     atomic {
