@@ -1,5 +1,5 @@
-/* The limits, in bytes, on free memory: how much all caches together may hold, and how much free memory of the process
- * may keep its pages. */
+/* The budget: limits, in bytes, on the free memory of the process. One limits how much all caches together may hold,
+ * others how much free memory may keep its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/budget.h"
 

@@ -1,5 +1,5 @@
-/* The limits, in bytes, on free memory: how much all caches together may hold, and how much free memory of the process
- * may keep its pages. */
+/* The budget: limits, in bytes, on the free memory of the process. One limits how much all caches together may hold,
+ * others how much free memory may keep its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUDGET_H
 #define SOCKMALLOC_BUDGET_H
@@ -15,11 +15,11 @@
 /*
  * All numbers are bytes; each slot counts as many bytes as its capacity. A cache is charged for its quotas (the numbers
  * of slots that it may hold), no matter how many slots its magazines hold. The sum of all charges never exceeds
- * cache_limit, so the caches never hold more either; only after budget_limit has lowered the limit, until each thread
- * has lowered its quotas. Retained memory is the free slots that lie outside the caches and have not been purged. It is
- * counted only if SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN or SOCKMALLOC_CONTROL is set. Any thread may read and
- * change the counts without a lock. The limits are aligned words: a thread that reads one while budget_limit changes it
- * gets the old limit or the new one.
+ * cache_limit, so the caches never hold more than cache_limit. There is one exception: after budget_limit has lowered
+ * the limit, the caches may hold more until each thread has lowered its quotas. Retained memory is the free slots that
+ * lie outside the caches and have not been purged. It is counted only if SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN or
+ * SOCKMALLOC_CONTROL is set. Any thread may read and change the counts without a lock. The limits are aligned words: a
+ * thread that reads one while budget_limit changes it gets the old limit or the new one.
  */
 struct budget {
     uint64_t cache_limit; /* the largest sum of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
@@ -29,7 +29,7 @@ struct budget {
     uint64_t large_limit;
     bool counts_retained; /* true if retain_limit or large_limit was set at start-up, or may be set later */
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
-    /* may be below zero for a moment, if a slot is allocated again and this is counted before the slot's free */
+    /* the bytes of retained memory; below zero for a moment if a slot's next allocation is counted before its free */
     _Atomic int64_t retained;
     _Atomic int64_t large_retained; /* the part of `retained` that consists of slots of the large pool */
 };
@@ -42,13 +42,13 @@ void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_lim
 /* Sets the limits, and keeps the counts. It is safe in signal handlers. */
 void budget_limit(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
-/* Has retained memory counted without a limit too, so that a limit can be set later. One thread calls it at start-up
- * after budget_open, before slots are freed. */
+/* Makes the library count retained memory even if it has no limit, so that a limit can be set later. One thread calls
+ * this function at start-up after budget_open, before slots are freed. */
 void budget_count_retained(void);
 
 /*
- * Charges `bytes` for quotas of a cache. Returns false, with nothing charged, if the sum of all charges would exceed
- * cache_limit.
+ * Charges the budget `bytes` for the quotas of a cache. Returns false, with nothing charged, if the sum of all charges
+ * would exceed cache_limit.
  */
 bool budget_charge(uint64_t bytes);
 
@@ -74,8 +74,8 @@ static inline bool budget_limits_retained(void)
 }
 
 /*
- * Adds `bytes` to the retained memory: the bytes of slots with pages that have come to a depot or a stack; negative for
- * slots that have left. Price if retained memory is not counted: a load and a test.
+ * Adds `bytes` to the retained memory. `bytes` is positive for slots with pages that have come to a depot or a stack,
+ * and negative for slots that were taken from there. Price if retained memory is not counted: a load and a test.
  */
 static inline void budget_retain(int64_t bytes)
 {

@@ -15,8 +15,8 @@
 #include "memory/slots.h"
 
 /*
- * How many slots are carved at once, and how many are moved from the stack to a magazine at once. With this number, two
- * threads rarely write to the same cache line of metadata.
+ * How many slots are carved at once, and how many are moved from the stack to a magazine at once. With 16 slots side by
+ * side, two threads rarely write to the same cache line of metadata.
  */
 enum { CARVE_RUN = 16 };
 
@@ -27,7 +27,8 @@ enum { CARVE_RUN = 16 };
  */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
-/* From this bucket on, all threads may use the short path of the large pool; set by cache_set_usual. */
+/* malloc and free of this bucket, and of all larger buckets, may use the short path of the large pool, which uses a
+ * stack of free slots and does nothing else. cache_set_usual sets this number. */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
@@ -56,7 +57,7 @@ struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
 }
 
-/* Returns how many bytes of the budget a number of slots of the bucket uses. */
+/* Returns how many bytes of the budget `count` slots of the bucket use. */
 static uint64_t cache_weight(unsigned bucket, uint32_t count)
 {
     return (uint64_t)count * region.geometry[bucket].capacity;
@@ -151,8 +152,9 @@ static void cache_move(struct magazine *from, struct magazine *to, uint32_t coun
 }
 
 /*
- * Finds a magazine with slots, and makes it the caller's. It is another thread's public magazine, which counts as if it
- * had been in the depot, or else one from the depot. Returns NULL if there is none.
+ * Finds a magazine with slots, and makes the caller its owner. The magazine is another thread's public magazine, or
+ * else one from the depot. Another thread's magazine is counted as if it came from the depot. Returns NULL if there is
+ * none.
  */
 static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 {
@@ -169,9 +171,10 @@ static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Exchanges `empty`, which is an empty magazine or NULL, for a magazine with slots, but no more than the quota permits.
- * If the magazine that is found has more, its top slots are moved to `empty`, and the others go to the depot in their
- * magazine. Returns `empty` if no magazine with slots is found.
+ * Finds a magazine with slots, and returns it with no more slots than the quota permits. `empty` is an empty magazine
+ * or NULL. If the magazine that is found has too many slots, its top slots are moved to `empty`, which is returned, and
+ * the magazine goes to the depot with the other slots; otherwise `empty` goes to the depot. Returns `empty` without
+ * slots if no magazine with slots is found.
  */
 static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct magazine *empty)
 {
@@ -228,8 +231,8 @@ void *cache_take_one(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Removes the private magazine, which is empty, from the cache and returns it. If there is none, returns an empty
- * magazine from the depot, or NULL if there is no memory.
+ * Removes the private magazine, which is empty, from the cache and returns it. If the cache has no private magazine,
+ * returns an empty magazine from the depot, or NULL if there is no memory.
  */
 static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
 {

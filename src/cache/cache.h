@@ -34,7 +34,7 @@ static inline struct cache *cache_reach(void)
 
 /*
  * Makes the bucket's next tick come after `interval` frees. (A tick is a free at which the thread reads the clock and
- * purges a little.) The fast path of free adds 1 to `returned` of the bin, and runs a tick when that is 0
+ * purges a little.) The fast path of free adds 1 to `returned` of the bin, and runs a tick when `returned` has become 0
  * (counter_step). So cache_arm sets `returned` to minus the interval, and adds to `armed` what it has subtracted. If
  * the bucket has no private magazine, each free is a slow path anyway, and the tick comes after at most 61 frees.
  * `cache` must be the calling thread's own.
@@ -42,8 +42,8 @@ static inline struct cache *cache_reach(void)
 void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
 /*
- * Makes the next tick of each bucket come after `interval` frees of this bucket, as cache_arm does. Ticks after that
- * follow in the same interval.
+ * Makes the next tick of each bucket (a free that reads the clock) come after `interval` frees of this bucket, as
+ * cache_arm does. Later ticks of the bucket also come after `interval` frees each.
  */
 void cache_arm_all(struct cache *cache, uint32_t interval);
 
@@ -85,16 +85,17 @@ bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 void cache_set_usual(uint32_t bucket);
 
 /*
- * Notes in the cache whether pages are due to be purged. If they are, the short path of the large pool, which purges
+ * Stores in the cache if pages are due to be purged. If they are, the short path of the large pool, which purges
  * nothing, is closed for this thread. `cache` must be the calling thread's own.
  */
 void cache_set_more(struct cache *cache, bool more);
 
 /*
  * cache_force_slow makes the next malloc of each bucket take the slow path, although the private magazine has slots. It
- * reads the magazine's top and raises the floor to it. A signal handler may allocate a slot between these two steps;
- * the top is then below the floor, which also makes malloc take the slow path. cache_resume_fast lowers the floor of
- * one bucket again. It returns false if the floor was not raised. `cache` must be the calling thread's own.
+ * raises the magazine's floor, below which malloc's fast path pops no slots, to the top. A signal handler may allocate
+ * a slot after the top was read and before the floor is set; the top is then below the floor, which also makes malloc
+ * take the slow path. cache_resume_fast lowers the floor of one bucket again. It returns false if the floor was not
+ * raised. `cache` must be the calling thread's own.
  */
 void cache_force_slow(struct cache *cache);
 bool cache_resume_fast(struct cache *cache, unsigned bucket);
@@ -116,10 +117,10 @@ bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot);
  * paths of malloc and free use it. The bucket has no quota and no public magazine.
  *
  * cache_keep_spare puts such a magazine into the bin. It does nothing if the bin has one already, if the budget of
- * SOCKMALLOC_CACHE has no room for a slot of the bucket, or if no magazine can be had. cache_drop_spare takes the
- * magazine away, and its slot goes to the stack of free slots; the bin must have such a magazine (cache_has_spare).
- * cache_drop_spares does that for each bucket of which the thread has made no request since the last call, or for each
- * bucket if `all` is true.
+ * SOCKMALLOC_CACHE has no room for a slot of the bucket, or if no magazine can be had. cache_drop_spare removes the
+ * magazine, and its slot goes to the stack of free slots; the bin must have such a magazine (cache_has_spare).
+ * cache_drop_spares calls cache_drop_spare for each bucket of which the thread has made no request since the last call,
+ * or for each bucket if `all` is true.
  *
  * `cache` must be the calling thread's own. A signal handler that interrupts malloc or free must not call these
  * functions, because malloc may just have loaded the slot.
@@ -155,7 +156,7 @@ void *cache_refill_from_stack(struct cache *cache, unsigned bucket);
  */
 void *cache_carve(struct cache *cache, unsigned bucket);
 
-/* Returns how many of the new slots that were carved for this thread are not used yet. */
+/* Returns how many of the new slots that were carved for this thread have not been allocated yet. */
 static inline uint32_t cache_fresh(const struct cache *cache, unsigned bucket)
 {
     return atomic_load_explicit(&cache->tally[bucket].fresh_left, memory_order_relaxed);
@@ -164,8 +165,8 @@ static inline uint32_t cache_fresh(const struct cache *cache, unsigned bucket)
 /*
  * Frees a slot when the private magazine is full. The full magazine becomes the public one. The former public magazine
  * becomes the private one if it is not full; else it goes to the depot, and an empty magazine becomes the private one.
- * The slot is pushed there. Returns false if there is no empty magazine; the caller then still has to free the slot.
- * `cache` must be the calling thread's own, with a quota for the bucket.
+ * The freed slot is pushed onto the new private magazine. Returns false if there is no empty magazine; the caller then
+ * still has to free the slot. `cache` must be the calling thread's own, with a quota for the bucket.
  */
 bool cache_flush(struct cache *cache, unsigned bucket, void *slot);
 
@@ -177,16 +178,16 @@ bool cache_flush(struct cache *cache, unsigned bucket, void *slot);
 void *cache_take_one(struct cache *cache, unsigned bucket);
 
 /*
- * Moves public magazines of threads that sleep to the depot. A public magazine is moved if its thread has made no
- * request of the bucket since the last round, in which each cache was checked once. One call checks the next `looks`
- * caches. A new round begins at least `age` nanoseconds after the beginning of the last one. `cache` is the calling
- * thread's own, and `now` is what clock_now has returned.
+ * Moves public magazines of threads that sleep to the depot. A round checks each cache once. It moves a public magazine
+ * if the thread has made no request of the bucket since the last round. One call checks the next `looks` caches. A new
+ * round begins at least `age` nanoseconds after the beginning of the last one. `cache` is the calling thread's own, and
+ * `now` is what clock_now has returned.
  */
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
 
 /*
  * Clears what training has stored about a bucket in the cache. It is called when a thread ends, so that the next thread
- * with this record begins untrained.
+ * that gets this cache begins untrained.
  */
 void cache_begin(struct cache *cache, unsigned bucket);
 
@@ -217,8 +218,9 @@ bool cache_others_are_open(void);
 
 /*
  * Removes from the records what the caches of other threads hold, and the public magazines of the calling thread's own
- * cache, because other threads may have been stealing those. The calling thread's private magazines stay, because a
- * signal handler may have forked in the middle of a malloc or free that uses them. It runs in the child of a fork.
+ * cache, because other threads may have been stealing these public magazines at the fork. The calling thread's private
+ * magazines stay, because a signal handler may have forked in the middle of a malloc or free that uses them. It runs in
+ * the child of a fork.
  */
 void cache_isolate(void);
 
@@ -251,14 +253,14 @@ struct magazine *cache_unload(struct cache_bin *bin);
 struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine);
 
 /*
- * Frees those new slots that were carved for this thread and not used yet. They have no pages, so they go to the stack
- * of purged slots.
+ * Frees the new slots that were carved for this thread and have not been allocated yet. They have no pages, so they go
+ * to the stack of purged slots.
  */
 void cache_free_fresh(struct cache *cache, unsigned bucket);
 
 /*
- * Sets which slots were carved for this thread and are not used yet: the number of the first of them, and how many they
- * are.
+ * Sets which slots were carved for this thread and have not been allocated yet: the number of the first of them, and
+ * how many there are.
  */
 void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left);
 

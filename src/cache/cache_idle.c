@@ -15,7 +15,7 @@ static _Alignas(CACHE_LINE) _Atomic uint32_t left;
 static _Atomic uint64_t began;
 
 /*
- * Moves the public magazine of one bucket of `sleeper`, the cache of a thread that may be asleep, to the depot, if its
+ * `sleeper` is the cache of a thread that may be asleep. Moves its public magazine of one bucket to the depot, if the
  * thread has made no request of the bucket since the last round. The thread may have woken meanwhile: cache_steal may
  * be called while the owner uses its cache.
  */
@@ -71,7 +71,7 @@ void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_
     uint32_t count = LESSER(last, looks);
     if (count == 0 || !atomic_compare_exchange_strong_explicit(&left, &last, last - count, memory_order_relaxed,
                                                                memory_order_relaxed)) {
-        return; /* there is no cache left to check, or another thread is checking these */
+        return; /* all caches were checked, or other threads are checking the last ones */
     }
     for (uint32_t number = last; number > last - count; number--) {
         cache_collect(cache, cache_at(number));

@@ -29,7 +29,7 @@
  * path. When a magazine becomes the private one, its floor is magazine->slot and its ceiling is at the quota, so no
  * slot and no place is cold. cache_mark_cold moves floor and ceiling to the top. Each malloc of a cold slot then lowers
  * the floor by one place, and each free to a cold place raises the ceiling by one. cache_force_slow moves the floor
- * alone. Without a magazine all three pointers are NULL, which looks empty to malloc and full to free. So threads
+ * alone. Without a magazine all three pointers are NULL, so malloc finds it empty and free finds it full. So threads
  * without a cache and the buckets of the large pool reach the slow path without an additional test. A large bucket of
  * which the thread keeps a spare slot (cache_keep_spare) has a private magazine with room for one slot.
  *
@@ -37,11 +37,13 @@
  * to it, with the one exception of `public_magazine`.
  */
 struct cache_bin {
-    _Alignas(CACHE_LINE) _Atomic(void **) top; /* atomic, because threads that write reports read it */
+    /* atomic, because threads that write reports read `top` of other threads */
+    _Alignas(CACHE_LINE) _Atomic(void **) top;
     /* always an address inside the magazine, so that cache_private can find the magazine by it */
     void **floor;
-    void **ceiling;                             /* at most magazine->slot + quota */
-    _Atomic(struct magazine *) public_magazine; /* its owner exchanges it; other threads may only change it to NULL */
+    void **ceiling; /* at most magazine->slot + quota */
+    /* the owner of the cache exchanges this pointer; other threads may only change it to NULL */
+    _Atomic(struct magazine *) public_magazine;
     /* the result of slot_meta_owner for the thread; it is equal in all bins of a cache */
     uint32_t owner;
     uint8_t live; /* the metadata byte that a live slot of the bucket has */
@@ -59,18 +61,22 @@ struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
     struct counter armed; /* `armed` plus the bin's `returned` is the number of all frees */
-    uint32_t folded;      /* the value of requests - frees when pool_fold last updated the bucket's peak */
-    uint32_t seen;        /* the value of requests + frees when training last checked if the bucket was in use */
+    /* how many slots were in use (requests minus frees) when pool_fold last updated the bucket's peak */
+    uint32_t folded;
+    uint32_t seen; /* the sum of requests and frees when training last checked if the bucket was in use */
     /* how many slots each of the two magazines may hold; 0 if the cache has no magazines of the bucket */
     _Atomic uint32_t quota;
-    /* slow paths of the bucket since it has had no quota; after TRAINING_PROMOTION of them training sets a quota */
+    /* how many slow paths the bucket has had while the cache has no quota for it; after TRAINING_PROMOTION of them,
+     * training sets a quota */
     uint16_t score;
     /* misses and exchanges of magazines since training last changed the quota, weighted by CACHE_MISS and CACHE_SWAP */
     uint16_t want;
-    _Atomic uint32_t fresh;      /* the number of the next of the new slots that were carved for this thread */
-    _Atomic uint32_t fresh_left; /* how many of the new slots that were carved for this thread are left */
-    /* the bin's `requests` when cache_collect_idle last checked the public magazine of the bucket; for a large bucket,
-     * when cache_drop_spares last checked the spare slot */
+    /* the number of the next new slot to allocate, of those that were carved for this thread */
+    _Atomic uint32_t fresh;
+    /* how many of the new slots that were carved for this thread have not been allocated yet */
+    _Atomic uint32_t fresh_left;
+    /* how many requests the bucket had when cache_collect_idle last checked its public magazine; for a large bucket,
+     * when cache_drop_spares last checked the spare slot, the free slot that the thread keeps */
     _Atomic uint32_t watched;
     /* the smallest number of slots that a tick has found in the private magazine since training_rest last lowered
      * quotas */
@@ -87,16 +93,19 @@ enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 
 /* The data of a cache that do not belong to one bucket. Only slow paths write to them. */
 struct cache_state {
-    uint32_t events;   /* slow paths since training last lowered the quotas of unused buckets */
+    /* how many slow paths the thread has had since training last lowered the quotas of unused buckets */
+    uint32_t events;
     uint32_t victim;   /* the number of the record at which the next cache_walk begins */
     uint32_t interval; /* how many frees of a bucket lie between two ticks (frees that read the clock) */
-    /* from this bucket on, the thread may use the short path of the large pool (see cache_set_usual) */
+    /* this bucket and all larger ones may use the short path of the large pool (see cache_set_usual) */
     uint32_t usual;
     /* true if pages are due to be purged; then each malloc takes the slow path and purges a few pages */
     bool more;
-    bool hastened;    /* true if a free has made the next tick come sooner since the coarse clock last advanced */
+    /* true if, since the coarse clock last advanced, a free has made the next tick (a free that reads the clock) come
+     * sooner */
+    bool hastened;
     uint32_t awaited; /* bit b is set if pool_sample_rest has arranged that the next free of bucket b is sampled */
-    uint64_t ticked;  /* what clock_now returned at the last tick */
+    uint64_t ticked;  /* what clock_now returned at the last tick (a free that reads the clock) */
     uint64_t rested;  /* what clock_now returned when training_rest last lowered quotas */
 };
 

@@ -112,10 +112,9 @@ void cache_put_record(struct cache *cache)
 }
 
 /*
- * A thread that is not the owner of the cache changes `public_magazine` only to NULL, by compare-and-swap, and never
- * stores a magazine there. The owner changes `public_magazine` by exchange. So each magazine belongs to one thread at
- * any time. Its count is read again after the compare-and-swap, because the owner may have used the magazine since the
- * first reading.
+ * A thread that is not the owner of the cache changes `public_magazine` only to NULL, by compare-and-swap. The owner
+ * changes `public_magazine` by exchange. So each magazine belongs to one thread at any time. The magazine's count is
+ * read again after the compare-and-swap, because the owner may have used the magazine since the first reading.
  */
 struct magazine *cache_steal(struct cache *victim, unsigned bucket)
 {

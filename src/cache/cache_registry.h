@@ -49,8 +49,8 @@ struct cache *cache_at(uint32_t number);
 /* Returns how many records the table can have, not counting cache_shared. */
 uint32_t cache_capacity(void);
 
-/* These functions return the objects that say where the records lie and how many there are. `sockmalloc stat` copies
- * these objects of another process over its own. */
+/* cache_table_span returns where the object that describes the table of records lies, and cache_opened_span where the
+ * number of records lies. `sockmalloc stat` copies both objects from another process over its own. */
 struct span cache_table_span(void);
 struct span cache_opened_span(void);
 
@@ -61,9 +61,9 @@ struct span cache_opened_span(void);
 struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 
 /*
- * Looks for slots in the public magazines of a few other caches, and takes the first magazine that holds slots. Each
- * call continues where the last one ended. Returns the magazine, which the caller then owns, or NULL. `cache` is the
- * calling thread's own.
+ * Looks for slots in the public magazines of a few other caches, and removes the first magazine that holds slots from
+ * its cache. Each call continues where the last one ended. Returns the magazine, which the caller then owns, or NULL.
+ * `cache` is the calling thread's own.
  */
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 

@@ -1,4 +1,5 @@
-/* Spare slots: keeps one free slot of a large bucket in a thread's cache, and drops it again. */
+/* Spare slots: a thread may keep one free slot of a large bucket in its cache, so that the fast paths can use it. Puts
+ * the magazine for this slot into the cache, and removes it again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/budget.h"
 #include "cache/cache.h"
@@ -18,7 +19,7 @@ void cache_keep_spare(struct cache *cache, unsigned bucket)
         return;
     }
     cache_load(cache, bucket, magazine);
-    /* cache_load has set the ceiling by the quota, which is 0, so this raises it to one slot */
+    /* cache_load has set the ceiling by the quota, which is 0, so there would be no place for a slot */
     bin->ceiling = magazine->slot + 1;
 }
 

@@ -14,7 +14,9 @@ struct depot {
     struct stack empty;
 };
 
-/* Any thread may call these functions, which take no lock. A magazine counts as full if it has at least one slot. */
+/*
+ * Any thread may call the functions below, which take no lock. A magazine counts as full if it has at least one slot.
+ */
 
 /*
  * Pops a magazine with slots, and returns it. Returns NULL if the depot has none. Magazines of the young generation,

@@ -1,5 +1,6 @@
 /*
- * Magazines: arrays of free slots. A whole array is moved at once between a thread and the depot. They lie in a table.
+ * Magazines: arrays of free slots. A whole array is moved at once between a thread and the depot. All magazines lie in
+ * one table.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/magazine.h"

@@ -1,5 +1,6 @@
 /*
- * Magazines: arrays of free slots. A whole array is moved at once between a thread and the depot. They lie in a table.
+ * Magazines: arrays of free slots. A whole array is moved at once between a thread and the depot. All magazines lie in
+ * one table.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAGAZINE_H
@@ -101,8 +102,8 @@ struct span magazine_records_span(void);
 size_t magazine_capacity(void);
 
 /*
- * Makes all magazines unused, as if none had ever been opened. It runs in the child of a fork, after all caches and
- * depots have been emptied.
+ * Makes all magazines unused, as if none had ever been opened. This function runs in the child of a fork, after all
+ * caches and depots have been emptied.
  */
 void magazine_reset(void);
 

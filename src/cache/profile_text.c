@@ -1,4 +1,5 @@
-/* The text of a profile: prints it, parses it and checks it. For each profile there is exactly one valid text. */
+/* The text of a profile, the file that keeps trained quotas until the next start: prints it, parses it and checks it.
+ * The same quotas always make the same text, and no other text is valid for them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile_text.h"
 
@@ -46,8 +47,9 @@ static const char *profile_row_fault(const struct profile_row *row, size_t befor
 }
 
 /*
- * struct profile can hold a row for each power of two in range, and one more. The sizes rise from row to row, so a row
- * too many is refused before the array is full, and the loops below need not check the number of rows.
+ * A valid profile has at most one row for each power of two in range, because the sizes rise from row to row and only
+ * the last may be no power of two. struct profile has space for these rows and one more, which is refused. So the loops
+ * below need not check the number of rows.
  */
 _Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
 
@@ -69,7 +71,9 @@ bool profile_print(const struct profile *profile, struct text *text)
     return !text->cut;
 }
 
-/* If the text at `at` begins with `word`, moves `at` behind the word and returns true. Otherwise returns false. */
+/*
+ * If the text at `at` begins with `word`, moves `at` to the end of the word and returns true. Otherwise returns false.
+ */
 static bool profile_skip(const char **at, const char *word)
 {
     size_t length = strlen(word);
@@ -93,8 +97,8 @@ static bool profile_read_number(const char **at, uint32_t *number)
     return *at > start && (*start != '0' || *at == start + 1);
 }
 
-/* Parses one row and stores it behind the others, without counting it. Returns NULL, or a text that says what is wrong
- * with it. */
+/* Parses one row and stores it after the others, without counting it. Returns NULL, or a text that says what is wrong
+ * with the row. */
 static const char *profile_parse_row(const char **at, struct profile *profile)
 {
     struct profile_row *row = &profile->row[profile->count];

@@ -1,4 +1,5 @@
-/* The text of a profile: prints it, parses it and checks it. For each profile there is exactly one valid text. */
+/* The text of a profile, the file that keeps trained quotas until the next start: prints it, parses it and checks it.
+ * The same quotas always make the same text, and no other text is valid for them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROFILE_TEXT_H
 #define SOCKMALLOC_PROFILE_TEXT_H
@@ -38,7 +39,7 @@ struct profile {
 
 #define PROFILE_TITLE "sockmalloc profile "
 
-enum { PROFILE_SIZE = 512 /* the number of bytes that the longest profile and a NUL need */ };
+enum { PROFILE_SIZE = 512 /* how many bytes the longest profile and a NUL need */ };
 
 /* Prints a profile. Returns false if profile_parse would refuse the text. */
 bool profile_print(const struct profile *profile, struct text *text);

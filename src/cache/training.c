@@ -22,8 +22,8 @@ void training_open(const struct training_settings *settings)
     }
 }
 
-/* Sets a quota, and stores it as the result of training unless quotas are frozen. Misses and swaps are counted from 0
- * again. Returns false if the budget has not enough left. */
+/* Sets a quota of the cache, and stores it as the result of training unless quotas are frozen. Misses and swaps are
+ * counted from 0 again. Returns false if too little of the budget is left. */
 static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     if (!cache_set_quota(cache, bucket, quota)) {
@@ -122,9 +122,9 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
 }
 
 /*
- * Sets the first quota of a bucket: the one from the settings or the profile, or else TRAINING_FIRST, or fewer slots if
- * the budget has less left. If the budget has nothing left, another bucket loses some of its quota. Returns false if
- * the bucket gets no quota.
+ * Sets the first quota of a bucket: the quota from the settings or the profile, or else TRAINING_FIRST slots. Sets
+ * fewer slots if the budget has less left. If the budget has nothing left, another bucket loses some of its quota.
+ * Returns false if the bucket gets no quota.
  */
 static bool training_promote(struct cache *cache, unsigned bucket)
 {

@@ -31,12 +31,12 @@ enum { TRAINING_PROMOTION = 64, TRAINING_MISSES = 8, TRAINING_FIRST = 8, TRAININ
 
 /* The quotas, in slots of a magazine, that a cache gets first, and whether training may change them. */
 struct training_settings {
-    bool frozen; /* true if the first quota of a bucket never changes */
+    bool frozen; /* true if training never changes a bucket's first quota */
     /* the first quota of each bucket; 0 if the bucket gets its first quota by promotion */
     uint32_t first[BUCKET_LIMIT];
 };
 
-/* Stores the settings of training. The library calls this function at start-up. */
+/* Stores the settings of training, such as the first quotas. The library calls this function at start-up. */
 void training_open(const struct training_settings *settings);
 
 /*
@@ -55,9 +55,9 @@ void training_learn(struct cache *cache, unsigned bucket);
 /*
  * Stores how full the private magazines are, and lowers quotas that are too high. It is called at each tick (a free
  * that reads the clock); `now` is what clock_now has returned. Each time that half of SOCKMALLOC_DECAY_MS has passed,
- * it lowers quotas by what was not needed in that time. An idle bucket loses half of its quota. A bucket without swaps
- * and misses loses half of the slots that were never allocated from its private magazine, or a quarter of its quota,
- * whichever is more.
+ * the function lowers quotas by the slots that were not needed in that time. An idle bucket loses half of its quota. A
+ * bucket without swaps and misses loses half of the slots that were never allocated from its private magazine, or a
+ * quarter of its quota, whichever is more.
  */
 void training_rest(struct cache *cache, uint64_t now);
 
@@ -76,9 +76,9 @@ bool training_result(uint32_t quota[BUCKET_LIMIT]);
 void training_recall(const char *path, const struct bucket_plan *plan, uint32_t first[BUCKET_LIMIT]);
 
 /*
- * Writes the profile, unless no path is set or training has set no quota in this process. So the master process of a
- * server, which ends last, does not replace what its workers wrote. Returns false if writing failed. Signal handlers
- * may call this function.
+ * Writes the profile. Does nothing if no path is set or if training has set no quota in this process: the master
+ * process of a server, which ends last, then does not replace what its workers wrote. Returns false if writing failed.
+ * Signal handlers may call this function.
  */
 bool training_record(void);
 

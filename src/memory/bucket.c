@@ -1,4 +1,5 @@
-/* Decides which bucket (size class) serves a request, and how large its slots are. This is pure arithmetic. */
+/* Decides which bucket (size class) serves a request, and how large its slots are. The functions only compute: they use
+ * no memory but their arguments. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/bucket.h"
 
@@ -32,8 +33,8 @@ void bucket_label(struct bucket_plan *plan, unsigned bucket)
 }
 
 /*
- * Adds a bucket of `power` bytes with headroom to the plan. If that is more than the largest request of the pools,
- * makes the bucket end at that request, rounded up to whole pages.
+ * Adds a bucket of `power` bytes, with headroom, to the plan. If bucket and headroom are larger than the largest
+ * request of the pools, the capacity becomes that request, rounded up to whole pages.
  */
 static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
 {

@@ -1,4 +1,5 @@
-/* Decides which bucket (size class) serves a request, and how large its slots are. This is pure arithmetic. */
+/* Decides which bucket (size class) serves a request, and how large its slots are. The functions only compute: they use
+ * no memory but their arguments. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUCKET_H
 #define SOCKMALLOC_BUCKET_H
@@ -58,7 +59,7 @@ struct bucket_plan {
     unsigned count;
     /* the number of the first bucket of the large pool; all later buckets are also the large pool's */
     unsigned first_large;
-    /* the bucket's size in bytes: a power of two, but never more than the maximum */
+    /* the bucket's size in bytes: a power of two, or the largest request of the plan if that is less */
     size_t size[BUCKET_LIMIT];
     size_t capacity[BUCKET_LIMIT];               /* bytes of the largest request that a slot can hold, in whole pages */
     size_t stride[BUCKET_LIMIT];                 /* bytes from one slot to the next */

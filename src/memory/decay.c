@@ -7,7 +7,7 @@
 enum {
     NANOSECONDS_A_MILLISECOND = 1000000,
     EXTRA_MOST = 375 * NANOSECONDS_A_MILLISECOND,
-    MUCH = 1 << 20, /* bytes; if a purge has given back less, decay does not learn from it */
+    MUCH = 1 << 20, /* in bytes; if less was purged, decay does not change how long generations last */
 };
 
 struct decay decay = {.age = DECAY_NEVER};
@@ -33,7 +33,7 @@ bool decay_claim(enum decay_call call, uint64_t now)
 }
 
 /* Adds `bytes`, which were purged in the generation that ends now, to the bytes that the program may need again soon.
- * Leaves out what was purged so long ago that a longer generation would not have kept it. Returns the sum. */
+ * Leaves out bytes that were purged so long ago that a longer generation would not have kept them. Returns the sum. */
 static uint64_t decay_add_lost(uint64_t bytes, uint64_t now)
 {
     uint64_t lost_at = atomic_load_explicit(&decay.lost_at, memory_order_relaxed);

@@ -10,7 +10,7 @@
 
 #include "base/attributes.h"
 
-/* The kinds of calls that may purge pages: a free is DECAY_GIVE, a malloc is DECAY_TAKE. */
+/* The kinds of calls that may purge pages: a call of free is DECAY_GIVE, a call of malloc is DECAY_TAKE. */
 enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
 
 /*
@@ -23,28 +23,31 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
  *
  * A load that returns to its peak every 300 ms would need all of its pages anew each time. So decay learns: if at least
  * half of what was purged is allocated again soon, a generation lasts longer from then on, by three times its age or
- * 375 ms, whichever is less. A purge after so long a time means that the load has not returned, and generations last as
- * long as before. The times are those of decay_age and decay_learn.
+ * 375 ms, whichever is less. If much is purged even after that longer time, the load has not returned, and generations
+ * last as long as they did at first. decay_age and decay_learn compute these times.
  *
  * Any thread may use the generations without a lock. A thread that has read `young` before a change pushes its slot to
  * the generation that is old by now. The slot is then purged sooner, which does no harm.
  */
 struct decay {
-    uint64_t age;        /* how long a generation lasts at least, in nanoseconds, or DECAY_NEVER */
-    uint64_t most_extra; /* in nanoseconds: a generation lasts longer by this time while the load returns */
+    uint64_t age; /* how long a generation lasts at least, in nanoseconds, or DECAY_NEVER */
+    /* in nanoseconds: by how much longer a generation lasts while the load is known to return to its peak */
+    uint64_t most_extra;
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
     _Atomic uint64_t turned;              /* when the generations last changed places, as clock_now returned it */
     _Atomic uint64_t worked[DECAY_CALLS]; /* when a call of this kind last purged pages, as clock_now returned it */
-    _Atomic uint64_t extra;               /* 0, or most_extra if the load is known to return */
-    /* The members below count bytes. Only decay_turn uses the last three. */
-    /* purged slots that were allocated again since the generations last changed places */
+    /* in nanoseconds: most_extra if the load is known to return to its peak, otherwise 0 */
+    _Atomic uint64_t extra;
+    /* The four counts below are in bytes. Only decay_turn uses the last three members. */
+    /* the bytes of purged slots that were allocated again since the generations last changed places */
     _Alignas(CACHE_LINE) _Atomic uint64_t missed;
-    /* slots of the old generation that were purged since the generations last changed places */
+    /* the bytes of slots of the old generation that were purged since the generations last changed places */
     _Atomic uint64_t purged;
-    /* slots that were purged lately and that the program may still need again soon */
+    /* the bytes of slots that were purged lately and that the program may still need again soon */
     _Atomic uint64_t lost;
-    _Atomic uint64_t returned; /* slots that were purged before the load returned */
-    /* when many bytes were last found to have been purged, as clock_now returned it */
+    /* the value of `lost`, in bytes, when the load was last found to have returned to its peak */
+    _Atomic uint64_t returned;
+    /* when at least 1 MiB was last found to have been purged, as clock_now returned it */
     _Atomic uint64_t lost_at;
 };
 
@@ -69,7 +72,7 @@ static inline unsigned decay_old(void)
     return decay_young() ^ 1;
 }
 
-/* Returns for how many nanoseconds a generation now lasts at least, unless decay.age is DECAY_NEVER. */
+/* Returns for how many nanoseconds, at least, a generation now lasts. Meaningless if decay.age is DECAY_NEVER. */
 static inline uint64_t decay_age(void)
 {
     return decay.age + atomic_load_explicit(&decay.extra, memory_order_relaxed);
@@ -91,14 +94,14 @@ static inline void decay_count_missed(size_t bytes)
 bool decay_is_due(uint64_t now);
 
 /*
- * Returns true to one caller of each kind, among all threads, at each step of the coarse clock. That caller has to
- * purge some pages. `now` is what clock_now has returned.
+ * Returns true to one caller of each kind (malloc or free), among all threads, at each step of the coarse clock. This
+ * caller has to purge some pages. `now` is what clock_now has returned.
  */
 bool decay_claim(enum decay_call call, uint64_t now);
 
 /*
- * Makes the generations change places if the old one has lasted long enough. Then decides how long the next ones last,
- * by what was purged and needed again meanwhile. Callers call it when the old generation is empty. Returns true if it
+ * Callers call this function when the old generation is empty. If the generations have lasted long enough, makes them
+ * change places, and decides by how much was purged and needed again how long the next ones last. Returns true if it
  * has made the change; if several threads call it at once, only one of them gets true.
  */
 bool decay_turn(uint64_t now);
