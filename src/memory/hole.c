@@ -55,7 +55,7 @@ static void hole_insert(uint32_t at, uint32_t first, uint32_t pages)
     hole_set_number(hole_number() + 1);
 }
 
-/* Returns the index of the first hole that begins at `page` or behind it. */
+/* Returns the index of the first hole that begins at `page` or after it. */
 static uint32_t hole_find(uint32_t page)
 {
     uint32_t at = 0;
@@ -71,7 +71,7 @@ static bool hole_ends_at(uint32_t at, uint32_t page)
     return holes[at].first + holes[at].pages == page;
 }
 
-/* Adds a hole, and joins it with the holes that lie directly before and behind it. */
+/* Adds a hole, and joins it with the holes that end where it begins or begin where it ends. */
 static void hole_join(uint32_t first, uint32_t pages)
 {
     uint32_t at = hole_find(first);
@@ -95,8 +95,9 @@ static char *hole_start(char *range, uint32_t first)
 }
 
 /*
- * Unmaps pages if they can be mapped again later, by extending the mapping in front of them. Returns false if they
- * cannot, or if the kernel refuses. `backed` says whether the page in front of them is mapped and belongs to the range.
+ * Unmaps pages if they can be mapped again later. For this, the page before them must be mapped and belong to the range
+ * (`backed`), so that its mapping can be extended, or a hole must end there. Returns false if neither is so, if there
+ * are HOLES_MAX holes, or if the kernel refuses.
  */
 static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 {
@@ -124,8 +125,8 @@ void hole_close(uint32_t first, uint32_t pages)
 }
 
 /*
- * Maps up to `wanted` pieces of `pages` pages at the start of one hole, or one piece if memory is too short for all.
- * Returns how many pieces were mapped.
+ * Maps up to `wanted` pieces of `pages` pages each, side by side, at the start of the hole `at`, or one piece if memory
+ * is too short for all. Returns how many pieces were mapped.
  */
 static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wanted)
 {
@@ -142,7 +143,7 @@ static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wa
 
 /*
  * Maps pieces in the first hole that is long enough. If the kernel refuses because the program has mapped something
- * else in that hole, the hole is given up for good.
+ * else in that hole, the hole is never used again.
  */
 static uint32_t hole_search(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
 {

@@ -15,8 +15,8 @@
 
 /*
  * Limits on memory (RLIMIT_AS, RLIMIT_DATA, strict overcommit) count mapped addresses, so only unmapping lowers the
- * count. To claim the addresses of a hole again, the mapping before the hole is extended into the hole. The new pages
- * so inherit the name and advice of that mapping, and the two mappings become one. Each hole splits a mapping, and the
+ * count. The addresses of a hole are mapped again by extending the mapping before the hole into it. So the new pages
+ * inherit the name and advice of that mapping, and the two mappings become one. Each hole splits a mapping, and the
  * kernel allows a process 65,530 mappings; so there are HOLES_MAX holes at most, and none is made shorter than
  * HOLE_LEAST bytes.
  *
@@ -34,10 +34,9 @@ struct hole {
 /*
  * Unmaps `pages` pages from `first` on, whose slots no thread can allocate any more. `range` is the address of page 0.
  * `backed` is true if the page before `first` is mapped and belongs to the range; the hole will later be filled by
- * extending the mapping of that page. A hole that ends at `first` serves for this as well, because the two holes then
- * become one. Returns false, with nothing changed, if there is neither such a page nor such a hole, if another thread
- * is busy with holes, if there are HOLES_MAX of them, or if the kernel refuses. If it returns true, hole_close must
- * follow.
+ * extending the mapping of that page. If `backed` is false, a hole must end at `first`; the two holes then become one.
+ * Returns false, with nothing changed, if both are missing, if another thread is busy with holes, if there are
+ * HOLES_MAX holes, or if the kernel refuses. If the function returns true, the caller must call hole_close next.
  */
 bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed);
 
@@ -55,8 +54,8 @@ void hole_close(uint32_t first, uint32_t pages);
 uint32_t hole_fill(char *range, uint32_t pages, uint32_t wanted, uint32_t *first);
 
 /*
- * Forgets all holes; their addresses stay unused. This function runs in the child of a fork, because a thread of the
- * parent may have been changing the holes at the fork.
+ * Removes all holes from the list; their addresses stay unused. This function runs in the child of a fork, because a
+ * thread of the parent may have been changing the holes at the fork.
  */
 void hole_reset(void);
 

@@ -37,8 +37,8 @@ static void mapped_add(ptrdiff_t number, ptrdiff_t bytes)
     atomic_fetch_add_explicit(&live_bytes, (size_t)bytes, memory_order_relaxed);
 }
 
-/* The start and the size of the range of addresses where no mapped block may lie. Until mapped_open it contains all
- * addresses, so that no block can be made. */
+/* The start and the size of the range of addresses where no mapped block may lie, because mimalloc uses them. Until
+ * mapped_open the range contains all addresses, so that no block can be made. */
 static uintptr_t avoided;
 static size_t avoided_size = SIZE_MAX;
 
@@ -48,7 +48,7 @@ void mapped_open(uintptr_t start, size_t size)
     avoided_size = size;
 }
 
-/* Returns the entry that is `step` entries behind the one at which the search for this address begins. */
+/* Returns the entry that is `step` entries after the one at which the search for this address begins. */
 static struct mapped_block *mapped_entry(uintptr_t address, size_t step)
 {
     enum { PAGE_SHIFT = 12, BITS = 16 };
@@ -58,8 +58,8 @@ static struct mapped_block *mapped_entry(uintptr_t address, size_t step)
 }
 
 /*
- * Searches the entries for `address`. Returns the entry whose `address` is `word`, which is the address with or without
- * a mark, or NULL if there is none.
+ * Searches the table of mapped blocks from the entry at which the search for `address` begins. Returns the entry that
+ * contains `word`, which is the address with or without a mark, or NULL if there is none.
  */
 static struct mapped_block *mapped_find(uintptr_t address, uintptr_t word)
 {
@@ -132,8 +132,8 @@ static bool mapped_is_avoided(const char *start)
 }
 
 /*
- * Checks the start of a new mapping, and returns it. If the mapping lies where no block may lie, unmaps it and returns
- * NULL. Returns NULL if `start` is NULL.
+ * Checks the start of a new mapping, and returns it. If the mapping lies in the range where no mapped block may lie
+ * (mapped_open), unmaps it and returns NULL. Returns NULL if `start` is NULL.
  */
 static char *mapped_accept(char *start, size_t size)
 {
@@ -145,7 +145,7 @@ static char *mapped_accept(char *start, size_t size)
 }
 
 /*
- * Maps `size` bytes at a multiple of `alignment`: maps more bytes first, and then unmaps those before and behind the
+ * Maps `size` bytes at a multiple of `alignment`: maps more bytes first, and then unmaps those before and after the
  * aligned part. Returns NULL if the kernel refuses, and then sets *refused to true.
  */
 static char *mapped_map(size_t alignment, size_t size, bool *refused)
@@ -163,7 +163,7 @@ static char *mapped_map(size_t alignment, size_t size, bool *refused)
     return start + before;
 }
 
-/* Returns the size in bytes of the mapping for a request, or 0 if there can be no mapping so large. */
+/* Returns the size in bytes of the mapping for a request: whole pages. Returns 0 if no mapping can be so large. */
 static size_t mapped_size(size_t request)
 {
     return request <= PTRDIFF_MAX ? os_round_to_pages(request) : 0;
@@ -196,7 +196,8 @@ size_t mapped_request(const void *address)
 bool mapped_is_freed(const void *address)
 {
     uintptr_t word = (uintptr_t)address;
-    /* const is cast away because os_is_mapped has no const parameter; it only checks if the page is mapped */
+    /* the cast removes const, because os_is_mapped has no const parameter, although os_is_mapped does not write to the
+     * page */
     return word % os_page_size() == 0 && mapped_find(word, word | MAPPED_FREED) != NULL && !os_is_mapped((char *)word);
 }
 
@@ -222,8 +223,9 @@ bool mapped_free(void *address)
 }
 
 /*
- * Returns false if the kernel would place a mapping of this size where no block may lie. Maps and unmaps one to find
- * out. Returns true if the kernel refuses that, because a limit on addresses leaves no space for a second mapping.
+ * Returns false if the kernel would now place a mapping of this size in the range where no mapped block may lie
+ * (mapped_open). To find out, the function maps `size` bytes and unmaps them. Returns true if the kernel refuses to map
+ * them, because a limit on addresses may leave no space for a second mapping but let the first one move.
  */
 static bool mapped_may_move(size_t size)
 {
@@ -232,8 +234,9 @@ static bool mapped_may_move(size_t size)
 }
 
 /*
- * Makes the block of an entry, a mapping of `size` bytes at `start`, as long as the request, and moves it if it cannot
- * grow in place. Returns its address, or NULL, with nothing changed, if the kernel refuses.
+ * Makes a block long enough for a request of `request` bytes, and moves it if it cannot grow in place. `entry` is the
+ * block's entry in the table, `start` and `size` are its mapping. Returns the block's address, or NULL, with nothing
+ * changed, if the kernel refuses.
  */
 static char *mapped_extend(struct mapped_block *entry, char *start, size_t size, size_t request)
 {
@@ -255,8 +258,8 @@ static char *mapped_extend(struct mapped_block *entry, char *start, size_t size,
         mapped_set(entry, start, 0);
         return NULL;
     }
-    /* If the table is full, it has no entry of 0, so a search for the address looks at all entries and finds the block
-     * in its old entry too. */
+    /* If the table is full, the moved block keeps its old entry. A search for the new address begins at another entry,
+     * but a full table has no entry of 0 at which the search would stop, so it reaches the old entry too. */
     struct mapped_block *target = mapped_take(place);
     if (target != NULL) {
         mapped_set(entry, start, MAPPED_FREED);

@@ -25,21 +25,21 @@
 enum { MAPPED_BLOCKS = 1 << 16 };
 
 /*
- * Allows mapped blocks to be made from now on. None of them lies in the `size` bytes from `start` on, because a free
- * takes every address there for one of mimalloc's. The library calls it at start-up.
+ * Allows mapped blocks to be made from now on. None of them lies in the `size` bytes from `start` on, because free
+ * passes every address there to mimalloc. The library calls it at start-up.
  */
 void mapped_open(uintptr_t start, size_t size);
 
 /*
  * Allocates a block of `request` bytes, all zero. `alignment` is a power of two. Returns NULL if the kernel has no
- * memory, if the table is full, or before mapped_open. Stores in `refused` whether the reason was that the kernel lacks
- * memory. Price: a call of mmap and an entry of the table.
+ * memory, if the table is full, or before mapped_open. Sets *refused to true if the reason was that the kernel has no
+ * memory, and otherwise to false. Price: a call of mmap and an entry of the table.
  */
 INTERNAL void *mapped_alloc(size_t alignment, size_t request, bool *refused);
 
 /*
  * Returns how many bytes were last requested for the live block that begins at `address`, or 0 if there is none. Price:
- * some loads, fewer than MAPPED_BLOCKS.
+ * usually a few loads, at most MAPPED_BLOCKS.
  */
 INTERNAL size_t mapped_request(const void *address);
 
@@ -61,7 +61,8 @@ INTERNAL void *mapped_resize(void *address, size_t request);
 /*
  * Makes a block of `request` bytes, and moves the pages of the first `kept` bytes of a slot into the block. The slot
  * stays mapped and live, and those bytes of it then read as zero. `kept` is at most `request`. Returns NULL, with
- * nothing changed, if the kernel refuses, cannot do that (before Linux 5.7), or if the slot's memory is locked.
+ * nothing changed, if the kernel refuses, if it cannot move pages out of a mapping that stays (before Linux 5.7), or if
+ * the slot's memory is locked.
  */
 INTERNAL void *mapped_from_slot(void *slot, size_t kept, size_t request);
 

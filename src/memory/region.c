@@ -1,6 +1,6 @@
 /*
- * The region: maps the range of slots and its tables, carves slots at the front of the range, returns addresses to the
- * kernel, and finds slots.
+ * The region, which is the range of addresses in which all slots lie: maps this range and its tables, carves slots at
+ * the front of the range, returns addresses to the kernel, and finds slots.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/region.h"
@@ -31,8 +31,8 @@ static size_t region_pages(size_t size)
 }
 
 /*
- * Returns the bytes of a table that has an element of `width` bytes for each page. The first element lies `colour`
- * bytes behind the start of the table.
+ * Returns the size in bytes of a table that has an element of `width` bytes for each page. The first element lies
+ * `colour` bytes after the start of the table.
  */
 static size_t region_table_size(size_t pages, size_t width, size_t colour)
 {
@@ -76,9 +76,10 @@ static bool region_open_tables(size_t size)
 }
 
 /*
- * Returns the shift that makes the number of a link from the number of a page. The starts of any two slots lie at least
- * as many pages apart as the shortest slot has, which is a slot of the first bucket, so that many pages can share one
- * link. Fewer links lie on fewer pages that frees write to, and the kernel would copy each such page after a fork.
+ * Returns the shift that makes the number of a link from the number of a page. The shortest slots are those of the
+ * first bucket. The starts of any two slots lie at least as many pages apart as such a slot has, so this number of
+ * pages can share one link. Fewer links lie on fewer pages that frees write to, and the kernel would copy each such
+ * page after a fork.
  */
 static unsigned region_link_shift(const struct bucket_plan *plan)
 {
@@ -152,8 +153,8 @@ static bool region_reach(uint32_t end)
 }
 
 /*
- * Returns how many slots of `pages` pages can be carved from page `front` on, and makes their pages usable. Usually
- * that is `wanted`. It is fewer at the end of the range, one if memory is short, and none if there is no memory.
+ * Carves slots side by side at the front of the range. Returns how many slots were carved, and stores in `first` the
+ * number of the lowest one.
  */
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
@@ -352,7 +353,8 @@ void region_release(void)
 {
     for (unsigned i = 0; i < REGION_TABLES; i++) {
         if (region_held[i]) {
-            /* set before the release, because another thread that forks may hold the table as soon as it is released */
+            /* stored before the release, because as soon as the table is released, another thread that forks may hold
+             * it and set this to true */
             region_held[i] = false;
             table_release(tables[i]);
         }

@@ -166,15 +166,15 @@ struct place {
 INTERNAL struct place region_find(const void *address);
 
 /*
- * Returns the number of the first slot at page `from` or behind it, or REGION_END if there is none. Signal handlers may
+ * Returns the number of the first slot at page `from` or after it, or REGION_END if there is none. Signal handlers may
  * call this function.
  */
 #define REGION_END UINT32_MAX
 INTERNAL uint32_t region_next(uint32_t from);
 
 /*
- * Returns the number of the next slot behind the slot `number`, or REGION_END if there is none. Signal handlers may
- * call this function.
+ * Returns the number of the next slot after the slot `number`, or REGION_END if there is none. Signal handlers may call
+ * this function.
  */
 INTERNAL uint32_t region_after(uint32_t number);
 
@@ -232,18 +232,18 @@ uint32_t region_carved(unsigned bucket);
  */
 void region_count_live(uint32_t live[BUCKET_LIMIT]);
 
-/* Returns how many pages of the range were ever carved into slots. Behind these pages there is no slot. */
+/* Returns how many pages of the range were ever carved into slots. There is no slot after these pages. */
 uint32_t region_front(void);
 
 /*
- * Returns true if the range has no space for another slot of the largest bucket, or if something else is mapped in its
- * way. If so, a slot could not be carved for this reason and not for lack of memory.
+ * Returns true if the range has no space for another slot of the largest bucket, or if something else is mapped where
+ * the range would grow. Then a failure to carve a slot is due to this and not to a lack of memory.
  */
 bool region_is_full(void);
 
 /*
- * Returns true if less than half of the addresses that the range may ever have are carved into slots. If more are
- * carved, the library uses addresses sparingly.
+ * Returns true if less than half of the addresses that the range may ever have are carved into slots. If it returns
+ * false, the library uses addresses sparingly.
  */
 bool region_has_room(void);
 

@@ -10,11 +10,11 @@
 #include "os/os.h"
 
 /*
- * The library looks for a window from 64 to 80 TiB, if it cannot lie just below the program. These addresses are above
- * the addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and below
- * programs, libraries and stacks. The library tries RANDOM_TRIES places, which it computes from random bytes of the
- * kernel. ThreadSanitizer keeps its own memory at these addresses, and leaves 1.5 TiB for a program from 85 TiB on
- * (x86-64).
+ * The library looks for a window from 64 to 80 TiB, if the window cannot lie just below the program. These addresses
+ * are above the addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and
+ * below programs, libraries and stacks. The library tries RANDOM_TRIES places, which it computes from random bytes of
+ * the kernel. Under ThreadSanitizer, which keeps its own memory there, the library tries the 1.5 TiB from 85 TiB on
+ * that are left for a program (x86-64).
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
 static const uintptr_t lowest = (uintptr_t)(UNDER_THREAD_SANITIZER ? 0x5510 : 0x4000) << 32;
@@ -46,7 +46,8 @@ static char *reserve_random(uint64_t seed, unsigned attempt)
     return (char *)(lowest + (offset >> ALIGNMENT_SHIFT << ALIGNMENT_SHIFT));
 }
 
-/* Returns where the window will begin, or NULL if no place is free. It ends at `wished_end` if that place is free. */
+/* Returns where the window will begin, or NULL if no place is free. The window ends at `wished_end` if the place before
+ * it is free. */
 static char *reserve_choose(size_t size, char *wished_end)
 {
     if (wished_end != NULL && os_is_free(wished_end - size, size)) {

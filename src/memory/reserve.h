@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 /*
- * Chooses a window of `size` bytes. It ends just below `wished_end`, if that is not NULL and nothing is mapped there;
- * else it lies elsewhere. The function maps nothing, so the program may later map memory in the window, and each table
- * has to expect something else in its way. One thread calls this function at start-up. Returns false if the kernel has
- * no such range of addresses.
+ * Chooses a window of `size` bytes. The window ends just below `wished_end`, if that is not NULL and nothing is mapped
+ * there; else the window lies elsewhere. The function maps nothing, so the program may later map memory in the window,
+ * and each table has to expect something else in its way. One thread calls this function at start-up. Returns false if
+ * the kernel has no such range of addresses.
  */
 bool reserve_open(size_t size, char *wished_end);
 

@@ -1,4 +1,4 @@
-/* Measures how many bytes of the range are in memory, by bucket and by state of the slot. */
+/* Measures how many bytes of the range of slots are in memory, by bucket and by state of the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"
 

@@ -1,6 +1,6 @@
 /*
- * Asks the kernel which pages of this process are in memory, for residency_measure. The command `sockmalloc` has
- * another file in place of this one, which asks about the process that it measures.
+ * Gets from the kernel which pages of this process are in memory, for residency_measure. The command `sockmalloc` is
+ * built with another file in place of this one, which does so for the process that the command measures.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"

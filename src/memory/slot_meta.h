@@ -29,10 +29,10 @@ enum {
     SLOT_NEVER_USED = 0x00,
     SLOT_LIVE = 0x40,
     SLOT_FREE = 0x80,
-    SLOT_PURGED = 0xc0,  /* the slot was purged, and the kernel has confirmed that it has the pages */
+    SLOT_PURGED = 0xc0,  /* the slot was purged, and the kernel has confirmed that it has its pages back */
     SLOT_LEAVING = 0x20, /* added to SLOT_PURGED while the addresses of the slot are being unmapped */
-    /* added to SLOT_LIVE if the program keeps bookkeeping at the end of the slot; may be left set when the slot is
-     * freed */
+    /* added to SLOT_LIVE if the program keeps data of its own in the unused bytes at the end of the slot; may stay set
+     * when the slot is freed */
     SLOT_SLACK = 0x20,
     SLOT_BEGINS = 0x10, /* a slot begins at this page */
     SLOT_BUCKET_MASK = 0x0f,
@@ -40,8 +40,8 @@ enum {
 
 /*
  * The parts of the request word: the request in bytes; two bits that mark the thread that allocated the slot;
- * SLOT_GROWN, which is set if realloc has moved the block to a larger slot before; and SLOT_PACKED, which is set if the
- * slot is divided into several blocks (route/packed). An allocation clears both.
+ * SLOT_GROWN, which is set if realloc has moved the block into this slot from a smaller one; and SLOT_PACKED, which is
+ * set if the slot is divided into several blocks (route/packed). An allocation clears SLOT_GROWN and SLOT_PACKED.
  */
 #define SLOT_GROWN        UINT32_C(0x80000000)
 #define SLOT_OWNER_MASK   UINT32_C(0x60000000)
@@ -52,7 +52,7 @@ enum {
  * request word. */
 enum { SLOT_OWNERS = 4, SLOT_OWNER_SHIFT = 29 };
 
-/* Returns the state byte of a slot of this bucket in this state. */
+/* Returns the state byte of a slot of `bucket` in the state `state`. */
 static inline uint8_t slot_meta_of(unsigned state, size_t bucket)
 {
     return (uint8_t)(state | SLOT_BEGINS | bucket);
@@ -102,7 +102,8 @@ static inline bool slot_meta_is_leaving(uint8_t meta)
     return (meta & (SLOT_STATE_MASK | SLOT_LEAVING)) == (SLOT_PURGED | SLOT_LEAVING);
 }
 
-/* Returns true if the slot is live and the program keeps bookkeeping in it (route/slack.h). */
+/* Returns true if the slot is live and the program keeps data of its own in the unused bytes at its end
+ * (route/slack.h). */
 static inline bool slot_meta_has_slack(uint8_t meta)
 {
     return (meta & (SLOT_STATE_MASK | SLOT_SLACK)) == (SLOT_LIVE | SLOT_SLACK);

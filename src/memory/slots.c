@@ -1,6 +1,6 @@
 /*
- * The stacks of free slots and of purged slots of each bucket. The large pool uses nothing but these stacks; other
- * buckets have caches and depots too.
+ * The stacks of free slots and of purged slots of each bucket. The buckets of the large pool have nothing but these
+ * stacks; other buckets have caches and depots too.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/slots.h"

@@ -1,6 +1,6 @@
 /*
- * The stacks of free slots and of purged slots of each bucket. The large pool uses nothing but these stacks; other
- * buckets have caches and depots too.
+ * The stacks of free slots and of purged slots of each bucket. The buckets of the large pool have nothing but these
+ * stacks; other buckets have caches and depots too.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLOTS_H
@@ -47,7 +47,8 @@ static inline uint32_t slots_pop_free(size_t bucket)
 }
 
 /*
- * Returns the number of the slot that was freed last, or STACK_EMPTY. Another thread may have popped the slot by then.
+ * Returns the number of the slot that was freed last, or STACK_EMPTY if the bucket has no free slot. Another thread may
+ * have popped the slot when the function returns.
  */
 static inline uint32_t slots_peek_free(unsigned bucket)
 {

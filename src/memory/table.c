@@ -15,14 +15,17 @@
 enum { TABLE_STEP_MAX = 32 << 20 };
 
 /*
- * A thread whose mremap was refused checks TABLE_LOOKS times if another thread has published how far it extended the
- * table, and sleeps TABLE_NAP nanoseconds after each check. It waits for two seconds in all, because the other thread
- * may get no processor for a while.
+ * A thread whose mremap was refused waits until another thread has published how far it has extended the table: it
+ * checks this TABLE_LOOKS times, and sleeps TABLE_NAP nanoseconds after each check. These are two seconds in all,
+ * because the other thread may get no processor for a while.
  */
 enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 
-/* Counts how many times the thread is between its mremap and the store to `ready`. In a signal handler, a count above 0
- * means that the handler interrupted its thread there. */
+/*
+ * How many calls of this thread are between their mremap and the store to `ready`. More than one are possible, because
+ * a signal handler may interrupt such a call and make one itself. In a signal handler, a count above 0 means that the
+ * handler interrupted its thread there.
+ */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
 /*
@@ -73,14 +76,14 @@ static size_t table_ready(const struct table *table)
 
 /*
  * Publishes how far the table reaches. A plain store is enough, because only one thread at a time can extend the table:
- * the kernel refuses to extend it twice from one end, and other threads learn the new end by this store.
+ * the kernel refuses a second extension from the same old end, and other threads get the new end only by this store.
  */
 static void table_publish(struct table *table, size_t ready)
 {
     atomic_store_explicit(&table->ready, ready, memory_order_release);
 }
 
-/* Notes that the thread is between its mremap and the store to `ready`. table_end undoes the note. */
+/* Counts in `inside` that the thread is between its mremap and the store to `ready`. table_end ends this. */
 static void table_begin(void)
 {
     unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
@@ -94,8 +97,8 @@ static void table_end(void)
 }
 
 /*
- * Notes that the thread is about to extend the table. Returns false if another thread holds the table; the caller then
- * must not extend it. The caller must call table_leave in either case.
+ * Counts in `growing` that the thread is about to extend the table. Returns false if another thread holds the table;
+ * the caller must not extend the table then. The caller must call table_leave in either case.
  */
 static bool table_enter(struct table *table)
 {
@@ -112,8 +115,8 @@ static void table_leave(struct table *table)
 
 /*
  * Extends the table from `ready` to `goal`. The function first checks that the table still ends at `ready`, because
- * addresses inside the table may have been unmapped before table_enter. None are unmapped between table_enter and
- * table_leave.
+ * addresses inside the table may have been unmapped before table_enter. No addresses are unmapped between table_enter
+ * and table_leave.
  */
 static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
 {
@@ -129,7 +132,8 @@ static enum table_answer table_extend(struct table *table, size_t ready, size_t 
     return answer;
 }
 
-/* The table grows by an eighth of its size, but by TABLE_STEP_MAX bytes at most, and by `step` bytes at least. */
+/* Returns to which size in bytes the table should grow: by an eighth of its size, but by TABLE_STEP_MAX bytes at most,
+ * and by `step` bytes at least. While memory is tight, returns `size` in whole pages. */
 size_t table_goal(const struct table *table, size_t size)
 {
     size_t least = os_round_to_pages(size);
@@ -157,12 +161,12 @@ static bool table_is_interrupted(void)
 
 /*
  * table_grow_to calls this function after the kernel has refused to extend the table from `ready` on. Returns true if
- * another thread has extended the table meanwhile. If nothing is mapped behind the table, memory is short. If something
- * is mapped there, either another thread has extended the table and will soon publish that, or the mapping does not
- * belong to the table. In the second case `blocked` is set to the end of the table, so that no thread waits because of
- * that mapping again. If another thread publishes its extension at the last moment after all, the table no longer ends
- * at `blocked`, and `blocked` has no effect. A signal handler does not wait for the thread that it interrupted, and
- * does not set `blocked`, because other threads still have to wait.
+ * another thread has extended the table meanwhile. If nothing is mapped right after the table, memory is short. If
+ * something is mapped there, either another thread has extended the table and will soon publish its new end, or the
+ * mapping does not belong to the table. In the latter case `blocked` is set to the end of the table, so that no thread
+ * waits because of that mapping again. If another thread publishes its extension at the last moment after all, the
+ * table no longer ends at `blocked`, and `blocked` has no effect. A signal handler does not wait for the thread that it
+ * interrupted, and does not set `blocked`, because other threads still have to wait.
  */
 static bool table_await(struct table *table, size_t ready)
 {
@@ -215,8 +219,9 @@ void table_release(struct table *table)
 }
 
 /*
- * Waits until no thread holds the table. Returns false after two seconds, as in the child of a raw clone, which does
- * not have the thread that holds it. Such a child waits only once, because this function then sets `blocked`.
+ * Waits until no thread holds the table. Returns false if the table is still held after two seconds. This happens in
+ * the child of a raw clone, which does not have the thread that holds the table. Such a child waits only once, because
+ * this function then sets `blocked`.
  */
 static bool table_await_release(struct table *table)
 {
@@ -261,9 +266,9 @@ bool table_grow(struct table *table, size_t size)
 }
 
 /*
- * If another thread was extending the table when the process forked, the new pages may be mapped behind the end that
- * the child knows. They look like a mapping that does not belong to the table, so the child does not use them: the
- * kernel refuses to extend the table, and table_await then finds the table blocked.
+ * If another thread was extending the table when the process forked, the new pages may be mapped after the end of the
+ * table that the child knows. They look like a mapping that does not belong to the table, so the child does not use
+ * them: the kernel refuses to extend the table, and table_await then finds the table blocked.
  */
 void table_after_fork(struct table *table)
 {

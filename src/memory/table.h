@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 /*
- * The addresses behind the table are not reserved, so that /proc shows only the addresses that the process uses. The
+ * The addresses after the table are not reserved, so that /proc shows only the addresses that the process uses. The
  * table grows by an mremap of its last page, so the table stays one mapping, and new pages inherit its name and its
- * advice. If something else has been mapped behind the table, the kernel refuses and the table is full. The table never
- * overwrites another mapping.
+ * advice. If something else has been mapped right after the table, the kernel refuses and the table is full. The table
+ * never overwrites another mapping.
  *
  * Any thread may make the table grow at any time without a lock. If two threads make it grow at once, the kernel
  * refuses one of them. That thread waits until the other one has published how far the table reaches.
@@ -27,7 +27,7 @@ struct table {
      * holds the table
      */
     _Atomic uint32_t growing;
-    /* the value of `ready` when something else was found mapped behind the table; 0 if that has not happened */
+    /* the value of `ready` when something else was found mapped right after the table; 0 if that has not happened */
     _Atomic size_t blocked;
 };
 
@@ -65,8 +65,8 @@ void table_grow_sparingly(void);
  * needed before addresses inside the table are unmapped, because a thread that has read an older end of the table could
  * extend the table into these addresses. It is also needed before a fork, so that at the fork no thread is in the
  * middle of making the table grow. table_try_hold returns false if another thread holds the table or is making it grow.
- * table_hold waits for such threads for two seconds, and then returns false. It returns false at once if a signal
- * handler calls it that interrupted its own thread while that made a table grow.
+ * table_hold waits for such threads for two seconds, and then returns false. In a signal handler that interrupted its
+ * own thread while that thread was making a table grow, table_hold returns false at once.
  */
 bool table_try_hold(struct table *table);
 bool table_hold(struct table *table);
@@ -79,7 +79,7 @@ void table_release(struct table *table);
  */
 void table_after_fork(struct table *table);
 
-/* Returns true if something else was mapped behind the table when it last had to grow, and the table has not grown
+/* Returns true if something else was mapped right after the table when it last had to grow, and the table has not grown
  * since. */
 static inline bool table_is_blocked(const struct table *table)
 {
@@ -89,7 +89,7 @@ static inline bool table_is_blocked(const struct table *table)
 
 /*
  * Returns true if the first `size` bytes are usable. If they are not yet, makes the table grow first. Returns false if
- * it cannot grow so far, as table_grow does.
+ * table_grow fails.
  */
 static inline bool table_reach(struct table *table, size_t size)
 {

@@ -18,7 +18,8 @@
 #include "os/os_process.h"
 
 /*
- * How many processors can have records. On a processor with a higher number, slots come from the depot and the stacks.
+ * How many processors can have a record, which holds their magazines. On a processor with a higher number, slots come
+ * from the depot and the stacks.
  */
 enum { PROCESSORS_MAX = 1 << 12 };
 
@@ -100,7 +101,8 @@ void percpu_forget(void)
     for (uint32_t number = 0; number < percpu_records(); number++) {
         struct cache *record = percpu_at(number);
         for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-            /* writes only to records that were used, so that the pages of the others do not become resident */
+            /* writes only to records that hold a magazine, so that the pages of the other records do not become
+             * resident */
             if (atomic_load_explicit(&record->bin[bucket].top, memory_order_relaxed) != NULL) {
                 atomic_store_explicit(&record->bin[bucket].top, NULL, memory_order_relaxed);
             }
@@ -114,14 +116,14 @@ void percpu_reset(void)
     atomic_flag_clear_explicit(&sharing, memory_order_relaxed);
     for (uint32_t number = 0; number < percpu_records(); number++) {
         struct cache *record = percpu_at(number);
-        /* writes only to records that were used, so that the pages of the others do not become resident */
+        /* writes only to records that were used, so that the pages of the other records do not become resident */
         if (memcmp(record, &cache_none, sizeof *record) != 0) {
             memset(record, 0, sizeof *record);
         }
     }
 }
 
-/* Raises the quota of one bucket on all processors as far as `bytes` bytes of the budget allow. */
+/* Raises the quota of one bucket on all processors by as many slots as `bytes` bytes of the budget pay for. */
 static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
 {
     uint64_t price = (uint64_t)percpu_records() * region.geometry[bucket].capacity;
@@ -140,8 +142,7 @@ static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
 void percpu_share_budget(unsigned trained)
 {
     if (percpu_records() == 0 || atomic_flag_test_and_set_explicit(&sharing, memory_order_acquire)) {
-        /* there are no records, or another thread has taken all that is left of the budget and is dividing it among the
-         * buckets */
+        /* there are no records, or another thread is already dividing what is left of the budget */
         return;
     }
     for (unsigned bucket = 0; bucket < trained; bucket++) {
@@ -162,13 +163,14 @@ uint64_t percpu_charge(void)
 /* --- the slow paths: what happens when a processor's magazine is empty or full --- */
 
 /*
- * How many slots are carved at once. With this number, two processors rarely write to the same cache line of metadata.
+ * How many slots are carved at once. With 16 slots side by side, two processors rarely write to the same cache line of
+ * metadata.
  */
 enum { PERCPU_RUN = 16 };
 
 /*
- * Stores in `top` the top of the bucket's magazine of the processor that the thread runs on. Returns false if the
- * processor has no record.
+ * Stores in `top` the top of the bucket's magazine, from the record of the processor that the thread runs on. Returns
+ * false if the processor has no record.
  */
 static bool percpu_peek(unsigned bucket, void ***top)
 {
@@ -176,15 +178,15 @@ static bool percpu_peek(unsigned bucket, void ***top)
 }
 
 /*
- * Replaces the top of the bucket's magazine of the processor that the thread runs on by `wanted`, if it is still `old`.
- * Otherwise changes nothing and returns false.
+ * Sets the top of the bucket's magazine, in the record of the processor that the thread runs on, to `wanted` if it
+ * still is `old`. Otherwise changes nothing and returns false.
  */
 static bool percpu_swap(unsigned bucket, void **old, void **wanted)
 {
     return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
 }
 
-/* Returns how many bytes of the budget this number of slots of the bucket costs. */
+/* Returns how many bytes of the budget `count` slots of the bucket use. */
 static int64_t percpu_weight(unsigned bucket, uint32_t count)
 {
     return (int64_t)(count * region.geometry[bucket].capacity);
@@ -216,8 +218,8 @@ static void percpu_retire(unsigned bucket, void **top)
 }
 
 /*
- * Gives a magazine to the processor on which the thread runs, if that has an empty magazine or none. If it has slots,
- * or no record, pushes the magazine to the depot.
+ * Gives a magazine to the processor on which the thread runs, if that processor has an empty magazine or none. If the
+ * processor has a magazine with slots, or no record, pushes `magazine` to the depot.
  */
 static void percpu_install(unsigned bucket, struct magazine *magazine)
 {
@@ -234,8 +236,8 @@ static void percpu_install(unsigned bucket, struct magazine *magazine)
 
 /*
  * Returns `magazine` if it has no more slots than the quota. Otherwise moves as many of its top slots as the quota
- * permits to an empty magazine, pushes `magazine` with the others to the depot, and returns the new one. Returns NULL
- * if the quota is 0 or there is no empty magazine; all slots are in the depot then.
+ * permits to an empty magazine, pushes `magazine` with the other slots to the depot, and returns the magazine with the
+ * moved slots. Returns NULL if the quota is 0 or there is no empty magazine; all slots are in the depot then.
  */
 static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
 {
@@ -307,7 +309,7 @@ static void *percpu_carve(unsigned bucket)
     return percpu_pop_top(bucket, magazine);
 }
 
-/* Allocates a single slot from the stacks, or else carves one. Stores in `source` which of these it has done. */
+/* Allocates a single slot from the stacks, or else carves one. Stores in `source` where the slot came from. */
 static void *percpu_pop_single(unsigned bucket, enum percpu_source *source)
 {
     static const enum percpu_source named[] = {[SLOTS_FROM_NONE] = PERCPU_NONE,
@@ -362,8 +364,8 @@ static void percpu_drain(unsigned bucket)
 }
 
 /*
- * Returns true if there is no magazine, or if the magazine with this top has so many slots that a push with this limit
- * would fail.
+ * Returns true if there is no magazine (`top` is NULL), or if the magazine has so many slots that a push with this
+ * limit would fail.
  */
 static bool percpu_is_full(void **top, uint32_t limit)
 {
@@ -372,8 +374,9 @@ static bool percpu_is_full(void **top, uint32_t limit)
 
 /*
  * Frees a slot to the magazine of the processor on which the thread runs. `empty` is a magazine of the calling thread
- * that already has `slot` as its only entry. If the processor's magazine is full, `empty` replaces it. Otherwise the
- * slot is pushed there, and `empty` goes to the depot. Returns false if the processor has no record.
+ * that was empty and now has `slot` as its only entry. If the processor's magazine is full, `empty` replaces it.
+ * Otherwise the slot is pushed onto the processor's magazine, and `empty` goes to the depot's empty magazines. Returns
+ * false if the processor has no record.
  */
 static bool percpu_place(unsigned bucket, void *slot, uint32_t limit, struct magazine *empty)
 {

@@ -19,8 +19,8 @@
  * that of threads, limits how many free slots are cached. The record of a processor is a struct cache, of which only
  * `top` of each bin and the counters are used. Only restartable sequences change these, so they are exact without a
  * locked instruction. A magazine has one owner at a time: the processor whose `top` points into the magazine, the
- * depot, or a thread that moves it from one to the other. The count stored in the magazine is right only while no
- * processor owns it.
+ * depot, or a thread that moves it from one to the other. The count stored in the magazine is up to date only while no
+ * processor owns the magazine.
  *
  * A thread may be moved to another processor between any two statements, and a signal handler may use the caches in
  * between. So each operation is a single restartable sequence, and one that replaces a magazine names the top that it
@@ -34,7 +34,7 @@ struct processors {
 
 extern INTERNAL struct processors processors;
 
-/* Where percpu_pop has got a slot from. */
+/* Where percpu_pop has found a slot. */
 enum percpu_source {
     PERCPU_NONE,
     PERCPU_CACHE, /* the magazine of the processor that the thread runs on */
@@ -95,16 +95,16 @@ static inline size_t percpu_top(unsigned bucket)
     return offsetof(struct cache, bin) + bucket * sizeof(struct cache_bin) + offsetof(struct cache_bin, top);
 }
 
-/* The slow paths of percpu_pop and percpu_push, for a processor that has no magazine of the bucket, or one that is
- * empty (percpu_pop) or full (percpu_push). */
+/* percpu_pop and percpu_push call these slow paths if the processor has no magazine of the bucket, or if the magazine
+ * is empty (percpu_pop) or full (percpu_push). */
 INTERNAL void *percpu_pop_slow(unsigned bucket, enum percpu_source *source);
 INTERNAL bool percpu_push_slow(unsigned bucket, void *slot);
 
 /*
- * Allocates a slot of a trained bucket, for whose quota percpu_share_budget has charged the budget: from the magazine
- * of the processor on which the thread runs, or else from a magazine of the depot, which the processor then gets, or
- * else from the stacks, or else a new slot of a run that is carved for the processor. Returns NULL if there is no slot.
- * Stores in `source` which of these it was, and counts all events but the request.
+ * Allocates a slot of a trained bucket, for whose quota percpu_share_budget has charged the budget. The slot comes from
+ * the first of these places that has one: the magazine of the processor on which the thread runs; a magazine of the
+ * depot, which the processor then gets; the stacks; a run of new slots that is carved for the processor. Returns NULL
+ * if there is no slot. Stores the place in `source`, and counts all events but the request.
  */
 FAST_PATH void *percpu_pop(unsigned bucket, enum percpu_source *source)
 {

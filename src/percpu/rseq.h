@@ -1,6 +1,6 @@
 /*
- * Restartable sequences (rseq): each changes the record of the processor that a thread runs on by one store, or changes
- * nothing.
+ * Restartable sequences (rseq): pieces of code that change the record of the processor that a thread runs on by one
+ * store, or change nothing if the thread is preempted before that store.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_H
@@ -60,7 +60,7 @@ struct rseq_area {
     /* the number of the processor, like `number`, but 0 if the thread is not registered */
     _Alignas(32) uint32_t number_at_start;
     uint32_t number;     /* the number of the processor; as int32_t it is negative if the thread is not registered */
-    uint64_t descriptor; /* the address of the descriptor of the sequence that the thread may be in */
+    uint64_t descriptor; /* the address of the descriptor of the sequence that the thread is in, or was in last */
     uint32_t flags;
 };
 
@@ -82,9 +82,10 @@ _Static_assert(offsetof(struct magazine, slot) == 8 && MAGAZINE_SIZE == 512, "as
 
 /*
  * A table with a record of RSEQ_RECORD bytes for each processor. An offset is the distance of a word from the start of
- * a record. If the number of the processor is not below `count`, an operation does nothing and fails. So operations
- * fail on processors that were added later, and on all processors before percpu_open. They also fail in a thread that
- * is not registered: its processor's number is negative, which is larger than `count` as an unsigned number.
+ * a record. If the number of the processor is not below `count`, the number of usable records, an operation does
+ * nothing and fails. So operations fail on processors that were added later, and on all processors before percpu_open.
+ * They also fail in a thread that is not registered: its processor's number is negative, which is larger than `count`
+ * as an unsigned number.
  */
 enum { RSEQ_RECORD = 1 << 12 /* the assembly code contains this number too */ };
 struct rseq_table {
@@ -183,9 +184,9 @@ FAST_PATH bool rseq_push(const struct rseq_table *table, size_t offset, void *sl
 
 /*
  * Replaces the top `old` by `wanted`, which lies in another magazine or is NULL, if `old` still is the top of the
- * processor that the thread runs on. If it returns true, the caller owns the magazine of `old` with the slots below
- * that top. If the top has changed and then changed back to `old`, this does no harm, because the magazine then again
- * holds the slots below that top.
+ * processor that the thread runs on. If the function returns true, the caller owns the magazine of `old` with the slots
+ * below that top. If the top has changed and then changed back to `old`, this does no harm, because the magazine then
+ * again holds the slots below that top.
  */
 static inline bool rseq_swap(const struct rseq_table *table, size_t offset, void **old, void **wanted)
 {
@@ -208,8 +209,8 @@ FAST_PATH bool rseq_add(const struct rseq_table *table, size_t offset, uint64_t 
     return rseq_run_add(table->records + offset, rseq_count(table), table->area, amount);
 }
 
-/* Stores the top of a processor that the thread ran on a moment ago, for rseq_swap. Returns false if that processor
- * has no record. */
+/* Stores the top of a magazine, for rseq_swap: that at `offset` in the record of the processor that the thread runs on,
+ * or ran on a moment ago. Returns false if that processor has no record. */
 static inline bool rseq_peek(const struct rseq_table *table, size_t offset, void ***top)
 {
     size_t number = rseq_run_number(table->area);

@@ -1,4 +1,4 @@
-/* Restartable sequences on machines that have no assembly here: each operation fails. */
+/* Restartable sequences on machines for which the library has no assembly: each operation fails. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_NONE_H
 #define SOCKMALLOC_RSEQ_NONE_H
