@@ -13,7 +13,7 @@
 
 /*
  * Reads the profile at `path`. Returns NULL on success. On failure the profile has no rows, and the function returns a
- * few words that say what is wrong with the file, or "" if there is no such file, as at a server's first start.
+ * few words that say what is wrong with the file, or "" if there is no such file (at a server's first start).
  *
  * The file must be a regular file of root or of the effective user that nobody else may write to. A symbolic link is
  * not followed, but the directories in `path` may be links. A FIFO is refused without waiting for it. Any thread may

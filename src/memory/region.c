@@ -153,8 +153,8 @@ static bool region_reach(uint32_t end)
 }
 
 /*
- * Carves slots side by side at the front of the range. Returns how many slots were carved, and stores in `first` the
- * number of the lowest one.
+ * Returns how many slots of `pages` pages can be carved from page `front` on, and makes their pages usable. Usually
+ * this number is `wanted`. It is lower at the end of the range, 1 if memory is short, and 0 if there is no memory.
  */
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
@@ -167,8 +167,8 @@ static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 }
 
 /*
- * Carves slots side by side at the front of the range. Returns how many slots were carved, and stores the number of the
- * first one.
+ * Carves slots side by side at the front of the range. Returns how many slots were carved, and stores in `first` the
+ * number of the lowest one.
  */
 static uint32_t region_carve_front(uint32_t pages, unsigned wanted, uint32_t *first)
 {

@@ -1,6 +1,6 @@
 /*
  * Restartable sequences (rseq): pieces of code that change the record of the processor that a thread runs on by one
- * store, or change nothing if the thread is preempted before that store.
+ * store, their last instruction. A thread that is preempted before this store begins the sequence again.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_H

@@ -13,8 +13,11 @@
 #include "os/os_process.h"
 #include "os/sandbox.h"
 
-/* The states of the thread. DOZING: it sleeps for a fixed time. ASLEEP: it sleeps until background_call wakes it.
- * REFUSED: it could not be created, and no other attempt is made. */
+/*
+ * The states of the background thread. NONE: it does not exist. MAKING: it is being created. AT_WORK: it runs. DOZING:
+ * it sleeps for a fixed time. ASLEEP: it sleeps until background_call wakes it. REFUSED: it could not be created, and
+ * no other attempt is made.
+ */
 enum { NONE, MAKING, AT_WORK, DOZING, ASLEEP, REFUSED };
 
 enum { STACK_SIZE = 64 << 10, NAPS_UNTIL_ASLEEP = 48, MORE_MILLISECONDS = 4, LAST_MILLISECONDS = 100 };
@@ -39,7 +42,7 @@ static void background_wake(void)
 }
 
 /* Runs when the first thread of the process ends by pthread_exit. From then on the process lives only as long as other
- * threads do, and the background thread must not keep it alive. */
+ * threads do, and the background thread must not keep the process alive. */
 static void background_first_ends(void *unused)
 {
     (void)unused;
@@ -69,9 +72,12 @@ void background_open(bool wanted, uint64_t nap, background_work *work, backgroun
     }
 }
 
-/* Returns true if the process has only two threads left: its first thread, which has ended, and this one. Both are in
- * /proc/self/stat: the state is the third word, the number of threads the twentieth. The search starts behind the
- * second word, because that is the program's name in parentheses and may contain blanks. */
+/*
+ * Returns true if the process has only two threads left: its first thread, which has ended, and this one.
+ * /proc/self/stat shows this: its third word is the state of the first thread, and its twentieth word is the number of
+ * threads. The search starts after the second word, the program's name in parentheses, because this name may contain
+ * blanks.
+ */
 static bool background_is_last(void)
 {
     char line[1024];
@@ -91,21 +97,21 @@ static bool background_is_last(void)
 
 /*
  * Returns true if the background thread has to end because it would otherwise keep the process alive alone. If a
- * seccomp filter may forbid reading /proc, this is so as soon as the first thread has ended, even if other threads
- * still run.
+ * seccomp filter may forbid reading /proc, the function returns true as soon as the first thread has ended, even if
+ * other threads still run.
  */
 static bool background_is_over(void)
 {
     return atomic_load(&first_thread_is_gone) && (!sandbox_allows(SANDBOX_COMMON) || background_is_last());
 }
 
-/* Sleeps for this number of nanoseconds. `state` is the state of the thread meanwhile; if it is ASLEEP, background_wake
- * can end the sleep earlier by changing it. */
+/* Sleeps for `nanoseconds`. `state` is the state of the thread during the sleep. If it is ASLEEP, background_wake can
+ * end the sleep earlier by changing the state. */
 static void background_wait(uint32_t state, uint64_t nanoseconds)
 {
     atomic_store(&background.state, state);
-    /* No call is missed: background_call stores `called` before it loads the state, and here the state is stored before
-     * `called` is loaded. */
+    /* No call of background_call is missed: it stores `called` before it loads the state, and here the state is stored
+     * before `called` is loaded. */
     if (state != ASLEEP || !atomic_load(&background.called)) {
         os_wait(&background.state, state, nanoseconds);
     }
@@ -114,9 +120,9 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
 
 /*
  * Sleeps until the next step of purging. `idle` is how many naps in a row have passed without a call of
- * background_call; returns the new number. After NAPS_UNTIL_ASLEEP of them, the thread sleeps until background_call
- * wakes it. They take three times as long as a slot can stay in the two generations of decay: four naps are the decay
- * time, and if a load returns again and again, generations can be four times as long (decay_learn).
+ * background_call; returns the new number. After NAPS_UNTIL_ASLEEP such naps, the thread sleeps until background_call
+ * wakes it. These 48 naps take three times as long as a free slot can keep its pages: four naps are the decay time, and
+ * decay_learn can make the generations of free slots four times as long.
  */
 static unsigned background_rest(unsigned idle)
 {
@@ -146,7 +152,7 @@ static void *background_run(void *unused)
 }
 
 /* Blocks all signals in the new thread from its first instruction on. If pthread_attr_setsigmask_np exists, the calling
- * thread blocks no signal for that, so that a signal can still end the program if the creation of the thread hangs. */
+ * thread need not block signals for this, so a signal can still end the program if the creation of the thread hangs. */
 #if HAVE_PTHREAD_ATTR_SETSIGMASK_NP
 static bool background_start(pthread_attr_t *attributes)
 {

@@ -38,20 +38,20 @@ typedef int background_creator(pthread_t *thread, const pthread_attr_t *attribut
                                void *argument);
 
 /*
- * Sets how the thread is created and what it does. The program's first thread calls it at start-up. `nap` is the time
- * in nanoseconds between two steps of the thread while no pages are due to be purged. If `wanted` is false or `create`
- * is NULL, there is never a background thread.
+ * Sets how the background thread is created and what it does. The program's first thread calls this function at
+ * start-up. `nap` is the time in nanoseconds between two steps of the background thread while no pages are due to be
+ * purged. If `wanted` is false or `create` is NULL, there is never a background thread.
  */
 void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create);
 
 /* Creates the background thread. The library calls this function when main begins. */
 void background_begin(void);
 
-/* The rest of background_offer, if a background thread is wanted. */
+/* The slow path of background_offer, which calls this function if a background thread is wanted. */
 INTERNAL void background_offer_slow(void);
 
-/* Creates the thread in the child of a fork, if there are free slots that it could purge. Any thread may call it, but
- * no signal handler, and no caller that holds a lock of libc. */
+/* Creates the background thread in the child of a fork, if there are free slots that it could purge. Any thread may
+ * call this function, but no signal handler, and no caller that holds a lock of libc. */
 static inline void background_offer(void)
 {
     if (UNLIKELY(background.wanted)) {
@@ -59,11 +59,11 @@ static inline void background_offer(void)
     }
 }
 
-/* The rest of background_call, if a background thread is wanted. */
+/* The slow path of background_call, which calls this function if a background thread is wanted. */
 INTERNAL void background_call_slow(void);
 
-/* Tells the background thread that free slots have come to a depot or a stack. Wakes it if it sleeps. Any thread may
- * call it, whatever locks it holds. */
+/* Tells the background thread that free slots have come to a depot or a stack, and wakes it if it sleeps. Any thread
+ * may call this function, whatever locks it holds. */
 static inline void background_call(void)
 {
     if (UNLIKELY(background.wanted)) {
@@ -71,7 +71,7 @@ static inline void background_call(void)
     }
 }
 
-/* Resets the state in the child of a fork, which does not have the background thread. */
+/* Resets the state of the background thread in the child of a fork, which does not have this thread. */
 void background_after_fork(void);
 
 #endif

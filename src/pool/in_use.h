@@ -13,15 +13,16 @@
 #include "base/span.h"
 
 /*
- * The table has one record for each page of the pools' range; a slot's record is that of its first page. A record is
- * written when the slot is allocated, and never erased: the slot's metadata says if the slot is live, and the size of
- * its request. So there is no linked list that a signal handler or a fork could find half changed. The two words of a
- * record are stored one after the other: a reader that runs while another thread allocates the slot may see one word of
- * the old record and one of the new. Any thread and any signal handler may write and read records without a lock.
+ * The table of records has one record for each page of the pools' range; a slot's record is that of its first page. A
+ * record is written when the slot is allocated, and never erased: the slot's metadata says if the slot is live, and the
+ * size of its request. So there is no linked list that a signal handler or a fork could find half changed. The two
+ * words of a record are stored one after the other: a reader that runs while another thread allocates the slot may see
+ * one word of the old record and one of the new. Any thread and any signal handler may write and read records without a
+ * lock.
  *
  * realloc makes its caller the slot's caller, and keeps the time of allocation, even if the block moves to another
- * slot. So a buffer that grows again and again counts as old, and the caller that last resized it is listed. A block
- * that realloc moves from mimalloc into a slot has the time of that move.
+ * slot. So a buffer that grows again and again counts as old, and the caller that last resized it is listed. For a
+ * block that realloc moves from mimalloc into a slot, the time of the move is recorded.
  *
  * The child of a fork keeps the records of its parent.
  */
@@ -63,15 +64,15 @@ static inline bool in_use_is_kept(void)
 INTERNAL uint64_t in_use_now(void);
 
 /*
- * Both functions record the caller of an allocation: in_use_note with the present time, and in_use_note_at with
- * `taken_at`, a time of in_use_now. They record nothing and return false if the kernel refuses memory for the record.
- * They are called before the metadata is set to live, so that a reader that finds a live slot does not find the caller
- * of an earlier allocation.
+ * in_use_note and in_use_note_at record the caller of an allocation: in_use_note with the present time, and
+ * in_use_note_at with the time `taken_at`, which in_use_now has returned earlier. They record nothing and return false
+ * if the kernel refuses memory for the record. They are called before the metadata is set to live, so that a reader
+ * that finds a live slot does not find the caller of an earlier allocation.
  */
 INTERNAL bool in_use_note(uint32_t number, const void *caller);
 INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken_at);
 
-/* Returns the last record of a slot, or an empty one if there is none. */
+/* Returns the last record of a slot, or a record of zeros if the slot has none. */
 INTERNAL struct in_use in_use_find(uint32_t number);
 
 /* Returns where the object lies that describes the table of records. A debugger reads it. */

@@ -8,11 +8,11 @@
 #include "os/os.h"
 #include "pool/in_use.h"
 
-/* The list has space for slots that are allocated after the live slots were counted: for MARGIN of them, and for an
- * eighth of the live ones. */
+/* The list has space for slots that are allocated after the live slots were counted: for MARGIN slots, and for an
+ * eighth of the number of live slots. */
 enum { MARGIN = 64, MARGIN_PART = 8 };
 
-/* Returns true if the first slot has to stand before the second one in the list. */
+/* A function that returns true if slot `one` has to stand before slot `other` in the list. */
 typedef bool in_use_order(const struct in_use_slot *one, const struct in_use_slot *other);
 
 static bool is_older(const struct in_use_slot *one, const struct in_use_slot *other)
@@ -41,8 +41,8 @@ static void heap_swap(struct in_use_slot *one, struct in_use_slot *other)
     *other = kept;
 }
 
-/* Restores the order of the heap after the item at index `at` has changed. On top of the heap is the item that comes
- * last in the order. */
+/* Restores the order of the heap after the item at index `at` has changed. On top of the heap is the item that stands
+ * last in the order `is_before`. */
 static void heap_sink(struct in_use_slot *heap, size_t at, size_t count, in_use_order *is_before)
 {
     for (;;) {
@@ -149,7 +149,8 @@ static void list_open(struct in_use_list *list)
     list->capacity = wanted;
 }
 
-/* Sets group_taken_at of each slot. The list must be sorted by caller, and the slots of each caller by age. */
+/* Sets group_taken_at of each slot: the time of the oldest slot with the same caller. The list must be sorted by
+ * caller, and the slots of each caller by age, the oldest first. */
 static void list_mark_groups(struct in_use_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {

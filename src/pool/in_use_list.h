@@ -8,7 +8,8 @@
 
 #include "base/attributes.h"
 
-#define IN_USE_UNKNOWN UINT64_MAX /* stands for a time that is unknown; such slots come behind all others */
+/* stands for a time that is unknown; slots with this time stand after all others in the list */
+#define IN_USE_UNKNOWN UINT64_MAX
 
 struct in_use_slot {
     const void *caller;      /* NULL if unknown */
@@ -27,7 +28,8 @@ struct in_use_list {
     struct in_use_slot *slot;
     size_t count;
     size_t capacity;
-    /* how many slots are live, and how many bytes were requested in them, whether they are in the list or not */
+    /* how many slots are live, and how many bytes were requested in them; slots that the list has no space for are
+     * counted too */
     uint64_t live;
     uint64_t bytes;
     struct in_use_slot few[IN_USE_FEW];

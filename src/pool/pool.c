@@ -14,9 +14,10 @@ static const struct bucket_plan *plan;
 static struct pool_settings settings;
 
 /*
- * Changes KIND_AUTO to KIND_CPU, because there are so many more threads than processors that threads had better share
- * one cache for each processor. A thread that has a cache of its own closes it in its next slow path. The kind never
- * changes back, because so many threads may come again. Several threads may call this function at once.
+ * Changes KIND_AUTO to KIND_CPU, in which all threads on a processor share one cache, because there are many more
+ * threads than processors. If restartable sequences cannot be used, changes KIND_AUTO to KIND_THREAD. A thread that has
+ * a cache of its own closes it in its next slow path. The kind never changes back, because as many threads may come
+ * again. Several threads may call this function at once.
  */
 static COLD void auto_turn(void)
 {
@@ -28,8 +29,8 @@ static COLD void auto_turn(void)
     pool_set_kind(KIND_CPU);
 }
 
-/* Returns the operations that serve a call in the kind KIND_AUTO. If the thread has no cache yet and already as many
- * caches are open as `crowd` permits, changes the kind to KIND_CPU first. */
+/* Returns the operations that serve a call in the kind KIND_AUTO. If the thread has no cache yet, and `crowd` (a
+ * setting) or more caches are open already, changes the kind first. */
 static const struct pool_operations *auto_choose(void)
 {
     if (cache_mine == &cache_none && cache_open_count() >= settings.crowd) {
@@ -76,8 +77,8 @@ static unsigned pool_find_first_large(enum kind kind)
     }
 }
 
-/* Opens the processors' caches if the kind needs them now. Returns false if the kind needs them, now or later, and they
- * cannot be opened. */
+/* Opens the processors' caches if the kind is KIND_CPU. Returns false if they cannot be opened, or if the kind is
+ * KIND_AUTO and there are no restartable sequences, so that it could not become KIND_CPU later. */
 static bool pool_prepare_kind(enum kind kind)
 {
     if (kind == KIND_CPU) {
@@ -104,7 +105,7 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     training_open(&settings.training);
     standard_open(settings.free_list);
     /* The short path of the large pool does not count in the budget and does not call the background thread. So that
-     * path stays closed if either is needed. */
+     * path stays closed if a budget or a background thread is needed. */
     bool unusual = budget_limits_retained() || background.wanted;
     cache_set_usual(unusual ? BUCKET_LIMIT : pool_first_large);
     bool prepared = pool_prepare_kind(settings.kind);
@@ -122,8 +123,8 @@ OUT_OF_LINE void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was,
 {
     pool_recover_due();
     void *slot = pool_operations()->alloc(bucket, request, was, caller);
-    /* enforces the limits on free memory last, because a quota that was raised in this call leaves less for other free
-     * memory */
+    /* The limits on free memory are enforced last, because quotas that were raised in this call leave less for other
+     * free memory. */
     pool_enforce_limits();
     return slot;
 }

@@ -21,16 +21,17 @@ struct pool_limits {
     uint64_t cache; /* how many bytes of free slots all caches together may hold */
     /* how many bytes of free slots may keep their pages, those in caches included; BUDGET_UNLIMITED for no limit */
     uint64_t retain;
-    uint64_t large; /* how many bytes of free slots of the large pool may; BUDGET_UNLIMITED for no limit */
+    /* how many bytes of free slots of the large pool may keep their pages; BUDGET_UNLIMITED for no limit */
+    uint64_t large;
     uint64_t decay; /* for how many milliseconds free slots keep their pages; DECAY_NEVER if they keep them for ever */
 };
 
 /* The settings with which the pools are opened. */
 struct pool_settings {
     enum kind kind;
-    uint32_t crowd;       /* with KIND_AUTO: when so many caches are open, the kind changes to KIND_CPU */
+    uint32_t crowd;       /* with KIND_AUTO: how many caches must be open for the kind to change to KIND_CPU */
     uint32_t free_list;   /* with KIND_STANDARD: how many free slots each bucket keeps */
-    uint64_t cache_limit; /* the four limits are those of struct pool_limits */
+    uint64_t cache_limit; /* the four members from here on are the limits of struct pool_limits */
     uint64_t retain_limit;
     uint64_t large_limit;
     uint64_t decay;
@@ -47,8 +48,8 @@ struct pool_settings {
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
 
-/* Changes the limits while the pools are in use. What is free already is purged by later calls of malloc and free. It
- * is safe in signal handlers, and needs `adjustable` in the settings of pool_open. */
+/* Changes the limits while the pools are in use. If free slots exceed the new limits, later calls of malloc and free
+ * purge them. Signal handlers may call this function. It needs `adjustable` in the settings of pool_open. */
 void pool_adjust(const struct pool_limits *limits);
 
 /* Ends the process with one line about `address`, which is not the start of a live slot. The line says what the
@@ -115,8 +116,8 @@ FAST_PATH void *pool_alloc_large(size_t bucket, size_t request)
 
 /*
  * Allocates a slot when pool_alloc and pool_alloc_large have returned NULL. Returns NULL if the range of the pools is
- * full or the kernel has no memory. `was` is set as by pool_alloc. `caller` is the address in the program from which
- * malloc was called.
+ * full or the kernel has no memory. `was`, unless NULL, receives the metadata's state from before. `caller` is the
+ * return address of the program's call of malloc.
  */
 INTERNAL void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller);
 
@@ -184,8 +185,8 @@ static inline uint32_t pool_number(const char *call, const void *address)
 /* Counts a request of the bucket's sizes that mimalloc serves because the pools have no slot for it. */
 void pool_count_fall_through(unsigned bucket, size_t request);
 
-/* Returns the largest number of slots of the bucket that were live at once, for statistics and as far as the kind of
- * pool knows it: what the operation `peak` in pool_kind.h returns. */
+/* Returns the largest number of slots of the bucket that were live at once, for statistics. Not every kind of pool
+ * knows this number exactly: the operation `peak` in pool_kind.h computes it. */
 uint64_t pool_peak(unsigned bucket, uint64_t live, uint64_t carved);
 
 #endif

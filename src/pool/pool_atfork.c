@@ -17,15 +17,15 @@
 _Atomic uint32_t pool_recovery;
 /* the address of a thread-local variable of the thread that has forked, by which that thread is recognized */
 static const void *forking_thread;
-static bool forked_with_threads; /* true if the process had several threads when it last began to fork */
+static bool forked_with_threads; /* true if the process had several threads when pool_before_fork last ran */
 
 void pool_before_fork(void)
 {
     forked_with_threads = os_has_threads();
 }
 
-/* Adds one slot to one of the inherited counts of its bucket: live slots, free slots that read as zero (purged), or
- * other free slots (depot). */
+/* Adds one slot, whose state byte is `meta`, to one of the counts of slots that a fork child has inherited: live slots,
+ * free slots that read as zero (purged), or other free slots (depot). */
 static void pool_count_meta(uint8_t meta)
 {
     struct pool *pool = &pools[slot_meta_bucket(meta)];
@@ -35,7 +35,8 @@ static void pool_count_meta(uint8_t meta)
     pool->inherited_depot += !live && !slot_meta_is_zero(meta);
 }
 
-/* Sets the inherited counts of all buckets to what the metadata of all slots says. */
+/* Counts by their metadata the slots that the child of a fork has inherited, for each bucket: live, purged and other
+ * free slots. */
 static void pool_count_metadata(void)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -52,7 +53,7 @@ static void pool_find_free_slot(uint32_t number)
 {
     uint8_t meta = region_meta(number);
     if (slot_meta_is_leaving(meta)) {
-        region_forget(number); /* the addresses of a slot that was being unmapped may be gone */
+        region_forget(number); /* the parent may have unmapped the addresses of this slot already */
     } else if (slot_meta_is_zero(meta)) {
         slots_push_purged(slot_meta_bucket(meta), number);
     } else if (slot_meta_state(meta) != SLOT_LIVE) {
@@ -60,8 +61,8 @@ static void pool_find_free_slot(uint32_t number)
     }
 }
 
-/* Pushes all slots whose metadata says that they are free. Begins with the highest, so that the lowest will be
- * allocated first. */
+/* Pushes all slots whose metadata says that they are free onto the stacks of their buckets. Begins with the highest
+ * slot, so that the lowest will be allocated first. */
 static void pool_find_free(void)
 {
     for (uint32_t number = region_front(); number-- > 0;) {
@@ -71,8 +72,8 @@ static void pool_find_free(void)
     }
 }
 
-/* Resets what other threads of the parent may have been changing at the fork: the growth of tables, and the unmapping
- * of addresses. */
+/* In the child of a fork, resets what other threads of the parent may have been changing: the growth of tables, and the
+ * unmapping of addresses. */
 static void pool_reset_range(void)
 {
     region_after_fork();
@@ -80,8 +81,8 @@ static void pool_reset_range(void)
     pool_reset_return();
 }
 
-/* Adds the numbers of slots that a cache has counted to the inherited counts. `sign` is 1, or (uint64_t)-1 to subtract
- * them. */
+/* Adds the live, purged and other free slots that a cache has counted to the counts of inherited slots. `sign` is 1, or
+ * (uint64_t)-1 to subtract instead. */
 static void pool_add_counts(struct cache *cache, unsigned bucket, uint64_t sign)
 {
     struct pool *pool = &pools[bucket];
@@ -102,7 +103,8 @@ static void pool_add_all_counts(unsigned bucket, uint64_t sign)
     }
 }
 
-/* Returns how many bytes the inherited slots in depots and on stacks have, for the buckets from `first` on. */
+/* Returns how many bytes of free slots with pages the child of a fork has inherited in depots and on stacks, for the
+ * buckets from `first` on. */
 static uint64_t pool_inherited_retained(unsigned first)
 {
     uint64_t retained = 0;
@@ -171,7 +173,8 @@ void pool_atfork_child_at_once(void)
 }
 
 /*
- * Subtracts the slots in the calling thread's own cache from the inherited counts, because the thread keeps its cache.
+ * Subtracts the slots in the calling thread's own cache from the counts of inherited slots, because the thread keeps
+ * its cache.
  */
 static void pool_leave_own(unsigned bucket)
 {
@@ -211,8 +214,11 @@ void pool_atfork_child(void)
     atomic_store_explicit(&pool_recovery, POOL_RECOVERY_DUE, memory_order_release);
 }
 
-/* Finds the free slots. The inherited counts are set from the metadata, which already includes what the thread has
- * allocated and freed since pool_atfork_child, so the thread's own counts since then are subtracted. */
+/*
+ * Finds the free slots in the child of a fork. The counts of inherited slots are set from the metadata, which already
+ * includes what the thread has allocated and freed since pool_atfork_child. So what the thread itself has counted since
+ * then is subtracted.
+ */
 static void pool_recover(void)
 {
     cache_reset();

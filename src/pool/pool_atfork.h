@@ -23,7 +23,7 @@
  * All functions here but pool_before_fork run in the child, in its one thread.
  */
 
-/* Stores whether the process has several threads. It runs in the parent, just before each fork. */
+/* Stores if the process has several threads, for its child. It runs in the parent, just before each fork. */
 void pool_before_fork(void);
 
 /*
@@ -57,14 +57,14 @@ static inline bool pool_has_recovered(void)
     return LIKELY(atomic_load_explicit(&pool_recovery, memory_order_acquire) == POOL_RECOVERED);
 }
 
-/* The rest of the two inline functions below, if the free slots have not been found yet. */
+/* The slow paths of pool_recover_due and pool_drop_recovery, which call them if the free slots have not been found yet. */
 INTERNAL void pool_recover_slow(void);
 INTERNAL void pool_drop_recovery_slow(void);
 
 /*
- * Finds the free slots in the child of a fork, if that is due (the second step of pool_atfork_child). In any thread but
- * the one that has forked, does what pool_drop_recovery does. The caller must not hold a slot whose metadata says that
- * it is free.
+ * Finds the free slots in the child of a fork, if they have not been found yet (the second step of pool_atfork_child).
+ * In any thread but the one that has forked, does what pool_drop_recovery does. The caller must not hold a slot whose
+ * metadata says that it is free.
  */
 static inline void pool_recover_due(void)
 {

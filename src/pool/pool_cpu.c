@@ -7,8 +7,8 @@
 #include "pool/pool_populate.h"
 #include "pool/pool_state.h"
 
-/* Closes the cache that the thread opened before KIND_AUTO became KIND_CPU. Processors can then use that part of the
- * budget. */
+/* Closes the cache that the thread opened before KIND_AUTO became KIND_CPU, so that the caches of processors can use
+ * its part of the budget. */
 static void cpu_leave_cache(void)
 {
     if (UNLIKELY(cache_is_own(cache_mine))) {

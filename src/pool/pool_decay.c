@@ -26,7 +26,8 @@
  */
 enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 
-static const uint64_t tick_pace = 8000000; /* pool_tick_sooner tries to have this many nanoseconds between two ticks */
+/* pool_tick_sooner tries to keep ticks at most this many nanoseconds apart */
+static const uint64_t tick_pace = 8000000;
 
 /* How many caches of other threads one step checks for public magazines that are not used. */
 enum { IDLE_LOOKS = 32 };
@@ -49,7 +50,7 @@ bool pool_decay_once(struct cache *cache, uint64_t now)
 }
 
 /* Runs one step of purging if decay_claim has chosen this caller at the present step of the clock. If memory is nearly
- * used up, every caller purges, and not only old slots. Returns true if more pages are due to be purged. */
+ * used up, every caller purges, and slots of any age are purged. Returns true if more pages are due to be purged. */
 static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 {
     if (pressure_tick(now)) {
@@ -65,9 +66,9 @@ bool pool_decay_step(void)
 }
 
 /*
- * Returns true for a large bucket, once in each step of the clock: all its freed slots come to one stack, and a tick
- * should soon check how old they are. It is true only once in each step, because cache_hasten makes the next ticks of
- * all buckets come sooner.
+ * Returns true if the bucket is large and this function has not yet returned true in this step of the clock. The caller
+ * then makes the next ticks come sooner: freed slots of a large bucket all go to one stack, and a tick should soon
+ * check how old they are. Once in each step is enough, because cache_hasten does this for the ticks of all buckets.
  */
 static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 {
@@ -111,7 +112,7 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     training_rest(cache, now);
     bool more = pool_decay(cache, DECAY_GIVE, now);
     /* If memory is nearly used up, every tick of a free purges, even if another thread has purged at this step of the
-     * clock. So allocations need not purge too. */
+     * clock. So allocations need not purge as well. */
     cache_set_more(cache, more && !pressure_is_high());
     pool_review_spares(cache);
     if (cache->state.more) {
@@ -121,8 +122,8 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     pool_sample_rest(cache);
 }
 
-/* While pages are due to be purged, every free runs a tick and every allocation a step of purging, so each step can be
- * half as long. Only the ticks of frees find out when no more pages are due. */
+/* While pages are due to be purged, every free runs a tick, and every allocation a step of purging. So a step of either
+ * kind can be short. Only the ticks of frees find out when no more pages are due. */
 void pool_tick_taking(struct cache *cache)
 {
     pool_decay(cache, DECAY_TAKE, clock_now());
@@ -147,7 +148,7 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-/* The numbers by which a thread without a cache runs its ticks. A thread with a cache has them in its struct
+/* What a thread without a cache needs to run its ticks. A thread with a cache has these values in its struct
  * cache_state. */
 static _Thread_local struct {
     uint64_t ticked;

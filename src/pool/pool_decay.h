@@ -22,14 +22,14 @@ INTERNAL void pool_tick_shared(const void *slot);
 
 /*
  * Runs one step of purging in an allocation. pool_tick_taking is for a thread with a cache of its own, and is called
- * while cache->state.more is set. pool_tick_taking_shared is for a thread without a cache, and does nothing unless the
- * thread's last tick has left pages that are due to be purged.
+ * while cache->state.more is set. pool_tick_taking_shared is for a thread without a cache, and does nothing unless
+ * pages were still due to be purged after the thread's last tick.
  */
 void pool_tick_taking(struct cache *cache);
 void pool_tick_taking_shared(void);
 
-/* Runs one step of purging on the depots and stacks if old slots are due at the time `now`. Collects the magazines of
- * idle threads first. Returns true if more pages are due to be purged. */
+/* Moves public magazines of idle threads to the depot. Then, if the old generation is due to be purged at the time
+ * `now`, runs one step of purging on the depots and stacks. Returns true if more pages are due to be purged. */
 bool pool_decay_once(struct cache *cache, uint64_t now);
 
 /* Runs one step of purging for the background thread. Returns true if more pages are due to be purged. */

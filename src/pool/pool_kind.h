@@ -38,11 +38,11 @@ struct pool_operations {
      * given generation. Changes no counter. */
     void (*restore)(unsigned bucket, uint32_t number, unsigned generation);
 
-    /* Returns the cache whose counters the calling thread uses for rare events. */
+    /* Returns the cache whose counters the calling thread increments on slow paths, such as purges. */
     struct cache *(*counters)(void);
 
-    /* Returns the largest number of slots of the bucket that were live at once, as far as the kind knows it. `live`
-     * slots are live now, and `carved` slots have been carved since the start. */
+    /* Returns the largest number of slots of the bucket that were live at once, as far as this kind of pool counts it.
+     * `live` slots are live now, and `carved` slots have been carved since the start. */
     uint64_t (*peak)(unsigned bucket, uint64_t live, uint64_t carved);
 };
 
@@ -70,16 +70,16 @@ static inline const struct pool_operations *pool_operations(void)
     return pool_kinds[pool_kind()];
 }
 
-/* Returns the cache whose counters the calling thread uses for rare events. */
+/* Returns the cache whose counters the calling thread increments on slow paths, such as purges. */
 static inline struct cache *pool_counters(void)
 {
     return pool_operations()->counters();
 }
 
 /*
- * The operations that most kinds share: withdraw and restore on the stacks of slots.h; the counters of the thread's own
- * cache; and the peak that pool_count_live has counted, which may lack what other threads have allocated since their
- * last slow path.
+ * The operations that most kinds share. pool_withdraw_from_stack and pool_restore_to_stack use the stacks of slots.h.
+ * pool_own_counters returns the thread's own cache. pool_counted_peak returns the peak that pool_count_live has
+ * counted, which may lack what other threads have allocated since their last slow path.
  */
 uint32_t pool_withdraw_from_stack(unsigned bucket, bool only_old);
 void pool_restore_to_stack(unsigned bucket, uint32_t number, unsigned generation);

@@ -18,9 +18,9 @@
  *
  * A server that reads for many clients allocates a buffer for each before it fills the first, so the sampled slot may
  * have one page or none when it is looked at. Therefore a sampled slot that is live and not filled to its end stays the
- * sampled slot, and is looked at again AHEAD_SLOTS slots later. Each time the number of pages ahead is halved. So a
- * high number is trusted at once and doubted slowly: when a program begins to leave its buffers empty, about twice as
- * many pages are wasted as AHEAD_SLOTS slots get.
+ * sampled slot, and is looked at again AHEAD_SLOTS slots later. Each time the number of pages ahead is halved. So the
+ * number of pages ahead rises at once and falls slowly: when a program begins to leave its buffers empty, about twice
+ * as many pages are wasted as AHEAD_SLOTS slots get.
  *
  * A look at the sampled slot is a system call of 1 to 2 us, most of what a new slot costs that no program writes to.
  * While sampled slots stay empty, the looks therefore become rare: the 2nd, 4th, 8th and 16th new slot of a bucket
@@ -98,8 +98,8 @@ static bool pool_check_sampled(unsigned bucket)
     return sampled_pages < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_sampled_is_live(bucket);
 }
 
-/* Returns how many pages a new slot of the bucket gets in advance. If it makes the slot the bucket's next sampled slot,
- * returns 0. */
+/* Returns how many pages a new slot of the bucket gets in advance. Returns 0 if the function makes the slot the
+ * bucket's next sampled slot, which gets none. */
 static size_t pool_ahead_pages(unsigned bucket, const void *slot)
 {
     struct pool *pool = &pools[bucket];
@@ -141,7 +141,7 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
  */
 enum { FETCH_MOST = 16 };
 
-/* The result is in bytes and not in pages, because a division would take as long as all the rest of the function */
+/* The result is in bytes and not in pages, because a division would take as long as all the rest of this function. */
 size_t pool_fetched_bytes(unsigned bucket, size_t request)
 {
     size_t filled = pool_filled_pages(bucket);

@@ -1,5 +1,5 @@
-/* Purges free slots: gives their pages back to the kernel. Some functions first move free slots from caches to where
- * they can be purged. */
+/* Purges free slots: gives their pages back to the kernel. pool_drain moves free slots from caches to the depots and
+ * stacks, where they can be purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_purge.h"
 
@@ -20,13 +20,13 @@ enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
  * Linux on x86 invalidates the TLB page by page for up to 33 pages in a call, and as a whole for more. A page of
- * headroom that was never touched does not count. On a virtual machine, which has to be left for each single
+ * headroom that was never touched does not count. On a virtual machine, which is interrupted for each single
  * invalidation, 17 pages took 60 us, 33 took 116, 34 took 33, and 136 took 62. So where each run takes a call of its
  * own, a page of a run of at most SHORT_PAGES pages counts SHORT_PRICE times in the price of a step.
  *
  * Where one call takes all runs of a batch (os_discard_together), the TLB is invalidated once. Then a short run counts
- * TOGETHER_PRICE pages more than it has, because the kernel finds its page table, and the library its metadata, in no
- * near cache: slots of one page each took 2.8 us each in a free after a pause.
+ * as its pages plus TOGETHER_PRICE, because neither its page table nor its metadata is in a near cache: slots of one
+ * page each took 2.8 us each in a free after a pause.
  *
  * A step purges QUANTUM_PAGES pages, if their price is at most STEP_PRICE pages: that is two slots of 256 KiB. A slot
  * of 1 MiB or more goes in pieces of about QUANTUM_PAGES pages. One call takes 40 us for 128 resident pages and 80 for
@@ -36,12 +36,12 @@ enum purge_from { PURGE_OLD, PURGE_ANY };
 enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, STEP_PRICE = 134, SHORT_PAGES = 34, SHORT_PRICE = 4, TOGETHER_PRICE = 3 };
 
 /*
- * The slot that steps are purging in pieces: its number plus one in the lower 32 bits, the number of its next piece in
- * the upper ones. 0 if there is none. The slot is on no stack meanwhile, and is counted as free. A step takes the slot
- * by exchanging the word with 0, so no two threads hold it, and puts it back when its piece is done. A slot for which
- * there is no place, because another thread has put its own here, goes back to the old generation and is begun again,
- * which costs no more because its first pieces are no longer resident. In the child of a fork from several threads the
- * slot is found again by its metadata, which says that it is free.
+ * The slot that steps are purging in pieces: the lower 32 bits are its number plus one, and the upper 32 bits are the
+ * number of its next piece. The word is 0 if there is no such slot. The slot is on no stack meanwhile, and is counted
+ * as free. A step takes the slot by exchanging the word with 0, so no two threads hold it, and puts it back when its
+ * piece is done. A slot for which there is no place, because another thread has put its own here, goes back to the old
+ * generation and is begun again, which costs no more because its first pieces are no longer resident. In the child of a
+ * fork from several threads the slot is found again by its metadata, which says that it is free.
  */
 static _Atomic uint64_t pool_unfinished;
 enum { UNFINISHED_PIECE_SHIFT = 32 };
@@ -70,7 +70,7 @@ static void pool_sort(uint32_t *number, unsigned count)
     }
 }
 
-/* Returns how many of the sorted slots lie side by side, from index `first` on. */
+/* Returns how many of the batch's slots, sorted by number, lie side by side from index `first` on. */
 static unsigned pool_run_length(const struct purge *purge, unsigned first)
 {
     uint32_t pages = region.geometry[purge->bucket].pages;
@@ -97,7 +97,7 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
 }
 
 /*
- * Discards the pages of `count` ranges: of all by one call if the kernel can do that, and otherwise of the first range
+ * Discards the pages of `count` ranges. If the kernel cannot discard them all by one call, discards the first range
  * only. Returns how many ranges, from the first on, have lost their pages; 0 if the kernel keeps those of the first. A
  * single range is discarded by madvise, because that is cheaper.
  */
@@ -131,7 +131,8 @@ static unsigned pool_keep_run(struct purge *purge, unsigned first, size_t size)
     return length;
 }
 
-/* Returns the price, in bytes, of purging a run of `size` bytes. */
+/* Returns the price of purging a run of `size` bytes, in bytes: the size, or more for a short run, which costs more
+ * time per page. */
 static size_t pool_price(size_t size)
 {
     size_t page = os_page_size();
@@ -141,8 +142,8 @@ static size_t pool_price(size_t size)
     return os_discards_together() ? size + TOGETHER_PRICE * page : SHORT_PRICE * size;
 }
 
-/* If what is left of the purge's price is enough for a run of `size` bytes, subtracts the run's price and returns true.
- * It is always enough for the first run of a step, so that each step purges something. */
+/* Returns true, and subtracts the price of a run of `size` bytes, if the price that this purge may still pay is enough
+ * for the run. For the first run of a step the result is always true, so that each step purges something. */
 static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
 {
     size_t price = pool_price(size);
@@ -151,8 +152,8 @@ static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
     return affords;
 }
 
-/* Divides the sorted batch into runs of slots that lie side by side, and stores them. Slots whose price is too high
- * leave the batch and are put back into the old generation. Returns the number of runs. */
+/* Divides the sorted batch into runs of slots that lie side by side, and stores them in `run`. When the next run is too
+ * expensive, its slots and those after it are put back into the old generation. Returns the number of runs. */
 static size_t pool_find_runs(struct purge *purge, struct span run[PURGE_BATCH])
 {
     size_t runs = 0;
@@ -226,7 +227,7 @@ static bool pool_goes_in_pieces(const struct purge *purge)
     return purge->from == PURGE_OLD && pool_pieces(purge->bucket) > 1;
 }
 
-/* Stores a slot whose purging is not finished, so that the next step continues with the piece `piece`. */
+/* Stores that the slot `number` is purged only in part, so that the next step continues with the piece `piece`. */
 static void pool_leave_unfinished(struct purge *purge, uint32_t number, size_t piece)
 {
     uint64_t none = 0;
@@ -295,7 +296,7 @@ static unsigned pool_batch(const struct purge *purge)
     return (unsigned)LESSER(wanted, PURGE_BATCH);
 }
 
-/* Fills the batch from the bucket's stack of free slots. */
+/* Fills the batch with up to `wanted` slots from the bucket's stack of free slots. */
 static void pool_refill_free(struct purge *purge, unsigned wanted)
 {
     while (purge->count < wanted) {
@@ -417,7 +418,7 @@ static size_t pool_enforce_most(void)
     return GREATER(magazine, pool_quantum());
 }
 
-/* pool_trim purges large buckets first, so that an excess of the large pool is purged there. */
+/* pool_trim purges large buckets first, so it also purges the large pool if that exceeds its own limit. */
 void pool_enforce_limits(void)
 {
     if (budget_limits_retained()) {

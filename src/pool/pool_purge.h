@@ -1,5 +1,5 @@
-/* Purges free slots: gives their pages back to the kernel. Some functions first move free slots from caches to where
- * they can be purged. */
+/* Purges free slots: gives their pages back to the kernel. pool_drain moves free slots from caches to the depots and
+ * stacks, where they can be purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_PURGE_H
 #define SOCKMALLOC_POOL_PURGE_H
@@ -16,9 +16,9 @@
 size_t pool_quantum(void);
 
 /*
- * Purges about `limit` bytes, in whole slots, of what lies in the depots and on the stacks of free slots: the kernel
- * gets the pages back, and the slots stay usable. Begins with large buckets, because one call of the kernel frees more
- * there. Returns how many bytes the purged slots have. Any thread may call it, and it takes no lock.
+ * Purges about `limit` bytes, in whole slots, of the free slots in the depots and on the stacks: the kernel gets their
+ * pages back, and the slots stay usable. Begins with large buckets, because one call of the kernel frees more there.
+ * Returns how many bytes the purged slots have. Any thread may call this function, which takes no lock.
  */
 size_t pool_trim(size_t limit);
 

@@ -27,8 +27,8 @@ static bool pool_is_leaving(uint32_t number)
     return number < region_front() && slot_meta_is_leaving(region_meta(number));
 }
 
-/* Returns how many pages the leaving slots have that lie side by side from slot `first` on. A leaving slot is one whose
- * addresses are being unmapped. They may belong to different buckets. */
+/* Returns how many pages lie side by side, from page `first` on, that belong to leaving slots, whose addresses are
+ * being unmapped. The slots may belong to different buckets. */
 static uint32_t pool_leaving_pages(uint32_t first)
 {
     uint32_t end = first;
@@ -48,7 +48,7 @@ static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKE
     }
 }
 
-/* Puts the slots of a run of adjacent slots back onto the stacks of purged slots. */
+/* Puts the slots of a run, which are not unmapped after all, back onto the stacks of purged slots. */
 static void pool_keep_run(uint32_t first, uint32_t pages)
 {
     for (uint32_t number = first; number < first + pages;) {

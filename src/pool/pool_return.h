@@ -6,10 +6,11 @@
 #include <stddef.h>
 
 /*
- * Purges all free slots that can be reached, and unmaps each run of adjacent purged slots that is long enough for a
- * hole. It is called after the kernel has refused memory. Unless the range of the pools itself is full, the first call
- * also calls pool_make_tight, which makes the library save address space. Returns the bytes that were unmapped, which
- * is 0 while another thread is in this function. Any thread may call it, and it takes no lock.
+ * Purges all free slots that pool_trim can find after pool_drain, and unmaps each run of adjacent purged slots that is
+ * long enough for a hole. It is called after the kernel has refused memory. Unless the range of the pools itself is
+ * full, the first call also makes the library save address space (pool_make_tight). Returns the bytes that were
+ * unmapped, which is 0 while another thread is in this function. Any thread may call this function, which takes no
+ * lock.
  */
 size_t pool_return(void);
 

@@ -1,13 +1,13 @@
-/* Samples frees: for the histogram of request sizes, and for the number of slots that another thread frees than the one
- * that has allocated them. */
+/* Samples frees, to fill the histogram of request sizes and to estimate how many slots are freed by another thread than
+ * the one that allocated them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_sample.h"
 
 #include "pool/histogram.h"
 #include "pool/pool_state.h"
 
-/* While the clock stands still, a sample is taken only if it stands for at least so many frees. Samples must be rare,
- * because they are counted in memory that all threads write to. */
+/* While the coarse clock has not advanced, a sample is taken only if it stands for at least this number of frees.
+ * Samples must be rare, because they are counted in memory that all threads write to. */
 enum { SAMPLE_LEAST = 240 };
 
 /* Returns how many frees of the bucket the thread has made since its last sample. */
@@ -16,9 +16,11 @@ static uint16_t pool_undrawn(const struct cache *cache, unsigned bucket)
     return (uint16_t)(cache_returned(cache, bucket) - cache->tally[bucket].sampled);
 }
 
-/* Samples a slot that is free: the metadata of a free slot still has its last request and the thread that allocated it.
- * The sample stands for all of the thread's frees in the bucket since the last sample. If another thread has allocated
- * the slot meanwhile, the request of that thread is sampled. Returns the request word of the slot. */
+/*
+ * Samples a slot that is free: its metadata still says how many bytes were last requested and which thread allocated
+ * it. The sample stands for all of the thread's frees in the bucket since the last sample. If another thread has
+ * allocated the slot meanwhile, the request of that thread is sampled. Returns the request word of the slot.
+ */
 static uint32_t pool_draw(struct cache *cache, unsigned bucket, uint32_t number)
 {
     uint32_t value = region_request_word(number);
@@ -60,7 +62,7 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
     return pool_is_large(bucket) ? slots_peek_free(bucket) : STACK_EMPTY;
 }
 
-/* Samples a free slot of the bucket, whichever thread has freed it, because only its request counts here. */
+/* Samples a free slot of the bucket, no matter which thread has freed it, because only its request is counted here. */
 static void pool_draw_found(struct cache *cache, unsigned bucket)
 {
     uint32_t number = pool_find_sample(cache, bucket);

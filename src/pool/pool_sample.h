@@ -1,5 +1,5 @@
-/* Samples frees: for the histogram of request sizes, and for the number of slots that another thread frees than the one
- * that has allocated them. */
+/* Samples frees, to fill the histogram of request sizes and to estimate how many slots are freed by another thread than
+ * the one that allocated them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_SAMPLE_H
 #define SOCKMALLOC_POOL_SAMPLE_H
@@ -10,22 +10,23 @@
 #include "cache/cache.h"
 
 /*
- * A thread that has its own cache calls this in a tick: samples `slot`, which the thread has just freed. `moved` says
- * that the coarse clock has advanced since the thread's last tick. Returns true if pool_sample_rest had arranged this
- * tick only to take a sample; the caller then sets how many frees remain until the bucket's next regular tick.
+ * Samples `slot`, which the thread has just freed. A thread that has its own cache calls this function in a tick.
+ * `moved` says that the coarse clock has advanced since the thread's last tick. Returns true if pool_sample_rest had
+ * arranged this tick only to take a sample; the caller then sets how many frees remain until the bucket's next regular
+ * tick.
  */
 bool pool_sample(struct cache *cache, const void *slot, bool moved);
 
 /*
- * Arranges that the next free of each bucket with frees that are not sampled yet is a tick, so that a bucket with few
- * frees is sampled too. If that was arranged before and no free has come since, samples the slot that was freed last.
- * It is called in a tick at which the clock has advanced, after cache_arm_all has set how many frees remain until each
- * bucket's next tick.
+ * For each bucket with frees that are not sampled yet, makes the next free a tick, so that a bucket with few frees is
+ * sampled too. If an earlier call has done this and no free has come since, samples the slot that was freed last. The
+ * function is called in a tick at which the clock has advanced, after cache_arm_all has set how many frees remain until
+ * each bucket's next tick.
  */
 void pool_sample_rest(struct cache *cache);
 
-/* Samples `slot`, which a thread without a cache has just freed, as one of `frees` frees since the thread's last tick.
- */
+/* Samples `slot`, which a thread without a cache has just freed. The sample stands for the `frees` frees that the
+ * thread has made since its last tick. */
 void pool_sample_shared(const void *slot, uint32_t frees);
 
 #endif

@@ -11,7 +11,8 @@
 
 enum {
     BUSY_WAIT = 1000000, /* nanoseconds until the next attempt, if another thread is giving pages back just now */
-    /* nanoseconds; if a wait begins sooner than this after the last one, the thread runs a busy event loop */
+    /* nanoseconds; if a wait begins sooner than this after the beginning of the last one, the thread runs a busy event
+     * loop */
     BUSY_PAUSE = 10000000,
     /* after so many busy waits in a row, a thread no longer wakes up to look for what other threads have freed */
     BUSY_STREAK = 64,
@@ -21,20 +22,25 @@ enum {
 
 /* When the calling thread last used its own magazines, and which of them it has purged since. */
 static _Thread_local struct {
-    uint64_t asked;  /* the time at which pool_sleep_limit was last called */
-    uint64_t since;  /* the time at which `uses` was last seen to have changed */
-    uint32_t uses;   /* how many slots the thread has allocated and freed, as far as its own cache counts them */
-    uint16_t next;   /* the next magazine to purge: twice its bucket, plus 1 for the public one */
-    uint16_t piece;  /* the next piece of the next slot, if its bucket's slots are purged in pieces */
-    uint32_t slot;   /* the index of the next slot in the magazine that `next` names */
+    uint64_t asked; /* the time at which pool_sleep_limit was last called */
+    uint64_t since; /* the time at which `uses` was last seen to have changed */
+    uint32_t uses;  /* how many slots the thread has allocated and freed, as far as its own cache counts them */
+    /* the number of the next magazine to purge: twice the number of its bucket, plus 1 for the public magazine */
+    uint16_t next;
+    /* the number of the next piece to purge of the slot at index `slot`, if the bucket's slots are purged in pieces */
+    uint16_t piece;
+    uint32_t slot;   /* the index of the next slot to purge in the magazine that `next` names */
     uint32_t streak; /* how many sleeps in a row have each begun a moment after the one before */
     /* how long, in nanoseconds, the next sleep may last if nothing is free; 0 if the thread does not look for what
      * other threads free */
     uint64_t watch;
 } idle __attribute__((tls_model("initial-exec")));
 
-/* In nanoseconds: how long a thread sleeps at first while nothing is free, and the shortest sleep in which it looks for
- * what other threads free. A thread that sleeps for less returns soon enough without that. */
+/*
+ * watch_first is how long a thread sleeps at first while nothing is free, and watch_least is the shortest sleep in
+ * which it wakes up to look for what other threads have freed; both in nanoseconds. A thread that sleeps for less than
+ * watch_least returns soon enough without that.
+ */
 static const uint64_t watch_first = 500000000;
 static const uint64_t watch_least = 5000000000;
 
@@ -95,7 +101,8 @@ static uint64_t pool_sleep_until(uint64_t due, uint64_t now)
     return (int64_t)(due - now) > 0 ? due - now : 0;
 }
 
-/* Returns for how many nanoseconds, from `now` on, the thread's own magazines keep their pages. */
+/* Returns in how many nanoseconds from `now` on the pages of the thread's own magazines are due to be purged. Returns
+ * POOL_SLEEP_NEVER if the magazines have no slots or all are purged already. */
 static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
 {
     if (!cache_is_own(cache) || !pool_sleep_holds(cache)) {
@@ -162,8 +169,7 @@ uint64_t pool_sleep_limit(uint64_t wanted, bool watches)
 }
 
 /* Gives back the pages of as many slots of a magazine as one step may cost, or one piece of a large slot, from index
- * idle.slot on. Returns true if
- * the magazine has more slots. */
+ * idle.slot on. Returns true if the magazine has more slots. */
 static bool pool_sleep_purge(unsigned bucket, void *const *slot, size_t count)
 {
     if (pool_pieces(bucket) == 1) {
@@ -199,7 +205,7 @@ static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, 
     }
     size_t count = magazine_count(magazine);
     bool more = count > idle.slot && pool_sleep_purge(bucket, magazine->slot, count);
-    /* the bin can only hold another magazine by now if a signal handler has put one there meanwhile */
+    /* This exchange returns NULL, unless a signal handler has put another magazine into the bin meanwhile. */
     cache_deposit(cache, bucket, cache_exchange(bin, magazine));
     return more;
 }

@@ -1,5 +1,5 @@
-/* Decides which thread keeps a spare slot: one free slot of a large bucket in its cache, in front of the bucket's
- * stack. */
+/* Decides which thread keeps a spare slot: one free slot of a large bucket in the thread's cache, which malloc and free
+ * use before the bucket's stack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_spare.h"
 

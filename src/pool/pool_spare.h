@@ -1,5 +1,5 @@
-/* Decides which thread keeps a spare slot: one free slot of a large bucket in its cache, in front of the bucket's
- * stack. */
+/* Decides which thread keeps a spare slot: one free slot of a large bucket in the thread's cache, which malloc and free
+ * use before the bucket's stack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_SPARE_H
 #define SOCKMALLOC_POOL_SPARE_H
@@ -7,7 +7,7 @@
 #include "cache/cache.h"
 
 /*
- * A pair of malloc and free that the stack of a large bucket serves makes two compare-and-swaps. A spare slot in the
+ * A pair of malloc and free that the stack of a large bucket serves costs two compare-and-swaps. A spare slot in the
  * thread's cache (cache_keep_spare) makes such a pair as cheap as that of a small bucket.
  *
  * Only the thread itself can give up its spare slot, because the fast paths use the slot without a locked instruction.

@@ -16,8 +16,8 @@ void pool_make_tight(void)
 {
     if (!atomic_exchange_explicit(&pool_tight, true, memory_order_relaxed)) {
         table_grow_sparingly();
-        /* closes the short path of the large pool, because while memory is tight, route_wastes has to check each
-         * allocation */
+        /* closes the short path of the large pool: while memory is tight, route_wastes has to check for each allocation
+         * if it would leave too much of its slot unused */
         cache_set_usual(BUCKET_LIMIT);
     }
 }

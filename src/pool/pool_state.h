@@ -14,11 +14,11 @@
 
 /* The counts that the pools keep of one bucket, beside the counters in the caches. */
 struct pool {
-    /* How many slots are live, as far as each thread has counted them when it was last in a slow path, and the largest
-     * such number so far. pool_count_live in pool_state.c updates both. */
+    /* `live` is how many slots are live, as far as each thread had counted them when it was last in a slow path. `peak`
+     * is the largest value of `live` so far. pool_count_live in pool_state.c updates both. */
     _Alignas(CACHE_LINE) _Atomic int64_t live;
     _Atomic int64_t peak;
-    /* How many pages new slots get in advance. pool_populate.c says how these four members are used. */
+    /* The four members below decide how many pages new slots get in advance, as pool_populate.c explains. */
     _Atomic uint32_t sampled_slot; /* the number of the sampled slot plus 1; 0 before there is one */
     _Atomic uint32_t ahead;        /* how many new slots are allocated before the sampled slot is checked */
     _Atomic uint32_t ahead_pages;  /* how many pages are populated in each new slot: 0, or at least 2 */
@@ -26,7 +26,8 @@ struct pool {
     _Atomic uint32_t pause;
     /* how many slots were freed by another thread than the one that has allocated them; estimated by sampling */
     struct counter remote_frees;
-    /* The slots that the parent of a fork had at the fork, by their state. In the child all counters begin at 0. */
+    /* How many live slots, purged slots and other free slots the parent of a fork had at the fork. In the child all
+     * counters begin at 0. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
     uint64_t inherited_purged;
@@ -62,8 +63,8 @@ static inline void pool_count(const struct cache *cache, struct counter *counter
     }
 }
 
-/* Adds `count` slots of the bucket, which may be negative, to the retained memory that the budget limits. Retained
- * slots are those that lie with their pages in a depot or on a stack of free slots. */
+/* Adds `count` slots of the bucket to the retained memory that the budget limits; subtracts them if `count` is
+ * negative. Retained slots are those that lie with their pages in a depot or on a stack of free slots. */
 static inline void pool_retain_slots(unsigned bucket, int64_t count)
 {
     int64_t bytes = count * (int64_t)region.geometry[bucket].capacity;
@@ -80,7 +81,8 @@ static inline void pool_count_deposit(struct cache *cache, unsigned bucket, uint
     pool_retain_slots(bucket, (int64_t)count);
 }
 
-/* Counts `count` slots that have left the depot or the stack, except for slots that were allocated from the stack. */
+/* Counts `count` slots that were taken from the bucket's depot or its stack of free slots. Slots that were allocated
+ * straight from the stack are counted by pool_count_stack_hit instead. */
 static inline void pool_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
 {
     pool_count(cache, &cache->tally[bucket].withdrawn, count);
@@ -107,7 +109,8 @@ static inline bool pool_is_trained(const struct cache *cache, unsigned bucket)
 /* Counts an allocation of `request` bytes in the thread's cache, and in the number of live slots. */
 void pool_count_alloc(struct cache *cache, unsigned bucket, size_t request);
 
-/* Counts a free in the thread's cache, and in the number of live slots. Returns true if it is time for a tick. */
+/* Counts a free in the thread's cache, and in the number of live slots. Returns true if it is time for a tick (a free
+ * that reads the clock and purges a little). */
 bool pool_count_free(struct cache *cache, unsigned bucket);
 
 /* Returns a number that differs for most threads: a hash of the address of a thread-local variable (multiplicative
@@ -140,13 +143,13 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
  * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
  * space for further growth. pool_is_tight returns true after that call, and also calls pool_make_tight itself once the
  * range of the pools has passed a thirty-second of the limit on charged memory: a slot is charged whole, and where
- * requests fit their slots badly, half of the charged memory is wasted. Any thread may call both.
+ * requests fit their slots badly, half of the charged memory is wasted. Any thread may call these functions.
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);
 
-/* True after pool_make_tight. pool_is_known_tight reads it and checks nothing else, so a request that has another way
- * to memory pays one load. */
+/* True after pool_make_tight: memory is tight. pool_is_known_tight reads only this variable, so a request that can get
+ * memory in another way pays one load for the check. */
 extern INTERNAL atomic_bool pool_tight;
 
 FAST_PATH bool pool_is_known_tight(void)

@@ -57,8 +57,8 @@ bool pool_free_cold(unsigned bucket, void *slot)
     return true;
 }
 
-/* Finds a slot for a thread that has a quota for the bucket. Each step is made if the steps before it have found
- * nothing. */
+/* Finds a slot for a thread that has a quota for the bucket. Each of the steps below is taken only if the steps before
+ * it have found nothing. */
 static void *thread_find_trained(struct cache *cache, unsigned bucket)
 {
     /* 1. A slot of a magazine: the thread's public one, another thread's public one, or one from the depot. */
@@ -98,7 +98,7 @@ static void *thread_find(struct cache *cache, unsigned bucket)
         return thread_pop_single(cache, bucket);
     }
     if (UNLIKELY(cache_resume_fast(cache, bucket))) {
-        /* pops from the private magazine, which has slots if cache_force_slow has kept the fast path from them */
+        /* pops from the private magazine, which may have slots that cache_force_slow has kept from the fast path */
         void *slot = cache_pop(&cache->bin[bucket]);
         if (slot != NULL) {
             return slot;

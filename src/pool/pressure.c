@@ -11,24 +11,25 @@
 #include "os/sandbox.h"
 
 /*
- * The pressure is high when less than an eighth of the control group's limit is left, or when some process waited for
- * memory in a tenth of the last ten seconds (STALL_HIGH, in hundredths of a percent). Between two readings of the
- * limit, this process may use a quarter of what was left until the pressure would be high.
+ * The pressure is high when less than an eighth of the control group's limit is left, or when, during a tenth of the
+ * last ten seconds or more, some process waited for memory (STALL_HIGH, in hundredths of a percent). Between two
+ * readings of the limit, this process may use a quarter of what was left until the pressure would be high.
  */
 enum { RESERVE_SHARE = 8, STALL_HIGH = 1000, LOOK_SHARE = 4 };
 enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
 
-/* The nanoseconds between two measurements, for each case. */
+/* The nanoseconds until the next reading of the control group's limit: if the pressure is high, if there is a limit and
+ * the pressure is not high, and if there is no limit. */
 static const uint64_t pause_high = 20 * UINT64_C(1000000);
 static const uint64_t pause_limited = 200 * UINT64_C(1000000);
 static const uint64_t pause_unlimited = 5000 * UINT64_C(1000000);
-/* the kernel updates its average of waiting times at this interval */
+/* the nanoseconds until the waiting time is read again; the kernel updates its average at this interval */
 static const uint64_t pause_stall = 2000 * UINT64_C(1000000);
 
 struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};
 static const char *pressure_root;
 
-/* The search for the control group's limit that pressure_tick has begun, one step in each call. */
+/* The search for the control group's limit that pressure_tick runs, one step in each call. */
 static struct cgroup_search search;
 static bool searching;
 
@@ -75,7 +76,8 @@ static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
     pressure.found[PRESSURE_ROOM] = high;
 }
 
-/* Reads the control group's limit in one call, because the caller is about to use memory. */
+/* Searches for the control group's limit, from beginning to end, and reads it, because the caller is about to use
+ * memory. */
 static void pressure_read_room(uint64_t now)
 {
     struct cgroup_search whole;
@@ -85,7 +87,7 @@ static void pressure_read_room(uint64_t now)
 }
 
 /* Runs one step of the search for the control group's limit. As long as the search is not finished, the next step is
- * due at once. */
+ * due at the next call. */
 static void pressure_search_room(uint64_t now)
 {
     if (!searching) {

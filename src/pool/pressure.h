@@ -10,16 +10,17 @@
 
 #include "base/attributes.h"
 
-/* The two things that are measured: the bytes that the control group may still use, and the share of time in which some
- * process waited for memory. */
+/* The two things that are measured. PRESSURE_ROOM: how many bytes the control group may still use. PRESSURE_STALL: the
+ * share of time in which some process waited for memory. */
 enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
 
 /*
  * Measuring is rare, because it opens some files, each of which took 40 us on one virtual machine and 50 to 500 us on
- * another. The control group's limit is read when this process has taken a quarter of what was left before the pressure
- * would be high. It is also read five times a second, because other processes of the group and mimalloc take memory
- * too; where there is no limit, every five seconds. The waiting time is read every two seconds, because the kernel
- * updates its average so often. Any thread may call the functions, which take no lock. One thread measures at a time.
+ * another. The control group's limit is read when this process has used a quarter of the bytes that were left until the
+ * pressure would be high. It is also read five times a second, because other processes of the group and mimalloc take
+ * memory too; where there is no limit, every five seconds. The waiting time is read every two seconds, because the
+ * kernel updates its average so often. Any thread may call the functions, which take no lock. One thread measures at a
+ * time.
  */
 struct pressure {
     /* how many bytes may still get pages before the limit is read again */
@@ -29,7 +30,8 @@ struct pressure {
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
-    /* true for the limit or the waiting time if it was high when last measured; only the measuring thread uses this */
+    /* for the limit and for the waiting time: true if the pressure was high by this measure when last measured; only
+     * the measuring thread uses it */
     bool found[PRESSURE_PARTS];
     _Atomic uint64_t highs; /* how many times the pressure has become high */
 };

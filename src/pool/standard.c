@@ -1,4 +1,4 @@
-/* The free lists of the kind `standard`: for each bucket a list of free slots with a bound, and a mutex. */
+/* The free lists of the kind `standard`: each bucket has a list of free slots, of limited length, with a mutex. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/standard.h"
 
@@ -35,7 +35,7 @@ static bool standard_admit(struct standard_list *list, int64_t limit)
     return true;
 }
 
-/* Subtracts a slot that was popped from the list from the list's count. */
+/* Lowers the list's count by one, because a slot was popped from the list. */
 static void standard_dismiss(struct standard_list *list)
 {
     atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);

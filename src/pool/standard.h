@@ -1,4 +1,4 @@
-/* The free lists of the kind `standard`: for each bucket a list of free slots with a bound, and a mutex. */
+/* The free lists of the kind `standard`: each bucket has a list of free slots, of limited length, with a mutex. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_STANDARD_H
 #define SOCKMALLOC_STANDARD_H
@@ -11,10 +11,10 @@
 
 /*
  * The list of a bucket is its stack of free slots (slots.h), which is lock-free by itself; the mutex keeps the list and
- * its count consistent. If a signal handler has interrupted its own thread in one of these functions, it works without
- * the mutex. That is safe because the stack and the count are atomic; the count may then exceed the number of slots in
- * the list by one for a moment, and is never less than that number. Only buckets that are not in the large pool may be
- * used here. Any thread and any signal handler may call the functions. They do not change errno.
+ * its count consistent. In a signal handler that has interrupted its own thread in one of these functions, the
+ * functions work without the mutex. That is safe because the stack and the count are atomic; the count may then exceed
+ * the number of slots in the list by one for a moment, and is never less than that number. Buckets of the large pool
+ * may not be used here. Any thread and any signal handler may call the functions. They do not change errno.
  */
 
 /* What standard_give has done with a slot: put it on the list, or purged it. */
@@ -28,15 +28,15 @@ INTERNAL void *standard_take(unsigned bucket, enum slots_source *source);
 
 /*
  * Frees a slot whose metadata already says that it is free. If the list is full, the calling thread purges the slot,
- * outside the mutex, and the slot counts as purged. If the kernel refuses, the slot is put on the list although that is
- * full.
+ * outside the mutex, and the slot counts as purged. If the kernel refuses to take the pages, the slot is put on the
+ * list although the list is full.
  */
 INTERNAL enum standard_verdict standard_give(unsigned bucket, uint32_t number);
 
 /*
  * standard_withdraw removes a slot from the list, so that the caller can purge it. With `only_old`, it removes only a
  * slot of the old generation. Returns the slot's number, or STACK_EMPTY if there is none. standard_restore puts a slot
- * back as one of the given generation, even if the list is then longer than its bound.
+ * back as one of the given generation, even if the list is then longer than its limit.
  */
 INTERNAL uint32_t standard_withdraw(unsigned bucket, bool only_old);
 INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned generation);
