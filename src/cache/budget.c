@@ -54,7 +54,7 @@ bool budget_is_overdrawn(void)
     return budget_charged() > budget.cache_limit;
 }
 
-/* Returns by how many bytes a count exceeds `room`, or 0 if it does not. */
+/* Returns by how many bytes the count `counted` exceeds `room`, or 0 if the count does not exceed it. */
 static uint64_t budget_beyond(const _Atomic int64_t *counted, uint64_t room)
 {
     int64_t retained = atomic_load_explicit(counted, memory_order_relaxed);

@@ -36,10 +36,10 @@ struct budget {
 
 extern INTERNAL struct budget budget;
 
-/* Sets the limits, and all counts to zero. One thread calls it at start-up. */
+/* Sets the limits, and all counts to zero. One thread calls this function at start-up. */
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
-/* Sets the limits, and keeps the counts. It is safe in signal handlers. */
+/* Sets the limits, and keeps the counts. This function is safe in signal handlers. */
 void budget_limit(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
 /* Makes the library count retained memory even if it has no limit, so that a limit can be set later. One thread calls
@@ -101,8 +101,8 @@ uint64_t budget_excess(void);
 uint64_t budget_excess_large(void);
 
 /*
- * Sets the charges and the two counts of retained memory, and keeps the limits. The library calls it at start-up, and
- * in the child of a fork.
+ * Sets the charges and the two counts of retained memory, and keeps the limits. The library calls this function at
+ * start-up, and in the child of a fork.
  */
 void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained);
 

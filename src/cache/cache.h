@@ -48,8 +48,8 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 void cache_arm_all(struct cache *cache, uint32_t interval);
 
 /*
- * Makes the next tick (a free that reads the clock) come after at most 16 frees. It is called when slots have gone to
- * the depot or the stack, because a tick should soon find out how long they have been free.
+ * Makes the next tick (a free that reads the clock) come after at most 16 frees. This function is called when slots
+ * have gone to the depot or the stack, because a tick should soon find out how long they have been free.
  */
 void cache_hasten(struct cache *cache);
 
@@ -112,9 +112,9 @@ void *cache_pop_cold(struct cache *cache, unsigned bucket);
 bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot);
 
 /*
- * A spare slot is one free slot of a large bucket that a thread keeps in its cache, in front of the bucket's stack.
- * pool_spare decides which thread keeps one. The slot lies in a private magazine that can hold one slot, so the fast
- * paths of malloc and free use it. The bucket has no quota and no public magazine.
+ * A spare slot is one free slot of a large bucket that a thread keeps in its cache, so that malloc and free need not
+ * use the bucket's stack. pool_spare decides which thread keeps one. The slot lies in a private magazine that can hold
+ * one slot, so the fast paths of malloc and free use it. The bucket has no quota and no public magazine.
  *
  * cache_keep_spare puts such a magazine into the bin. It does nothing if the bin has one already, if the budget of
  * SOCKMALLOC_CACHE has no room for a slot of the bucket, or if no magazine can be had. cache_drop_spare removes the
@@ -186,14 +186,15 @@ void *cache_take_one(struct cache *cache, unsigned bucket);
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
 
 /*
- * Clears what training has stored about a bucket in the cache. It is called when a thread ends, so that the next thread
- * that gets this cache begins untrained.
+ * Clears what training has stored about a bucket in the cache. This function is called when a thread ends, so that the
+ * next thread that gets this cache begins untrained.
  */
 void cache_begin(struct cache *cache, unsigned bucket);
 
 /*
- * Removes both magazines, the new slots carved for this thread, and the quota of a bucket, and neither moves nor counts
- * the slots. It runs in the child of a fork, which finds all free slots by their metadata and computes the budget anew.
+ * Removes from a cache both magazines of a bucket, its quota, and the new slots that were carved for the thread. The
+ * slots are not moved elsewhere and not counted. This function runs in the child of a fork, which finds all free slots
+ * by their metadata and computes the budget anew.
  */
 void cache_forget(struct cache *cache, unsigned bucket);
 
@@ -219,18 +220,18 @@ bool cache_others_are_open(void);
 /*
  * Removes from the records what the caches of other threads hold, and the public magazines of the calling thread's own
  * cache, because other threads may have been stealing these public magazines at the fork. The calling thread's private
- * magazines stay, because a signal handler may have forked in the middle of a malloc or free that uses them. It runs in
- * the child of a fork.
+ * magazines stay, because a signal handler may have forked in the middle of a malloc or free that uses them. This
+ * function runs in the child of a fork.
  */
 void cache_isolate(void);
 
 /*
  * Removes all magazines from the caches, and makes all records free for new threads, except for the calling thread's.
- * It runs in the child of a fork.
+ * This function runs in the child of a fork.
  */
 void cache_reset(void);
 
-/* Sets all event counters of all caches to zero. It runs in the child of a fork. */
+/* Sets all event counters of all caches to zero. This function runs in the child of a fork. */
 void cache_reset_counters(void);
 
 /*
@@ -238,8 +239,8 @@ void cache_reset_counters(void);
  * thread's own. ---
  */
 
-/* Makes a magazine the private one of a bucket that has none. Its floor and ceiling are set so that nothing in it is
- * cold. */
+/* Makes `magazine` the private magazine of a bucket that has none. The floor and the ceiling are set so that no slot
+ * and no place in it is cold. */
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
 /* Removes the private magazine from the bin, stores in it how many slots it has, and returns it. Returns NULL if there

@@ -44,7 +44,7 @@ struct cache_bin {
     void **ceiling; /* at most magazine->slot + quota */
     /* the owner of the cache exchanges this pointer; other threads may only change it to NULL */
     _Atomic(struct magazine *) public_magazine;
-    /* the result of slot_meta_owner for the thread; it is equal in all bins of a cache */
+    /* the mark that slot_meta_owner makes for the cache's thread; it is equal in all bins of a cache */
     uint32_t owner;
     uint8_t live; /* the metadata byte that a live slot of the bucket has */
 #define CACHE_COUNTER(name, help) struct counter name;

@@ -26,7 +26,9 @@ size_t cache_space(void);
  */
 bool cache_lay_records(void);
 
-/* Unmaps the table of records. The library calls it at start-up, if it turns out that the pools cannot work. */
+/*
+ * Unmaps the table of records. The library calls this function at start-up, if it turns out that the pools cannot work.
+ */
 void cache_unlay(void);
 
 /*
@@ -36,8 +38,8 @@ void cache_unlay(void);
 struct cache *cache_find_record(void);
 
 /*
- * Makes a record free for another thread. It must have no magazine and no quota. Any thread may call this function,
- * which takes no lock.
+ * Makes the record of a cache free for another thread. The record must have no magazine and no quota. Any thread may
+ * call this function, which takes no lock.
  */
 void cache_put_record(struct cache *cache);
 
@@ -68,8 +70,8 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 
 /*
- * Empties the list of unused records. It runs in the child of a fork, because a signal handler may have forked while it
- * interrupted its thread in cache_find_record.
+ * Empties the list of unused records. This function runs in the child of a fork, because a signal handler may have
+ * forked while it interrupted its thread in cache_find_record.
  */
 void cache_forget_records(void);
 

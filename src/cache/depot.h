@@ -46,7 +46,8 @@ struct magazine *depot_pop_empty(unsigned bucket);
  */
 void depot_push(unsigned bucket, struct magazine *magazine);
 
-/* Empties all depots. It runs in the child of a fork, before the child finds the free slots by their metadata. */
+/* Empties all depots. This function runs in the child of a fork, before the child finds the free slots by their
+ * metadata. */
 void depot_reset(void);
 
 /* Returns where the depots of all buckets lie, for a debugger. */

@@ -15,8 +15,8 @@
 
 /*
  * MAGAZINE_SIZE is the size of a magazine in bytes, and its alignment. MAGAZINE_SLOTS is how many slots it can hold.
- * With 62 slots, 8 bytes are left in front of them for the count, and 8 bytes behind them, so that the top of a full
- * magazine is an address inside the magazine.
+ * With 62 slots, 8 bytes are left before them for the count, and 8 bytes after them, so that the top of a full magazine
+ * is an address inside the magazine.
  */
 enum { MAGAZINE_SIZE = 512, MAGAZINE_SLOTS = 62 };
 

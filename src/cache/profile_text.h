@@ -44,8 +44,8 @@ enum { PROFILE_SIZE = 512 /* how many bytes the longest profile and a NUL need *
 /* Prints a profile. Returns false if profile_parse would refuse the text. */
 bool profile_print(const struct profile *profile, struct text *text);
 
-/* Parses the text of a whole file. A NUL must stand behind its `length` bytes. Returns NULL, or a few words that say
- * what is wrong with the text. */
+/* Parses the text of a whole file. A NUL must follow its `length` bytes. Returns NULL, or a few words that say what is
+ * wrong with the text. */
 const char *profile_parse(const char *bytes, size_t length, struct profile *profile);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Training: sets the quota of each cache for each bucket (how many slots a magazine may hold), by the use of the bucket
- * and within the budget.
+ * Training: sets the quota of each cache for each bucket (how many slots a magazine may hold), by how much the bucket
+ * is used, and within the budget.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/training.h"

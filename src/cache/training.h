@@ -1,6 +1,6 @@
 /*
- * Training: sets the quota of each cache for each bucket (how many slots a magazine may hold), by the use of the bucket
- * and within the budget.
+ * Training: sets the quota of each cache for each bucket (how many slots a magazine may hold), by how much the bucket
+ * is used, and within the budget.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TRAINING_H
@@ -53,11 +53,11 @@ bool training_admits(struct cache *cache, unsigned bucket);
 void training_learn(struct cache *cache, unsigned bucket);
 
 /*
- * Stores how full the private magazines are, and lowers quotas that are too high. It is called at each tick (a free
- * that reads the clock); `now` is what clock_now has returned. Each time that half of SOCKMALLOC_DECAY_MS has passed,
- * the function lowers quotas by the slots that were not needed in that time. An idle bucket loses half of its quota. A
- * bucket without swaps and misses loses half of the slots that were never allocated from its private magazine, or a
- * quarter of its quota, whichever is more.
+ * Stores how full the private magazines are, and lowers quotas that are too high. This function is called at each tick
+ * (a free that reads the clock); `now` is what clock_now has returned. Each time that half of SOCKMALLOC_DECAY_MS has
+ * passed, the function lowers quotas by the slots that were not needed in that time. An idle bucket loses half of its
+ * quota. A bucket without swaps and misses loses half of the slots that were never allocated from its private magazine,
+ * or a quarter of its quota, whichever is more.
  */
 void training_rest(struct cache *cache, uint64_t now);
 
@@ -71,7 +71,7 @@ bool training_result(uint32_t quota[BUCKET_LIMIT]);
 /*
  * Reads the profile at `path`, and stores its quotas as the first quotas of the buckets that it names. Nothing is read
  * if the path is empty. The string `path` must stay valid, because training_record uses it. If the profile cannot be
- * read, a message says so once, and the profile is ignored. The library calls it at start-up.
+ * read, a message says so once, and the profile is ignored. The library calls this function at start-up.
  */
 void training_recall(const char *path, const struct bucket_plan *plan, uint32_t first[BUCKET_LIMIT]);
 

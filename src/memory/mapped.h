@@ -26,7 +26,7 @@ enum { MAPPED_BLOCKS = 1 << 16 };
 
 /*
  * Allows mapped blocks to be made from now on. None of them lies in the `size` bytes from `start` on, because free
- * passes every address there to mimalloc. The library calls it at start-up.
+ * passes every address there to mimalloc. The library calls this function at start-up.
  */
 void mapped_open(uintptr_t start, size_t size);
 

@@ -181,15 +181,16 @@ INTERNAL uint32_t region_after(uint32_t number);
 /* Returns how many bytes of addresses a range of `size` bytes and its tables take, for reserve_open. */
 size_t region_space(size_t size);
 
-/* Maps the first pages of the range and of its tables, and writes `region`. One thread calls it at start-up. Returns
- * false, with nothing mapped, if the kernel refuses. */
+/* Maps the first pages of the range and of its tables, and writes `region`. One thread calls this function at start-up.
+ * Returns false, with nothing mapped, if the kernel refuses. */
 bool region_lay(const struct bucket_plan *plan, size_t size);
 
-/* Advises the kernel to use huge pages for the range, or not to. The library calls it at start-up, before slots are
- * carved. */
+/* Advises the kernel to use huge pages for the range, or not to. The library calls this function at start-up, before
+ * slots are carved. */
 void region_choose_huge(bool wanted);
 
-/* Unmaps what region_lay has mapped. The library calls it at start-up, if it turns out that the pools cannot work. */
+/* Unmaps what region_lay has mapped. The library calls this function at start-up, if it turns out that the pools cannot
+ * work. */
 void region_close(void);
 
 /* Returns true if region_lay has succeeded. */
@@ -259,8 +260,8 @@ void region_hold(void);
 void region_release(void);
 
 /*
- * Corrects the counts and tables of the region. It runs in the child of a fork of a process with several threads,
- * because one of them may have been carving slots or unmapping addresses at the fork.
+ * Corrects the counts and tables of the region. This function runs in the child of a fork of a process with several
+ * threads, because one of them may have been carving slots or unmapping addresses at the fork.
  */
 void region_after_fork(void);
 

@@ -77,9 +77,9 @@ static inline unsigned slot_meta_bucket(uint8_t meta)
 }
 
 /*
- * Returns true if the state byte is that of a live slot. Stores in `freed` the byte that the slot has when it is free.
- * One addition does both: SLOT_FREE is SLOT_LIVE + 0x40, and adding 0x40 overflows a signed byte if the state is live
- * and for no other state.
+ * Returns true if the state byte is that of a live slot. Stores in `freed` the state byte that the slot has after it is
+ * freed. One addition does both: SLOT_FREE is SLOT_LIVE + 0x40, and adding 0x40 overflows a signed byte if the state is
+ * live and for no other state.
  */
 static inline bool slot_meta_free(uint8_t meta, uint8_t *freed)
 {

@@ -16,8 +16,8 @@ enum { TABLE_STEP_MAX = 32 << 20 };
 
 /*
  * A thread whose mremap was refused waits until another thread has published how far it has extended the table: it
- * checks this TABLE_LOOKS times, and sleeps TABLE_NAP nanoseconds after each check. These are two seconds in all,
- * because the other thread may get no processor for a while.
+ * checks the end of the table up to TABLE_LOOKS times, and sleeps TABLE_NAP nanoseconds after each check. It waits for
+ * two seconds in all, because the other thread may get no processor for a while.
  */
 enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 

@@ -33,11 +33,11 @@ struct table {
 
 /*
  * Maps the first page of the table at `start`. Returns false if the kernel refuses, or if something is mapped there
- * already. Start-up calls it while there is one thread.
+ * already. Start-up calls this function while there is one thread.
  */
 bool table_open(struct table *table, char *start, size_t limit, size_t step);
 
-/* Unmaps a table that will not be used. Start-up calls it while there is one thread. */
+/* Unmaps a table that will not be used. Start-up calls this function while there is one thread. */
 void table_close(struct table *table);
 
 /*

@@ -150,14 +150,14 @@ uint32_t percpu_capacity(void);
 struct cache *percpu_at(uint32_t number);
 
 /*
- * Removes the magazines from the records of all processors. It runs in the child of a fork, which finds the free slots
- * by their metadata.
+ * Removes the magazines from the records of all processors. This function runs in the child of a fork, which finds the
+ * free slots by their metadata.
  */
 void percpu_forget(void);
 
 /*
- * Removes the magazines from the records of all processors, and sets their counters to zero. It runs in the child of a
- * fork of a process with several threads, some of which may have been allocating or freeing at the fork.
+ * Removes the magazines from the records of all processors, and sets their counters to zero. This function runs in the
+ * child of a fork of a process with several threads, some of which may have been allocating or freeing at the fork.
  */
 void percpu_reset(void);
 

@@ -38,7 +38,8 @@ static inline unsigned histogram_step(size_t request)
 }
 
 /*
- * Returns the largest request in bytes that a step counts. It must not be called for the last step, which has no end.
+ * Returns the largest request in bytes that a step counts. This function must not be called for the last step, which
+ * has no end.
  */
 static inline size_t histogram_end(unsigned step)
 {
@@ -52,8 +53,8 @@ struct histogram_figures {
     uint64_t count[HISTOGRAM_STEPS];
 };
 
-/* Counts a sampled request that stands for `weight` requests of its size. Any thread may call it, and it takes no lock.
- * It is for slow paths, because it costs two locked additions. */
+/* Counts a sampled request that stands for `weight` requests of its size. Any thread may call this function, which
+ * takes no lock. It is for slow paths, because it costs two locked additions. */
 INTERNAL void histogram_add(size_t request, uint64_t weight);
 
 /* Copies the histogram. The function is signal-safe. */
@@ -62,7 +63,7 @@ INTERNAL void histogram_read(struct histogram_figures *figures);
 /* Returns the address and the size of the histogram, for another process that copies the statistics of this process. */
 INTERNAL struct span histogram_span(void);
 
-/* Sets all counts to 0. It runs in the child of a fork, whose statistics begin at 0. */
+/* Sets all counts to 0. This function runs in the child of a fork, whose statistics begin at 0. */
 INTERNAL void histogram_reset(void);
 
 #endif

@@ -42,9 +42,9 @@ struct pool_settings {
 };
 
 /*
- * Opens the pools. The library calls it at start-up, before route_publish. `plan` must stay valid. Returns false if the
- * settings require KIND_CPU and the process has no restartable sequences; the kind in force is then KIND_THREAD.
- * KIND_AUTO becomes KIND_THREAD without restartable sequences; this is no failure.
+ * Opens the pools. The library calls this function at start-up, before route_publish. `plan` must stay valid. Returns
+ * false if the settings require KIND_CPU and the process has no restartable sequences; the kind in force is then
+ * KIND_THREAD. KIND_AUTO becomes KIND_THREAD without restartable sequences; this is no failure.
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
 

@@ -23,7 +23,7 @@
  * All functions here but pool_before_fork run in the child, in its one thread.
  */
 
-/* Stores if the process has several threads, for its child. It runs in the parent, just before each fork. */
+/* Stores if the process has several threads, for its child. This function runs in the parent, just before each fork. */
 void pool_before_fork(void);
 
 /*
@@ -57,7 +57,7 @@ static inline bool pool_has_recovered(void)
     return LIKELY(atomic_load_explicit(&pool_recovery, memory_order_acquire) == POOL_RECOVERED);
 }
 
-/* The slow paths of pool_recover_due and pool_drop_recovery, which call them if the free slots have not been found yet. */
+/* The slow paths of pool_recover_due and pool_drop_recovery, which call them until the free slots have been found. */
 INTERNAL void pool_recover_slow(void);
 INTERNAL void pool_drop_recovery_slow(void);
 
@@ -75,8 +75,8 @@ static inline void pool_recover_due(void)
 
 /*
  * If the caller is not the thread that has forked, gives up the second step of pool_atfork_child, the search for free
- * slots, because from now on another thread may hold a slot. If the search has begun, waits for its end. It is called
- * before a slot is freed in a slow path.
+ * slots, because from now on another thread may hold a slot. If the search has begun, waits for its end. This function
+ * is called before a slot is freed in a slow path.
  */
 static inline void pool_drop_recovery(void)
 {

@@ -130,7 +130,8 @@ void pool_tick_taking(struct cache *cache)
 }
 
 /*
- * The bucket is found by the slot. If it were an argument, the fast path of free would have to save a register for it.
+ * pool_tick finds the bucket by the slot. If the bucket were an argument, the fast path of free would have to save a
+ * register for it.
  */
 OUT_OF_LINE void pool_tick(const void *slot)
 {

@@ -1,4 +1,4 @@
-/* The kinds of pool from which SOCKMALLOC_POOL chooses, behind one table of operations. */
+/* The kinds of pool from which SOCKMALLOC_POOL chooses. Each kind has a table of operations for the slow paths. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_KIND_H
 #define SOCKMALLOC_POOL_KIND_H
@@ -86,7 +86,7 @@ void pool_restore_to_stack(unsigned bucket, uint32_t number, unsigned generation
 struct cache *pool_own_counters(void);
 uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved);
 
-/* Puts a kind in force. It is called at start-up, and when KIND_AUTO becomes another kind. */
+/* Puts a kind in force. This function is called at start-up, and when KIND_AUTO becomes another kind. */
 void pool_set_kind(enum kind kind);
 
 /* Returns the address and the size of the variable with the kind in force, for another process that copies the

@@ -12,7 +12,8 @@
 /*
  * If a slot is new or was purged, and so has no pages, populates those pages of its request that the program is likely
  * to write to: as many as it has written to in earlier new slots of the bucket, at most 256. Does nothing if the slot
- * has its pages. It is called before pool_mark, because until then the metadata says whether the slot has pages.
+ * has its pages. This function is called before pool_mark, because until then the metadata says whether the slot has
+ * pages.
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 

@@ -33,8 +33,8 @@ bool pool_trim_step(void);
 /* Returns true if a step has left a slot that is purged only in part. */
 bool pool_has_unfinished(void);
 
-/* Resets the record of the slot that a step has left unfinished. It runs in the child of a fork, which finds the free
- * slots by their metadata. */
+/* Resets the record of the slot that a step has left unfinished. This function runs in the child of a fork, which finds
+ * the free slots by their metadata. */
 void pool_forget_unfinished(void);
 
 /*
@@ -66,8 +66,8 @@ uint64_t pool_retained(void);
 
 /*
  * Purges free slots if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as one
- * malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. It is called
- * after a slow path.
+ * malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. This function is
+ * called after a slow path.
  */
 void pool_enforce_limits(void);
 

@@ -7,19 +7,20 @@
 
 /*
  * Purges all free slots that pool_trim can find after pool_drain, and unmaps each run of adjacent purged slots that is
- * long enough for a hole. It is called after the kernel has refused memory. Unless the range of the pools itself is
- * full, the first call also makes the library save address space (pool_make_tight). Returns the bytes that were
- * unmapped, which is 0 while another thread is in this function. Any thread may call this function, which takes no
+ * long enough for a hole. This function is called after the kernel has refused memory. Unless the range of the pools
+ * itself is full, the first call also makes the library save address space (pool_make_tight). Returns the bytes that
+ * were unmapped, which is 0 while another thread is in this function. Any thread may call this function, which takes no
  * lock.
  */
 size_t pool_return(void);
 
-/* Unmaps the runs of adjacent slots that are already purged. It is called when old slots were purged while memory is
- * tight, so that the program itself can have the memory. Returns how many bytes were unmapped. */
+/* Unmaps the runs of adjacent slots that are already purged. This function is called when old slots were purged while
+ * memory is tight, so that the program itself can have the memory. Returns how many bytes were unmapped. */
 size_t pool_return_purged(void);
 
 /*
- * Clears the mark of a thread that was in pool_return. It runs in the child of a fork, which does not have that thread.
+ * Clears the mark of a thread that was in pool_return. This function runs in the child of a fork, which does not have
+ * that thread.
  */
 void pool_reset_return(void);
 

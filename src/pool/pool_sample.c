@@ -51,7 +51,7 @@ bool pool_sample(struct cache *cache, const void *slot, bool moved)
 }
 
 /* Returns the number of a free slot of the bucket, or STACK_EMPTY: the slot on top of the private magazine or, in the
- * large pool, the slot that was freed last. Another thread may have allocated it by then. */
+ * large pool, the slot that was freed last. Another thread may have allocated the slot when the function returns. */
 static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
 {
     const struct cache_bin *bin = &cache->bin[bucket];

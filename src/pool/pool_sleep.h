@@ -42,11 +42,11 @@ uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
  */
 uint64_t pool_sleep_step(void);
 
-/* Purges what is due on the depots and stacks only. It is for a thread that cannot block its signal handlers meanwhile:
- * a handler could allocate a slot of the thread's own magazines just while the slot is purged. */
+/* Purges what is due on the depots and stacks only. This function is for a thread that cannot block its signal handlers
+ * meanwhile: a handler could allocate a slot of the thread's own magazines just while the slot is purged. */
 void pool_sleep_step_unblocked(void);
 
-/* Clears the mark of a thread of the parent that was in a step. It runs in the child of a fork. */
+/* Clears the mark of a thread of the parent that was in a step. This function runs in the child of a fork. */
 void pool_sleep_after_fork(void);
 
 #endif

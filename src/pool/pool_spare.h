@@ -25,12 +25,12 @@ void pool_keep_spare(struct cache *cache, unsigned bucket);
 
 /*
  * Drops the spare slots that the thread has not used since the last call: they go to the stacks, and are purged there
- * when their time comes. Drops all of them if spare slots are no longer allowed. It is called at each tick at which the
- * clock has advanced. `cache` is the calling thread's own.
+ * when their time comes. Drops all of them if spare slots are no longer allowed. This function is called at each tick
+ * at which the clock has advanced. `cache` is the calling thread's own.
  */
 void pool_review_spares(struct cache *cache);
 
-/* Drops all spare slots of the calling thread. It is called before the process gets a second thread. */
+/* Drops all spare slots of the calling thread. This function is called before the process gets a second thread. */
 void pool_drop_spares(void);
 
 #endif

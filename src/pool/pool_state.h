@@ -157,7 +157,8 @@ FAST_PATH bool pool_is_known_tight(void)
     return atomic_load_explicit(&pool_tight, memory_order_relaxed);
 }
 
-/* Sets the limit on the bytes that may be charged to the process; 0 or SIZE_MAX for none. Any thread may call it. */
+/* Sets the limit on the bytes that may be charged to the process; 0 or SIZE_MAX for none. Any thread may call this
+ * function. */
 void pool_limit_charge(uint64_t bytes);
 
 #endif

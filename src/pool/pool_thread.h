@@ -20,8 +20,8 @@
  * thread's cache, and do nothing if the thread has none.
  */
 
-/* Marks all slots of the private magazine as cold, if programs usually write to the bucket's buffers. It is called
- * after a magazine has become the private one. */
+/* Marks all slots of the private magazine as cold, if programs usually write to the bucket's buffers. This function is
+ * called after a magazine has become the private one. */
 void pool_mark_cold(struct cache *cache, unsigned bucket);
 
 /* Allocates a cold slot. Returns NULL if no cold slot is left, or if pages are due to be purged, because each

@@ -38,8 +38,8 @@ struct pressure {
 
 extern INTERNAL struct pressure pressure;
 
-/* Prepares the measuring. The library calls it at start-up. `root` is the argument of cgroup_look, and must stay valid.
- * If `wanted` is false, the pressure is never high. */
+/* Prepares the measuring. The library calls this function at start-up. `root` is the argument of cgroup_look, and must
+ * stay valid. If `wanted` is false, the pressure is never high. */
 void pressure_open(bool wanted, const char *root);
 
 /* Returns true if the pressure was high when it was last measured. */

@@ -20,7 +20,7 @@
 /* What standard_give has done with a slot: put it on the list, or purged it. */
 enum standard_verdict { STANDARD_KEPT, STANDARD_PURGED };
 
-/* Sets how many free slots each list may hold. The library calls it at start-up. */
+/* Sets how many free slots each list may hold. The library calls this function at start-up. */
 INTERNAL void standard_open(uint32_t free_list);
 
 /* Allocates a slot as slots_pop does: one from the list, or else a purged one, or else a new one. */
@@ -44,8 +44,8 @@ INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned genera
 /* Returns how many slots are on the list. */
 INTERNAL uint32_t standard_count(unsigned bucket);
 
-/* Sets the count of a list, and releases its mutex. It runs in the child of a fork, where `free_slots` slots lie on the
- * bucket's stack. */
+/* Sets the count of a list, and releases its mutex. This function runs in the child of a fork, where `free_slots` slots
+ * lie on the bucket's stack. */
 INTERNAL void standard_reset(unsigned bucket, uint32_t free_slots);
 
 #endif
