@@ -22,12 +22,17 @@
  * thread that reads one while budget_limit changes it gets the old limit or the new one.
  */
 struct budget {
-    uint64_t cache_limit; /* the largest sum of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
-    /* the largest sum of charges and retained memory: SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
+    /* the most bytes that all caches may be charged for their quotas: SOCKMALLOC_CACHE, or retain_limit if that is
+     * lower */
+    uint64_t cache_limit;
+    /* the most bytes of charges for quotas and of retained memory (free slots with pages, outside the caches) together:
+     * SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
     uint64_t retain_limit;
-    /* the largest amount of retained memory in the large pool: SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
+    /* the most bytes of retained memory (free slots with pages, outside the caches) in the large pool:
+     * SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
     uint64_t large_limit;
-    bool counts_retained; /* true if retain_limit or large_limit was set at start-up, or may be set later */
+    /* true if retain_limit or large_limit was set at start-up, or may be set later; retained memory is then counted */
+    bool counts_retained;
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
     /* the bytes of retained memory; below zero for a moment if a slot's next allocation is counted before its free */
     _Atomic int64_t retained;
@@ -52,22 +57,23 @@ void budget_count_retained(void);
  */
 bool budget_charge(uint64_t bytes);
 
-/* Lowers the sum of all charges by `bytes`, which were charged before. */
+/* Lowers the sum of the charges of all caches by `bytes`, which were charged before. */
 void budget_return(uint64_t bytes);
 
-/* Returns the sum of all charges in bytes. */
+/* Returns the sum of the charges of all caches, in bytes. */
 static inline uint64_t budget_charged(void)
 {
     return atomic_load_explicit(&budget.charged, memory_order_relaxed);
 }
 
-/* Returns how many more bytes can be charged now. */
+/* Returns how many more bytes the caches can be charged now. */
 uint64_t budget_left(void);
 
 /* Returns true if the caches may hold more than cache_limit, because the limit was lowered while the program ran. */
 bool budget_is_overdrawn(void);
 
-/* Returns true if retained memory is counted, which is so if it has a limit or may get one. */
+/* Returns true if retained memory (free slots with pages, outside the caches) is counted, because it has a limit or may
+ * get one later. */
 static inline bool budget_limits_retained(void)
 {
     return UNLIKELY(budget.counts_retained);

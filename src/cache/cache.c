@@ -142,7 +142,7 @@ void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazi
     }
 }
 
-/* Moves the top `count` slots of a magazine, those that were freed last, to another magazine, above its slots. */
+/* Moves the top `count` slots of the magazine `from`, those that were freed last, onto the top of the magazine `to`. */
 static void cache_move(struct magazine *from, struct magazine *to, uint32_t count)
 {
     uint32_t left = magazine_count(from) - count;

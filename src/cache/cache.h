@@ -129,7 +129,8 @@ void cache_keep_spare(struct cache *cache, unsigned bucket);
 void cache_drop_spare(struct cache *cache, unsigned bucket);
 void cache_drop_spares(struct cache *cache, bool all);
 
-/* Returns true if the bucket has a private magazine but no quota. So the cache may hold a spare slot of the bucket. */
+/* Returns true if the cache may hold a spare slot of the bucket (a free slot of a large bucket that the thread keeps):
+ * the bucket then has a private magazine but no quota. */
 static inline bool cache_has_spare(const struct cache *cache, unsigned bucket)
 {
     return cache->bin[bucket].floor != NULL && cache_quota(cache, bucket) == 0;

@@ -8,7 +8,7 @@
 #include "memory/slots.h"
 
 /*
- * Returns how many bytes the budget is charged for a quota of `count` slots. Each of the two magazines may hold as many
+ * Returns how many bytes the budget is charged for a quota of `count` slots. Each of the two magazines may hold `count`
  * slots, so the charge is for twice the quota.
  */
 static uint64_t cache_charge(unsigned bucket, uint32_t count)

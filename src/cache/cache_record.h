@@ -46,7 +46,7 @@ struct cache_bin {
     _Atomic(struct magazine *) public_magazine;
     /* the mark that slot_meta_owner makes for the cache's thread; it is equal in all bins of a cache */
     uint32_t owner;
-    uint8_t live; /* the metadata byte that a live slot of the bucket has */
+    uint8_t live; /* the state byte that a live slot of the bucket has in its metadata */
 #define CACHE_COUNTER(name, help) struct counter name;
     /*
      * In a thread's cache, `returned` is a negative number: minus the number of frees until the next tick (a free that
@@ -60,7 +60,7 @@ struct cache_bin {
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed; /* `armed` plus the bin's `returned` is the number of all frees */
+    struct counter armed; /* `armed` plus the bin's `returned` is how often the thread has freed a slot of the bucket */
     /* how many slots were in use (requests minus frees) when pool_fold last updated the bucket's peak */
     uint32_t folded;
     uint32_t seen; /* the sum of requests and frees when training last checked if the bucket was in use */
@@ -191,7 +191,8 @@ FAST_PATH bool cache_push(struct cache_bin *bin, void *slot)
         return false;
     }
     *top = slot;
-    atomic_signal_fence(memory_order_release); /* a signal handler here may pop and push above the slot */
+    /* keeps the order of the two stores, because a signal handler may use the magazine between them */
+    atomic_signal_fence(memory_order_release);
     atomic_store_explicit(&bin->top, top + 1, memory_order_relaxed);
     return true;
 }

@@ -1,5 +1,5 @@
 /* Reads and writes the profile, a file that keeps trained quotas until the next start of the server. Other users or
- * processes may have made, changed or truncated that file. */
+ * processes may have made, changed or truncated this file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile.h"
 

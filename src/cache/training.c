@@ -57,7 +57,7 @@ static uint32_t training_uses(const struct cache *cache, unsigned bucket)
     return (uint32_t)(counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket));
 }
 
-/* Returns true if the bucket was not used since training last noted its uses. */
+/* Returns true if the bucket was not used since training last stored its number of requests and frees. */
 static bool training_is_idle(const struct cache *cache, unsigned bucket)
 {
     return training_uses(cache, bucket) == cache->tally[bucket].seen;

@@ -32,7 +32,7 @@ enum { TRAINING_PROMOTION = 64, TRAINING_MISSES = 8, TRAINING_FIRST = 8, TRAININ
 /* The quotas, in slots of a magazine, that a cache gets first, and whether training may change them. */
 struct training_settings {
     bool frozen; /* true if training never changes a bucket's first quota */
-    /* the first quota of each bucket; 0 if the bucket gets its first quota by promotion */
+    /* the first quota of each bucket; 0 if training sets it after TRAINING_PROMOTION slow paths */
     uint32_t first[BUCKET_LIMIT];
 };
 
@@ -62,9 +62,9 @@ void training_learn(struct cache *cache, unsigned bucket);
 void training_rest(struct cache *cache, uint64_t now);
 
 /*
- * Stores for each bucket the quota that training last set in any thread, or else the first quota. These quotas are
- * written to a profile. Returns false if training has never set a quota, which is always so if quotas are frozen.
- * Signal handlers may call this function.
+ * Stores in `quota`, for each bucket, the quota that training last set in any thread, or else the first quota. These
+ * quotas are written to a profile. Returns false if training has never set a quota, which is always so if quotas are
+ * frozen. Signal handlers may call this function.
  */
 bool training_result(uint32_t quota[BUCKET_LIMIT]);
 

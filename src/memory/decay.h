@@ -34,8 +34,9 @@ struct decay {
     /* in nanoseconds: by how much longer a generation lasts while the load is known to return to its peak */
     uint64_t most_extra;
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
-    _Atomic uint64_t turned;              /* when the generations last changed places, as clock_now returned it */
-    _Atomic uint64_t worked[DECAY_CALLS]; /* when a call of this kind last purged pages, as clock_now returned it */
+    _Atomic uint64_t turned; /* when the generations last changed places, as clock_now returned it */
+    /* for each kind of call: when such a call last purged pages, as clock_now returned it */
+    _Atomic uint64_t worked[DECAY_CALLS];
     /* in nanoseconds: most_extra if the load is known to return to its peak, otherwise 0 */
     _Atomic uint64_t extra;
     /* The four counts below are in bytes. Only decay_turn uses the last three members. */

@@ -15,7 +15,7 @@
  */
 struct mapped_block {
     _Atomic uintptr_t address;
-    _Atomic size_t request; /* the request in bytes; the mapping has as many, rounded up to whole pages */
+    _Atomic size_t request; /* the request in bytes; the mapping has this size, rounded up to whole pages */
 };
 
 enum {

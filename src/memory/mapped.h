@@ -20,8 +20,8 @@
  * not know that block, and its memory is lost to the child.
  */
 
-/* The most mapped blocks at a time. mapped_alloc fails when there are as many. The kernel allows about as many mappings
- * in a process (vm.max_map_count). */
+/* The most mapped blocks at a time. mapped_alloc fails when this number is reached. The kernel allows a process about
+ * this number of mappings (vm.max_map_count). */
 enum { MAPPED_BLOCKS = 1 << 16 };
 
 /*

@@ -48,8 +48,9 @@ struct region {
      * the links by which free slots are chained on stacks, one for each 2^link_shift pages; only slow paths read them
      */
     stack_link *links;
-    unsigned link_shift; /* 2^link_shift pages or more lie between the starts of any two slots */
-    unsigned buckets;    /* the number of buckets; 0 until region_lay */
+    /* 2^link_shift pages or more lie between the starts of any two slots, so that many pages share one link */
+    unsigned link_shift;
+    unsigned buckets; /* the number of buckets; 0 until region_lay */
     struct bucket_geometry geometry[BUCKET_LIMIT];
 };
 

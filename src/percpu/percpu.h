@@ -28,7 +28,8 @@
  */
 struct processors {
     struct rseq_table table;
-    /* the quota of each bucket in bytes: the number of slots times the size of a pointer */
+    /* the quota of each bucket in bytes, because rseq_push compares it with the bytes of pointers in a magazine: the
+     * number of slots times the size of a pointer */
     _Atomic uint32_t limit[BUCKET_LIMIT];
 };
 
@@ -67,7 +68,7 @@ bool percpu_open(void);
  */
 void percpu_set_quota(unsigned bucket, uint32_t quota);
 
-/* Returns the quota of a bucket in bytes: the number of slots times the size of a pointer. */
+/* Returns the quota of a bucket in bytes, as rseq_push needs it: the number of slots times the size of a pointer. */
 static inline uint32_t percpu_limit(unsigned bucket)
 {
     return atomic_load_explicit(&processors.limit[bucket], memory_order_relaxed);

@@ -103,8 +103,8 @@ struct rseq_table {
 bool rseq_available(void);
 
 /*
- * Returns the distance of a thread's area from its thread pointer, which `area` of a table must be. Returns 0 if
- * threads have no area.
+ * Returns the distance of a thread's area from its thread pointer, for the member `area` of struct rseq_table. Returns
+ * 0 if threads have no area.
  */
 ptrdiff_t rseq_area_offset(void);
 

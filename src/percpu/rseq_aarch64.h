@@ -13,7 +13,7 @@ enum { RSEQ_IS_KNOWN = 1 };
 
 /*
  * The code with which each sequence begins. Its labels mean: 1 is the first instruction of the sequence, 2 is the first
- * instruction behind the commit, 3 is the descriptor, 4 is the abort handler, and 5 is where the handler begins the
+ * instruction after the commit, 3 is the descriptor, 4 is the abort handler, and 5 is where the handler begins the
  * sequence again. A jump to label 2 leaves the sequence without a commit.
  *
  * The descriptor lies in a writable section, because the dynamic linker relocates the addresses in it. The abort
@@ -61,8 +61,8 @@ static inline uint32_t rseq_run_number(ptrdiff_t area)
 }
 
 /*
- * A top, as an offset in its magazine, is 0 if there is no magazine, and 8 if the magazine is empty, so one comparison
- * tests both. After the slot was loaded, either the commit follows or a new attempt begins.
+ * The offset of the top in its magazine is 0 if there is no magazine, and 8 if the magazine is empty, so one comparison
+ * tests for both cases. After the slot was loaded, either the commit follows or a new attempt begins.
  */
 FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 {
@@ -85,7 +85,7 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 }
 
 /*
- * A top, as an offset in its magazine, less 8 is the size of the pointers in the magazine in bytes. If there is no
+ * The offset of the top in its magazine, minus 8, is how many bytes of pointers the magazine holds. If there is no
  * magazine, the subtraction wraps around, and the result exceeds each limit.
  */
 FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *slot, uint32_t limit)

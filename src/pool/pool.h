@@ -92,7 +92,7 @@ FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 }
 
 /*
- * Allocates the slot of a large bucket that was freed last. Returns NULL if cache->state.usual closes the short path
+ * Allocates that slot of a large bucket that was freed last. Returns NULL if cache->state.usual closes the short path
  * (cache_set_usual) or if the young generation has no free slot; the caller then calls pool_alloc_slow. Price: a
  * compare-and-swap, and about 80 instructions in all.
  */
@@ -182,7 +182,9 @@ static inline uint32_t pool_number(const char *call, const void *address)
     return number;
 }
 
-/* Counts a request of the bucket's sizes that mimalloc serves because the pools have no slot for it. */
+/*
+ * Counts a request that mimalloc serves, because the pools have no slot for it. Its size is one of those of the bucket.
+ */
 void pool_count_fall_through(unsigned bucket, size_t request);
 
 /* Returns the largest number of slots of the bucket that were live at once, for statistics. Not every kind of pool

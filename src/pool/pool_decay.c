@@ -79,8 +79,8 @@ static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 
 /*
  * Runs at a tick at which the clock has not advanced: makes the next tick come after twice as many frees. If this is
- * the bucket's second tick within one step of the clock, the thread is busy with the bucket, and may get a spare slot
- * of it.
+ * the bucket's second tick within one step of the clock, the thread is busy with the bucket, and may keep one free slot
+ * of it in its cache (a spare slot).
  */
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {

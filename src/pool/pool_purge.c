@@ -52,7 +52,7 @@ struct purge {
     enum purge_from from;
     size_t limit; /* how many bytes are still to be purged */
     size_t purged;
-    size_t price; /* the price that may still be paid for purging, in bytes; the purge ends at 0 */
+    size_t price; /* the price in bytes (pool_price) that this purge may still cost; the purge ends at 0 */
     unsigned bucket;
     unsigned count;
     uint32_t number[PURGE_BATCH];
@@ -409,8 +409,8 @@ size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count)
     return step;
 }
 
-/* Returns how many bytes pool_enforce_limits purges in one call at most: at least as many as one malloc or free can
- * add, a magazine or a slot. */
+/* Returns how many bytes pool_enforce_limits purges in one call at most. This is at least as much as one malloc or free
+ * can add: a magazine or a slot. */
 static size_t pool_enforce_most(void)
 {
     unsigned trained = LESSER(pool_first_large, region.buckets);

@@ -120,7 +120,7 @@ static bool pool_return_is_due(void)
 
 size_t pool_return(void)
 {
-    /* if the range is full, only addresses are missing, and the kernel has not refused memory */
+    /* if the range is full, the kernel has not refused memory, so memory is not tight; only addresses are missing */
     if (!region_is_full()) {
         pool_make_tight();
     } else if (!pool_return_is_due()) {

@@ -14,7 +14,9 @@ enum {
     /* nanoseconds; if a wait begins sooner than this after the beginning of the last one, the thread runs a busy event
      * loop */
     BUSY_PAUSE = 10000000,
-    /* after so many busy waits in a row, a thread no longer wakes up to look for what other threads have freed */
+    /*
+     * after this number of busy waits in a row, a thread no longer wakes up to look for what other threads have freed
+     */
     BUSY_STREAK = 64,
     BRIEF_WAIT = 1000000000, /* nanoseconds; in a busy event loop, a wait of at most this time gives nothing back */
     MAGAZINES_A_BIN = 2,     /* each bucket of a cache has a private and a public magazine */
@@ -30,7 +32,7 @@ static _Thread_local struct {
     /* the number of the next piece to purge of the slot at index `slot`, if the bucket's slots are purged in pieces */
     uint16_t piece;
     uint32_t slot;   /* the index of the next slot to purge in the magazine that `next` names */
-    uint32_t streak; /* how many sleeps in a row have each begun a moment after the one before */
+    uint32_t streak; /* how many sleeps in a row have each begun less than BUSY_PAUSE after the one before */
     /* how long, in nanoseconds, the next sleep may last if nothing is free; 0 if the thread does not look for what
      * other threads free */
     uint64_t watch;

@@ -20,7 +20,7 @@ struct pool {
     _Atomic int64_t peak;
     /* The four members below decide how many pages new slots get in advance, as pool_populate.c explains. */
     _Atomic uint32_t sampled_slot; /* the number of the sampled slot plus 1; 0 before there is one */
-    _Atomic uint32_t ahead;        /* how many new slots are allocated before the sampled slot is checked */
+    _Atomic uint32_t ahead;        /* how many more new slots are allocated before the sampled slot is checked */
     _Atomic uint32_t ahead_pages;  /* how many pages are populated in each new slot: 0, or at least 2 */
     /* what `ahead` will be after the next check, if the sampled slot is empty then */
     _Atomic uint32_t pause;

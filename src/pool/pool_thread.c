@@ -30,8 +30,8 @@ void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
 {
     struct cache *cache = cache_mine;
     if (cache->state.more || pool_filled_pages(bucket) == 0) {
-        /* cache_force_slow had kept the fast path from all slots, and not only from cold ones; cache_resume_fast has
-         * ended that */
+        /* The bucket has no cold slots, or pages are due to be purged. If cache_force_slow has closed the fast path to
+         * all slots, thread_find opens it again. */
         return NULL;
     }
     void *slot = cache_pop_cold(cache, bucket);
@@ -155,7 +155,8 @@ static bool thread_free(unsigned bucket, void *slot, uint32_t number)
     /* 3. The counters of the thread's cache. */
     struct cache *cache = cache_reach();
     bool tick = pool_count_free(cache, bucket);
-    /* 4. The thread's magazines, of which a full one goes to the depot, or else the stack of free slots. */
+    /* 4. The slot goes into the thread's magazines, of which a full one goes to the depot, or else to the stack of free
+     * slots. */
     if (!thread_free_trained(cache, bucket, slot)) {
         slots_push(bucket, number);
         pool_count_deposit(cache, bucket, 1);

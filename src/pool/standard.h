@@ -41,7 +41,7 @@ INTERNAL enum standard_verdict standard_give(unsigned bucket, uint32_t number);
 INTERNAL uint32_t standard_withdraw(unsigned bucket, bool only_old);
 INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned generation);
 
-/* Returns how many slots are on the list. */
+/* Returns how many slots are on the bucket's list. */
 INTERNAL uint32_t standard_count(unsigned bucket);
 
 /* Sets the count of a list, and releases its mutex. This function runs in the child of a fork, where `free_slots` slots
