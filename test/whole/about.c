@@ -79,7 +79,8 @@ CASE(mallinfo_counts_the_pools)
     CHECK_EQUAL(narrow.keepcost, wide.keepcost);
 }
 
-/* haproxy reads these figures at its start, and later calls malloc_trim only if malloc(1) has changed them. */
+/* haproxy calls mallinfo2 before and after malloc(1), and calls malloc_trim later only if the results differ. For small
+ * requests the library therefore returns the same result. */
 CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();
@@ -210,7 +211,7 @@ CASE(info_is_xml)
     free(text);
 }
 
-/* The runner demands that this case writes exactly one dump to stderr. */
+/* run-whole checks that this case writes exactly one dump of statistics to stderr. */
 CASE(stats_writes_a_dump)
 {
     errno = MARK;
@@ -223,6 +224,8 @@ CASE(mallopt_accepts_all)
     CHECK_EQUAL(mallopt(M_MMAP_THRESHOLD, 65536), 1);
     CHECK_EQUAL(mallopt(M_ARENA_MAX, 1), 1);
     char *block = malloc(100000);
-    CHECK(pools_own(block)); /* none of these calls has an effect */
+    /* the pools serve the block although the program has set M_MMAP_THRESHOLD: mallopt returns success and has no
+     * effect */
+    CHECK(pools_own(block));
     free(block);
 }

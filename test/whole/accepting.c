@@ -25,12 +25,12 @@ enum {
     SIGNALS = 3,
     WORKERS = 4,
     SHORT = 20, /* in milliseconds */
-    /* milliseconds, fewer than the decay time: an accept that takes less time has not waited until free memory was due
-     * to be purged */
+    /* milliseconds, fewer than the decay time: if an accept returns sooner than this, it has not waited until free
+     * memory was due to be purged */
     MUCH_LATER = 4000,
-    /* time limit of a case in seconds; a signal that is lost would leave accept waiting without an end */
+    /* time limit of a case in seconds; if the library lost a signal, accept would wait for ever */
     MOST_SECONDS = 30,
-    UNUSUAL = 4242, /* an errno that no call sets */
+    UNUSUAL = 4242, /* a value of errno that no call sets */
 };
 
 static int listener;
@@ -91,7 +91,7 @@ static void note_sleeper(void)
     sleeper_number = gettid();
 }
 
-/* Returns when the thread under test sleeps, which it does only in accept. */
+/* Returns when the thread that calls accept sleeps. This thread sleeps nowhere else. */
 static void await_sleep(void)
 {
     char path[64];
@@ -194,8 +194,11 @@ static void *shut_down(void *unused)
 
 static int handled_by_then;
 
-/* Calls accept by the function `way` while another thread runs `other`, and before the free memory of a burst is due to
- * be purged. Stores in `handled_by_then` how many signals had been handled when accept returned. */
+/*
+ * Makes and frees a burst of blocks, and calls accept by the function `way` before that memory is due to be purged.
+ * Meanwhile another thread runs `other`. Stores in `handled_by_then` how many signals had been handled when accept
+ * returned.
+ */
 static int accept_beside(void *(*other)(void *), int (*way)(int))
 {
     pthread_t thread;
@@ -244,10 +247,10 @@ CASE(pages_go_in_a_child)
 }
 
 /*
- * Calls accept in a process of one thread that has handlers with SA_RESTART and handlers without it. After
- * `milliseconds`, another process sends a few signals whose handlers do not end accept, and then sends again and again
- * one whose handler ends it. Returns true if the first signal of the second kind ended accept; on a busy machine that
- * signal may come before accept waits.
+ * Calls accept in a process of one thread that has handlers with SA_RESTART, after which accept continues, and handlers
+ * without it, which end accept. A child sends `restarting` signals of the first kind, one every `milliseconds`, and
+ * then sends signals of the second kind until this process kills the child. Returns true if the very first signal of
+ * the second kind ended accept; on a busy machine that signal may come before accept waits.
  */
 static bool accept_beside_process(int milliseconds, int restarting)
 {
@@ -326,8 +329,8 @@ CASE(pages_go_beside_handlers_of_both_kinds)
 }
 
 /*
- * In a process with several threads, accept purges the pages that are due before it waits, and a later call of accept
- * purges more.
+ * In a process with several threads, accept purges the pages that are due before it waits for a connection. Pages that
+ * become due later are purged by a later call of accept.
  */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {
@@ -415,8 +418,8 @@ CASE(handlers_of_both_kinds_do_what_each_says)
 
 typedef int interrupt_function(int, int);
 
-/* accept follows a change of a handler's SA_RESTART flag, which the program makes by siginterrupt or by another
- * sigaction. */
+/* If the program changes a handler's SA_RESTART flag, by siginterrupt or by another sigaction, the next accept obeys
+ * the new flag. */
 CASE(handlers_may_change)
 {
     open_listener();
@@ -431,7 +434,8 @@ CASE(handlers_may_change)
     }
 }
 
-/* If a signal were lost, accept would not return, and the case would fail at its time limit. */
+/* Signals arrive while accept purges pages, and each must end accept. If one were lost, accept would not return, and
+ * the case would fail at its time limit. */
 CASE(no_signal_is_lost_while_pages_go)
 {
     open_listener();
@@ -593,7 +597,8 @@ static void work_for_ever(void)
     }
 }
 
-/* A connection wakes all workers that wait for it. The workers that do not get it continue to wait, and still purge. */
+/* A connection wakes all processes that wait for it in accept. Those that do not get the connection continue to wait,
+ * and still purge their free memory. */
 CASE(pages_go_in_all_workers_of_a_socket)
 {
     pid_t workers[WORKERS];

@@ -9,7 +9,7 @@
 #include "check.h"
 #include "pools.h"
 
-enum { MARK = 1234 /* a value of errno that no call sets */ };
+enum { MARK = 1234 /* a value of errno that no call under test sets */ };
 
 typedef void *aligned_call(size_t alignment, size_t size);
 typedef int store_call(void **place, size_t alignment, size_t size);

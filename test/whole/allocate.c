@@ -8,7 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-enum { MARK = 1234 /* a value of errno that no call sets */ };
+enum { MARK = 1234 /* a value of errno that no call under test sets */ };
 
 typedef void *take_call(size_t size);
 

@@ -131,7 +131,8 @@ static uint64_t naps_of_other_threads(void)
 }
 
 /*
- * Returns true if the background thread no longer wakes up by itself: it has not run for the time of ten of its naps.
+ * Returns true if the background thread no longer wakes up by itself: it has not run during the time of ten of its
+ * waits between purges.
  */
 static bool thread_is_asleep(void)
 {
@@ -183,8 +184,8 @@ CASE(blocks_every_signal)
     CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
 }
 
-/* Forks a child that uses memory and then calls the function `wait`. In the child, the background thread is started by
- * that wait for events, and not by malloc or free. */
+/* Forks a child, which uses memory and then calls the function `wait`. The child has no background thread at first.
+ * malloc and free do not start one; the wait for events must. */
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();

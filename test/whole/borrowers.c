@@ -32,8 +32,11 @@ static void borrow(child_work *work, void *argument)
     check_wait(child);
 }
 
-/* Checks that each function that returns a signal's disposition (its handler or default action) returns the one that
- * the child has set; a signal that the library leaves alone shows what is right. */
+/*
+ * Checks each function that sets a signal's disposition (its handler or default action) and returns the former one: it
+ * must return the one that the child has set. The same is checked for a signal that the library leaves alone, where
+ * libc gives the results.
+ */
 static int set_by_each_call(void *unused)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
@@ -168,8 +171,8 @@ CASE(interrupted_in_a_child)
     }
 }
 
-/* In the child of a fork, which has memory of its own, siginterrupt changes the present handler and those that signal
- * sets later. */
+/* In the child of a fork, which has memory of its own, siginterrupt changes SA_RESTART of the handler that is set now,
+ * and of those that signal sets later. */
 CASE(interrupted_after_a_fork)
 {
     *(void **)&interrupt = check_find("siginterrupt");

@@ -88,7 +88,7 @@ static void give(const struct block *block, unsigned bucket, unsigned i)
     }
 }
 
-/* Prints without stdio, because the buffer of stdio would be one more request. */
+/* Prints without stdio, because stdio would allocate a buffer, which is one request more than the case counts. */
 static void report(const char *label, const struct outcome *outcome)
 {
     char line[128];
@@ -151,7 +151,8 @@ CASE(until_nothing_is_left)
     }
 }
 
-/* Runs in a new thread: its stack must have found memory although the pools have taken what they could. */
+/* Runs in a new thread, and allocates from every bucket. The pools have used all memory that they could get; there must
+ * still be memory for this thread's stack. */
 static void *use_in_thread(void *unused)
 {
     struct outcome outcome = {0};

@@ -42,8 +42,8 @@ static void clean(void *unused)
     atomic_store(&cleaned, true);
 }
 
-/* Runs as a thread that calls `report` while a cancellation of this thread is pending. Its loops contain no
- * cancellation point, so the cancellation does not happen earlier. */
+/* Runs as a thread that calls `report` after another thread has cancelled this one. The loops contain no cancellation
+ * point, so the thread is not cancelled before that call. */
 static void *report_with_a_pending_cancel(void *unused)
 {
     pthread_cleanup_push(clean, NULL);
@@ -90,8 +90,8 @@ static void cancel_before(report_work *work)
     expect_whole_life(thread);
 }
 
-/* Only the new thread does not block the stats signal. So the kernel delivers the signal to this new thread, which has
- * a cancellation pending. */
+/* All threads but the new one block the stats signal. So the kernel delivers the signal to the new thread, which has
+ * been cancelled but has not ended yet. */
 CASE(signal_meets_a_pending_cancel)
 {
     sigset_t stats;
@@ -142,9 +142,9 @@ static void expect_statistics(void)
 }
 
 /*
- * Sends the signal that requests statistics. The handler then waits some time for a reader of the pipe, because stderr
- * is a full pipe. During that wait the cases below act. On a very busy machine they may act later, and then still
- * succeed.
+ * Sends this process the signal that requests statistics. Because stderr is a full pipe, the library then waits for
+ * some time, in its signal handler, until somebody reads from the pipe. During that wait the cases jump out of the
+ * handler or cancel the thread. On a very busy machine they do so only after the wait, and must then succeed too.
  */
 static void ask_for_statistics(void)
 {
@@ -213,7 +213,7 @@ CASE(held_up_and_cancelled)
     expect_statistics();
 }
 
-/* Runs one of the two cases above with a full pipe as stderr from the start of the program. */
+/* Runs the case `name` of this program in a new process, whose stderr is a full pipe from its start. */
 static void run_with_a_full_pipe(const char *name)
 {
     static const char bytes[4096];

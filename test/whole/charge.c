@@ -117,8 +117,8 @@ static size_t data_limit(void)
     return limit.rlim_cur;
 }
 
-/* Checks that blocks of the size in argument 1 can use at least as many percent of the limit as argument 2 says.
- * `limit` is in bytes. */
+/* Checks that blocks of the size in argument 1 can together have at least as many percent of `limit` as argument 2
+ * says. `limit` is in bytes. */
 static void expect_share(size_t limit)
 {
     size_t size = argument(1);
@@ -139,7 +139,7 @@ CASE(another_size_after_a_burst)
 }
 
 /* As the case another_size_after_a_burst, but each block of the burst is allocated small and grown by realloc to the
- * size in argument 0, and the burst has as many blocks as the limit (RLIMIT_DATA) permits. */
+ * size in the runner's first argument, and the burst has as many blocks as the limit (RLIMIT_DATA) permits. */
 CASE(another_size_after_blocks_that_grew)
 {
     size_t limit = data_limit();
@@ -161,8 +161,11 @@ CASE(another_size_after_a_late_limit)
     another_size_after_a_burst();
 }
 
-/* The runner's arguments are a size of blocks, and how many percent of the limit blocks of this size must at least get.
- * Each block grows to this size by realloc. The limit (RLIMIT_DATA) is in force from the start of the program. */
+/*
+ * Each block is allocated small and grown by realloc to the size in the runner's first argument. Together the blocks
+ * must reach at least as many percent of the limit as the second argument says. The limit (RLIMIT_DATA) is in force
+ * from the start of the program.
+ */
 CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();

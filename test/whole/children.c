@@ -136,8 +136,8 @@ CASE(fork_without_handlers)
     end_churning();
 }
 
-/* A signal handler forks, after interrupting malloc or free at any place. The child exits at once and allocates
- * nothing, as a child that calls exec. `forked` counts the forks. */
+/* A signal handler forks after it has interrupted malloc or free at any place. The child exits at once and allocates
+ * nothing, like a child that calls exec. `forked` counts the forks. */
 static volatile sig_atomic_t forked;
 
 static void fork_in_handler(int signal_number)
@@ -163,8 +163,11 @@ CASE(fork_from_a_handler)
     end_churning();
 }
 
-/* The child of a fork in a signal handler returns from the handler and continues its work. The interrupted malloc or
- * free may be about to return or store a slot; no later malloc in the child may return that slot. */
+/*
+ * A signal handler that has interrupted malloc or free forks, and the child returns from the handler and continues. The
+ * interrupted call may have been about to return a slot or to store it in a free list. No later malloc in the child may
+ * return that slot again.
+ */
 enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
 
 static volatile sig_atomic_t is_child;

@@ -53,7 +53,8 @@ static void run_one(unsigned number)
     check_in_thread(hand_over, (void *)(uintptr_t)number);
 }
 
-/* The second half of the threads runs in the memory that the first half has freed, and needs no more. */
+/* The first half of the threads allocate, free and end. The second half must run in the memory that the first half has
+ * freed. */
 CASE(short_threads_leave_nothing)
 {
     unsigned count = count_or(THREADS);

@@ -61,7 +61,8 @@ CASE(handler_by_sysv_signal_goes)
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
     CHECK(asked(STATS) == SIG_DFL);
-    outside_send(STATS); /* without the library, this signal would kill the process; now it brings statistics */
+    /* without the library, this signal would kill the process; the library writes statistics instead */
+    outside_send(STATS);
     CHECK_EQUAL(calls, 1);
 }
 
@@ -155,7 +156,7 @@ CASE(errno_survives)
     CHECK_EQUAL(calls, 1);
 }
 
-/* the value that sigqueue has sent with the stats signal, as the program's handler has received it */
+/* the value that came with the stats signal: sigqueue sent it, and the program's handler stored it here */
 static volatile sig_atomic_t carried;
 
 static void note_value(int signal_number, siginfo_t *info, void *context)
@@ -181,8 +182,8 @@ CASE(queued_with_a_value)
     CHECK_EQUAL(carried, 4711);
 }
 
-/* A signal with the value SOCKMALLOC_DUMP_ONLY makes the library write statistics. It does not call the program's
- * handler, and does not reset a handler that was set for one call only. */
+/* A stats signal with the value SOCKMALLOC_DUMP_ONLY makes the library write statistics. The program's handler is not
+ * called then, and a handler with SA_RESETHAND stays set. */
 CASE(dump_only_is_not_for_the_program)
 {
     const union sigval dump_only = {.sival_int = SOCKMALLOC_DUMP_ONLY};

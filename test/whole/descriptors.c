@@ -19,7 +19,8 @@ static void ask_for_statistics(void)
     check_wait(asker);
 }
 
-/* The case writes to the file that its argument names, and the runner compares the file with what was written. */
+/* Opens the file that the argument names as descriptors 0, 1 and 2, and makes the library write statistics. The runner
+ * checks that nothing was written to the file. */
 CASE(data_takes_their_place)
 {
     for (int wanted = 0; wanted <= 2; wanted++) {

@@ -39,8 +39,8 @@ enum {
 };
 
 /*
- * Checks that sigaction returns the same handler, flags and mask for both signals, except that the mask of each signal
- * may contain this signal itself.
+ * Checks that sigaction returns the same handler and flags for both signals, and the same mask apart from the two
+ * signals themselves. Each signal must be in its own mask for both signals or for neither.
  */
 static void check_alike(void)
 {
@@ -230,7 +230,8 @@ CASE(errno_is_kept)
     CHECK_EQUAL(errno, MARK);
 }
 
-/* Sets handlers more often than the library has records for them, so that records are used again. */
+/* Sets handlers more often than the library has records to store them in, so that the library must use its records
+ * again. */
 CASE(set_again_and_again)
 {
     handler *former = SIG_DFL;

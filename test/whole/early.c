@@ -79,7 +79,7 @@ __attribute__((constructor)) static void take_early(void)
     early_blocks.until_the_end = fill(malloc(EARLY_SIZE));
 }
 
-/* Frees blocks after main has ended, and possibly after the destructor of sockmalloc has run. */
+/* Frees blocks after main has ended. The destructor of sockmalloc may have run before this function. */
 __attribute__((destructor)) static void give_late(void)
 {
     free(early_blocks.until_the_end);

@@ -15,7 +15,7 @@
 
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
-/* Sends the stats signal from the process to itself. The program has no handler, so the default action kills the
+/* Sends the stats signal from this process to itself. The program has no handler, so the default action kills the
  * process. */
 static void raise_it(void)
 {
@@ -75,7 +75,7 @@ CASE(own_signal_runs_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* Sends the process a signal that the library leaves alone. Its default action kills the process. */
+/* Sends this process a signal that the library leaves alone. Its default action kills the process. */
 static void raise_other(void)
 {
     raise(OTHER);
@@ -90,7 +90,8 @@ CASE(other_signals_are_left_alone)
     outside_check_killed(raise_other, OTHER);
 }
 
-/* SOCKMALLOC_SIGNAL names another signal or is `off` here, so SIGUSR1 has its ordinary effects. */
+/* The runner sets SOCKMALLOC_SIGNAL to another signal or to `off`, so SIGUSR1 does not request statistics and has its
+ * ordinary effects. */
 CASE(stats_signal_is_ordinary)
 {
     outside_check_killed(raise_it, STATS);
@@ -144,8 +145,11 @@ CASE(child_of_a_fork)
     CHECK_EQUAL(calls, 0);
 }
 
-/* A child has no handler of its own for the stats signal. If an unrelated process sends the signal, the child writes
- * statistics; if the parent that forked the child sends it, the default action ends the child. */
+/*
+ * A fork child has no handler of its own for the stats signal. If an unrelated process sends the signal, the library
+ * writes the child's statistics. If the child's parent sends it, the default action ends the child, as without the
+ * library.
+ */
 CASE(parent_ends_a_child_without_a_handler)
 {
     int ready[2];

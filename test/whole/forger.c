@@ -1,6 +1,6 @@
 /*
- * A process that forges the counters which other processes read from its memory. Its runner writes orders to its stdin,
- * one in each line.
+ * This program forges the counters in its own memory, so that programs that read them from outside can be tested. The
+ * runner writes orders to its stdin, one in each line.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
@@ -20,20 +20,22 @@
 #include "statistics/inspect_export.h"
 
 /*
- * This program forges the library's objects: it copies an object to a shadow, changes the shadow, and puts the shadow's
- * address into the library's list of objects. The library itself works on with the original. The dynamic linker's list
- * of loaded objects is changed too. Behind each shadow lies a page that cannot be read.
+ * How the objects that hold the library's counters are forged: the program copies an object to a shadow, changes the
+ * shadow, and puts the shadow's address into the library's list of objects, by which readers find them. The library
+ * itself still uses the original. The page after each shadow cannot be read. The dynamic linker's list of loaded
+ * objects is changed in place.
  */
 enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 
 static struct inspect_export *view;
 static struct inspect_export honest;
 static char *shadow[INSPECT_OBJECTS];
-static char *plain; /* far more address space than the machine has memory; all of it reads as zero */
+static char *plain; /* address space of 256 GiB, more than the machine has memory; all of it reads as zero */
 
 #define PLAIN_SIZE ((size_t)1 << 38)
 
-/* Memory that is full of a letter, and larger than all tables of the reader. It is the same 2 MiB again and again. */
+/* Memory that is full of one letter, and larger than any table that a reader has. It takes 2 MiB, which are mapped many
+ * times in a row. */
 static char *flood;
 enum { FLOOD_PIECE = 2 << 20, FLOOD_PIECES = 64 };
 
@@ -93,8 +95,8 @@ static void fill_the_pools(void)
 
 enum { POOLS = SOCKMALLOC_POOL_CPU + 1, POOL_WORDS = sizeof(struct fixed_pool) / sizeof(uint64_t), TABLE_WORDS = 512 };
 
-/* The records of the pools lie in the library's memory, and so do their tables. A pool that was made is never used
- * again, so both are forged in place. `undone` has each word as it was. */
+/* The records of the fixed-size pools, and their tables, are in the library's own memory. They are changed in place,
+ * because this program never uses its pools again. `undone` keeps the former value of each word. */
 static struct fixed_pool *pool_records;
 static struct {
     uint64_t *at;
@@ -120,7 +122,9 @@ static void make_pools(void)
     }
 }
 
-/* Their objects are in the list, and are forged as the others are. */
+/*
+ * Allocates messages and a ring, so that their objects are in the library's list and can be forged as all others are.
+ */
 static void make_messages_and_ring(void)
 {
     static _Alignas(SOCKMALLOC_RING_ALIGNMENT) char memory[1 << 14];
@@ -154,7 +158,8 @@ static void restore_pools(void)
     }
 }
 
-/* Sets all words of all records, but for the first one, without which a record is no pool. */
+/* Sets all words of all pool records to `value`, except for each record's first word: without that, readers do not take
+ * the record for a pool. */
 static void forge_pools(uint64_t value)
 {
     for (unsigned i = 0; i < POOLS; i++) {
@@ -187,7 +192,7 @@ static void prepare(void)
         CHECK(honest.object[i].size <= SHADOW_SIZE);
         char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(place != MAP_FAILED && mprotect(place + SHADOW_SIZE, PAGE, PROT_NONE) == 0);
-        /* place the object at the end of its mapping, or, because of its alignment, up to 63 bytes before the end */
+        /* the object ends where its mapping ends or, because of its alignment, at most 63 bytes before */
         shadow[i] = place + (SHADOW_SIZE - honest.object[i].size) / 64 * 64;
     }
     plain = mmap(NULL, PLAIN_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -212,8 +217,8 @@ static void restore(void)
 
 /* --- what is forged --- */
 
-/* Copies an object of the library to its shadow, and puts the shadow's address into the list in place of the object's.
- * Returns the shadow. */
+/* Copies an object of the library to its shadow, and replaces the object's address in the library's list by the
+ * shadow's. Returns the shadow. */
 static void *forge(unsigned which)
 {
     if (view->object[which].start != shadow[which]) {
@@ -240,8 +245,8 @@ static size_t words_of(unsigned which)
     return (honest.object[which].size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
 }
 
-/* Forges the range of slots so that a reader would need days to walk through it: its slots have length 0, and it has no
- * end. */
+/* Forges slots of length 0 in a range without an end, so that a reader that walks through the range slot by slot would
+ * need days. */
 static void forge_endless(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
@@ -251,22 +256,22 @@ static void forge_endless(void)
     }
 }
 
-/* Forges slots of length 0, and leaves the start and end of the range as they are. */
+/* Forges slots of length 0 in a range whose start and end are true. */
 static void forge_flat(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
     memset(forged->geometry, 0, sizeof forged->geometry);
 }
 
-/* Forges a number of caches that is larger than the library's maximum. */
+/* Forges a count of thread caches that is larger than the library's maximum. */
 static void forge_throng(void)
 {
     forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
     forge_word(INSPECT_OPENED, 0, 40000);
 }
 
-/* Forges the largest number of caches that the library can have. Their records lie in address space that needs no
- * memory. */
+/* Forges a count of thread caches that is the library's maximum. Their records lie in address space that reads as zero
+ * and needs no memory. */
 static void forge_crowd(void)
 {
     forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
@@ -285,7 +290,8 @@ static uint64_t draw(uint64_t below)
     return (mixed ^ (mixed >> 31)) % below;
 }
 
-/* Returns a random number, of a kind that often reveals faults, to replace the number `now`. */
+/* Returns a random number that is to replace the number `now`. It is of a kind that often reveals faults, such as a
+ * number near 0 or a power of two. */
 static uint64_t draw_number(uint64_t now)
 {
     switch (draw(10)) {
@@ -348,7 +354,7 @@ static void draw_place(unsigned which)
     case 1:
         view->object[which].size = draw_number(honest.object[which].size);
         break;
-    case 2: /* moves the object so far that its end would lie behind the last page that can be read */
+    case 2: /* moves the object so far that its end would lie on the page that cannot be read */
         view->object[which].start = (char *)forge(which) + 64 * draw(64);
         break;
     default:
@@ -356,7 +362,8 @@ static void draw_place(unsigned which)
     }
 }
 
-/* Changes a random part of the list of objects, but not its first word, by which a reader finds the list. */
+/* Changes a random byte at the start of the list of objects, but not in its magic number, by which a reader finds the
+ * list. */
 static void draw_head(void)
 {
     char *bytes = (char *)view + INSPECT_MAGIC_SIZE;
@@ -367,7 +374,8 @@ static void draw_link(void)
 {
     struct link_map *map = _r_debug.r_map;
     if (changed != NULL) {
-        return; /* after this change the list of loaded objects cannot be followed */
+        /* the dynamic linker's list of loaded objects is changed already, and cannot be followed safely any more */
+        return;
     }
     for (uint64_t steps = draw(5); steps > 0 && map->l_next != NULL; steps--) {
         map = map->l_next;
@@ -377,8 +385,8 @@ static void draw_link(void)
     uint64_t *words[] = {(uint64_t *)(void *)&map->l_addr, (uint64_t *)(void *)&map->l_name,
                          (uint64_t *)(void *)&map->l_ld, (uint64_t *)(void *)&map->l_next};
     uint64_t *word = words[draw(4)];
-    /* turns the list of loaded objects into a circle, or makes it point to an endless text, to forged words, or to a
-     * random address */
+    /* makes a word of the dynamic linker's list point to its own entry (a circle), to endless zeros, to a forged
+     * object, or to a random address */
     uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(INSPECT_OPTIONS), draw_number(*word)};
     *word = values[draw(4)];
 }
@@ -392,7 +400,7 @@ static void draw_name(void)
     prctl(PR_SET_NAME, name);
 }
 
-/* Names a table of a pool that is far larger than the reader's, and can be read. */
+/* Forges a pool's table that is much larger than the reader expects, and that can be read to its end. */
 static void draw_large_table(struct fixed_pool *pool)
 {
     static const struct {
@@ -408,14 +416,14 @@ static void draw_large_table(struct fixed_pool *pool)
     forge_in_place(words + parts[part].table / sizeof *words, (uintptr_t)(draw(2) == 0 ? plain : flood));
 }
 
-/* Makes the list of threads lead from a record to itself. */
+/* Makes the list of message threads a circle: its only record names itself as the next one. */
 static void draw_circle(void)
 {
     static struct message_thread circle = {.older = &circle};
     forge_word(INSPECT_MESSAGE_THREADS, 0, (uintptr_t)&circle);
 }
 
-/* Changes a word of a pool's record, or of one of its tables. */
+/* Changes a word of a pool's record or of one of the pool's tables, or forges a table that is too large. */
 static void draw_pool(void)
 {
     struct fixed_pool *pool = &pool_records[draw(POOLS)];
@@ -427,7 +435,8 @@ static void draw_pool(void)
         draw_large_table(pool);
         return;
     }
-    if (undo_count == 0 && draw(2) == 0 && table != NULL) { /* after a change of the record the table may be anywhere */
+    /* after a pool's record was changed, its pointers to tables may be wrong */
+    if (undo_count == 0 && draw(2) == 0 && table != NULL) {
         words = table;
         count = TABLE_WORDS;
     }
@@ -528,8 +537,9 @@ static void forge_name(void)
     forge_bytes(INSPECT_PROCESS, 'A');
 }
 
-/* Undoes all forgeries, and then carries out one order. The order's name may be followed by the number of an object and
- * by a value. */
+/*
+ * Undoes all forgeries, and then executes one order. Some orders have the number of an object and a value as arguments.
+ */
 static void obey(const char *order, unsigned which, uint64_t value)
 {
     static const struct {
@@ -560,7 +570,7 @@ static void obey(const char *order, unsigned which, uint64_t value)
     }
 }
 
-/* The program first prints how many objects there are. */
+/* Executes the orders from stdin. After each it prints how many objects the library's list has. */
 int main(void)
 {
     char line[80];

@@ -27,8 +27,8 @@ static void in_child(void (*run)(void))
 
 enum { THREADS = 8 };
 
-/* The blocks that the parent allocated before the fork, which the child finds as live. The child's counts of events
- * begin at 0. */
+/* The parent allocates these blocks before it forks. In the child's statistics they must be live, and the counts of
+ * events must begin at 0. */
 static char *inherited[POOLS_BUCKETS];
 
 static void find_inherited(void)
@@ -67,8 +67,11 @@ CASE(counts_after_fork)
     pools_check_ledger();
 }
 
-/* The child can allocate the free slots in the cache of another thread of its parent, so it need not carve new slots. A
- * thread that has allocated and freed TAKEN blocks twice has a quota, so its cache keeps free slots. */
+/*
+ * The child of a fork can allocate the free slots that another thread of its parent had in its cache, so the child
+ * carves no new ones. Each thread allocates and frees TAKEN blocks twice, because its cache keeps free slots only after
+ * it has got a quota by that.
+ */
 enum { TAKEN = 100 };
 static pthread_barrier_t barrier;
 
@@ -85,8 +88,8 @@ static void *fill_cache(void *unused)
     for (int i = 0; i < TAKEN; i++) {
         free(blocks[i]);
     }
-    pthread_barrier_wait(&barrier); /* from here on the other thread has filled its cache */
-    pthread_barrier_wait(&barrier); /* from here on the process has forked */
+    pthread_barrier_wait(&barrier); /* the main thread passes this barrier when the other thread's cache is filled */
+    pthread_barrier_wait(&barrier); /* the other thread passes this barrier when the process has forked */
     return unused;
 }
 
@@ -157,8 +160,8 @@ CASE(threads_and_children)
     use_everything();
 }
 
-/* A child forks a child of its own, and so on. Each counts its own events from 0, and inherits the free slots of its
- * parent. */
+/* A child forks a child of its own, and so on for this many generations. Each process counts its own events from 0, and
+ * can allocate the free slots that its parent had. */
 static int generations = 12;
 
 static void found_dynasty(void)

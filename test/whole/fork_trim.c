@@ -8,8 +8,8 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The first bucket is a trained one, whose free slots lie in caches and in the depot. The second belongs to the large
- * pool, whose free slots lie on a stack. */
+/* The first is a trained bucket (the library adapts the size of its caches to the load); its free slots lie in thread
+ * caches and in the depot. The second belongs to the large pool, whose free slots lie on a stack. */
 static const unsigned buckets[] = {2, 8};
 enum { SAMPLED = 2, KEPT = 20, FREED = 60, CHILD_DEADLINE_SECONDS = 90 };
 
@@ -82,8 +82,8 @@ static void check_kept(void)
     }
 }
 
-/* The child calls this function before its parent writes to memory again. At that time the child shares all live blocks
- * with its parent, and all free memory too, or none of it if the free memory was purged before the fork. */
+/* The child calls this function before its parent writes to memory again. The child then shares the memory of all live
+ * blocks with its parent. It shares the free memory too, unless that was purged before the fork. */
 static void check_shared(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {
@@ -100,7 +100,7 @@ static void check_copied(void)
     for (unsigned i = 0; i < SAMPLED; i++) {
         freed_in_all += freed_bytes(i);
     }
-    /* this figure is for the mapping of the whole range, with all buckets */
+    /* Private_Dirty of the mapping that holds the slots of all buckets */
     uint64_t copied = smaps_figure(kept[0][0], "Private_Dirty");
     CHECK_EQUAL(copied, is_trimmed() ? 0 : freed_in_all);
     check_kept();

@@ -18,8 +18,8 @@
 
 /*
  * Eight threads allocate and free blocks of all sizes, also each other's blocks. Before each fork a signal stops these
- * threads wherever they are, and the child inherits that state. So a few hundred forks test states that ordinary forks
- * would meet once in millions.
+ * threads at a random place, and the child inherits their state. A few hundred such forks test states that would be met
+ * once in millions of ordinary forks.
  */
 enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 90 };
 enum { PARK = SIGUSR2, PROGRESS = 1000 };
@@ -92,8 +92,8 @@ static void use_everything(unsigned seed)
     malloc_trim(0);
 }
 
-/* Runs as the child. Every second child ends by pthread_exit instead of _exit, so that the destructors of
- * thread-specific data run. */
+/* Runs as the child of the fork `number`. Every second child ends by pthread_exit instead of _exit, so that the
+ * destructors of thread-specific data run. */
 static void be_child(unsigned number)
 {
     alarm(CHILD_DEADLINE_SECONDS);

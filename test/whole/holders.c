@@ -115,8 +115,8 @@ CASE(resized_and_moved)
     resized(40000, false);
 }
 
-/* The list that the signal requests has both blocks, because they were live when the signal came. The list at exit is
- * empty. */
+/* The list of slots in use that the stats signal requests names both blocks, because they were live then. The list at
+ * exit is empty. */
 CASE(asked_by_signal)
 {
     void *first = keep_by_malloc(16384);

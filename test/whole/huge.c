@@ -8,8 +8,8 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The runner's arguments are a flag of /proc/self/smaps that the mapping of the pools must have, and a flag that it
- * must not have. */
+/* The runner's arguments are two flags of /proc/self/smaps: the mapping of the pools must have the first and must not
+ * have the second. */
 CASE(regions_have_the_flag)
 {
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
@@ -22,7 +22,7 @@ CASE(regions_have_the_flag)
     }
 }
 
-/* If the range holds only one small buffer, the process must not pay for a huge page of 2 MiB. */
+/* If only one small block in the pools' range is in use, the process must not pay for a huge page of 2 MiB. */
 CASE(quiet_region_pays_for_what_it_touches)
 {
     char *block = malloc(pools_size(0));

@@ -1,6 +1,6 @@
 /*
- * These cases test a program that was started behind a seccomp filter, as in a container. The program gets tables of
- * statistics, and every other service for which the library needs no system call that such a filter may forbid.
+ * These cases test a program that was started behind a seccomp filter, as in a container. The library must write its
+ * statistics, and provide all else that needs no system call which such a filter may forbid.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
@@ -44,7 +44,8 @@ static void burst(void)
     }
 }
 
-/* The library writes the table to stderr, and says "unknown" for the resident bytes. The runner checks this. */
+/* The stats signal makes the library write the table of statistics to stderr, with "unknown" for the resident bytes.
+ * The runner checks this. */
 CASE(table_comes_by_the_signal)
 {
     uint64_t figure = 42;
@@ -54,8 +55,8 @@ CASE(table_comes_by_the_signal)
     outside_send(SIGUSR1);
 }
 
-/* Behind such a filter madvise may return success although it has purged nothing. So calloc must clear a slot that
- * seems to be purged. */
+/* Behind such a seccomp filter madvise may return success although it has purged nothing. So calloc must clear a slot
+ * that counts as purged. */
 CASE(calloc_is_zero_though_no_page_goes)
 {
     for (size_t size = 100; size <= 4 << 20; size *= 2) {

@@ -1,4 +1,4 @@
-/* In these cases the program itself, or a child of it, sends the stats signal many times. */
+/* In these cases the program, or one of its child processes, sends the program the stats signal many times. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <sched.h>
@@ -20,8 +20,8 @@ static int answers[2]; /* the parent makes the child end by this pipe */
 
 static char tables_name[64];
 
-/* Makes the library write statistics to a file in /tmp from now on, because descriptor 2 is no longer the file that it
- * was at start. */
+/* Makes the library write statistics to a file in /tmp from now on. It does so if descriptor 2 is no longer the file
+ * that was stderr at the start of the process. */
 static void begin_tables(void)
 {
     snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());
@@ -44,8 +44,8 @@ static int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* If the program sends the stats signal to itself, the library writes at most one table in a second, and the program's
- * handler runs each time. */
+/* If the program sends the stats signal to itself, the library writes at most one table of statistics a second, but the
+ * program's handler runs at each signal. */
 CASE(own_signals_bring_a_table_a_second)
 {
     enum { COARSE = 20 }; /* milliseconds by which the coarse clock, which the library reads, may be late */
@@ -68,7 +68,8 @@ CASE(own_signals_bring_a_table_a_second)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* A signal from the program's own timer counts as one that the program has sent to itself. */
+/* A stats signal from the program's own timer counts as one that the program has sent to itself: the library writes at
+ * most one table a second. */
 CASE(timers_are_own_ones)
 {
     const struct itimerspec soon = {.it_value.tv_nsec = 1, .it_interval.tv_nsec = 1000000};
@@ -88,8 +89,8 @@ CASE(timers_are_own_ones)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* Forks a child that sends the signal, and lets the child live until the signal has been handled, because the library
- * cannot recognize a sender that has ended as a child. */
+/* Forks a child that sends its parent the stats signal. The child lives until the signal has been handled: if it had
+ * ended before, the library could not know that the sender was a child. */
 static pid_t send_from_a_child(void)
 {
     pid_t target = getpid();
@@ -110,8 +111,8 @@ static pid_t send_from_a_child(void)
     return child;
 }
 
-/* A second signal from a child within the same second brings no table, and a signal from an unrelated program brings
- * one. */
+/* The stats signal from a child counts as the program's own: a second one within a second brings no table of
+ * statistics. One from an unrelated program always brings a table. */
 CASE(signals_of_a_child_are_own_ones)
 {
     begin_tables();
@@ -128,8 +129,8 @@ CASE(signals_of_a_child_are_own_ones)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* If the program sends the stats signal to itself, the library opens no file, even to tell whether it may write a
- * table. Here a filter would kill the process at an open. */
+/* If the program sends the stats signal to itself, the library opens no file, not even to find out whether it may write
+ * a table. The seccomp filter of this case would kill the process if it opened one. */
 CASE(own_signals_are_harmless_behind_a_filter)
 {
     begin_tables();

@@ -16,7 +16,7 @@ enum { CHILD_DEADLINE_SECONDS = 90 };
 
 enum { THREADS = 12, GENERATIONS = 3, FORKS = 4, ROUNDS = 1500, PLACES = 128, SMALL = 2000 };
 
-/* A block has its mark at MARKS places, and once more at its end. */
+/* Each block has a mark at MARKS places, and one more at its end. */
 enum { MARKS = 8 };
 struct head {
     size_t size;
