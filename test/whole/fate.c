@@ -147,8 +147,8 @@ CASE(child_of_a_fork)
 
 /*
  * A fork child has no handler of its own for the stats signal. If an unrelated process sends the signal, the library
- * writes the child's statistics. If the child's parent sends it, the default action ends the child, as without the
- * library.
+ * writes the child's statistics. If the child's parent sends it, the default action ends the child, because redis ends
+ * its snapshot child in this way.
  */
 CASE(parent_ends_a_child_without_a_handler)
 {

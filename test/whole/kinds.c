@@ -66,9 +66,9 @@ static void give(char *block)
 }
 
 /*
- * Each thread puts its new blocks into random places that all threads use, and frees the blocks that it replaces there.
- * Of three threads, one only allocates, one only frees, and one does both, because threads that do both leave out some
- * paths of the library.
+ * Each thread works on random places of an array that all threads share. By its role, a thread only puts new blocks
+ * there, or only takes blocks out and frees them, or does both. Threads that only allocate or only free test paths of
+ * the library that the others leave out.
  */
 static void *hand_over(void *argument)
 {
@@ -156,8 +156,9 @@ static void *use_and_stay(void *unused)
     for (int i = 0; i < USES; i++) {
         free(blocks[i]);
     }
-    pthread_barrier_wait(&barrier); /* from here on all threads have used their blocks */
-    pthread_barrier_wait(&barrier); /* from here on the main thread has counted the cached slots */
+    pthread_barrier_wait(&barrier); /* the main thread passes this barrier when all threads have used their blocks */
+    /* the threads pass this barrier when the main thread has counted the cached slots */
+    pthread_barrier_wait(&barrier);
     return unused;
 }
 

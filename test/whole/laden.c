@@ -1,5 +1,5 @@
-/* A process whose threads allocate and free until its standard input ends, so that others can read its counters
- * meanwhile. */
+/* A process whose threads allocate and free until its standard input ends, so that another process can read its
+ * counters meanwhile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -10,8 +10,8 @@
 
 #include "check.h"
 
-/* KEPT blocks stay live. They are far more than the blocks that the threads allocate and free meanwhile, so a reading
- * that misses a few of the latter is still nearly exact. */
+/* KEPT blocks stay live. The few blocks that the threads allocate and free meanwhile are so few beside them that a
+ * reading of the counters that misses some of these is still nearly exact. */
 enum { WORKERS = 3, HELD = 8, KEPT = 3000, SPARE = 1000, SIZE = 16390 };
 
 static atomic_bool over;
@@ -49,8 +49,8 @@ static void start(pthread_t *workers)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
 }
 
-/* Answers each letter of the input after all workers have gone on. By then every signal that was sent before the letter
- * has been handled. */
+/* Answers each letter from stdin with the same letter, but only after a worker has allocated again. By then this thread
+ * has handled every signal that was sent before the letter. */
 static void serve(void)
 {
     char letter;

@@ -18,7 +18,7 @@ static size_t largest(void)
     return strtoul(check_arguments[0], NULL, 10);
 }
 
-/* Returns the figure of the last bucket that has this name in a dump. */
+/* Returns the last bucket's figure in the statistics whose name is `column`, such as "live". */
 static uint64_t figure(const char *column)
 {
     char name[64];
@@ -33,7 +33,8 @@ static void check_ledger(void)
                 pools_figure("carved"));
 }
 
-/* The slot ends with the page that holds the last byte, and the largest request is at least one byte smaller. */
+/* The slot of the last bucket ends with the page that holds the last byte of the largest request. A request that is one
+ * byte larger gets no slot. */
 CASE(ends_at_the_maximum)
 {
     size_t page = (size_t)getpagesize();
@@ -68,8 +69,8 @@ static void check_filled(const char *block, unsigned seed)
     CHECK(block[largest() - 1] == (char)seed);
 }
 
-/* Allocates and frees slots of this bucket, which lie at a distance that is no power of two. No slot may overlap
- * another one, and free must find each slot. */
+/* Allocates and frees slots of the last bucket, whose size need not be a power of two. No slot may overlap another one,
+ * and free must find each slot by its address. */
 static void *use_slots(void *seed)
 {
     char *blocks[BLOCKS];

@@ -18,7 +18,9 @@ enum { THREADS = 4, ROUNDS = 1000 };
 static atomic_bool done;
 static _Atomic unsigned busy;
 
-/* The malloc that the threads call: the program's own at first, or that of a library that was loaded later. */
+/*
+ * The malloc that the threads call: at first the program's own, later perhaps that of a library that a case has loaded.
+ */
 static plugin_take_call *take = malloc;
 static plugin_give_call *give = free;
 
@@ -36,7 +38,7 @@ static void *churn(void *unused)
     return unused;
 }
 
-/* Loads and unloads the object `path` again and again while threads allocate. The path is the case's first argument. */
+/* Loads and unloads the object `path` again and again while threads allocate. */
 static void reload(const char *path, int flags)
 {
     pthread_t threads[THREADS];
@@ -65,8 +67,8 @@ CASE(library_comes_and_goes)
     pools_check_ledger();
 }
 
-/* A process that was started without the library loads it by dlopen. dlclose must leave the library mapped, because
- * threads may be running its code. */
+/* A process that was started without the library loads the library by dlopen. dlclose must leave the library mapped,
+ * because threads may be running its code. */
 CASE(library_is_loaded_late_and_stays)
 {
     void *handle = dlopen(check_arguments[0], RTLD_NOW);
@@ -76,7 +78,9 @@ CASE(library_is_loaded_late_and_stays)
     CHECK(take != NULL && take != malloc && give != NULL);
     CHECK_EQUAL(dlclose(handle), 0);
     reload(check_arguments[0], RTLD_NOW);
-    pid_t child = fork(); /* fork calls the library's fork handlers although no handle from dlopen is open any more */
+    /* fork calls the fork handlers of the library, so the library must still be mapped although dlclose was called for
+     * it */
+    pid_t child = fork();
     if (child == 0) {
         give(take(20000));
         _exit(0);
@@ -115,8 +119,8 @@ static struct plugin plugin_of(void *handle)
     return plugin;
 }
 
-/* Sizes in bytes rise up to SIZE_END: from small blocks, which mimalloc serves, to blocks that are too large for the
- * pools. */
+/* The sizes in bytes that the cases use end below SIZE_END. They go from small blocks, which mimalloc serves, to blocks
+ * that are too large for the pools. */
 enum { SIZE_END = 16 << 20 };
 
 static void check_plugin_serves_itself(const struct plugin *plugin)
@@ -129,8 +133,8 @@ static void check_plugin_serves_itself(const struct plugin *plugin)
     }
 }
 
-/* Checks that a plug-in loaded with RTLD_DEEPBIND uses the C library's malloc, because the setting leaves this flag in
- * force. Then the plug-in may allocate and free blocks by that malloc, and pass them to the program. */
+/* Checks that a plug-in loaded with RTLD_DEEPBIND uses the C library's malloc, because SOCKMALLOC_DEEPBIND leaves this
+ * flag in force. The plug-in may then allocate and free blocks by that malloc, and pass them to the program. */
 static void check_is_bound_to_libc(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -199,7 +203,7 @@ CASE(plugin_in_a_namespace_of_its_own)
     pools_check_ledger();
 }
 
-/* A second copy of our library is loaded into a namespace of its own. It has its own pools. */
+/* A second copy of our library is loaded into a namespace of its own, and must have pools of its own. */
 CASE(library_in_another_namespace)
 {
     void *handle = dlmopen(LM_ID_NEWLM, check_arguments[0], RTLD_NOW);
@@ -229,9 +233,9 @@ CASE(library_in_another_namespace)
 }
 
 /*
- * If a file name has no slash, dlopen searches the DT_RUNPATH of the object that called it, and replaces $ORIGIN there
- * by that object's folder. The first argument is an object that can find the second one in this way, while the program
- * cannot.
+ * If a file name has no slash, dlopen searches the DT_RUNPATH of the object that called dlopen, and replaces $ORIGIN
+ * there by that object's folder. The case loads the object in argument 0. This object can find the object in argument 1
+ * by its DT_RUNPATH, and the program cannot. The library's dlopen must not change that.
  */
 CASE(caller_finds_what_it_names)
 {
@@ -257,7 +261,7 @@ CASE(caller_finds_what_it_names)
     CHECK_EQUAL(dlclose(caller), 0);
 }
 
-/* free recognizes the blocks of strdup, whichever of two preloaded allocators comes first. */
+/* Two allocators are preloaded. free recognizes the blocks of strdup and strndup, whichever of the two comes first. */
 CASE(copies_of_strings)
 {
     enum { LONG = 20000 };
@@ -290,8 +294,8 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* Two allocators are preloaded in any order. If the first one lacks some relatives of realloc and free, such as
- * reallocarray, those that the second one exports must recognize the blocks of the first. */
+/* Two allocators are preloaded in either order. If the first one does not export some functions of this family, such as
+ * reallocarray, the program calls the second one's, and these must recognize blocks of the first. */
 CASE(relatives_of_realloc_and_free)
 {
     void *(*array)(void *, size_t, size_t);

@@ -1,4 +1,4 @@
-/* These cases test blocks above the pools' sizes, each of which has a mapping of its own. */
+/* These cases test blocks that are too large for the pools. Each has a mapping of its own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -41,8 +41,8 @@ static long faults(void)
     return usage.ru_minflt;
 }
 
-/* mark writes to each page of a part of the block, and check tests later what mark wrote. The bytes differ by page, so
- * that a page at a wrong offset is found. */
+/* mark writes to each page of the block from `from` to `to`, and check_marked tests later what mark wrote. The bytes
+ * differ by page, so that a page at a wrong offset is found. */
 static void mark(char *block, size_t from, size_t to)
 {
     for (size_t at = from; at < to; at += PAGE) {
@@ -54,12 +54,14 @@ static void check_marked(const char *block, size_t to)
 {
     for (size_t at = 0; at < to; at += PAGE) {
         if (block[at] != (char)(at / PAGE * 5 + 1)) {
-            CHECK_EQUAL(at, to); /* if this fails, it prints the offset of the first wrong page */
+            CHECK_EQUAL(at, to); /* if this fails, CHECK_EQUAL prints the offset of the first wrong page */
         }
     }
 }
 
-/* Neither calloc nor malloc makes a page of such a block resident, and free leaves none of its memory behind. */
+/*
+ * Neither calloc nor malloc makes a page of a mapped block resident, and free leaves none of the block's memory behind.
+ */
 CASE(untouched_memory_costs_nothing)
 {
     long resident = status_of("VmRSS"), mapped = status_of("VmSize"), before = faults();
@@ -75,8 +77,8 @@ CASE(untouched_memory_costs_nothing)
     CHECK(status_of("VmSize") - mapped < 2048);
 }
 
-/* While a block grows from a slot to 256 MiB, in steps of any length, the library moves its pages and copies none, and
- * no page is lost. */
+/* A block of 20 MiB, in a slot or in a mapping of its own, grows to 256 MiB in steps of any length. realloc moves its
+ * pages and copies none, and no page is lost. */
 CASE(growth_copies_no_page)
 {
     size_t size = 20 * MIB;
@@ -104,7 +106,8 @@ CASE(growth_copies_no_page)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* mallinfo2 counts each mapped block and its bytes in hblks and hblkhd, as glibc does for blocks that it has mapped. */
+/* mallinfo2 counts each mapped block in hblks and its bytes in hblkhd, where glibc counts the blocks that it has
+ * mapped. */
 CASE(mallinfo_counts_them)
 {
     char *block = check_hide(malloc(LARGE + 1));
@@ -117,7 +120,7 @@ CASE(mallinfo_counts_them)
     CHECK_EQUAL(info.hblkhd, 0);
 }
 
-/* Large blocks for which the range of the pools has no more addresses get mappings of their own. The runner sets
+/* When the range of the pools has no more addresses for large blocks, these get mappings of their own. The runner sets
  * SOCKMALLOC_MAX to 64 MiB, so that this happens after at most 64 GiB of blocks. */
 CASE(full_range_serves_on)
 {
@@ -167,7 +170,9 @@ CASE(sizes_that_no_memory_has)
     free(block);
 }
 
-/* The child of a fork can free and resize its parent's mapped blocks, and the parent's blocks do not change by that. */
+/*
+ * The child of a fork can free and resize the mapped blocks that it inherits. This does not change the parent's blocks.
+ */
 CASE(children_have_their_own)
 {
     char *block = check_hide(malloc(LARGE)), *other = check_hide(malloc(LARGE));
@@ -211,8 +216,8 @@ static void *allocate_and_pass(void *shared)
     return NULL;
 }
 
-/* Threads free each other's mapped blocks. The kernel may map the addresses of a freed block for another thread at
- * once, so the table of blocks must not mix them up. */
+/* Threads free each other's mapped blocks. As soon as a block is freed, the kernel may map its addresses for another
+ * thread. The library's table of mapped blocks must not mix the two up. */
 CASE(threads_pass_blocks_on)
 {
     enum { THREADS = 4 };
@@ -227,7 +232,8 @@ CASE(threads_pass_blocks_on)
     free(box);
 }
 
-/* Memory that mlockall has locked stays locked when a block moves out of its slot. */
+/* mlockall locks all memory of the process. When a large block then moves out of its slot, the other blocks stay
+ * locked. */
 CASE(locked_memory_stays_locked)
 {
     char *block = check_hide(malloc(4 * MIB)), *kept = check_hide(malloc(100000));
@@ -249,7 +255,9 @@ static void *map_and_write(void *stop)
     while (!*(volatile bool *)stop) {
         char *pages = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         for (size_t at = 0; pages != MAP_FAILED && at < SIZE; at += MIB / 2) {
-            ((volatile char *)pages)[at] = 1; /* SIGSEGV here means that another thread has unmapped this page */
+            /* if this page is no longer mapped, the growth of the block in the other thread has unmapped it: the
+             * process gets SIGSEGV */
+            ((volatile char *)pages)[at] = 1;
         }
         if (pages != MAP_FAILED) {
             munmap(pages, SIZE);
@@ -258,8 +266,8 @@ static void *map_and_write(void *stop)
     return stop;
 }
 
-/* RLIMIT_DATA keeps a growing block in its slot, because it cannot get a mapping of its own. Meanwhile another thread
- * maps memory; the failed growth must not unmap that memory. */
+/* RLIMIT_DATA permits no mapping for the block, so realloc fails and the block stays in its slot. Meanwhile another
+ * thread maps memory. The failed realloc must not unmap that memory. */
 CASE(limit_touches_no_other_mapping)
 {
     enum { TRIES = 1000 };

@@ -1,4 +1,4 @@
-/* These cases count the mappings that the library makes. Linux permits a process 65,530 of them by default. */
+/* These cases count the mappings that the library makes, because Linux by default permits a process only 65,530. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 #include <malloc.h>
@@ -49,7 +49,9 @@ static struct mappings count_mappings(void)
     return counted;
 }
 
-/* Checks that the range is a single mapping, in whatever order its pages were touched and purged. */
+/*
+ * Checks that the pools' range is a single mapping. This must hold in whatever order its pages were touched and purged.
+ */
 static void check_few(void)
 {
     struct mappings counted = count_mappings();
@@ -80,7 +82,8 @@ CASE(few_after_purging_in_patterns)
     check_few();
 }
 
-/* If a block grows beyond its slot, the library copies it instead of moving pages, so it makes no new mapping. */
+/* If a block grows beyond its slot and still fits into a larger one, the library copies it instead of moving its pages,
+ * so it makes no new mapping. */
 CASE(few_after_growing)
 {
     for (int i = 0; i < BLOCKS; i++) {

@@ -71,7 +71,8 @@ void check_is_ours(const char *name)
     check_that(file != nullptr && std::strcmp(file, "/libsockmalloc.so") == 0, name, __FILE__, __LINE__);
 }
 
-/* All operators must come from our library, although libstdc++, which defines them too, is in this process. */
+/* operator new and operator delete in all their forms must come from our library, although libstdc++, which defines
+ * them too, is in this process. */
 CASE(are_ours)
 {
     for (const Form &form : throwing) {
@@ -195,7 +196,8 @@ void throw_stop()
     throw Stop{17};
 }
 
-/* The new-handler throws an exception. It must pass through the library's frames to the caller of operator new. */
+/* The new-handler throws an exception. The exception must pass through the library's stack frames to the caller of
+ * operator new. */
 CASE(handler_may_throw)
 {
     std::set_new_handler(throw_stop);
@@ -211,8 +213,8 @@ CASE(handler_may_throw)
     std::set_new_handler(nullptr);
 }
 
-/* The blocks that the new-handler frees in the case below. There the runner limits the address space, so that operator
- * new runs out of memory. */
+/* The blocks that the new-handler frees in the case handler_may_release. The runner limits the address space there, so
+ * that operator new runs out of memory. */
 std::vector<void *> *reserve;
 
 void release_reserve()
@@ -247,7 +249,7 @@ CASE(handler_may_release)
     std::set_new_handler(nullptr);
 }
 
-/* Uses new and delete expressions and the containers of the library, instead of calling the operators by name. */
+/* Uses new and delete expressions and the containers of the C++ library, instead of calling the operators by name. */
 CASE(expressions_and_containers)
 {
     struct alignas(512) Wide {

@@ -1,4 +1,5 @@
-/* These cases check that calls by any exported name, also those that libc itself makes, reach this library. */
+/* These cases check that calls by any name that the library exports reach the library, also calls that libc itself
+ * makes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ CASE(libc_calls_ours)
     CHECK_EQUAL(pools_figure("16k.live"), 0);
 }
 
-/* Some versions of mimalloc export these two names, so this library must define them, too. */
+/* Some versions of mimalloc export strdup and strndup, so this library must define these two, too. */
 CASE(string_copies)
 {
     static char text[30000];
@@ -80,8 +81,8 @@ CASE(string_copies)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* stdio allocates a buffer of a page or more for each stream, so in most programs this buffer is one of the first
- * blocks that the pools serve. */
+/* stdio allocates a buffer of a page or more for each stream. The pools must serve this buffer, which in most programs
+ * is one of the first blocks of such a size. */
 CASE(stdio_buffer_is_pooled)
 {
     uint64_t live = pools_figure("4k.live");

@@ -44,7 +44,7 @@ pid_t outside_send(int signal_number)
     return outside_kill(getpid(), signal_number);
 }
 
-/* Returns true if the process sleeps: if S is the letter behind the parentheses in /proc/PID/stat. */
+/* Returns true if the process sleeps: then the letter after the name in parentheses in /proc/PID/stat is S. */
 static bool sleeps(pid_t process)
 {
     char name[64];

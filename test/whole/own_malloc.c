@@ -1,5 +1,5 @@
-/* These cases test a program that defines malloc itself, as a program does that is linked statically with another
- * allocator. */
+/* These cases test a program that defines malloc itself, like a program into which another allocator is linked
+ * statically. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdatomic.h>
@@ -9,8 +9,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* The memory from which the program's own malloc allocates. Freed memory is not used again; ARENA bytes are enough for
- * the C library and one case. */
+/* The memory from which the program's own malloc allocates. Freed memory is not allocated again; ARENA bytes are enough
+ * for all requests of one case. */
 enum { ARENA = 1 << 25, UNIT = 16 };
 static _Alignas(UNIT) char arena[ARENA];
 static _Atomic size_t arena_used;
@@ -76,8 +76,8 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* libc and the BSDs have functions that call realloc, such as reallocarray. The library's versions of these must call
- * the program's own realloc and free. */
+/* The library exports functions that call realloc, such as reallocarray. In this program they must call the program's
+ * own realloc and free. */
 CASE(relatives_of_realloc_are_its_own)
 {
     void *(*array)(void *, size_t, size_t);
@@ -101,7 +101,7 @@ CASE(relatives_of_realloc_are_its_own)
     CHECK_EQUAL(pools_figure("requests"), 0);
 }
 
-/* The other names of free, such as cfree, call the program's own free. */
+/* cfree and the other names of free must call the program's own free. */
 CASE(relatives_of_free_are_its_own)
 {
     const char *const names[] = {"cfree", "vfree"};
@@ -121,8 +121,8 @@ CASE(relatives_of_free_are_its_own)
 }
 
 /*
- * The dynamic linker binds all calls of malloc to the program's own. The library starts, serves no request, and ends
- * with the program.
+ * The program and libc call the program's own malloc, because the dynamic linker binds all calls to it. The library
+ * starts and ends with the program, and serves no request.
  */
 CASE(serves_itself)
 {

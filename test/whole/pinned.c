@@ -36,8 +36,8 @@ static unsigned long pinned(void)
 #pragma weak sockmalloc_pool_create
 #pragma weak sockmalloc_pool_free
 
-/* Registers buffers of this size, one at a time, and returns the most pages that one of them needed. They are blocks of
- * the pool, or malloc's if `pool` is NULL. */
+/* Registers several buffers of `size` bytes with io_uring, one at a time. Returns the largest number of pages that the
+ * kernel pinned for one of them. The buffers are blocks of `pool`, or malloc's if `pool` is NULL. */
 static unsigned long most_pages(int ring, size_t size, struct sockmalloc_pool *pool)
 {
     char *buffer[BUFFERS];

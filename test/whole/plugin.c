@@ -15,7 +15,7 @@ void *mallocx(size_t size, int flags)
     return size <= sizeof block && flags == 0 ? block : NULL;
 }
 
-/* This thread-local array is so large that libc's request for it is one that the pools serve, once for each thread that
+/* This thread-local array is so large that the pools serve it: libc allocates it by malloc, once for each thread that
  * uses the array. */
 static _Thread_local char bulk[20000];
 

@@ -21,9 +21,9 @@ size_t pools_largest(unsigned bucket)
 }
 
 /*
- * Returns the library's function `name`, and stores it in `place` so that it is looked up only once: the child of a
- * fork must not call the dynamic linker, because another thread of the parent may have held the linker's lock. If two
- * threads look the function up at the same time, both get the same address.
+ * Returns the library's function `name`, and stores its address in `place`, so that dlsym is called only once. The
+ * child of a fork must not call the dynamic linker, because another thread of the parent may have held the linker's
+ * lock. Two threads may look a function up at the same time, because both get the same address.
  */
 static void *find_once(void **place, const char *name)
 {

@@ -1,5 +1,5 @@
-/* Functions that return the library's figures and answers. They find the library's functions by dlsym, because the test
- * programs are not linked with the library. */
+/* Functions that call the library to get its figures and other results. They find the library's functions by dlsym,
+ * because the test programs are not linked with the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_POOLS_H
 #define SOCKMALLOC_TEST_POOLS_H
@@ -17,8 +17,8 @@ extern "C" {
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 
-/* pools_size returns the power of two that names the bucket, and pools_largest returns the largest request that the
- * bucket serves. Both are in bytes, under the default settings. */
+/* pools_size returns the power of two after which the bucket is named, and pools_largest returns the largest request
+ * that the bucket serves. Both are in bytes, and hold under the default settings. */
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 

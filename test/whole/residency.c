@@ -20,8 +20,7 @@
 static const unsigned buckets[] = {2, 4, 6};
 enum { SAMPLED = sizeof buckets / sizeof buckets[0] };
 
-/* one block of each sampled bucket; the mapping that contains these blocks is the one whose figure the kernel is asked
- * for */
+/* One block of each sampled bucket. The kernel is asked for the figures of the mapping in which these blocks lie. */
 static char *landmarks[SAMPLED];
 
 static void touch(char *block, size_t size)
@@ -64,7 +63,7 @@ static void check_figures(unsigned i, uint64_t live, uint64_t free_bytes, uint64
     CHECK_EQUAL(figures.all, live + free_bytes + purged);
 }
 
-/* Returns how many bytes of the whole range are in memory, by the kernel's figures. */
+/* Returns how many bytes of the pools' range are in memory, by the kernel's figures. */
 static uint64_t ask_kernel(void)
 {
     return smaps_figure(landmarks[0], "Rss");
@@ -118,8 +117,8 @@ CASE(at_rest)
     check_by_kernel();
 }
 
-/* The program writes to memory that it has freed and that was purged. The statistics then show resident pages in purged
- * slots. */
+/* The program writes to memory that it has freed and that the library has purged. The statistics then show resident
+ * pages in purged slots. */
 CASE(write_after_purge)
 {
     enum { LARGE = 2 };
@@ -209,8 +208,11 @@ static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
     return (high - low) * 1000 <= high * thousandths;
 }
 
-/* Writes a dump, reads the kernel's figure before and after it, and compares them. Returns false without a comparison
- * if the two readings of the kernel's figure differ by more than half of the error that is allowed for the dump. */
+/*
+ * Writes a dump, and compares its resident bytes with the kernel's figure. Reads that figure before and after the dump.
+ * Returns false without a comparison if the two readings differ by more than half of the error that is allowed for the
+ * dump.
+ */
 static bool compare_once(void)
 {
     struct figures figures[SAMPLED];
@@ -228,7 +230,7 @@ static bool compare_once(void)
         CHECK(is_near(figures[i].live, held, 20));
         CHECK(figures[i].purged * 100 <= figures[i].all);
     }
-    /* no bucket but the sampled ones has resident pages, so their sum is the kernel's figure */
+    /* only the sampled buckets have resident pages, so the sum of these buckets must be near the kernel's figure */
     CHECK(is_near(all, before, 10) || is_near(all, after, 10));
     return true;
 }

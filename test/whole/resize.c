@@ -11,7 +11,8 @@
 enum { MARK = 1234 /* a value of errno that no call sets */ };
 
 /*
- * One size of each kind: too small for the pools, in a trained bucket, in the large pool, and too large for the pools.
+ * One size for each way to serve a block: by mimalloc because it is too small for the pools, from a trained bucket,
+ * from the large pool, and by a mapping because it is too large for the pools.
  */
 static const size_t kinds[] = {100, 16390, 262177, 5000000};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -30,7 +31,7 @@ static void check_filled(const char *block, size_t filled, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (block[i] != (char)(i * 7 + filled)) {
-            CHECK_EQUAL(i, size); /* if this fails, it prints the offset of the first wrong byte */
+            CHECK_EQUAL(i, size); /* if this fails, CHECK_EQUAL prints the offset of the first wrong byte */
         }
     }
 }
@@ -77,8 +78,8 @@ static size_t fill_granted(char *block, size_t seed)
     return granted;
 }
 
-/* Sizes between which blocks are resized, from each to every other. They are odd, so that the library grants more bytes
- * than were requested. */
+/* Each case resizes blocks from each of these sizes in bytes to every other. They are odd, so that the library grants
+ * more bytes than were requested. */
 static const size_t odd_sizes[] = {1,     9,     100,    1025,    4081,    4097,    8193,    16389,  20479,
                                    20481, 69633, 300001, 1 << 20, 4190001, 4194303, 4194305, 9000001};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };
@@ -89,9 +90,9 @@ static size_t lesser(size_t one, size_t other)
 }
 
 /*
- * The bytes that malloc_usable_size granted belong to the program until it requests fewer. realloc keeps them when it
- * leaves the block in place, when it moves the block, also to and from mimalloc, and when a second call undoes the
- * first.
+ * A program may use all bytes that malloc_usable_size returns until it requests fewer. realloc must keep these bytes if
+ * the block stays in place and if it moves, also to and from mimalloc, and if a second realloc sets the first size
+ * again.
  */
 CASE(all_that_was_granted_is_kept)
 {
@@ -116,7 +117,7 @@ CASE(all_that_was_granted_is_kept)
 }
 
 /* A block grows by a fifth at a time, in place or by a move. Each time realloc keeps all bytes that malloc_usable_size
- * granted before. */
+ * had counted before. */
 CASE(all_that_was_granted_is_kept_at_each_step)
 {
     for (int kind = 0; kind < RESIZE_CALLS; kind++) {

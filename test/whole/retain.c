@@ -46,8 +46,8 @@ static uint64_t large_free(void)
     return sum;
 }
 
-/* The library purges no slot while the free memory is below the limit. Above the limit it purges no more than is needed
- * to get below it. */
+/* The library purges no slot of the large pool while this pool's free memory is below its limit. Above the limit, it
+ * purges only as much as is needed to get below the limit again. */
 CASE(large_pool_keeps_its_part)
 {
     unsigned fitting = LIMIT_OF_LARGE / (unsigned)pools_largest(LARGE);
@@ -68,8 +68,8 @@ CASE(large_pool_keeps_its_part)
     pools_check_ledger();
 }
 
-/* Allocates and frees one large block again and again, until the library keeps the block's slot as a spare slot in the
- * cache of the process's only thread. */
+/* Allocates and frees one large block again and again, until the library keeps the block's slot as the spare slot: a
+ * free slot in the cache of a process's only thread. */
 static void get_spare(void)
 {
     enum { PAIRS = 1000 };
@@ -88,8 +88,8 @@ static void *look_for_spare(void *unused)
     return unused;
 }
 
-/* The library drops the spare slot before pthread_create makes a second thread: from then on the first thread may sleep
- * in a call in which nothing could purge its spare slot. */
+/* The library gives up the spare slot before pthread_create makes a second thread. The spare slot is in the first
+ * thread's cache, and this thread may sleep from then on in a call in which nothing can purge it. */
 CASE(spare_goes_before_a_thread_is_made)
 {
     pthread_t thread;

@@ -37,8 +37,8 @@ enum { REPORT = 99, MILLISECONDS = 60, THREADS = 3, LIMIT = 64 };
 
 /* --- the filter ------------------------------------------------------------------------ */
 
-/* The system calls that the library may make in malloc, free, a tick, the background thread and its signal handler, and
- * below them those that the test itself needs. */
+/* The first list has the system calls that the library may make: in malloc and free, when it purges regularly, in the
+ * background thread, and in its signal handler. The second list has those that the test itself needs. */
 static const int malloc_calls[] = {SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_futex, SYS_brk};
 static const int test_calls[] = {SYS_exit_group, SYS_rt_sigreturn};
 
@@ -74,7 +74,7 @@ static void allow(const int *calls, size_t number)
 }
 #define ALLOW(calls) allow((calls), sizeof(calls) / sizeof(calls)[0])
 
-/* Allows write for the test's own descriptors, whose numbers begin at REPORT. */
+/* Allows the system call write for the test's own descriptors, whose numbers are REPORT and above. */
 static void allow_reports(void)
 {
     add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3));
@@ -185,8 +185,8 @@ static void churn(unsigned seed)
     }
 }
 
-/* Allocates and frees for at least MILLISECONDS. In this time free slots decay, the library's ticks purge them, and all
- * code of the library that reads the clock runs. */
+/* Allocates and frees for at least MILLISECONDS. This is long enough for free slots to decay, for the library to purge
+ * them, and for all code of the library that reads the clock to run. */
 static void work(void)
 {
     uint64_t end = now() + MILLISECONDS;
@@ -207,9 +207,11 @@ CASE(takes_its_first_block_there)
     succeed();
 }
 
-/* The name of the case main_begins_there. If the program runs this case, a constructor installs a filter before main
- * that kills the process if any code creates a thread. So the library may start no background thread when main
- * begins. */
+/*
+ * The name of a case. If the program is started for this case, a constructor installs a seccomp filter before main,
+ * which kills the process if any code creates a thread. So the library may not start its background thread when main
+ * begins.
+ */
 static const char before_main[] = "main_begins_there";
 
 __attribute__((constructor)) static void forbid_threads(int words, char **word)
@@ -239,8 +241,8 @@ CASE(goes_on_there)
 static _Atomic unsigned begun;
 static _Atomic unsigned done;
 
-/* Returns when all other threads sleep: then libc has made the system calls of each thread's start, and the background
- * thread has made its own. */
+/* Returns when all other threads sleep. By then libc has made the system calls that begin each thread, and the
+ * library's background thread has made those that it needs at its start. */
 static void await_sleep_of_others(void)
 {
     DIR *threads = opendir("/proc/self/task");
@@ -254,7 +256,9 @@ static void await_sleep_of_others(void)
     CHECK_EQUAL(closedir(threads), 0);
 }
 
-/* the words in memory on which threads wait (futex) */
+/*
+ * Threads wait by futex on these two words: on the first until the process has its filter, and on the second for ever.
+ */
 static _Atomic uint32_t sandboxed;
 static _Atomic uint32_t forever;
 
@@ -278,7 +282,7 @@ static void *work_when_sandboxed(void *before)
 CASE(threads_go_on_there)
 {
     pthread_t thread;
-    work(); /* by now the library has started the background thread, if the settings enable it */
+    work(); /* after this call the library has started its background thread, if the settings enable it */
     for (uintptr_t i = 0; i < THREADS; i++) {
         CHECK_EQUAL(pthread_create(&thread, NULL, work_when_sandboxed, (void *)(i % 2)), 0);
     }
@@ -340,7 +344,8 @@ CASE(forks_there)
     succeed();
 }
 
-/* A child installs a filter that its parent does not have; the child's own children inherit it. */
+/* A child installs a seccomp filter that its parent does not have, and the child's own children inherit the filter. The
+ * parent can still get the resident bytes, for which the library needs a system call that the filter forbids. */
 CASE(child_has_a_filter_of_its_own)
 {
     uint64_t figure = 0;
@@ -363,8 +368,8 @@ static void answer(int number)
     atomic_fetch_add(&answers->signals, 1);
 }
 
-/* Sends the stats signal to `target`, first with the value that requests only statistics and then without a value,
- * until the program's handler has run. Does this many times. */
+/* Sends the stats signal to `target` QUESTIONS times with the value that requests only statistics. After each, sends
+ * the signal without a value until the program's handler has run. */
 static void ask(pid_t target)
 {
     enum { QUESTIONS = 40 };
@@ -407,8 +412,8 @@ CASE(is_signalled_there)
     succeed();
 }
 
-/* Makes a file of `size` bytes and returns its content, mapped into memory so that it can be read without a system
- * call. */
+/* Makes a file of `size` bytes, stores its descriptor, and returns its content as mapped memory, so that the content
+ * can be read without a system call. */
 static char *make_file(int *descriptor, size_t size)
 {
     int file = memfd_create("table", MFD_CLOEXEC);
@@ -426,8 +431,8 @@ static bool holds(const char *text, const char *words)
     return strstr(text, words) != NULL;
 }
 
-/* Behind the filter the program calls the functions of sockmalloc.h. These return no figure for which the library would
- * need a forbidden system call. */
+/* Behind the seccomp filter the program calls the functions of sockmalloc.h. They return every figure but those for
+ * which the library would need a forbidden system call. */
 CASE(is_asked_there)
 {
     enum { FILE_SIZE = 1 << 20 };
@@ -461,8 +466,8 @@ CASE(is_asked_there)
     succeed();
 }
 
-/* Programs call seccomp with these arguments to learn which filters the kernel has. Such a call installs no filter, so
- * the library must not act as if there were one. */
+/* Programs call prctl and seccomp with wrong arguments to learn which filters the kernel has. Such a call installs no
+ * filter, and the library must not act as if it had. */
 CASE(question_is_no_filter)
 {
     enum { SIZE = 16384 };
@@ -481,7 +486,8 @@ CASE(question_is_no_filter)
     CHECK_EQUAL(errno, EFAULT);
     CHECK_EQUAL(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &empty), -1);
     CHECK_EQUAL(errno, EINVAL);
-    CHECK_EQUAL(sockmalloc_statistic("resident", &figure), 0); /* the figure is known, because there is no filter */
+    /* the figure is returned, because the process has no filter */
+    CHECK_EQUAL(sockmalloc_statistic("resident", &figure), 0);
     CHECK(figure >= SIZE);
     free(block);
 }

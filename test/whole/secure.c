@@ -1,5 +1,5 @@
-/* A program that is linked with the library and made setuid. It prints which effects the variables in its environment
- * had. With an argument, it then waits for the end of its input. */
+/* A program that is linked with the library and made setuid. It prints which settings from its environment are in
+ * force. With an argument, it then waits until its stdin ends. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 #include <stdio.h>

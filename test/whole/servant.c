@@ -81,7 +81,8 @@ static void churn(const char *size)
     answer("done");
 }
 
-/* Allocates several blocks of one size, and writes to all of their bytes. The process keeps them, unless `frees`. */
+/* Allocates several blocks of `size` bytes, and writes to all of their bytes. Frees them again if `frees` is true;
+ * otherwise the process keeps them. */
 static void fill(const char *size, bool frees)
 {
     enum { BLOCKS = 200 };
@@ -195,7 +196,7 @@ static void dump_as(const char *format)
 }
 
 /*
- * Does what a daemon does after its start: makes `directory` its root, so that the files of its program are out of
+ * Does what a daemon does after its start: it makes `directory` its root, so that the program's own files are out of
  * reach, and drops its privileges.
  */
 static void retreat(const char *directory)
@@ -206,7 +207,7 @@ static void retreat(const char *directory)
     answer("done");
 }
 
-/* Replaces this program by /bin/cat through exec, without the library. */
+/* Replaces this program by /bin/cat, by exec. /bin/cat then runs without the library. */
 static void become(void)
 {
     answer("done");
@@ -247,7 +248,8 @@ static void handle(const char *number)
     answer("done");
 }
 
-/* Queues the signal with a value to this process. It is handled before this function returns. */
+/* Queues a signal with a value to this process. `number` holds the number of the signal and the value. The signal is
+ * handled before this function returns. */
 static void queue(const char *number)
 {
     char *end;
@@ -316,7 +318,7 @@ static void obey(const char *word, const char *rest)
     }
 }
 
-/* The program ends by exit when its standard input ends. */
+/* The program executes the orders from its stdin, and ends by exit when stdin ends. */
 int main(void)
 {
     char line[1024];

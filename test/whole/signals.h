@@ -1,5 +1,5 @@
-/* Code that the cases of the stats signal share: a handler that counts its calls, and functions that set and read
- * dispositions. */
+/* Code that the test programs of the stats signal share: a handler that counts its calls, and functions that set and
+ * read a signal's disposition. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_SIGNALS_H
 #define SOCKMALLOC_TEST_SIGNALS_H
@@ -9,7 +9,7 @@
 #include "check.h"
 
 /* STATS is the signal that requests statistics, and OTHER is one that the library leaves alone. The runner checks how
- * many statistics each case writes to stderr. */
+ * many dumps of statistics each case writes to stderr. */
 enum { STATS = SIGUSR1, OTHER = SIGUSR2 };
 
 typedef void handler(int);
@@ -24,7 +24,7 @@ static inline void count(int signal_number)
     calls++;
 }
 
-/* Sets the handler of the stats signal, with an empty mask. */
+/* Sets `wanted` as the handler of the stats signal, with these flags and an empty mask. */
 static inline void set(handler *wanted, int flags)
 {
     struct sigaction action = {.sa_handler = wanted, .sa_flags = flags};

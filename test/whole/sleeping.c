@@ -1,5 +1,5 @@
-/* These cases test that free memory goes back to the kernel while a program waits for events, and that each call that
- * waits otherwise behaves as libc's own. */
+/* These cases test that free memory goes back to the kernel while a program waits for events, and that the library's
+ * version of each waiting call otherwise does what libc's does. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <poll.h>
@@ -22,10 +22,10 @@
 #include "filter.h"
 
 enum {
-    FOR_EVER = -1, /* the timeout of a wait without a time limit */
+    FOR_EVER = -1, /* the timeout of a wait that has no time limit */
     ROUNDS = 3,
     SHORT = 20,        /* milliseconds */
-    MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */
+    MOST_SECONDS = 60, /* time limit of a case in seconds; if the library lost a signal, a wait would never end */
 };
 
 static int ends[2];
@@ -206,7 +206,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t over = PTHREAD_COND_INITIALIZER;
 
 /*
- * Frees memory while the main thread is already in its wait, and then sleeps in a call that the library does not wrap,
+ * Frees memory while the main thread is already in its wait. Then sleeps in a call in which the library purges nothing,
  * so that only the main thread can purge.
  */
 static void *free_and_sleep_elsewhere(void *unused)
@@ -310,7 +310,8 @@ static void *send_while_pages_go(void *unused)
     return unused;
 }
 
-/* If a signal were lost, the wait would not end, and the case would fail at its time limit. */
+/* Signals arrive while a wait purges pages, and each must end the wait. If one were lost, the wait would not end, and
+ * the case would fail at its time limit. */
 CASE(no_signal_is_lost_while_pages_go)
 {
     open_pipe();
@@ -328,8 +329,8 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* The signal is pending and blocked, and only the mask that the wait sets unblocks it. So the signal ends the wait as
- * soon as the wait begins. */
+/* The signal is blocked and pending, and the mask that the waiting call gets unblocks it. So the signal must end the
+ * wait as soon as the wait begins. */
 CASE(wait_has_the_mask_that_it_was_given)
 {
     sigset_t blocked;
@@ -425,8 +426,11 @@ CASE(bad_arguments_are_refused)
     burst_end();
 }
 
-/* A descriptor becomes ready for reading. select then leaves it in the set for reading and in no other set, and stores
- * the time that is left in the timeout. */
+/*
+ * A descriptor becomes ready for reading during select, which is called with the descriptor in the sets for reading and
+ * for exceptional conditions. select must leave it in the first set only, and must store in the timeout how much time
+ * was left.
+ */
 CASE(select_tells_what_is_ready_and_left)
 {
     enum { ASKED = 100 };
@@ -448,8 +452,8 @@ CASE(select_tells_what_is_ready_and_left)
     burst_end();
 }
 
-/* Behind a seccomp filter, the wait makes no system call but the one that libc's wait makes. Pages that are due are
- * purged before that call. */
+/* Behind a seccomp filter, the library first purges the pages that are due, and then makes only the system call that
+ * libc's own wait makes. It must use neither epoll_pwait nor ppoll instead. */
 CASE(filtered_wait_makes_no_other_call)
 {
     open_pipe();
@@ -463,8 +467,8 @@ CASE(filtered_wait_makes_no_other_call)
     burst_end();
 }
 
-/* Behind a filter the library purges in only one step before a sleep. If this step has begun to purge a large slot, it
- * purges the whole slot. */
+/* Behind a seccomp filter the library purges only once before a wait, instead of in several steps. It must then purge
+ * the whole of a large slot, and not only a part. */
 CASE(large_slot_goes_at_once_behind_a_filter)
 {
     enum { SIZE = 4 << 20, PAGES = SIZE / 4096, WAITS = 5 };
@@ -513,7 +517,8 @@ static void keep_a_block(int signal_number)
     }
 }
 
-/* Writes to blocks and frees them, until some free slots in the thread's own magazines have resident pages. */
+/* Allocates blocks, writes to them and frees them again and again, so that the thread's own magazines hold free slots
+ * with resident pages. */
 static void fill_magazines(void)
 {
     enum { TIMES = 400, BLOCKS = 14 };
@@ -528,8 +533,8 @@ static void fill_magazines(void)
     }
 }
 
-/* Waits for events while a timer sends a signal, first after `microseconds` and then every millisecond, until a signal
- * has ended a wait. */
+/* Waits for events until a signal ends the wait. A timer sends the signal first after `microseconds` and then every
+ * millisecond. */
 static void poll_until_alarm(long microseconds)
 {
     struct itimerval soon = {{0, 1000}, {0, microseconds}}, never = {{0, 0}, {0, 0}};
@@ -538,8 +543,8 @@ static void poll_until_alarm(long microseconds)
     CHECK_EQUAL(setitimer(ITIMER_REAL, &never, NULL), 0);
 }
 
-/* Behind a filter the library cannot block signals while it purges. If a signal handler allocates a block meanwhile,
- * the block must keep the bytes that the handler writes. */
+/* Behind a seccomp filter the library cannot block signals while it purges. If a signal handler then allocates a block,
+ * the purge must not clear the bytes that the handler writes to it. */
 CASE(handlers_keep_their_bytes_behind_a_filter)
 {
     enum { HANDLERS = 100, MICROSECONDS = 30 };
@@ -550,7 +555,9 @@ CASE(handlers_keep_their_bytes_behind_a_filter)
     for (unsigned round = 0; round < HANDLERS; round++) {
         kept_by_handler = &unused;
         fill_magazines();
-        burst_nap(11); /* by now the coarse clock has advanced, so the next waits may purge */
+        /* the coarse clock, which the library reads, has now advanced since the last purge, so the next waits may purge
+         * again */
+        burst_nap(11);
         poll_until_alarm(3000);
         burst_nap(11);
         kept_by_handler = NULL;

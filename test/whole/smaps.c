@@ -45,6 +45,6 @@ uint64_t smaps_figure(const void *address, const char *name)
 bool smaps_has_flag(const void *address, const char *flag)
 {
     char word[8];
-    snprintf(word, sizeof word, " %s ", flag); /* every flag in the line is followed by a space, also the last one */
+    snprintf(word, sizeof word, " %s ", flag); /* in VmFlags a space follows every flag, also the last one */
     return strstr(find_line(address, "VmFlags"), word) != NULL;
 }

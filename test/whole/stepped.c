@@ -1,11 +1,11 @@
-/* These cases send a signal between each two instructions of malloc and free, and test what the signal's handler may do
- * there. */
+/* These cases send a signal after each single instruction of malloc and free, and test that the signal's handler may
+ * allocate, fork or leave by longjmp there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A traced child repeats one piece of work. At each repetition, the tracer stops the child one instruction later than
- * at the one before, sends it the signal HIT, and lets the handler and the rest of the work run. So the signal arrives
- * once at each instruction of the work, and nothing depends on luck.
+ * A child repeats one piece of work, which allocates and frees. The tracer stops the child by ptrace in each
+ * repetition, one instruction later than in the one before, sends it the signal HIT, and lets the handler and the rest
+ * of the work run. So the signal arrives once at each instruction, and nothing depends on chance.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,15 +18,17 @@
 #include "check.h"
 #include "pools.h"
 
-/* The thread's cache is filled by WARM blocks, which do not fill its magazine, so that malloc and free stay on the fast
- * path. */
+/* WARM blocks are freed into the thread's cache before the work. They do not fill its magazine, so malloc and free stay
+ * on the fast path. */
 enum { SIZE = 4096, WARM = 8, MANY = 100, LEAST_STEPS = 60 };
 
-/* HIT is the signal under test. By BEGIN and END the child reports to the tracer where the work begins and ends. */
+/* HIT is the signal that is sent at each instruction. The child raises BEGIN and END to tell the tracer where the work
+ * begins and ends. */
 enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
 
-static size_t size = SIZE;  /* the size in bytes of the blocks; the first argument of the case sets it */
-static unsigned stride = 1; /* every how many instructions a signal is sent; the second argument of the case sets it */
+static size_t size = SIZE; /* the size in bytes of the blocks; the first argument of the case sets it */
+/* A signal is sent at every `stride`-th instruction. The second argument of the case sets this number. */
+static unsigned stride = 1;
 static sigjmp_buf out;
 static volatile sig_atomic_t forks;
 static volatile sig_atomic_t is_child;
@@ -61,9 +63,7 @@ static void hit(int signal_number)
     }
 }
 
-/*
- * Allocates `count` blocks that are live at the same time, and checks that they do not overlap: each keeps its bytes.
- */
+/* Allocates `count` blocks, which are live at the same time, and checks by their bytes that no two of them overlap. */
 static void check_so_many(int count)
 {
     char *block[MANY];
@@ -85,7 +85,8 @@ static void check_distinct(void)
 }
 
 /*
- * Ends a fork child after a check: allocates so many blocks that all slots which the child found free are among them.
+ * Checks the pools of a fork child, and ends it. Allocates at least as many blocks as the child can have found free
+ * slots, so that each of these slots is checked.
  */
 static void end_child(void)
 {
@@ -95,8 +96,8 @@ static void end_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Frees two blocks in the order in which they were allocated. So when the first one is freed, the entry of the magazine
- * that its slot is written to still holds the second block's address. */
+/* Allocates two blocks, and frees the first one first. The free writes its slot's address to an entry of the magazine,
+ * in which the second block's address still stands. */
 static void work(void)
 {
     char *first = check_hide(malloc(size));
@@ -118,8 +119,8 @@ static void *sleep_on(void *unused)
     return unused;
 }
 
-/* Starts a second thread in the parent. The child of a fork then finds the free slots by their metadata, because the
- * parent had several threads. */
+/* Starts a second thread in the process that will fork. The child of a process with several threads finds its free
+ * slots by their metadata. */
 static void begin_a_second_thread(void)
 {
     pthread_t thread;
@@ -131,12 +132,13 @@ static void begin_a_second_thread(void)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &mask, NULL), 0);
 }
 
-/* Repeats the work without end. The tracer counts the instructions between the signals BEGIN and END. */
+/* Repeats the work for ever. The tracer counts the instructions between the signals BEGIN and END. */
 static void work_for_ever(void)
 {
     CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
     signal(HIT, hit);
-    signal(END, SIG_IGN); /* the tracer is still told of END, but a child that no tracer follows is not stopped by it */
+    /* the tracer still sees END, but END does not stop a fork child of this process, which has no tracer */
+    signal(END, SIG_IGN);
     for (;;) {
         if (is_child) {
             end_child();
@@ -151,8 +153,8 @@ static void work_for_ever(void)
     }
 }
 
-/* Lets the child continue with the signal `signal_number`, or none if 0. Returns the signal at which the child stops
- * next. */
+/* Lets the child continue by the ptrace request `how`. The child gets the signal `signal_number`, or none if this is 0.
+ * Returns the signal at which the child stops next. */
 static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
 {
     int status;
@@ -162,7 +164,7 @@ static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
     return WSTOPSIG(status);
 }
 
-/* Lets the child run `count` instructions from the start of the work. Returns false if the work ended before that. */
+/* Lets the child execute `count` instructions of the work. Returns false if the work ended before that. */
 static bool step(pid_t child, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -179,7 +181,8 @@ static bool step(pid_t child, unsigned count)
 static void hit_here(pid_t child)
 {
     int stop = go_on(child, PTRACE_CONT, HIT);
-    /* the traced child has forked a child, whose signals END and SIGCHLD cause these stops */
+    /* The handler in the traced child has forked a child of its own. That child's signals END and SIGCHLD cause these
+     * stops. */
     while (stop == END || stop == SIGCHLD) {
         stop = go_on(child, PTRACE_CONT, 0);
     }
@@ -221,8 +224,8 @@ CASE(handler_jumps_out)
     hit_everywhere();
 }
 
-/* The signal handler forks. The child returns from the handler into the interrupted malloc or free, and completes the
- * work. */
+/* The signal handler forks. The new process returns from the handler into the interrupted malloc or free, and completes
+ * the work. */
 CASE(handler_forks)
 {
     forks = 1;

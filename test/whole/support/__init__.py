@@ -1,2 +1,3 @@
-"""The code that the tests of the whole library share: programs, cases, a process that takes orders, statistics."""
+"""The code that the tests in test/whole share: they run programs and their cases, talk to a process that takes orders,
+and parse statistics."""
 # SPDX-License-Identifier: BSD-2-Clause

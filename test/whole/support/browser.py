@@ -23,13 +23,15 @@ def find() -> str | None:
 
 
 class Browser:
-    """A browser with one page. `complaints` lists what the browser's console, log and network have reported."""
+    """A browser with one page. `complaints` lists the errors and warnings that the browser's console, log and network
+    have reported."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="browser-")
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
-        # Chromium reads descriptor 3 and writes descriptor 4, so both ends are moved out of the way first
+        # Chromium will read descriptor 3 and write descriptor 4, so both pipe ends are first moved to numbers that are
+        # not 3 or 4
         passed = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
         command = f'exec "$@" 3<&{passed[0]} 4>&{passed[1]}'
         self._process = subprocess.Popen(
@@ -53,7 +55,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def close(self) -> None:
-        """Ends the browser, and waits until no process has the other end of the pipe open, because all processes of the
+        """Ends the browser. Then waits until no process has the other end of the pipe open: all processes of the
         browser have ended then."""
         self._session = None
         with contextlib.suppress(EOFError, OSError):
@@ -115,7 +117,7 @@ class Browser:
         return result["result"].get("value")
 
     def settle(self) -> None:
-        """Waits until the browser has drawn the page twice."""
+        """Waits until the browser has drawn the page twice, so that the last change of the page is visible."""
         self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def resize(self, width: int, height: int = 900) -> None:

@@ -14,13 +14,13 @@ DEADLINE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """How one case is run, and what it must write to stderr."""
+    """How one case is run, and how many dumps of statistics it must write to stderr."""
 
     label: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
-    # Words that stand in front of the program on the command line, such as a prlimit command. They run without the
-    # library.
+    # Words that stand before the program on the command line, such as a prlimit command. The commands that they name
+    # run without the library.
     wrapper: Sequence[str] = ()
     # How many whole dumps of the statistics the case must write to stderr. It must write nothing else there.
     dumps: int = 0
@@ -60,8 +60,8 @@ def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[s
 
 
 def wrapped(command: Sequence[str | os.PathLike[str]], run: Run) -> list[str | os.PathLike[str]]:
-    """Returns the command line with the wrapper of `run` in front. The program env sets the variables behind the
-    wrapper, so that the wrapper itself runs without the library."""
+    """Returns the command line with the wrapper of `run` in front. The command env, which comes after the wrapper, sets
+    the variables, so that the wrapper itself runs without the library."""
     if not run.wrapper:
         return list(command)
     variables = [f"{name}={value}" for name, value in settings.environment(run.variables).items()]
@@ -121,9 +121,9 @@ def _suite(program: str, runs: Runs) -> unittest.TestSuite:
 
 
 def loader(programs: Mapping[str, Runs]) -> Callable[..., unittest.TestSuite]:
-    """Returns a load_tests function for a test module. It adds every case of the programs to the module's tests. A
-    program's mapping says how often and with which settings a case is run. A case that the mapping does not name is run
-    once and must write nothing; a case with an empty list is not run."""
+    """Returns a load_tests function, which adds every case of these programs to the tests of a module. For each
+    program, `programs` maps the name of a case to its runs: how often and with which settings the case is run. A case
+    that is not in the map is run once and must write nothing to stderr; a case with an empty list is not run."""
 
     def load_tests(_loader: object, tests: unittest.TestSuite, _pattern: object) -> unittest.TestSuite:
         for program, runs in programs.items():

@@ -15,8 +15,8 @@ REFUSED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
 
 def path() -> Path:
-    """Returns the path of the command. The command is linked with no shared library of this tree, so it can be run
-    directly and not by libtool's wrapper script."""
+    """Returns the path of the built command. The command is linked with no shared library of this source tree, so the
+    tests can run the program file itself instead of libtool's wrapper script."""
     found = settings.library().parents[1] / "sockmalloc"
     if not os.access(found, os.X_OK):
         raise settings.Missing(f"{found} is not there; build first")
@@ -28,7 +28,7 @@ def environment(variables: Mapping[str, str] = MappingProxyType({})) -> dict[str
 
 
 def ended_process() -> int:
-    """Returns the process id of a process that has ended."""
+    """Starts a process, waits for its end, and returns its process id, which no longer belongs to any process."""
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid

@@ -15,7 +15,8 @@ DEADLINE_SECONDS = 120
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
-# A metric's samples: the labels, without the bucket, and the sum of the values of all buckets.
+# The samples of a metric: a list of pairs. Each pair is a set of labels without the label `bucket`, and the sum of the
+# values that all buckets have with these labels.
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 
@@ -31,7 +32,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Exporter:
-    """An exporter that listens on a free port of 127.0.0.1, or on what the arguments say."""
+    """Runs `sockmalloc exporter`. It listens on a free port of 127.0.0.1, unless the arguments name another place."""
 
     def __init__(self, *arguments: object, prepare: Callable[[], None] | None = None,
                  prefix: Sequence[str] = ()) -> None:
@@ -52,7 +53,7 @@ class Exporter:
         return http.client.HTTPConnection(place.removeprefix("http://").partition("/")[0], timeout=DEADLINE_SECONDS)
 
     def ask(self, path: str, method: str = "GET") -> tuple[int, str, str]:
-        """Returns the status, the type and the body of an answer."""
+        """Requests a page from the exporter. Returns the status, the content type and the body of the HTTP answer."""
         connection = self.connection()
         connection.request(method, path)
         answer = connection.getresponse()
@@ -70,7 +71,8 @@ class Exporter:
         return samples(self.page(query))
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Sends a signal, and returns the exit status and what the exporter has printed on stderr."""
+        """Sends the exporter a signal, and waits for its end. Returns its exit status and the text that it has printed
+        on stderr."""
         self.process.send_signal(number)
         _, said = self.process.communicate(timeout=DEADLINE_SECONDS)
         return self.process.returncode, said
@@ -98,7 +100,7 @@ def samples(page: str) -> Samples:
 
 
 def value(found: Samples, metric: str, **labels: str) -> float:
-    """Returns the value of a metric, summed up over all series that have these labels."""
+    """Returns the sum of a metric's values over all samples that have these labels."""
     return sum(number for have, number in found.get(metric, []) if labels.items() <= have.items())
 
 

@@ -1,4 +1,4 @@
-"""Makes libraries that seem to be of another version."""
+"""Makes copies of the library that seem to be of another version."""
 # SPDX-License-Identifier: BSD-2-Clause
 import struct
 
@@ -9,8 +9,9 @@ LIBRARY_SIZE = 24
 
 
 def of_version(version: str, layout: int | None = None) -> bytes:
-    """Returns the library with another version in what it exports to other processes, and with another number of the
-    layout if one is given. The fields are those of struct inspect_export: magic, version of the layout, library."""
+    """Returns the content of the library's file, in which the version that it exports to other processes is replaced by
+    `version`, and the number of the layout by `layout` if that is given. The fields are those of struct inspect_export:
+    magic, version of the layout, library."""
     image = bytearray(settings.library().read_bytes())
     at = image.index(MAGIC) + len(MAGIC)
     if layout is not None:

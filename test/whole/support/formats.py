@@ -1,4 +1,5 @@
-"""Reads statistics in each of the library's formats into one form: a dictionary from bucket and figure to a number."""
+"""Reads statistics in each of the library's formats. The result is always in one form: a dictionary from bucket to
+figure to number."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -17,7 +18,8 @@ SHARES = {"filled"}
 
 
 def of_text(text: str) -> Figures:
-    """Returns the figures of each bucket from the last dump in `text`, which has two tables."""
+    """Returns the figures of each bucket from the last dump in `text`. A dump has two tables of buckets, which are
+    joined."""
     figures: dict[str, dict[str, str]] = {}
     columns: list[str] = []
     for line in statistics.dump.split(text)[-1].splitlines():
@@ -33,8 +35,8 @@ def of_text(text: str) -> Figures:
 
 
 def _number(name: str, value: str | float) -> int:
-    """Returns a figure as an integer. A share, which the formats write in percent or as a fraction, is returned in
-    ten-thousandths."""
+    """Returns the value of the figure `name` as an integer. The formats write a share in percent or as a fraction; it
+    is returned in ten-thousandths."""
     if name not in SHARES:
         return int(value)
     percent = isinstance(value, str) and value.endswith("%")
@@ -59,8 +61,8 @@ def of_prometheus(text: str) -> Figures:
 
 
 def sizes(text: str) -> dict[str, dict[int, int]]:
-    """Returns, for each format, the histogram of requests in the last dump: a dictionary from the upper end of each
-    step, in bytes, to its count. Steps with a count of 0 are left out."""
+    """Returns the histogram of request sizes in the last dump of each format: a dictionary from format to the upper end
+    of a step, in bytes, to the count of this step. Steps with a count of 0 are left out."""
     lines = [line for line in text.splitlines() if line.startswith("requests by size, from a sample: ")]
     steps = [step.split(":") for line in lines[-1:] for step in line.partition(": ")[2].split()]
     found = {"text": {int(end): int(count) for end, count in steps}}

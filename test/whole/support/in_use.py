@@ -1,4 +1,5 @@
-"""Parses a list of slots in use strictly, and checks that its sums agree with its lines."""
+"""Parses a list of slots in use. Raises an error if the text differs in the least from the documented form, or if the
+sums in the list do not agree with its lines."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ _END = re.compile(r"end of what is in use by process (\d+): slots (\d+), bytes (
 
 
 class Malformed(AssertionError):
-    """Raised if the text has not the form of a list that the documentation describes."""
+    """Raised if the text does not have the documented form of a list of slots in use."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Holder:
-    """A caller of malloc, and the slots in use that it has allocated."""
+    """A function that has called malloc, and those slots that it has allocated and that are still in use."""
 
     caller: str
     slots: tuple[Slot, ...]
@@ -50,8 +51,8 @@ def _match(pattern: re.Pattern[str], line: str) -> re.Match[str]:
 
 
 def _holder(lines: list[str]) -> Holder:
-    """Parses the line of a caller and the lines of its slots. Checks that the sums in the caller's line are those of
-    its slots, and that the slots are sorted from the oldest to the youngest."""
+    """Parses a caller's line and the lines of its slots. Checks that the sums in the caller's line are those of the
+    slots, and that the slots are sorted from the oldest to the youngest."""
     head = _match(_CALLER, lines[0])
     rows = [_match(_SLOT, line) for line in lines[1:]]
     slots = tuple(Slot(row[1], row[2], int(row[3]), float(row[4])) for row in rows)
@@ -81,7 +82,7 @@ def _holders(lines: list[str]) -> tuple[Holder, ...]:
 
 
 def parse(text: str) -> List:
-    """Parses one list. Raises an error if the text has anything before or behind the list."""
+    """Parses one list of slots in use. Raises an error if there is other text before or after it."""
     lines = text.splitlines()
     if len(lines) < 2 or not text.endswith("\n"):
         raise Malformed(f"not a whole list:\n{text}")
@@ -94,7 +95,7 @@ def parse(text: str) -> List:
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """Returns the lists in a text, and the text that remains without them."""
+    """Returns the lists of slots in use that a text contains, and the rest of the text."""
     lists: list[list[str]] = []
     rest: list[str] = []
     inside = False

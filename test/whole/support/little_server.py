@@ -46,8 +46,8 @@ class HttpServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_arguments: object) -> None:
-        """Serves one client on a connection. Takes no notice if the client closes the connection early, as the slow
-        clients of `compare` do."""
+        """Serves one client until its connection is closed. It is no error if the client closes the connection early,
+        as the slow clients of `compare` do."""
 
 
 def serve_client(client: socket.socket, values: dict[bytes, bytes]) -> None:

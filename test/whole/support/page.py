@@ -1,4 +1,4 @@
-"""Parses the tables of a page of HTML that the command has written, and checks how the page is made."""
+"""Parses the tables of an HTML page that the command has written, and checks that the page is well formed and safe."""
 # SPDX-License-Identifier: BSD-2-Clause
 import base64
 import hashlib
@@ -7,7 +7,7 @@ import unittest
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-# Elements that have no end tag, or need none.
+# HTML elements that need no end tag.
 VOID = {"tr", "meta", "option", "br", "input"}
 
 
@@ -15,18 +15,20 @@ VOID = {"tr", "meta", "option", "br", "input"}
 class Table:
     caption: str = ""
     columns: list[str] = field(default_factory=list)
-    # each row lists the texts of its cells, and the exact figures of those cells that have one
+    # Each item of `rows` has the texts of the cells of one row. Each item of `figures` has the exact figures of these
+    # cells, and None for a cell without one.
     rows: list[list[str]] = field(default_factory=list)
     figures: list[list[str | None]] = field(default_factory=list)
 
     def column(self, name: str) -> list[int | float | None]:
-        """Returns the exact figures of a column, and None for those that are unknown."""
+        """Returns the exact figures of the column `name`, with None for each figure that is unknown."""
         cells = [row[self.columns.index(name)] for row in self.figures]
         return [None if cell in ("", None) else float(cell) if "." in cell else int(cell) for cell in cells]
 
 
 class Page(HTMLParser):
-    """A page: its tables by their captions, in the order of the page, and the texts of some elements."""
+    """A parsed HTML page: its tables with their captions, in the order of the page, its charts, and the texts of some
+    elements."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -84,8 +86,8 @@ class Page(HTMLParser):
 
 
 def check(case: unittest.TestCase, text: str) -> Page:
-    """Checks that the page is well formed, needs no other file, allows only its own scripts, and can be read by people
-    who do not see it. Returns the page."""
+    """Checks that the page is well formed, needs no other file, permits only its own scripts, and can be used with a
+    screen reader. Returns the parsed page."""
     page = Page(text)
     case.assertEqual(page.open_elements, [])
     case.assertEqual([one for one in page.references if not one.startswith("a href #")], [])

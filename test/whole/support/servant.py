@@ -1,5 +1,5 @@
-"""A process that runs with the library and carries out the orders of a test. The test sends it signals, and checks
-everything that it prints."""
+"""The servant: a process that runs with the library and executes the orders of a test. The test sends it signals, and
+checks its answers and its stderr."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import selectors
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 300.0
 
 
 class Silent(AssertionError):
-    """Raised if the servant has ended unexpectedly, or has not answered in time."""
+    """Raised if the servant has ended unexpectedly, or has not answered an order in time."""
 
 
 def default_path(servant: "Servant") -> Path:
@@ -27,8 +27,8 @@ def default_path(servant: "Servant") -> Path:
 
 
 class Servant:
-    """A process of one thread that reads orders and answers them. When it answers an order, it has handled all signals
-    that were sent before the order, so no test has to sleep for a fixed time."""
+    """A process of one thread, which reads orders and answers them. When it answers an order, it has handled all
+    signals that were sent before that order. So no test has to sleep for a fixed time."""
 
     def __init__(self, directory: Path, prepare: Callable[[], None] | None, variables: dict[str, str]) -> None:
         self.stderr_path = directory / "stderr"
@@ -48,7 +48,7 @@ class Servant:
         default_path(self).unlink(missing_ok=True)  # an earlier process with this process id may have left the file
 
     def ask(self, order: str) -> str:
-        """Sends an order to the servant, and returns its answer."""
+        """Sends an order to the servant, and returns the servant's answer."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(order.encode() + b"\n")
         answer = b""
@@ -64,7 +64,7 @@ class Servant:
         return answer.decode().rstrip("\n")
 
     def signal(self, number: int = signal.SIGUSR1) -> None:
-        """Sends a signal to the servant, and returns when the servant has handled it."""
+        """Sends a signal to the servant, and returns when the servant has handled the signal."""
         os.kill(self.pid, number)
         self.ask("ping")
 
@@ -72,13 +72,13 @@ class Servant:
         return self.stderr_path.read_text()
 
     def end(self) -> int:
-        """Closes the servant's input so that it ends, and returns its exit status."""
+        """Closes the servant's stdin, by which the servant ends, and returns its exit status."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def wait(self) -> int:
-        """Waits until the servant has ended without an order to do so, and returns its exit status."""
+        """Waits until the servant has ended without an order to end, and returns its exit status."""
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def dismiss(self) -> None:
@@ -92,7 +92,7 @@ class Servant:
 
 
 class ServantCase(unittest.TestCase):
-    """A test with a directory of its own. Servants that the test has started end with the test."""
+    """A test case that has a directory of its own. Servants that a test has started are ended with the test."""
 
     maxDiff = None
 
@@ -107,8 +107,8 @@ class ServantCase(unittest.TestCase):
         others: Mapping[str, str] = MappingProxyType({}),
         **variables: str,
     ) -> Servant:
-        """Starts a servant and waits until it has reached main. The keywords `variables` are settings of the library,
-        without SOCKMALLOC_ in front; `others` are variables of the environment by their full names."""
+        """Starts a servant, and waits until the servant has reached main. The keywords `variables` are settings of the
+        library, without SOCKMALLOC_ in front. `others` are other environment variables, by their full names."""
         servant = self.start_doomed(prepare, others, **variables)
         servant.ask("ping")
         return servant
@@ -127,8 +127,8 @@ class ServantCase(unittest.TestCase):
         return servant
 
     def assert_refused(self, result: "subprocess.CompletedProcess[str]", code: int, words: str) -> None:
-        """Checks that a command has ended with the exit code `code`, has printed nothing on stdout and one line on
-        stderr, and that this line contains the words."""
+        """Checks the end of a command: the exit code is `code`, nothing was printed on stdout, and the only line on
+        stderr contains `words`."""
         self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
         self.assert_complaint(result.stderr, words)
 

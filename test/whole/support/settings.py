@@ -23,7 +23,7 @@ def library() -> Path:
 
 
 def program(name: str) -> Path:
-    """Returns the path of a program that was built from test/whole."""
+    """Returns the path of the program `name` that was built from the sources in test/whole."""
     path = _path_from("SOCKMALLOC_BUILD") / "test" / "whole" / name
     if not os.access(path, os.X_OK):
         raise Missing(f"{path} is not there; build first")
@@ -31,7 +31,8 @@ def program(name: str) -> Path:
 
 
 def early_library() -> Path:
-    """Returns the path of the second library to preload, which libtool puts into a folder .libs."""
+    """Returns the path of libearly.so, a second library that some tests preload. libtool puts it into a folder
+    .libs."""
     return program(".libs") / "libearly.so"
 
 
@@ -41,21 +42,22 @@ def plugin() -> Path:
 
 
 def tool(name: str) -> str:
-    """Returns the path of an installed program by its name."""
+    """Returns the path of the installed program `name`."""
     path = shutil.which(name)
     if path is None:
         raise Missing(f"{name} is not installed")
     return path
 
 
-# Many test programs write to some slots of every bucket. This setting removes the largest buckets, whose slots would
-# need several GiB.
+# This setting removes the buckets above 4 MiB. Many test programs write to some slots of every bucket, and would need
+# several GiB with the largest ones.
 MAXIMUM = {"SOCKMALLOC_MAX": "4m"}
 
 
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
-    """Returns the environment of a test's process. It preloads the library, and otherwise has only PATH, LC_ALL,
-    MAXIMUM and the given variables, because variables of the user who runs the tests must not change the results."""
+    """Returns the environment in which a test starts a process. It preloads the library, and otherwise has only PATH,
+    LC_ALL, MAXIMUM and the given variables, because variables of the user who runs the tests must not change the
+    results."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **MAXIMUM, **variables}

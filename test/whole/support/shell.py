@@ -1,5 +1,5 @@
-"""Interactive shells that run on a terminal and have loaded the completions. The tests see what the shells offer when
-TAB is pressed."""
+"""Interactive shells that run on a terminal and have loaded the completions of the command. The tests see what a shell
+offers when TAB is pressed."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pathlib import Path
 
@@ -10,9 +10,10 @@ COLUMNS, LINES = 160, 100
 PROMPT = "ready>"
 CLEAR, TAB, TELL = b"\x0c", b"\t", b"\x1d"
 
-# How each shell is started. It lists the matches at the first TAB. The key TELL makes it print its command line with a
-# number that rises at each press, and begin an empty command line. When the number is seen, the shell has printed
-# everything that the TABs before it have caused.
+# The command that starts each shell, and its configuration. The shell lists the possible completions at the first TAB.
+# The key TELL makes the shell print its command line together with a number, which rises at each press, and then begin
+# an empty command line. When a test sees the number, the shell has printed everything that the earlier TABs have
+# caused.
 STARTS = {
     "bash": """
         PS1='{prompt} '
@@ -37,7 +38,7 @@ STARTS = {
 
 
 class Shell:
-    """An interactive shell whose home directory is `home`. The caller must close it."""
+    """An interactive shell `name`, whose home directory is `home`. The caller must close it."""
 
     def __init__(self, name: str, home: Path, completions: Path) -> None:
         (home / f".{name}rc").write_text(STARTS[name].format(prompt=PROMPT, completions=completions))
@@ -53,8 +54,8 @@ class Shell:
         self._terminal.wait_for(lambda screen: any(row.startswith(PROMPT) for row in screen))
 
     def press_tab(self, typed: str) -> tuple[str, list[str]]:
-        """Types the text and presses TAB. Returns the line as the shell has completed it, and the rows that the shell
-        lists below the line; it lists none if at most one name matches."""
+        """Types `text` and presses TAB. Returns the command line as the shell has completed it, and the rows below it
+        in which the shell lists the possible names. There are no rows if at most one name is possible."""
         self._told += 1
         mark = f"told {self._told}: <"
         self._terminal.type(CLEAR + typed.encode() + TAB + TELL)

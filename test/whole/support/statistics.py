@@ -1,4 +1,5 @@
-"""Splits stderr, or a file of statistics, into its dumps, and checks that each dump is whole."""
+"""Splits the text from stderr, or from a file of statistics, into dumps of statistics, and checks that each dump is
+whole."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ Table = dump.Table
 
 
 def tables(text: str, wanted: int, *, at_rest: bool = True) -> list[Table]:
-    """Returns the dumps in `text`, which must be exactly `wanted` whole dumps. If `at_rest`, checks that in each bucket
-    the live, cached and purged slots add up to the slots that were carved."""
+    """Splits `text` into dumps, which must be exactly `wanted` whole ones, and returns them. If `at_rest`, checks that
+    in each bucket the live, cached, depot and purged slots add up to the carved ones, and each total to the sum of its
+    column."""
     dumps = dump.split(text)
     if len(dumps) != wanted or "".join(dumps) != text:
         raise dump.Malformed(f"wanted {wanted} dumps and nothing else, got {len(dumps)} in:\n{text}")

@@ -1,4 +1,5 @@
-"""A terminal of a given size. pyte emulates its screen, so that a test sees what a person would see."""
+"""A terminal of a given size. The module pyte emulates its screen, so that a test sees the text and colours that a user
+would see."""
 # SPDX-License-Identifier: BSD-2-Clause
 import fcntl
 import os
@@ -18,8 +19,8 @@ DEADLINE_SECONDS = 120.0
 
 
 class Terminal:
-    """Runs a command on the terminal. The command's stderr goes to a pipe and not to the screen, unless the screen
-    shall show it. The terminal must be closed after use."""
+    """Runs a command on the terminal. The command's stderr goes to a pipe instead of the screen, unless the argument
+    for this is set. The caller must close the terminal after use."""
 
     def __init__(
         self,
@@ -55,13 +56,13 @@ class Terminal:
         return [row.rstrip() for row in self._screen.display]
 
     def colours(self, row: int) -> set[str]:
-        """Returns the colours of the letters in a row."""
+        """Returns the colours of the letters in the given row of the screen."""
         return {self._screen.buffer[row][column].fg for column in range(self._screen.columns)}
 
     def wait_for(self, holds: Callable[[list[str]], bool]) -> list[str]:
-        """Waits until `holds` returns true for a screen, and returns this screen. At the deadline, raises an error that
-        shows the last screen. Programs draw a screen in parts, so only the rows that `holds` checks are known to be
-        complete."""
+        """Waits until `holds` returns true for a screen, and returns this screen. If that takes too long, raises an
+        error that shows the last screen. Programs draw a screen in parts, so only the rows that `holds` checks are
+        known to be complete."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not holds(self.text()):
             left = deadline - time.monotonic()
