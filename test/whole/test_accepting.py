@@ -8,15 +8,15 @@ from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# The decay time is short, because the cases wait for it often.
+# Free slots decay soon, because the cases wait often until their memory is due to be purged.
 SOON = Run(variables={"SOCKMALLOC_DECAY_MS": "20"})
 
-# With this decay time free memory is due to be purged as soon as the coarse clock has advanced, so that a signal can
-# arrive while the library purges.
+# With this decay time free memory is due to be purged as soon as the coarse clock, which the library reads, has
+# advanced. So a signal can arrive while the library purges.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
-# With this decay time no memory is due to be purged before the case is over, so that each accept begins while memory is
-# waiting for its time.
+# With this decay time no memory is due to be purged before the case is over. So each accept begins while there is free
+# memory that is not yet due.
 LATE = Run("late", {"SOCKMALLOC_DECAY_MS": "10000"})
 
 PURGING = {

@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc advise` gives the right advice for a process and for files of statistics, and refuses other
-input. A test in test/server follows the advice."""
+"""Tests that `sockmalloc advise` gives the right advice about the settings for a process or for files of statistics,
+and refuses other input. A test in test/server follows the advice."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -20,7 +20,7 @@ class AdviseCase(ServantCase):
         return {one["rule"]: one for one in self.judge(*words)["advice"]}
 
     def fill(self, servant: Servant, size: int, times: int) -> None:
-        """Has the servant allocate 200 blocks of `size` bytes `times` times, write to all of their pages, and keep
+        """Makes the servant allocate 200 blocks of `size` bytes, `times` times, write to all of their pages, and keep
         them."""
         for _ in range(times):
             servant.ask(f"fill {size}")
@@ -51,8 +51,9 @@ class Verdicts(AdviseCase):
 
 class Rules(AdviseCase):
     def test_each_rule_and_where_it_ends(self) -> None:
-        """Each row has the name of the rule, the value that it advises, the saving in bytes, the servant's settings,
-        and the orders to the servant that make the rule apply."""
+        """Each row has the name of the rule, the value of a setting that the rule advises, the saving in bytes that it
+        promises, the servant's settings, and the orders that bring the servant into a state in which the rule
+        applies."""
         for rule, value, saving, settings, orders in (
             ("just_over", "16k", 400 * 4096, {}, ["fill 16400", "fill 17000"]),
             ("just_over", "64k", 200 * 4096, {}, ["fill 65600"]),
@@ -86,8 +87,9 @@ class Rules(AdviseCase):
         self.assertEqual(result.stdout.splitlines()[-1], "No setting would save much.")
 
     def test_nothing_to_say_of_what_is_little_or_free(self) -> None:
-        """The rule just_over does not apply to two processes. In the first one only 0.8 of 60 MiB could be saved. In
-        the second one the slots with such requests are free."""
+        """The rule just_over advises another setting if many requests are a little larger than a bucket. It must not
+        apply to these two processes. In the first one it could save only 0.8 of 60 MiB. In the second one the slots of
+        such requests are free."""
         for orders in (["fill 17000", "fill 300000"], ["fill 16384", "fill 16384", "clear 17000"]):
             servant = self.start(DECAY_MS="never")
             for order in orders:
@@ -95,7 +97,8 @@ class Rules(AdviseCase):
             self.assertNotIn("just_over", self.rules(servant.pid))
 
     def test_nothing_to_say_of_untouched_pages(self) -> None:
-        """Only one page of each block is resident, so blocks of another size would not save a page."""
+        """The rule just_over does not apply: only one page of each block is resident, so blocks in other buckets would
+        not save a page."""
         servant = self.start()
         for _ in range(300):
             servant.ask("take 17000")

@@ -30,7 +30,8 @@ def regions(servant: Servant) -> list[Region]:
 
 
 def objects(servant: Servant) -> dict[str, tuple[int, int]]:
-    """Returns the first and the last address of the library's read-only objects in the process."""
+    """Returns, for each of the library's objects that must be read-only, the addresses in the servant at which it
+    begins and ends."""
     listing = subprocess.run(
         [settings.tool("nm"), "-S", settings.library()], check=True, capture_output=True, text=True
     ).stdout
@@ -45,8 +46,8 @@ def objects(servant: Servant) -> dict[str, tuple[int, int]]:
 
 
 class Frozen(ServantCase):
-    """All data that every call of the library depends on lie on pages that are made read-only at the end of
-    start-up."""
+    """All data on which every call of the library depends are on pages that the library makes read-only at the end of
+    its start-up."""
 
     def assert_frozen(self, servant: Servant) -> None:
         maps = regions(servant)
@@ -74,8 +75,8 @@ class Frozen(ServantCase):
 
 
 class Descriptors(unittest.TestCase):
-    """A program that was started with descriptors 0 to 2 closed opens its data files under these numbers. The library
-    must write nothing to them."""
+    """A program was started with descriptors 0 to 2 closed, so its data files get these numbers. The library must write
+    nothing to them."""
 
     def run_case(self, case: str, wanted: int, **variables: str) -> None:
         with tempfile.TemporaryDirectory(prefix="whole-test-") as directory:
@@ -84,7 +85,8 @@ class Descriptors(unittest.TestCase):
             process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", settings.program("descriptors"), case, data],
                 env=settings.environment({f"SOCKMALLOC_{name}": value for name, value in variables.items()}),
-                # The shell, which has the library too, has this stderr; the program that the shell executes has none.
+                # This is the stderr of the shell, in which the library is preloaded too. The program that the shell
+                # executes has none.
                 stderr=subprocess.DEVNULL,
             )
             statistics = Path(f"/tmp/sockmalloc.{process.pid}")

@@ -1,4 +1,5 @@
-"""Tests that `sockmalloc bugreport` writes one complete file with all promised parts, and without private data."""
+"""Tests that `sockmalloc bugreport` writes one complete file, which has all parts that the manual promises and no
+private data."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -42,7 +43,8 @@ class Bugreport(ServantCase):
         return text
 
     def part(self, text: str, head: str) -> str:
-        """Returns the text between the heading `head` and the next heading."""
+        """Returns the text of a bug report between the line that begins with the heading `head` and the next
+        heading."""
         found = re.search(rf"^-- {re.escape(head)}[^\n]*\n(.*?)(?=^(?:--|==) |\Z)", text, re.MULTILINE | re.DOTALL)
         self.assertIsNotNone(found, f"{head} is not in:\n{text}")
         return found[1]

@@ -1,5 +1,5 @@
-"""Tests the library together with other libraries, allocators and tools in one process: each request is served by the
-allocator that comes first, and every process ends well."""
+"""Tests the library together with other libraries, allocators and tools in one process: the allocator that comes first
+must serve every request, and every process must end well."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-PROGRAM = ("allocate", "every_size")  # this case fails if the pools do not serve the requests that they should
+PROGRAM = ("allocate", "every_size")  # this case fails if the pools do not serve the requests of their sizes
 LIBRARIES = {
     "libfaketime": "faketime/libfaketime.so.1",
     "libfaketimeMT": "faketime/libfaketimeMT.so.1",
@@ -168,8 +168,8 @@ class Preloaded(Company):
                     self.assertEqual(outcome, Outcome(0, "", ""))
 
     def test_faketime_does_fake(self) -> None:
-        """This is a control of the test below: libfaketime does change the time that the program reads, although the
-        library's statistics show the kernel's time."""
+        """Shows that the next test can fail: libfaketime does change the time that a program reads. In that test the
+        library's statistics show the kernel's time all the same."""
         preloaded = (settings.library(), installed(LIBRARIES["libfaketime"]))
         outcome = self.run_under(settings.tool("date"), "+%Y", preloaded=preloaded, FAKETIME="@2001-01-01 00:00:00")
         self.assertEqual(outcome, Outcome(0, "2001\n", ""))
@@ -179,9 +179,9 @@ class Preloaded(Company):
         self.assertEqual(self.run_under(*self.program(), preloaded=preloaded), Outcome(0, "", ""))
 
     def test_allocators_before_us_serve_all(self) -> None:
-        """The dynamic linker binds malloc to the allocator that is preloaded first. Our library is preloaded behind it,
-        starts, and serves nothing. The strdup, reallocarray and similar functions of our library then return blocks of
-        the first allocator, even in constructors that run before our own."""
+        """The dynamic linker binds malloc to the allocator that is preloaded first. Our library is preloaded after it,
+        starts, and serves no request. strdup, reallocarray and similar functions of our library then return blocks of
+        the first allocator, even in constructors that run before our library's own."""
         for name in ALLOCATORS:
             preloaded = (installed(name), settings.library(), settings.early_library())
             for case in ("copies_of_strings", "relatives_of_realloc_and_free"):
@@ -195,7 +195,7 @@ class Preloaded(Company):
 
 
 class Loaded(Company):
-    """A program loads and unloads plug-ins, and the library itself, a thousand times while its threads allocate."""
+    """A program loads and unloads plug-ins or our library a thousand times while its threads allocate."""
 
     def run_loader(self, case: str, *paths: object, preloaded: object = None, **variables: str) -> None:
         outcome = self.run_under(settings.program("loader"), case, *paths, preloaded=preloaded, **variables)
@@ -217,14 +217,15 @@ class Loaded(Company):
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin())
 
     def test_deeply_bound_plugin_that_has_another_malloc(self) -> None:
-        """If the setting keeps the flag RTLD_DEEPBIND, a plug-in uses the malloc of an allocator that was preloaded
-        before ours, or else that of the C library."""
+        """A plug-in that is loaded with RTLD_DEEPBIND shares the blocks of an allocator that is preloaded before our
+        library. With SOCKMALLOC_DEEPBIND=1 our dlopen keeps the flag, so the plug-in uses the C library's malloc."""
         preloaded = (installed("libjemalloc.so.2"), settings.library())
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), preloaded=preloaded)
         self.run_loader("deeply_bound_plugin_serves_itself", settings.plugin(), SOCKMALLOC_DEEPBIND="1")
 
     def test_deeply_bound_plugin_of_a_constructor(self) -> None:
-        """A second library is preloaded behind ours. Its constructor runs before ours and calls dlopen."""
+        """A second library is preloaded before or after ours. Its constructor calls dlopen with RTLD_DEEPBIND, before
+        our constructor has run or after it."""
         early = self.build("early", EARLY_OPENER, "-shared", "-fPIC", f'-DPLUGIN="{settings.plugin()}"')
         for library in ((settings.library(), early), (early, settings.library())):
             outcome = self.run_under(*self.program(), preloaded=library)
@@ -233,8 +234,8 @@ class Loaded(Company):
             self.assertEqual(outcome, Outcome(0, "apart\n", ""))
 
     def test_names_that_clash(self) -> None:
-        """A plug-in is linked with a library that defines a function which the program defines too. The plug-in gets
-        its own library's function only with RTLD_DEEPBIND, and so only if the setting keeps this flag."""
+        """A plug-in is linked with a library that defines a function which the program defines too. The plug-in calls
+        its own library's function only if it is loaded with RTLD_DEEPBIND and SOCKMALLOC_DEEPBIND=1 keeps this flag."""
         options = ("-shared", "-fPIC", "-Wl,-rpath,$ORIGIN")
         library = self.build("libclashing.so", 'const char *whose(void) { return "the plug-in\'s"; }', *options)
         source = "const char *whose(void); const char *call(void) { return whose(); }"
@@ -249,8 +250,8 @@ class Loaded(Company):
             self.assertEqual(outcome, Outcome(0, whose, ""))
 
     def test_auditor(self) -> None:
-        """The dynamic linker loads an auditor into a namespace with a C library of its own, and calls the auditor while
-        it loads the program. The auditor calls that C library's malloc."""
+        """The dynamic linker loads an auditor (LD_AUDIT) into a namespace that has its own C library, and calls the
+        auditor while it loads the program. The auditor calls the malloc of that C library."""
         auditor = self.build("libauditor.so", AUDITOR, "-shared", "-fPIC")
         said = self.directory / "said"
         outcome = self.run_under(*self.program(), LD_AUDIT=str(auditor), AUDITOR_SAYS=str(said))
@@ -259,8 +260,8 @@ class Loaded(Company):
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), LD_AUDIT=str(auditor))
 
     def test_caller_finds_what_it_names(self) -> None:
-        """The dynamic linker searches the library path of the object that calls dlopen. It must see the program's
-        object as the caller, although our library's dlopen passes the call on."""
+        """The dynamic linker searches the library path of the object that calls dlopen. Our library's dlopen calls the
+        real one, but the dynamic linker must still see the program's object as the caller."""
         inner = self.directory / "inner"
         inner.mkdir()
         shutil.copy(settings.plugin(), inner / "libinner.so")
@@ -293,8 +294,7 @@ class Tools(Company):
         self.assertIn("PROT_NONE", log.read_text())
 
     def test_heaptrack(self) -> None:
-        """heaptrack preloads a library of its own before ours, which counts each malloc and passes it on to our
-        malloc."""
+        """heaptrack preloads a library of its own before ours. It counts each malloc and then calls our malloc."""
         command = [settings.tool("heaptrack"), "-o", self.directory / "trace", *self.program()]
         outcome = self.run_under(*command)
         self.assertEqual(outcome.status, 0, outcome.stderr)
@@ -306,8 +306,8 @@ class Tools(Company):
         return [settings.tool("valgrind"), "-q", "--error-exitcode=9", *options]
 
     def test_valgrind_watches_the_program(self) -> None:
-        """By default valgrind replaces our malloc by its own, and so detects that the program writes beyond the end of
-        a block."""
+        """By default valgrind replaces our malloc by its own. It then finds that the program writes beyond the end of a
+        block."""
         outcome = self.run_under(*self.valgrind(), self.build("overrun", OVERRUN))
         self.assertEqual(outcome.status, 9, outcome)
         self.assertIn("0 bytes after a block of size 20,000 alloc'd", outcome.stderr)
@@ -320,8 +320,8 @@ class Tools(Company):
 
 
 class Layouts(Company):
-    """The kernel can place the program and its mappings in several layouts. In the older one, if the program is not
-    position-independent, the pools may get addresses where mimalloc's memory could lie as well."""
+    """The kernel has several layouts in which it places a program and its mappings. In the older one, if the program is
+    not position-independent, the addresses that the pools get may lie where mimalloc's memory could lie as well."""
 
     def test_other_layouts(self) -> None:
         source, program = self.directory / "resizes.c", self.directory / "resizes"
@@ -345,8 +345,8 @@ class Sanitized(Company):
         return self.build("sanitized", SANITIZED, "-fsanitize=address", *options)
 
     def test_before_its_runtime(self) -> None:
-        """If our library is preloaded before AddressSanitizer's runtime, this runtime refuses to run, with a clear
-        message."""
+        """AddressSanitizer's runtime must be loaded first. If our library is preloaded before it, the runtime refuses
+        to run, with a clear message."""
         outcome = self.run_under(self.sanitized())
         self.assertEqual((outcome.status, outcome.stdout), (1, ""))
         self.assertIn("ASan runtime does not come first in initial library list", outcome.stderr)

@@ -1,5 +1,5 @@
-"""Tests `sockmalloc compare`: what it prints of a small server under several allocators, that a server which fails or
-an interruption leaves no process behind, and that bad input is refused with one line."""
+"""Tests `sockmalloc compare`, which runs a server under several allocators: what it prints, that a server which fails
+or an interruption leaves no process behind, and that bad input is refused with one line."""
 
 # SPDX-License-Identifier: BSD-2-Clause
 import json
@@ -21,7 +21,7 @@ from support import page as pages
 FAILED = 10
 SERVER = Path(__file__).resolve().parent / "support" / "little_server.py"
 DEADLINE_SECONDS = 60
-# A comparison that takes a few seconds. The clients are few because each is a thread of the small server.
+# Options of a comparison that takes a few seconds. There are few clients because each is a thread of the small server.
 SHORT = ("--rounds=1", "--seconds=0.2", "--after=0.1,0.3", "--clients=4", "--connections=2")
 PATHS = ("--path=/small", "--slow-path=/large")
 FIGURES = {
@@ -48,7 +48,7 @@ class CompareCase(unittest.TestCase):
         self.mark = self.directory.name
 
     def line(self, *options: str, words: tuple[str, ...] = ("http",), only: str | None = "glibc") -> list[str]:
-        """Returns the arguments of a short comparison in which the small server is measured."""
+        """Returns the command line of a short comparison that measures the small server."""
         chosen = () if only is None else (f"--only={only}",)
         library = f"--library={settings.library()}"
         return ["compare", library, *SHORT, *chosen, *options, "--", sys.executable, str(SERVER), self.mark, *words]
@@ -61,7 +61,7 @@ class CompareCase(unittest.TestCase):
         return result
 
     def left(self) -> list[int]:
-        """Returns the processes of this test: those that have the test's mark in their command line."""
+        """Returns the ids of this test's processes: those that have the test's mark in their command line."""
         found = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -86,7 +86,8 @@ class Output(CompareCase):
         self.assert_done(result)
         self.assertTrue(all(len(line) <= 80 for line in result.stdout.splitlines()[4:]), result.stdout)
         for name in ("glibc", "sockmalloc"):
-            # each allocator has a line in the table of speed, one in that of memory, and one in front of its curve
+            # the output has one line with the allocator's name in the table of speed, one in that of memory, and one
+            # before the curve of its memory
             self.assertEqual(len(re.findall(rf"^{name} +\S", result.stdout, re.MULTILINE)), 3, result.stdout)
         for word in ("(found), HTTP: GET /small", "requests/s", "p99 ms", "peak", "0.1 s after", "0.3 s after"):
             self.assertIn(word, " ".join(result.stdout.split()))
@@ -131,7 +132,8 @@ class Output(CompareCase):
             (found.charts[0]["data-ours"], found.charts[0]["data-marks"]), ("sockmalloc", "0=the slow clients leave")
         )
         self.assertIn(said["verdict"], found.texts["p"])
-        self.assertEqual(list(self.directory.iterdir()), [page])  # the command leaves no file beside the page
+        # the page is the only file that the command leaves in the directory
+        self.assertEqual(list(self.directory.iterdir()), [page])
         with self.subTest("in a browser"):
             if browser.find() is None:
                 self.skipTest(browser.MISSING)
@@ -175,7 +177,7 @@ class Output(CompareCase):
                 while part := os.read(terminal, 4096):
                     shown += part
             except OSError:
-                pass  # reading fails with an error when the program at the other end of the terminal has ended
+                pass  # reading the terminal fails when the program at its other end has ended
             os.close(terminal)
         self.assertEqual(process.returncode, 0, shown)
         for words in (b"round 1 of 1, glibc: the server starts", b"round 1 of 1, sockmalloc, ", b"slow clients"):
@@ -248,11 +250,11 @@ class Servers(CompareCase):
 
 class Interruptions(CompareCase):
     def begin(self, *options: str) -> "subprocess.Popen[str]":
-        """Starts a comparison that would take 600 seconds, and waits until its load has begun."""
+        """Starts a comparison whose load would take 600 seconds, and waits until the load has begun."""
         begun = self.directory / "begun"
         begun.unlink(missing_ok=True)
-        # The load is a shell command here. It shows by a file that it has begun. Its exit status does not matter, and
-        # the mark in its command line lets the test find its processes.
+        # The load is a shell command here. It makes a file when it begins. Its exit status does not matter, and the
+        # mark in its command line lets the test find its processes.
         load = f"touch {begun}; exec sleep 600 # {self.mark}"
         line = self.line("--load", load, *options)
         process = subprocess.Popen(

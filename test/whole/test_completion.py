@@ -35,7 +35,7 @@ class Manual(unittest.TestCase):
 
 
 class ShellTests:
-    """The tests that are run once for bash and once for zsh."""
+    """Tests of the completions, which run once with bash and once with zsh."""
 
     name: str
     home: Path
@@ -50,7 +50,7 @@ class ShellTests:
         self.addCleanup(self.shell.close)
 
     def names(self, row: str) -> list[str]:
-        """Returns the names that one row of the list below the command line offers."""
+        """Returns the names in one row of the list that the shell prints below the command line."""
         raise NotImplementedError
 
     def assert_offers(self, typed: str, names: set[str]) -> None:
@@ -93,8 +93,8 @@ class ShellTests:
             self.assert_completes(f"sockmalloc check {before} a-f", f"sockmalloc check {before} a-file ")
 
     def test_a_process_with_the_library(self) -> None:
-        """For a process, the shells offer the id, the name and the unit of each process that has loaded the library,
-        and of no other process."""
+        """Where the command line needs a process, the shells offer the process id, the name and the systemd unit of
+        each process that has loaded the library, and of no other process."""
         server, bystander = self.start_copy("server-with-it", settings.library()), self.start_copy("server-without", None)
         for name in ("stat", "list", "record", "top", "check"):
             with self.subTest(name):
@@ -103,7 +103,8 @@ class ShellTests:
                 self.assert_completes(f"sockmalloc {name} server-w", f"sockmalloc {name} server-with-it ")
 
     def start_copy(self, name: str, library: Path | None) -> int:
-        """Starts a program under the name `name`, with or without the library, and returns when the program sleeps."""
+        """Starts a copy of sleep under the name `name`, with or without the library. With the library, returns when the
+        command can read the process."""
         copy = self.home / "servers" / name
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(settings.tool("sleep"), copy)
@@ -124,7 +125,7 @@ class Bash(ShellTests, unittest.TestCase):
 
 
 class Zsh(ShellTests, unittest.TestCase):
-    """The tests for zsh, which lists a description beside each name."""
+    """Runs the tests with zsh, which lists a description after each name."""
 
     name = "zsh"
 

@@ -1,4 +1,4 @@
-"""Tests that each exported function does what the standards and the manuals say of it."""
+"""Tests that each exported function does what the standards and the manuals say about the function."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from support.cases import Run
 
 EXPORTS = Path(__file__).resolve().parents[1] / "abi" / "exports.txt"
 
-# With decay disabled, the library purges free slots only when a case calls malloc_trim.
+# With decay disabled, the library purges a free slot only if a case calls malloc_trim.
 KEPT = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
-# This command limits the address space to 1 GiB, so that the case of the new-handler runs out of memory although the
+# This command limits the address space to 1 GiB, so that the case handler_may_release runs out of memory although the
 # machine has enough.
 LITTLE_MEMORY = [settings.tool("prlimit"), f"--as={1 << 30}"]
 

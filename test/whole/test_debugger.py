@@ -23,7 +23,8 @@ class DebuggerCase(ServantCase):
         self.library = settings.library()
 
     def gdb(self, arguments: Sequence[object], *orders: str) -> list[str]:
-        """Runs gdb with the commands `orders`. Returns the output of each command, including errors."""
+        """Runs gdb with these arguments and then the gdb commands `orders`. Returns the output of each command,
+        including its error messages."""
         words = [word for order in orders for word in ("-ex", "echo ==\\n", "-ex", order)]
         allowed = f"add-auto-load-safe-path {self.library.parent}"
         result = subprocess.run(
@@ -43,8 +44,8 @@ class DebuggerCase(ServantCase):
         return parts
 
     def ask(self, servant: Servant, *orders: str) -> list[list[str]]:
-        """Runs gdb with the commands `orders` on the servant, and then on a core file of the servant. Returns two lists
-        with the output of each command."""
+        """Runs the gdb commands `orders` on the running servant, and then on a core file of it. Returns two lists,
+        which have the output of each command."""
         core = self.directory / "core-file"
         live = self.gdb(["-p", servant.pid], *orders, f"generate-core-file {core}")[:-1]
         self.assertTrue(core.exists())
@@ -76,8 +77,8 @@ class Slots(DebuggerCase):
                     self.assertEqual(refused, "sockmalloc ledger takes no argument\n")
 
     def judge_slots(self, servant: Servant, place: str) -> None:
-        """Tests the output of `sockmalloc slot` for a slot in use, for a freed slot, and for addresses outside of
-        slots."""
+        """Tests what the gdb command `sockmalloc slot` prints for a slot in use, for a freed slot, and for addresses
+        outside of slots."""
         live = int(servant.ask("hold 5000"))
         for _ in range(3):
             servant.ask("churn 9000")
@@ -111,7 +112,8 @@ class Slots(DebuggerCase):
     def test_are_found_with_a_stripped_library(self) -> None:
         self.library = self.directory / settings.library().name
         subprocess.run(["strip", "-o", self.library, settings.library()], check=True)
-        # gdb loads the file that has the name of the library without symbolic links and the ending -gdb.py
+        # gdb loads a Python file whose name is that of the library, after symbolic links are resolved, with -gdb.py at
+        # its end
         shutil.copy(f"{settings.library().resolve()}-gdb.py", f"{self.library}-gdb.py")
         servant = self.start(others={"LD_PRELOAD": str(self.library)}, **PACE)
         self.judge_slots(servant, "thread cache 0, private magazine")
@@ -122,7 +124,8 @@ class Slots(DebuggerCase):
             servant.ask("churn 5000")
         slots = "for n in range(1, pools.front) if pools.states[n] & 0x10 and pools.states[n] & 0xc0 != 0x40"
         order = f"python pools = Pools(View()); print([pools.where(Slot(pools, n)) {slots}])"
-        # the order uses the Python functions of the file that adds the gdb commands, to look up each free slot
+        # in gdb, `order` looks up the place of each free slot, by the Python functions of the file that adds the gdb
+        # commands
         found = set(re.findall(r"'([^']*)'", re.sub(r" \(thread[^)]*\)", "", self.gdb(["-p", servant.pid], order)[0])))
         cache = {f"thread cache 0, {name}" for name in ("private magazine", "public magazine")}
         self.assertEqual(found - {"thread cache 0, new slots that were carved for it"}, cache | {"the depot"})

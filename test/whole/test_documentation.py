@@ -1,5 +1,5 @@
-"""Tests that each column, setting, message and exit code is documented in every manual and help text, which are all
-made from the one row that defines it."""
+"""Tests that each column, setting, message and exit code is documented in every manual and help text. All of these are
+made from the one row of the source that defines it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -12,12 +12,13 @@ from support.servant import ServantCase
 
 TOP = Path(__file__).resolve().parents[2]
 MADE = command.path().parent / "doc"
-# These columns belong to the table alone, and are no statistics that a program can read.
+# These columns stand only in the table that the library prints; no program can read them as statistics.
 OWN = {"bucket", "capacity", "buckets"}
 
 
 def entries(page: str) -> dict[str, str]:
-    """Returns the tagged paragraphs of a man page: a dictionary from the words in bold to the text below them."""
+    """Returns the tagged paragraphs of a man page: a dictionary from the tag, the words in bold, to the text below
+    it."""
     text = (MADE / page).read_text().replace("\\-", "-")
     found = re.findall(r'^\.TP\n\.BR? "?(\S[^\n"]*?)"?(?: " ?\([^\n]*)?\n([^.\n][^\n]*(?:\n[^.\n][^\n]*)*)', text, re.M)
     return dict(found)
@@ -41,7 +42,7 @@ class Documentation(ServantCase):
         described = {name: row["description"] for name, row in schema["$defs"]["figures"]["properties"].items()}
         self.assert_explained(self.columns, described)
         self.assertEqual(set(described), self.columns)
-        # the column `filled` is a share, which sockmalloc_statistic does not return
+        # the column `filled` is a share, and sockmalloc_statistic returns only integers
         figures = self.columns - {"filled"}
         self.assert_explained(figures, entries("sockmalloc.3"))
         header = (TOP / "include" / "sockmalloc.h").read_text().partition("End of columns")[0]
@@ -95,7 +96,7 @@ class Documentation(ServantCase):
 
 class Readme(unittest.TestCase):
     def test_each_command_is_followed(self) -> None:
-        """scripts/follow-readme runs the commands of README, so it must know each of them, and no other."""
+        """scripts/follow-readme runs the commands of README. Its list of commands must be exactly that of README."""
         done = subprocess.run([TOP / "scripts" / "follow-readme", "--list"], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 

@@ -1,4 +1,5 @@
-"""Tests to which file the library writes its statistics, what it writes, and which files it refuses to write to."""
+"""Tests to which file the library writes its statistics, what they contain, and which files the library refuses to
+write to."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -12,7 +13,7 @@ DATA = b"a row of a database\n" * 100
 
 
 def break_stderr() -> None:
-    """Makes stderr a pipe that nobody reads any more, as in `server 2>&1 | logger` after logger has ended."""
+    """Makes this process's stderr a pipe without a reader, as in `server 2>&1 | logger` after logger has ended."""
     reader, writer = os.pipe()
     os.dup2(writer, 2)
     os.close(writer)
@@ -60,8 +61,8 @@ class Content(ServantCase):
 
 
 class Place(ServantCase):
-    """The library writes statistics to stderr as long as stderr is the file that it was at start, and otherwise to
-    /tmp/sockmalloc.PID."""
+    """The library writes statistics to stderr while descriptor 2 is the file that it was at the start of the process,
+    and otherwise to /tmp/sockmalloc.PID."""
 
     def assert_in_default_file(self, servant: Servant, wanted: int) -> None:
         path = default_path(servant)
@@ -82,8 +83,8 @@ class Place(ServantCase):
         self.assertFalse(default_path(servant).exists())
 
     def test_stderr_that_is_closed_or_another_file(self) -> None:
-        """The file in /tmp is readable by its owner alone, whatever the umask is. A data file that has got descriptor 2
-        stays unchanged."""
+        """If stderr is closed or replaced, the statistics go to a file in /tmp, which only its owner can read, whatever
+        the umask is. A data file that has got descriptor 2 stays unchanged."""
         for closed_by, orders in (
             (None, ("umask 0", "close-stderr")),
             (None, ("close-stderr", "open {data}")),
@@ -108,14 +109,16 @@ class Place(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_stderr_is_a_broken_pipe(self) -> None:
-        """The process survives when the library writes statistics, or a warning, to a broken pipe."""
+        """The process must survive if the library writes statistics, or a warning, to a pipe that nobody reads."""
         servant = self.start(prepare=break_stderr, UNKNOWN="1", STATS_AT_EXIT="1")
         servant.signal()
         self.assertEqual(servant.ask("take 20000"), "pools")
         self.assertEqual(servant.end(), 0)
 
     def test_in_a_unit_of_systemd(self) -> None:
-        """RUNTIME_DIRECTORY is preferred to a stderr that is not the journal, and to /tmp."""
+        """Under systemd, the statistics go to stderr if that is the journal, and otherwise to the directory
+        RUNTIME_DIRECTORY. They go to /tmp only if that directory does not exist and stderr is closed. SOCKMALLOC_STATS
+        overrides all of these."""
         journal, stats = self.directory / "journal", self.directory / "stats"
         for variables, orders, place in (
             ({"RUNTIME_DIRECTORY": "{here}"}, [], "{here}/sockmalloc.{pid}"),
@@ -153,8 +156,8 @@ class Place(ServantCase):
 
 
 class NamedFile(ServantCase):
-    """SOCKMALLOC_STATS names a file for the statistics: %p becomes the process id, and certain kinds of files are
-    refused."""
+    """SOCKMALLOC_STATS names the file for the statistics. %p in the name becomes the process id, and files of certain
+    kinds are refused."""
 
     def test_process_id_in_the_name(self) -> None:
         servant = self.start(STATS=f"{self.directory}/%p.of.%p")
@@ -216,8 +219,8 @@ class NamedFile(ServantCase):
         self.assertEqual(list(path.iterdir()), [])
 
     def test_long_name_is_whole_or_refused(self) -> None:
-        """If the process ids make the path longer than the library's buffer, the library must not write to the
-        shortened path, because another file could have that name."""
+        """The path has so many %p that with the process ids it may be longer than the library's buffer. The library
+        must write to the whole path or to no file, because another file could have the shortened name."""
         directory = self.directory / ("a" * 200) / ("b" * 200)
         directory.mkdir(parents=True)
         count = (510 - len(str(directory))) // 2
@@ -228,7 +231,8 @@ class NamedFile(ServantCase):
         self.assert_ends_well(servant)
 
     def assert_refused(self, path: Path) -> None:
-        """Checks that the library writes its statistics nowhere, and that the process still works."""
+        """Checks that with SOCKMALLOC_STATS=path the library writes its statistics nowhere, and that the process still
+        works."""
         servant = self.start(STATS=str(path))
         servant.signal()
         self.assertEqual(servant.ask("take 20000"), "pools")

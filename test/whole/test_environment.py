@@ -1,5 +1,5 @@
-"""Tests the settings: what each of them does, the message about a bad value, and that SOCKMALLOC_STRICT turns such a
-message into an error."""
+"""Tests the settings in the environment: what each of them does, the message about a bad value, and that
+SOCKMALLOC_STRICT turns such a message into an error."""
 # SPDX-License-Identifier: BSD-2-Clause
 import subprocess
 
@@ -10,7 +10,7 @@ PATHS = "an absolute path of fewer than 512 bytes"
 
 DEFAULTS = {
     "MIN": "4k",
-    "MAX": "4m",  # the tests set this variable for all processes (settings.MAXIMUM)
+    "MAX": "4m",  # settings.MAXIMUM sets this variable in every process that the tests start
     "LARGE": "85000",
     "HEADROOM": "4k",
     "POOL": "thread",
@@ -42,7 +42,8 @@ DEFAULTS = {
 
 POOLS = "thread, lockfree, standard, cpu or auto"
 
-# Each row: a variable, a bad value of it, what the message says is wanted, and the value that the library uses instead.
+# Each row: a variable, a bad value of it, the words in the message that say which values are right, and the value that
+# the library uses instead.
 BAD = [
     *(
         ("MIN", value, "a size from 2k to 64m", "4096")
@@ -111,11 +112,12 @@ class Quiet(ServantCase):
 
 
 class Sources(ServantCase):
-    """Tests settings that come in the one variable SOCKMALLOC_CONF, or in the file /etc/sockmalloc.conf. Each process
-    finds a test file in place of the latter, because it has a mount namespace of its own."""
+    """Tests settings that come in one variable, SOCKMALLOC_CONF, or in the file /etc/sockmalloc.conf. Each process has
+    a mount namespace of its own, in which a test file stands in the place of /etc/sockmalloc.conf."""
 
     def verbose(self, *command: str, **variables: str) -> str:
-        """Returns what the library prints on stderr in the program true, started by the words `command`."""
+        """Runs the program `true` by the words `command`, with SOCKMALLOC_VERBOSE=1, and returns what the library
+        prints on stderr."""
         done = subprocess.run([*command, settings.tool("true")], capture_output=True, text=True, check=True,
                               env={**settings.environment({"SOCKMALLOC_VERBOSE": "1", **variables})})
         return done.stderr
@@ -151,7 +153,8 @@ class Bad(ServantCase):
                 self.assert_ends_well(servant, line(servant, message))
 
     def test_other_faults(self) -> None:
-        """Unknown settings, settings of an earlier version, and settings that contradict each other are reported."""
+        """The library reports unknown settings, settings that an earlier version had, and settings that contradict each
+        other."""
         removed = "this setting was removed and has no effect; use sockmalloc stat --interval, or sockmalloc record"
         for changed, message in (
             ({"MAXIMUM": "4m"}, "SOCKMALLOC_MAXIMUM: no such setting; ignored"),
@@ -207,7 +210,8 @@ class InForce(ServantCase):
         self.assert_ends_well(servant)
 
     def test_headroom(self) -> None:
-        """Without headroom, a request of one byte more than a power of two is served by the next larger bucket."""
+        """Headroom lets a bucket serve requests that are a little larger than its power of two. Without it, the next
+        larger bucket serves a request that is one byte larger."""
         for headroom, bucket in (("4k", "16k"), ("0", "32k"), ("1", "16k")):
             with self.subTest(headroom):
                 servant = self.start(HEADROOM=headroom)
@@ -216,8 +220,8 @@ class InForce(ServantCase):
                 self.assert_ends_well(servant)
 
     def test_large(self) -> None:
-        """A trained bucket carves several slots at once when a cache has a quota. A bucket of the large pool carves one
-        slot at a time."""
+        """SOCKMALLOC_LARGE decides which buckets are trained. A trained bucket carves several slots at once for a cache
+        that has a quota. A bucket of the large pool carves one slot at a time."""
         for large, size, carves_one in (("85000", 65536, False), ("64k", 65536, True), ("1g", 262144, False)):
             with self.subTest(large):
                 servant = self.start(LARGE=large, POOL="thread", TRAINING="off")

@@ -1,5 +1,5 @@
-"""Tests the library with random values of all its variables: the program runs, or SOCKMALLOC_STRICT is set and the
-program is refused."""
+"""Tests the library with random values of all its environment variables: the program must run, or be refused because
+SOCKMALLOC_STRICT is set."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random
@@ -12,11 +12,12 @@ from pathlib import Path
 from support import settings
 from support.servant import ServantCase
 
-# How many environments are tried; scripts/soak tries 100,000. A failure prints its seed, and the same seed repeats the
-# run.
+# The number of random environments to try; scripts/soak tries 100,000. If one fails, its seed is printed, and a run
+# with this seed repeats the failure.
 COUNT = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS", "200"))
 SEED = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
-RUN_SECONDS = 300  # seconds; a run takes milliseconds, so a run that has not ended by then hangs
+# time limit of a run in seconds; a run normally takes milliseconds, so one that has not ended by then hangs
+RUN_SECONDS = 300
 PROGRESS_SECONDS = 10
 
 SIZES = ("MIN", "MAX", "LARGE", "HEADROOM", "CACHE", "RETAIN", "LARGE_RETAIN")
@@ -38,7 +39,8 @@ BAD_SETTING = 78
 
 class Environments(ServantCase):
     def junk(self, chance: random.Random) -> str:
-        """Returns random bytes without NUL, as the value of a variable. The longest are still short enough for exec."""
+        """Returns random bytes, without NUL, as the value of a variable. The longest values are still short enough for
+        exec."""
         length = chance.choice((1, 3, 10, 100, 511, 512, 513, 5000, 60_000))
         return os.fsdecode(chance.randbytes(length).replace(b"\0", b"\n"))
 
@@ -47,7 +49,8 @@ class Environments(ServantCase):
         return f"{number}{chance.choice(('', '', 'k', 'm', 'g', 'K', 'kk', ' '))}"
 
     def path(self, chance: random.Random) -> str:
-        """Returns a random path in the test's own directory, so that no run can change a file elsewhere."""
+        """Returns a random path: one in the test's own directory, a relative one, or that of a special file such as
+        /dev/null. So no run can change a file elsewhere."""
         names = ("file", "%p", "%p%p%%", "link", "fifo", "directory", "absent/file", "x" * 460, "%", "%s%n")
         name = chance.choice(names)
         inside = (f"{self.directory}/{name}", f"{self.directory}//./{name}")
@@ -70,7 +73,8 @@ class Environments(ServantCase):
         variables = {f"SOCKMALLOC_{name}": self.value(name, chance) for name in chosen}
         if chance.random() < 0.2:
             variables["SOCKMALLOC_" + re.sub("[=\0]", "", self.junk(chance))] = self.junk(chance)
-        # usually leaves SOCKMALLOC_STRICT out, because most of these environments have a bad value and would be refused
+        # usually without SOCKMALLOC_STRICT, because most of these environments have a bad value and would be refused
+        # with it
         if chance.random() < 0.8:
             variables.pop("SOCKMALLOC_STRICT", None)
         return variables

@@ -1,4 +1,5 @@
-"""Runs the programs of doc/examples as their comments describe it, with the library preloaded and without it."""
+"""Runs the programs of doc/examples in the way that their comments describe, with the library preloaded and without
+it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -13,15 +14,14 @@ from pathlib import Path
 
 from support import settings
 
-# The largest number of lines of an example. Examples are short so that a reader can begin a program of his own with
-# one.
+# An example may have at most this many lines, so that a reader can begin a program of his own with it.
 LINES_MAX = 150
 SOURCES = Path(__file__).resolve().parents[2] / "doc" / "examples"
 ANSWER_SECONDS = 60
 
 
 def example(name: str) -> str:
-    """Returns the path of a program that was built from doc/examples."""
+    """Returns the path of the program `name` that was built from the sources in doc/examples."""
     path = Path(os.environ["SOCKMALLOC_BUILD"]) / "doc" / "examples" / name
     if not os.access(path, os.X_OK):
         raise settings.Missing(f"{path} is not there; build first")
@@ -46,14 +46,14 @@ class Example(unittest.TestCase):
 
 
 class Datagrams(Example):
-    """How many questions a client sends to a server. The client acts as if it had not received the first answer to
-    each, asks again, and acknowledges the second answer."""
+    """Tests an example server, which sends each answer again until the client acknowledges it. The client sends
+    QUESTIONS questions, acts as if the first answer to each were lost, and acknowledges the second."""
 
     QUESTIONS = 20
 
     def serve(self, preloaded: bool) -> tuple[int, int]:
-        """Returns two figures that the server prints: how many of its records lay in datagrams, and how many
-        elsewhere."""
+        """Sends questions to the server, and returns two figures that it prints: how many of its records were stored
+        inside datagrams, and how many elsewhere."""
         process = self.start(example("datagrams"), preloaded=preloaded)
         assert process.stdout is not None
         port = int(process.stdout.readline())
@@ -85,13 +85,14 @@ class Datagrams(Example):
 
 
 class Relay(Example):
-    """Messages of many sizes pass through a relay, a process that sends on what it receives, and arrive in their
-    order."""
+    """A relay is a process that sends on all messages that it receives. MESSAGES messages of many sizes pass through
+    it, and must arrive in their order."""
 
     MESSAGES = 300
 
     def relay(self, *command: str) -> tuple[subprocess.Popen[str], socket.socket, socket.socket]:
-        """Starts a relay. Returns its process, the socket on which it receives, and the one to which it sends."""
+        """Starts the relay `command`. Returns its process, the socket from which it receives, and the socket to which
+        it sends."""
         directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
         name, *more = command
         listener = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
@@ -101,13 +102,14 @@ class Relay(Example):
         process = self.start(example(name), str(directory / "in"), str(directory / "out"), *more)
         output = self.enterContext(listener.accept()[0])
         client = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        # the relay has connected to its output, and it listens at its input before it does that
+        # the relay listens at its input before it connects to its output, and it has connected to its output by now
         client.connect(str(directory / "in"))
         output.settimeout(ANSWER_SECONDS)
         return process, client, output
 
     def passed(self, *command: str) -> str:
-        """Lets a relay send many messages on, and returns what it prints at its end."""
+        """Sends many messages through a relay, checks that they arrive, and returns the text that the relay prints at
+        its end."""
         process, client, output = self.relay(*command)
         sizes = [1 + number * number % 65536 for number in range(self.MESSAGES)]
         sent = [bytes([1 + number % 255]) * size for number, size in enumerate(sizes)]
@@ -133,10 +135,10 @@ class Relay(Example):
         self.assertEqual(self.passed("relay_ring"), f"{self.MESSAGES} messages through the ring, 0 of them lost\n")
 
     def test_a_sender_that_dies(self) -> None:
-        """The process of the relay that sends dies. The other process notices that, frees the messages that the dead
-        process held in the ring, and frees those that nobody has received."""
+        """A relay has a process that receives and a process that sends. The one that sends dies. The other must notice
+        this, and free the messages in the ring that the dead process was using and those that nobody has received."""
         process, client, output = self.relay("relay_ring")
-        output.close()  # from now on the relay cannot send, so the process that sends ends
+        output.close()  # from now on the relay cannot send, so its sending process ends
         with contextlib.suppress(BrokenPipeError, ConnectionError):
             while True:
                 client.send(bytes(1000))
@@ -147,8 +149,8 @@ class Relay(Example):
 
 
 class EchoCase(Example):
-    """Several clients connect at once and get back what they send: a message smaller than the server's buffer, one as
-    large, and some that are larger."""
+    """Several clients connect to an echo server at once, and get back the bytes that they send: fewer than the server's
+    buffer holds, exactly as many, and more."""
 
     SIZES = (1, 5000, 16384, 16385, 200_000)
     CLIENTS = 20
@@ -166,8 +168,8 @@ class EchoCase(Example):
         self.assertEqual(bytes(got), sent)
 
     def echo_all(self, process: subprocess.Popen[str]) -> None:
-        """Runs all clients of a server at once, and checks that each gets back what it sends. The first line that the
-        server prints is its port."""
+        """Connects all clients to the echo server at once, and checks that each gets back the bytes that it sends. The
+        server prints its port as its first line."""
         assert process.stdout is not None
         address = ("127.0.0.1", int(process.stdout.readline()))
         clients = [self.enterContext(socket.create_connection(address)) for _ in range(self.CLIENTS)]
@@ -197,7 +199,8 @@ class Uring(EchoCase):
 
 
 class Proxy(EchoCase):
-    """A proxy runs between a client and a server that sends back what it receives."""
+    """A proxy, which passes on all bytes between a client and an echo server. AREA is the size in bytes of the memory
+    from which all its buffers come."""
 
     AREA = 2 << 20
 

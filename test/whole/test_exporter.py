@@ -1,4 +1,5 @@
-"""Tests `sockmalloc exporter`: its metrics, what it does about processes that it cannot read, and how it ends."""
+"""Tests `sockmalloc exporter`: the metrics that it serves, how it treats processes that it cannot read, and how it
+ends."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -24,18 +25,19 @@ class ExporterCase(ServantCase):
         return started
 
     def busy(self, **variables: str) -> Servant:
-        """Starts a servant that has slots in several states and is waiting for an order."""
+        """Starts a servant with slots in several states. The servant then waits for orders."""
         servant = self.start(DECAY_MS="-1", **variables)
         for order in ("take 5000", "churn 5000", "churn 300000", "take 70000", "make-pool receivers"):
             servant.ask(order)
         return servant
 
     def refused(self, *words: object, **options: object) -> "subprocess.CompletedProcess[str]":
-        """Runs an exporter that ends by itself, because it refuses its command line or cannot start."""
+        """Runs an exporter that must end by itself, because it refuses its command line or cannot start."""
         return command.run("exporter", *words, seconds=60, **options)
 
     def kill(self, process: int) -> None:
-        """Kills a process, and waits until the process is a zombie."""
+        """Kills a process, and waits until it has ended. It is then a zombie, because this function does not reap
+        it."""
         os.kill(process, signal.SIGKILL)
         stat = Path(f"/proc/{process}/stat")
         self.await_true(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "it has ended")
@@ -99,8 +101,8 @@ class Figures(ExporterCase):
 
 class Sums(ExporterCase):
     def test_workers_come_and_go(self) -> None:
-        """When a worker ends, the counters of its program do not fall, but the gauges do. A new worker gets the number
-        of the worker that has ended."""
+        """When a worker ends, the sums of its program's counters do not fall, but the sums of its gauges do. A new
+        worker gets the worker number of one that has ended."""
         servants = [self.busy(), self.busy()]
         pids = [str(servant.pid) for servant in servants]
         started = self.exporter(*pids)
@@ -111,7 +113,8 @@ class Sums(ExporterCase):
         for metric in counters + gauges:
             parts = [value(each, metric, pid=pid) for pid in pids]
             self.assertGreater(min(parts), 0, metric)
-            if metric != "sockmalloc_rss_bytes":  # the kernel updates resident memory with a delay
+            # the kernel updates a process's resident memory late, so the sum need not be exact
+            if metric != "sockmalloc_rss_bytes":
                 self.assertEqual(sum(parts), value(before, metric, program="servant"), metric)
         self.assertEqual(sorted(self.numbers(each).values()), ["0", "1"])
         self.kill(servants[0].pid)
@@ -131,7 +134,7 @@ class Sums(ExporterCase):
         self.assertEqual(started.end(), (0, ""))
 
     def numbers(self, each: exporter.Samples) -> dict[str, str]:
-        """Returns a dictionary from the process id of each worker to its worker number."""
+        """Returns a dictionary from each worker's process id to its worker number."""
         return {labels["pid"]: labels["worker"] for labels, _ in each["sockmalloc_active"]}
 
     def test_a_process_that_executes_another_program(self) -> None:
@@ -186,7 +189,8 @@ class Unreadable(ExporterCase):
         self.assertEqual(value(found, "sockmalloc_exporter_processes"), 0)
 
     def test_another_user_with_capabilities(self) -> None:
-        """The exporter reads other users' processes if it has two capabilities, as in the example of a systemd unit."""
+        """The exporter can read other users' processes if it has two capabilities, which the example of a systemd unit
+        gives it."""
         if os.geteuid() != 0:
             self.skipTest("needs root, to become another user")
         servant = self.busy()
@@ -201,7 +205,8 @@ class Unreadable(ExporterCase):
             self.assertEqual(self.count(found, "forbidden"), 0)
             self.assertGreater(value(found, "sockmalloc_requests_total", program="servant"), 0)
             self.assertGreater(value(found, "sockmalloc_rss_bytes", program="servant"), 0)
-            # opening another user's /proc/PID/pagemap, which has the resident bytes, needs CAP_DAC_READ_SEARCH
+            # to read the resident bytes, the exporter opens /proc/PID/pagemap; for another user's process this needs
+            # CAP_DAC_READ_SEARCH
             self.assertEqual(value(found, "sockmalloc_resident_bytes") > 0, len(names) == 2)
 
 

@@ -1,5 +1,5 @@
-"""Tests the command with a hostile process that forges the counters which the command reads from its memory. The
-command must end in time, print nothing dangerous, and believe no forged number without a check."""
+"""Tests the command with a hostile process, which forges the counters that the command reads from its memory. The
+command must end in time, print nothing dangerous, and use no forged number unchecked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import ctypes
 import json
@@ -18,12 +18,12 @@ from support.terminal import Terminal
 
 DEADLINE_SECONDS = 60
 PATIENCE_SECONDS = 20
-# How many forgeries each of the longest tests tries; scripts/soak tries 10,000.
+# The number of random forgeries in each of the longest tests; scripts/soak tries 10,000.
 VIEWS = int(os.environ.get("SOCKMALLOC_VIEWS", "300"))
 VIEWS_SEED = int(os.environ.get("SOCKMALLOC_VIEWS_SEED", "1"))
 VIEWS_SECONDS = 60 + VIEWS
 ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
-HELD = 6  # how many live buffers of the bucket 4k the threads of the forger have, apart from those of stdio
+HELD = 6  # the number of live blocks in the bucket 4k that the threads of the forger hold, without the buffers of stdio
 ADDR_NO_RANDOMIZE = 0x0040000
 CLONE3 = 435
 # All control characters but the newline. A terminal acts on each of them, so the command must print none.
@@ -31,7 +31,7 @@ CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
 class Forger:
-    """A process that forges its counters, in one way at a time, as the test orders."""
+    """A process that forges its own counters. Each order of the test makes it forge them in one way."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -46,7 +46,8 @@ class Forger:
         self.objects = self.forge("restore")
 
     def forge(self, *words: str | int) -> int:
-        """Sends an order to the forger. Returns the number that the forger answers: how many objects it can forge."""
+        """Sends an order to the forger. Returns the forger's answer, which is the number of objects that it can
+        forge."""
         self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -103,8 +104,8 @@ class Views(ForgedCase):
             self.assertGreaterEqual(statistics.tables(table, 1)[0].rows["4k"]["live"], HELD)
 
     def test_objects_of_one_value(self) -> None:
-        """Forges each count, pointer and text to one value: 0, all bits set, one repeated byte, or a number that could
-        be an address."""
+        """Forges the library's objects one after the other: sets all bytes or all words of an object, and so each
+        count, pointer and text in it, to one value."""
         forger = self.forger()
         for number in range(forger.objects):
             for order in ("fill {} 0", "fill {} ff", "fill {} 41", "words {} 7f0000000000", "words {} 1"):
@@ -170,7 +171,8 @@ class Views(ForgedCase):
                 self.assertGreaterEqual(formats.READERS[form](result.stdout.decode())["4k"]["live"], HELD)
 
     def test_the_exporter_keeps_the_last_figures(self) -> None:
-        """While a process makes no sense, it is counted, and its counters neither fall nor count twice afterwards."""
+        """While a process has forged counters, the exporter counts it as unreadable, and its counters keep their last
+        values. Afterwards they continue, and no request is counted twice."""
         forger = self.forger()
         started = Exporter(forger.pid)
         self.addCleanup(started.dismiss)
@@ -210,8 +212,8 @@ class Views(ForgedCase):
                 self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
 
     def test_a_range_of_slots_without_length_is_refused(self) -> None:
-        """The command stat refuses a process with forged counters. The command top reads that process first and then an
-        honest one, and must still show the honest one."""
+        """The counters claim a range of slots that have no length. The command stat refuses such a process. The command
+        top reads it first and an honest process after it, and must still show the honest one."""
         forger = self.forger()
         forger.forge("endless")
         self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
@@ -225,8 +227,8 @@ class Views(ForgedCase):
         self.assertEqual(terminal.process.wait(DEADLINE_SECONDS), command.DONE)
 
     def test_nobody_is_left_who_looks(self) -> None:
-        """The command reads other processes in child processes. However the command ends, these child processes end
-        too."""
+        """The command reads other processes' memory in a child process. However the command ends, this child process
+        must end too."""
         servant = self.start()
         reader = subprocess.Popen(
             [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.01"], stdout=subprocess.PIPE
@@ -239,8 +241,8 @@ class Views(ForgedCase):
         self.assert_ends(child, started)
 
     def test_a_reader_that_stands_still(self) -> None:
-        """The command reads another process in a child process. If this child process hangs, the command kills it after
-        some time."""
+        """The command reads another process's memory in a child process. If this child process hangs, the command must
+        kill it after some time, and report an error."""
         servant = self.start()
         reader = subprocess.Popen(
             [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.01"],
@@ -274,20 +276,20 @@ class Views(ForgedCase):
 
 
 def fixed_addresses() -> None:
-    """Turns address randomization off for this process and the programs that it executes, so that two of them are
-    loaded at the same addresses."""
+    """Turns address randomization off for this process and for the programs that it executes. Two processes of one
+    program then have the same addresses."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.personality(ADDR_NO_RANDOMIZE) < 0:
         raise OSError(ctypes.get_errno(), "personality")
 
 
 def start_with_number(number: int, line: list[str], environment: dict[str, str]) -> int:
-    """Starts a program as a process with the process id `wanted`, which no process may have."""
+    """Starts a program as a process whose process id is `number`, which no process may have at that time."""
     libc = ctypes.CDLL(None, use_errno=True)
     wanted = ctypes.c_int(number)
     arguments = (ctypes.c_uint64 * 11)()
-    arguments[4] = signal.SIGCHLD  # this is the field exit_signal of struct clone_args
-    arguments[8], arguments[9] = ctypes.addressof(wanted), 1  # these are the fields set_tid and set_tid_size
+    arguments[4] = signal.SIGCHLD  # the field exit_signal of struct clone_args
+    arguments[8], arguments[9] = ctypes.addressof(wanted), 1  # the fields set_tid and set_tid_size of struct clone_args
     process = libc.syscall(ctypes.c_long(CLONE3), ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))
     if process == 0:
         try:
@@ -307,8 +309,9 @@ class Numbers(ForgedCase):
             self.assertLess(time.monotonic(), deadline)
 
     def test_one_that_another_process_has_by_now(self) -> None:
-        """A process ends, and another one with the same process id begins. Both have the library at the same address,
-        so the command could take the figures of both for those of one process."""
+        """A process ends while the command reads it again and again, and another process gets its process id. Both have
+        the library at the same address, so the command could take the figures of both for those of one process. It must
+        notice the end of the first."""
         if os.geteuid() != 0:
             self.fail("needs root, to choose a process's number")
         line = [settings.tool("sleep"), "1000"]
@@ -324,7 +327,7 @@ class Numbers(ForgedCase):
         self.addCleanup(reader.stderr.close)
         self.addCleanup(reader.wait)
         self.addCleanup(reader.kill)
-        # When the command has printed its first table, it has found the first process.
+        # By its first output the command shows that it has found the first process.
         while Path(f"/proc/{reader.pid}/io").read_text().splitlines()[1] == "wchar: 0":
             self.assertIsNone(reader.poll())
         reader.send_signal(signal.SIGSTOP)
@@ -342,8 +345,8 @@ class Numbers(ForgedCase):
 
 class Drawn(ForgedCase):
     def test_forged_and_mutated_views(self) -> None:
-        """Forges counters, lists of objects and recordings at random. If a reader crashes or hangs, the seed of that
-        forgery is printed."""
+        """Forges counters, lists of objects and recordings at random. If the code that reads them crashes or hangs, the
+        seed of that forgery is printed."""
         result = subprocess.run(
             [settings.program("views"), str(VIEWS), str(VIEWS_SEED), settings.program("forger")],
             env={**command.environment(), "FORGER_PRELOAD": str(settings.library())},

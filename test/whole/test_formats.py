@@ -23,8 +23,8 @@ def checked_by_promtool(text: str) -> str:
 
 
 def busy(servant: Servant) -> None:
-    """Brings slots into every state, in trained buckets and in the large pool, and makes requests that the pools cannot
-    serve."""
+    """Brings slots into every state, in trained buckets and in the large pool, and makes a request that is too small
+    for the pools."""
     for size in (16390, 5000, 65537, 262177):
         servant.ask(f"take {size}")
         servant.ask(f"churn {size}")
@@ -73,7 +73,7 @@ class Prometheus(ServantCase):
                 self.assertEqual(checked_by_promtool(servant.stderr()), "")
 
     def test_promtool_would_find_it(self) -> None:
-        """This is a control: promtool does report an error in a wrong text."""
+        """shows that these tests can fail: promtool reports an error in a wrong text"""
         self.assertNotEqual(checked_by_promtool("# TYPE sockmalloc_requests counter\nsockmalloc_requests 1\n"), "")
 
     def test_a_file_is_replaced_whole(self) -> None:
@@ -117,7 +117,7 @@ class Prometheus(ServantCase):
 
 class SameFigures(ServantCase):
     def figures_by_interface(self, servant: Servant, form: str) -> formats.Figures:
-        """Returns the figures of the dump that a call of sockmalloc_dump_as appends to stderr."""
+        """Makes the servant write its statistics by sockmalloc_dump_as, and returns their figures from its stderr."""
         before = len(servant.stderr())
         self.assertEqual(servant.ask(f"dump-as {form}"), "done")
         return formats.READERS[form](servant.stderr()[before:])
@@ -171,9 +171,9 @@ class Ledger(ServantCase):
 
 
 class UnderLoad(ServantCase):
-    """While threads work, the sum over a bucket's slots is not exact, because a slot that moves between two places
-    during the reading may be missed or counted twice. The error must not exceed the number of slots that caches may
-    hold and that threads are moving."""
+    """While threads work, the numbers of a bucket's slots in all states need not add up exactly, because a slot whose
+    state changes during the reading may be missed or counted twice. The error must be at most the number of slots that
+    caches may hold plus IN_HAND, the number that threads may be moving."""
 
     IN_HAND = 3 * 8 + 3
     LOOKS = 20
@@ -187,7 +187,7 @@ class UnderLoad(ServantCase):
                 self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "they do work")
                 for row in rows:
                     known = sum(row[stock] for stock in STOCKS)
-                    # The quota in the statistics is the sum over one magazine for each processor and over two magazines
+                    # The quota in the statistics is a sum of magazine sizes: one magazine for each processor, and two
                     # for each thread.
                     self.assertLessEqual(abs(known - row["carved"]), row["quota"] + self.IN_HAND, row)
                     self.assertGreaterEqual(row["carved"], 4000)
@@ -195,8 +195,8 @@ class UnderLoad(ServantCase):
                     self.assertEqual(sum(row[part] for part in parts), row["resident"])
 
     def looks(self, stats: Path, variables: dict[str, str]) -> list[dict[str, int]]:
-        """Starts a process that writes its statistics several times. Returns the row of the bucket 16k in each of
-        them."""
+        """Starts a process that works and writes its statistics LOOKS times. Returns the row of the bucket 16k from
+        each of them."""
         process = subprocess.Popen(
             [settings.program("laden")],
             env=settings.environment(variables),
@@ -234,8 +234,8 @@ class Sizes(ServantCase):
                 self.assertEqual(found["json"], found["text"])
                 self.assertEqual(found["prometheus"], found["text"])
                 self.assertLessEqual(set(found["text"]), {17408, 5120, 278528})
-                # Blocks of each of four sizes were freed 4,000 times. The histogram lacks the frees after the last
-                # sample.
+                # 4,000 blocks were freed in each of these four sizes. The histogram does not count frees since the last
+                # sample was taken, so the sum may be smaller.
                 self.assertGreater(sum(found["text"].values()), 12000)
                 self.assertLessEqual(sum(found["text"].values()), 16000)
 
@@ -252,8 +252,8 @@ class Sizes(ServantCase):
                 self.assertEqual(100 in found["text"], wanted, found)
                 if wanted:
                     self.assertEqual(found["prometheus"][100], found["text"][100])
-                    # There were 4,000 small requests. The library counts one of every 61 requests, beginning at a
-                    # random one, so its count is not exact.
+                    # There were 4,000 small requests. The library counts one of every 61, from a random one on, and
+                    # multiplies, so the count is not exact.
                     self.assertGreater(found["text"][100], 3800)
 
 

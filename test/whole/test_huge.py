@@ -3,8 +3,8 @@
 from support import cases
 from support.cases import Run
 
-# Each row has a flag in /proc/PID/smaps that must be set for a value of SOCKMALLOC_THP, and one that must not: hg
-# requests huge pages, nh refuses them.
+# Each row has a value of SOCKMALLOC_THP, a flag in /proc/PID/smaps that it must set, and a flag that it must not set:
+# hg requests huge pages, nh refuses them.
 FLAGS = [
     Run(f"THP={word}", {"SOCKMALLOC_THP": word}, flags)
     for word, flags in (("never", ("nh", "hg")), ("always", ("hg", "nh")))

@@ -1,4 +1,5 @@
-"""Tests that the list of slots in use names the callers that hold slots, the oldest first, in each dump and at exit."""
+"""Tests that the list of slots in use names the functions that have allocated the slots, the caller with the oldest
+slot first, in each dump and at exit."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ SERVANT = {"POOL": "standard", "IN_USE": "1"}
 
 
 class Said:
-    """A line that the test program prints for a block: the function that has allocated the block, its address and its
-    size."""
+    """A line that the test program prints for a block: the name of the function that has allocated the block, and the
+    block's address and size."""
 
     def __init__(self, line: str) -> None:
         self.function, self.address, size = line.split()
@@ -34,7 +35,7 @@ class HoldersCase(unittest.TestCase):
         return outcome
 
     def list_at_exit(self, outcome: Outcome) -> List:
-        """Parses stderr, which must be exactly one list of slots in use, and returns the list."""
+        """Checks that stderr has exactly one list of slots in use and nothing else, and returns the parsed list."""
         found = in_use.parse(outcome.stderr)
         self.assertEqual(found.program, "holders")
         return found
@@ -43,7 +44,7 @@ class HoldersCase(unittest.TestCase):
         self.assertRegex(caller, rf"\Aholders\({function}\+0x[0-9a-f]+\)\Z")
 
     def assert_holds(self, holder: in_use.Holder, *slots: Said) -> None:
-        """Checks that the list's `holder` has exactly these slots in this order, and that it is the function that has
+        """Checks one caller in the list: it has exactly these slots, in this order, and it is the function that has
         allocated the first of them."""
         self.assert_named(holder.caller, slots[0].function)
         listed = [(slot.address, slot.bytes) for slot in holder.slots]
@@ -113,8 +114,8 @@ class AtExit(HoldersCase):
 
 class Asked(HoldersCase):
     def assert_in_dump(self, case: str, at_exit: int) -> None:
-        """Checks that the dump contains the list of slots in use as it was when the signal came, and that the library
-        writes another list at exit."""
+        """Checks that the dump has the list of slots in use at the time of the signal, and that the library writes
+        another list at exit."""
         outcome = self.run_holders(case)
         texts, _ = in_use.split(outcome.stderr)
         first, last = [in_use.parse(text) for text in texts]
@@ -133,7 +134,7 @@ class Asked(HoldersCase):
 
 
 class Place(ServantCase):
-    """The list of slots in use is written to the file to which the statistics go, and only if SOCKMALLOC_IN_USE
+    """The list of slots in use goes to the same file as the statistics. It is written only if SOCKMALLOC_IN_USE
     requests it."""
 
     def assert_listed(self, text: str, servant: Servant) -> None:
