@@ -1,4 +1,4 @@
-"""Tests that the largest request of the last bucket is exactly SOCKMALLOC_MAX, which may be any number of bytes."""
+"""Tests that the last bucket serves requests up to exactly SOCKMALLOC_MAX bytes, for any value of this setting."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 
@@ -6,8 +6,8 @@ from support import cases
 from support.cases import Run
 from support.servant import ServantCase
 
-# Each row: a value of SOCKMALLOC_MAX in bytes, and the label of the bucket that it makes. Two of these buckets are
-# trained, and one row is the default.
+# Each row: a value of SOCKMALLOC_MAX, the same value in bytes, and the label of the last bucket that it makes. The
+# first two of these buckets are trained. 4m is the value with which the other tests run.
 MAXIMA = [
     ("70000", 70000, "70000"),
     ("84999", 84999, "84999"),

@@ -1,4 +1,5 @@
-"""Tests that `sockmalloc leaks` lists the callers whose allocations are in use in another, running process."""
+"""Tests that `sockmalloc leaks` reads another, running process, and lists the functions that have allocated its slots
+in use."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -16,7 +17,8 @@ NOBODY = 65534
 
 class Leaks(ServantCase):
     def callers(self, servant: Servant) -> list[tuple[int, int, str]]:
-        """Returns, for each caller, the number of its slots, their bytes, and its name."""
+        """Returns a row for each caller of malloc that `sockmalloc leaks` prints: the number of its slots in use, their
+        bytes, and the caller's name."""
         result = command.run("leaks", servant.pid)
         self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
         first, head, *lines = result.stdout.splitlines()

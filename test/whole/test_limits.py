@@ -1,5 +1,5 @@
-"""Tests limits on address space and on data memory: the library starts under them, serves requests that fit, and leaves
-memory for other users in the process."""
+"""Tests limits on address space and on data memory: under them the library starts, serves requests that fit, and leaves
+memory for all else in the process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -11,7 +11,8 @@ MIB = 1 << 20
 LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "1G": 1024 * MIB, "8G": 8192 * MIB}
 TRAINED = ("4k", "8k", "16k", "32k", "64k")
 
-# This program fills blocks of every size, and checks at the end that no block has bytes of another.
+# This program fills blocks of every size, and checks at the end that no block has bytes that were written to another
+# one.
 PYTHON = """
 blocks = [bytearray([n % 251]) * (1000 * n * n) for n in range(1, 40)]
 assert all(len(block) == block.count(block[0]) for block in blocks)
@@ -24,7 +25,7 @@ def limited(limit: int) -> list[str]:
 
 
 class Limits(unittest.TestCase):
-    """The tests of the limits. Each test is run once under each limit."""
+    """Runs programs under limits on address space: each test once under each limit."""
 
     maxDiff = None
 
@@ -48,8 +49,8 @@ class Limits(unittest.TestCase):
                 self.assertGreater(table.sum("requests"), 40)
 
     def test_every_bucket(self) -> None:
-        """The pools serve the trained buckets under every limit. Under 256M the larger requests are served by the pools
-        or by mimalloc, under 8G all by the pools."""
+        """Under every limit the pools serve the trained buckets. Larger requests are served by the pools or by mimalloc
+        under 256M, and all by the pools under 8G. Under 64M some may fail."""
         for name, limit in LIMITS.items():
             with self.subTest(name):
                 outcome = cases.run_case("buckets", "every_bucket", Run(wrapper=limited(limit)))
@@ -71,7 +72,7 @@ def everywhere() -> list[Run]:
 
 
 class Size(unittest.TestCase):
-    """The size of the process's address space must be close to what the process uses."""
+    """The library may add less than 64 MiB to the size of the process's address space."""
 
     def test_addresses(self) -> None:
         sizes = []
@@ -82,8 +83,9 @@ class Size(unittest.TestCase):
         self.assertLess(sizes[0] - sizes[1], 64 * MIB)
 
 
-# Each row: the size of blocks that are allocated and freed first, the size of the blocks that follow, and how many
-# percent of the limit the latter must at least get. A percentage above 85 is two less than the measured one.
+# Each row: the size in bytes of the blocks that are allocated and freed first, the size of the blocks that are
+# allocated then, and how many percent of the limit the latter must at least be able to use. A percentage above 85 is
+# two less than the measured one.
 BURSTS = (
     (65536, 16384, 85),
     (16384, 65536, 85),
@@ -100,7 +102,8 @@ BURSTS = (
     (4096, 33000, 85),
     (4096, 60000, 85),
 )
-# Sizes that would waste much of their page or slot, so that under a limit several blocks share one slot.
+# Sizes in bytes that would waste much of their last page or of their slot. Under a limit, the library therefore puts
+# several such blocks into one slot.
 AWKWARD = (2100, 3100, 4104, 5000, 9000, 16390, 16400, 40000)
 FIRST = (4096, 16390, 1048576)
 GROWN = ((4104, 85), (5120, 85), (9000, 85), (16390, 85), (40000, 85), (65536, 85), (4194304, 85))
@@ -145,9 +148,10 @@ load_tests = cases.loader(
         "buckets": {
             "every_bucket": [],  # prints the requests that failed, so test_every_bucket runs it
             "a_thread": everywhere(),
-            # with 8G this case would show nothing more than with the smaller limits, and take very long
+            # under 8G this case would test nothing that it does not test under the smaller limits, and would take very
+            # long
             "until_nothing_is_left": everywhere()[:2],
-            "refused_purge": [],  # needs a kernel that refuses calls, which test_refusals simulates
+            "refused_purge": [],  # this case needs a kernel that refuses madvise, which test_refusals simulates
         }
     }
 )

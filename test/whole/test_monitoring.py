@@ -1,4 +1,4 @@
-"""Tests the files of doc/monitoring: Prometheus itself loads the alert rules, scrapes the exporter, and answers the
+"""Tests the files of doc/monitoring. A real Prometheus loads the alert rules, scrapes the exporter, and answers the
 queries of the dashboard's panels. The dashboard is not drawn, because Debian does not have Grafana."""
 # SPDX-License-Identifier: BSD-2-Clause
 import configparser
@@ -35,7 +35,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def queries() -> list[tuple[str, str]]:
-    """Returns a pair for each query of each panel: the title of the panel, and the query."""
+    """Returns the queries of all panels of the dashboard, each as a pair of the panel's title and the query."""
     return [(panel["title"], target["expr"]) for panel in dashboard()["panels"] for target in panel.get("targets", [])]
 
 
@@ -71,7 +71,7 @@ class Files(unittest.TestCase):
                 self.assertEqual({target["datasource"]["uid"] for target in panel["targets"]}, {"${datasource}"})
 
     def test_the_unit_has_the_rights_that_are_needed(self) -> None:
-        """The systemd unit gives the exporter two capabilities. test_exporter tests that they are enough."""
+        """The systemd unit gives the exporter two capabilities. test_exporter tests that these two are enough."""
         unit = configparser.ConfigParser(delimiters="=", interpolation=None)
         unit.optionxform = str
         unit.read(MONITORING / "sockmalloc-exporter.service")

@@ -1,5 +1,5 @@
-"""Tests that a buffer from sockmalloc which the kernel sends from pins only the pages that its bytes need, and that a
-buffer from glibc's malloc pins more."""
+"""Tests how many pages the kernel pins for a buffer from which it sends: for a buffer from sockmalloc only the pages
+that the bytes need, and more for one from glibc's malloc."""
 # SPDX-License-Identifier: BSD-2-Clause
 import subprocess
 import unittest
@@ -28,7 +28,8 @@ class Pinned(unittest.TestCase):
             self.assertEqual(pages, {size: -(-size // PAGE) for size in pages}, arguments)
 
     def test_glibc_needs_one_page_more(self) -> None:
-        """Shows that the count above can fail."""
+        """Shows that the other tests here can fail: a buffer from glibc's malloc pins one page more than its bytes
+        need."""
         pages = self.pages(preloaded=[])
         more = [size for size in pages if pages[size] == -(-size // PAGE) + 1]
         self.assertGreaterEqual(len(more), 5)

@@ -8,15 +8,15 @@ from support.servant import Servant, ServantCase
 
 KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
-# With this variable glibc registers no restartable sequences, so that the kind `cpu` is not available.
+# With this variable glibc registers no restartable sequences, and then the kind `cpu` is not available.
 WITHOUT_SEQUENCES = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 
 POOLS = "thread, lockfree, standard, cpu or auto"
 
 
 def of(kind: str) -> Run:
-    """Returns how a case is run with this kind. SOCKMALLOC_AUTO_THREADS=1 makes `auto` change to `cpu` already when
-    there is one thread for each processor, and so during the case."""
+    """Returns a run of a case with this kind of pool. With SOCKMALLOC_AUTO_THREADS=1, `auto` changes to `cpu` as soon
+    as there is one thread for each processor, so the change happens during the case."""
     return Run(f"of the pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_AUTO_THREADS": "1"})
 
 
@@ -26,8 +26,8 @@ def of_each(*kinds: str) -> list[Run]:
 
 class Kind(ServantCase):
     def assert_in_force(self, servant: Servant, kind: str, said: str = "") -> None:
-        """Checks that the pools serve the servant, that the servant ends well, and that its stderr has the words `said`
-        and then its statistics, which name the kind in use."""
+        """Checks that the pools serve the servant, that the servant ends well, and that its stderr has the text `said`
+        and then one dump of statistics, which names `kind` as the kind of pool in use."""
         for _ in range(100):
             self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(servant.ask("take 1000000"), "pools")
@@ -48,20 +48,20 @@ class InForce(Kind):
                 self.assert_in_force(servant, kind)
 
     def test_frozen_and_without_a_cache(self) -> None:
-        """Settings that limit quotas cause no message with the kinds that have no quotas."""
+        """Some kinds of pool have no quotas. With these, settings that limit quotas cause no message."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, TRAINING="off", CACHE="0", STATS_AT_EXIT="1")
                 self.assert_in_force(servant, kind)
 
     def test_auto_without_sequences_is_thread(self) -> None:
-        """The kind `auto` changes to `cpu` if it can. If `cpu` is not available, `auto` stays with `thread` and prints
-        no warning."""
+        """The kind `auto` begins as `thread`, and can change to `cpu` later. If `cpu` is not available, `auto` stays
+        `thread` and prints no warning."""
         servant = self.start(others=WITHOUT_SEQUENCES, POOL="auto", STATS_AT_EXIT="1")
         self.assert_in_force(servant, "thread")
 
     def test_retain_nothing(self) -> None:
-        """If the limit is 0, the library purges every free slot at once, in each kind of pool."""
+        """With SOCKMALLOC_RETAIN=0 the library purges every free slot at once, in each kind of pool."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, RETAIN="0")
@@ -74,10 +74,11 @@ class InForce(Kind):
 
 
 class Refused(Kind):
-    """One line on stderr says what is wrong with the setting and which kind is used instead. The library then uses that
-    kind."""
+    """If SOCKMALLOC_POOL has a bad value, names a kind that is not available, or contradicts another setting, one line
+    on stderr says so and says what the library does instead. The library must then do that."""
 
-    # The name of the test, other variables, settings, the message, and the kind that is used instead.
+    # Each row: the name of the test, other environment variables, settings, the message, and the kind of pool that the
+    # library then uses.
     FAULTS: tuple[tuple[str, Mapping[str, str], Mapping[str, str], str, str], ...] = (
         ("unknown", {}, {"POOL": "mutex"}, f"SOCKMALLOC_POOL=mutex: not {POOLS}; using thread", "thread"),
         *(
@@ -115,12 +116,12 @@ class Refused(Kind):
                 self.assertEqual(servant.stderr(), f"{begin}{message}\n{begin}{last}\n")
 
 
-# These cases run with the kind `thread` in test_processes, and here with the other kinds. With `cpu`, cases that check
-# caches after a thread's end are left out: there the caches belong to the processors, and a thread's end changes
-# nothing.
+# test_processes runs these cases with the kind `thread`; here they run with the other kinds. Cases that check the
+# caches after a thread's end are not run with `cpu`: its caches belong to the processors, and a thread's end does not
+# change them.
 OTHERS = of_each("lockfree", "standard", "cpu", "auto")
 
-# With decay disabled no slot is purged because of its age.
+# With decay disabled, the library purges no slot because of its age.
 KEPT = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}) for kind in KINDS]
 
 load_tests = cases.loader(

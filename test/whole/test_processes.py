@@ -1,4 +1,5 @@
-"""Tests threads that end, threads that only allocate, processes that fork, and how many mappings all of them cause."""
+"""Tests threads that end, threads that only allocate and processes that fork, and how many mappings the process has
+then."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
@@ -10,7 +11,8 @@ CASES_OF_THREADS = (
     "frees_after_our_destructor",
 )
 
-# The settings of the cases of threads. There are several, because these cases hold for any choice of trained buckets.
+# The settings with which the cases of threads run: with some, none or all of the buckets trained, because the cases
+# must hold for each choice.
 POOLS = [
     Run(),
     Run("while all buckets are the large pool's", {"SOCKMALLOC_LARGE": "4k"}),
@@ -19,8 +21,8 @@ POOLS = [
 
 FORK_TRIM = {"SOCKMALLOC_FORK_TRIM": "1"}
 
-# With decay disabled, the library purges no slot because of its age. In these kinds any thread can allocate any free
-# slot.
+# With decay disabled, the library purges no slot because of its age. In these three kinds of pool, any thread can
+# allocate any free slot.
 SNAPSHOTS = [
     Run(
         f"pool {kind}, FORK_TRIM={trim}",
@@ -31,10 +33,12 @@ SNAPSHOTS = [
     for trim in ("0", "1")
 ]
 
-# With decay disabled, no slot is purged while it waits for its next use, which may take long on a busy machine.
+# With decay disabled, the library does not purge a slot that waits for its next use. On a busy machine that may take
+# longer than the decay time.
 WARM = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
-# These kinds are all tested, because the child of a fork finds the free slots of each of them in another way.
+# The child of a fork finds the free slots in a different way with each of these kinds of pool, so all of them are
+# tested.
 KINDS = [Run(f"by {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "cpu", "lockfree", "standard")]
 
 load_tests = cases.loader(

@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc record` writes whole samples only, and at the end the reason for its end, and that
-`sockmalloc` refuses a damaged file or shows it without a crash."""
+"""Tests that `sockmalloc record` writes only whole samples and, at the end, the reason why it ends, and that
+`sockmalloc` shows or refuses a damaged file and does not crash."""
 # SPDX-License-Identifier: BSD-2-Clause
 import csv
 import io
@@ -34,7 +34,7 @@ class RecordCase(ServantCase):
         return statistics.tables("".join(line for line in lines if not line.startswith("at ")), SAMPLES)
 
     def begin(self, servant: Servant) -> "subprocess.Popen[str]":
-        """Starts a recording without a fixed end, and waits until it has written its first samples."""
+        """Starts a recording that does not end by itself, and waits until it has written its first samples."""
         recorder = subprocess.Popen(
             [command.path(), "record", str(servant.pid), "-o", str(self.file), "-i", "0.01"],
             stdout=subprocess.PIPE,
@@ -146,7 +146,8 @@ class Refusals(RecordCase):
             contents.append(self.file.read_bytes())
             self.file.unlink()
         sample = len(contents[1]) - len(contents[0])
-        begin = len(contents[2]) - 3 * sample  # the last sample of the second recording only marks its end
+        # contents[2] has three samples and an end mark, which is as long as a sample; its second sample is left out
+        begin = len(contents[2]) - 3 * sample
         self.file.write_bytes(contents[2][:begin] + contents[2][begin + sample :])
         result = self.show()
         self.assertEqual(result.returncode, command.DAMAGED)
@@ -181,8 +182,8 @@ class Refusals(RecordCase):
             self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
 
     def test_numbers_that_cannot_be(self) -> None:
-        """Overwrites 128 bytes of the file with 0xff, at each place in turn. The command must refuse the file or show
-        it, and must not crash."""
+        """Overwrites each piece of 128 bytes of a recording with 0xff, one after the other. The command must show or
+        refuse each such file, and must not crash."""
         self.record(self.start(), "-n", 1)
         content = self.file.read_bytes()
         senseless = 0
@@ -204,7 +205,7 @@ class Refusals(RecordCase):
         self.assertFalse(self.file.exists())
 
     def test_a_disk_that_fills(self) -> None:
-        """If the disk gets full, the file ends with its last whole sample."""
+        """If the disk gets full, the recording ends with its last whole sample."""
 
         def confine() -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -10,8 +10,8 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-# Matches, in the output of strace, the first system call of our library: the mmap by which it searches for free
-# addresses for the pools. Earlier calls are those of the dynamic linker and of mimalloc.
+# Matches a line of strace: the first system call of our library, an mmap by which it searches for free addresses for
+# the pools. All calls before it are those of the dynamic linker and of mimalloc.
 LOOK = re.compile(
     r"mmap\(0x[0-9a-f]+, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE\|MAP_FIXED_NOREPLACE, -1, 0\)"
 )
@@ -25,7 +25,7 @@ MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
 
 
 class Refusals(unittest.TestCase):
-    """The tests in which strace makes system calls fail: a single one, or one and all that follow."""
+    """strace makes a system call of the library fail: a single call, or one and all that follow."""
 
     maxDiff = None
 
@@ -46,20 +46,21 @@ class Refusals(unittest.TestCase):
         return outcome, self.log.read_text().splitlines()
 
     def calls_of(self, name: str) -> tuple[int, int]:
-        """Returns how many calls of this name are made before any library's constructor runs, all of them by the
-        dynamic linker, and how many there are in all."""
+        """Counts the calls of the system call `name`. Returns how many the dynamic linker makes before any library's
+        constructor runs, and how many there are in all."""
         outcome, lines = self.traced("every_bucket")
         self.assertEqual((outcome.status, outcome.stderr), (0, ""))
         born = next((i for i, line in enumerate(lines) if LOOK.search(line)), None)
         self.assertIsNotNone(born, "no look for a place among the calls")
-        # The last such call of the dynamic linker is the mprotect that makes relocated memory read-only.
+        # The last such calls of the dynamic linker are those of mprotect that make relocated memory read-only.
         loaded = max(i for i in range(born) if lines[i].startswith("mprotect("))
         numbers = [i for i, line in enumerate(lines) if line.startswith(f"{name}(")]
         return sum(i <= loaded for i in numbers), len(numbers)
 
     def assert_survives(self, name: str, when: str) -> Outcome:
-        """Runs the case while these calls fail, and checks its outcome. The program itself checks that each NULL comes
-        with ENOMEM, that the blocks keep their content, and that the counters add up."""
+        """Runs the case every_bucket of `buckets`, while strace makes the calls `when` of the system call `name` fail,
+        and checks that the case succeeds. The case itself checks that each NULL comes with ENOMEM, that the blocks keep
+        their content, and that the counters add up. Returns the outcome."""
         with self.subTest(f"{name} {when}"):
             outcome, lines = self.traced("every_bucket", "-e", f"inject={name}:error=ENOMEM:when={when}")
             self.assertTrue(any("(INJECTED)" in line for line in lines), "no call was refused")
@@ -76,8 +77,8 @@ class Refusals(unittest.TestCase):
             self.assertEqual(self.assert_survives("mremap", f"{number}").stderr, "")
 
     def test_no_mremap_at_all(self) -> None:
-        """If mremap fails, the library's tables grow by a new mapping behind the last one, as they do under
-        valgrind."""
+        """If every mremap fails, as it does under valgrind, the library's tables grow by new mappings, each after the
+        last one, and the pools serve all requests."""
         before, _ = self.calls_of("mremap")
         outcome = self.assert_survives("mremap", f"{before + 1}+")
         served = [line.split()[1] for line in outcome.stdout.splitlines()]
@@ -91,8 +92,8 @@ class Refusals(unittest.TestCase):
             self.assert_survives("mmap", f"{number}+")
 
     def test_no_place(self) -> None:
-        """If the library finds no addresses for the pools, it says so in one message, and mimalloc serves all requests.
-        If mimalloc gets no memory either, every request fails."""
+        """If the library finds no addresses for the pools, it prints one message, and mimalloc serves all requests, or
+        none if mimalloc gets no memory either."""
         self.calls_of("mmap")
         first = next(i for i, line in enumerate(self.mmaps()) if LOOK.search(line)) + 1
         outcome = self.assert_survives("mmap", f"{first}+")
@@ -100,12 +101,12 @@ class Refusals(unittest.TestCase):
         self.assertEqual({line.split()[1] for line in outcome.stdout.splitlines()}, {"0"})
 
     def mmaps(self) -> list[str]:
-        """Returns the mmap calls in strace's log of the last run."""
+        """Returns the lines of strace's log of the last run that show mmap calls."""
         return [line for line in self.log.read_text().splitlines() if line.startswith("mmap(")]
 
     def test_each_madvise(self) -> None:
-        """From one call of madvise on, all fail. The pages of free slots then stay resident, which costs memory and
-        does no other harm."""
+        """All calls of madvise fail, from one of them on. The pages of free slots then stay resident, which costs
+        memory and does no other harm."""
         _, last = self.calls_of("madvise")
         self.assertGreater(last, 1)
         for number in range(1, last + 1):
@@ -118,8 +119,8 @@ class Refusals(unittest.TestCase):
 
 
 def some_of(first: int, last: int) -> Iterator[int]:
-    """Returns which calls shall fail in turn: each of the first ones, which map the tables, some of the others, and the
-    last one."""
+    """Returns the numbers of the calls that shall fail in turn: each of the first eight, which map the tables, some of
+    the others, and the last one."""
     for number in range(first, last + 1):
         if number < first + 8 or number % 5 == 0 or number == last:
             yield number

@@ -1,5 +1,6 @@
-"""Tests `sockmalloc report`: the page has the figures of the recording, shows names with any bytes safely, and works in
-a browser without a network. The command refuses bad input with one line, and never leaves an incomplete page."""
+"""Tests `sockmalloc report`: its page has the figures of the recording, shows names safely, whatever bytes they have,
+and works in a browser without a network. The command refuses bad input with one line, and never leaves an incomplete
+page."""
 
 # SPDX-License-Identifier: BSD-2-Clause
 import copy
@@ -37,7 +38,8 @@ class ReportCase(ServantCase):
         self.output = self.directory / "page.html"
 
     def record(self) -> list[dict[str, Any]]:
-        """Records a servant that allocates and frees. Returns the samples as `record --show --json` prints them."""
+        """Records a servant while it allocates and frees. Returns the samples that `record --show --json` prints of the
+        recording."""
         servant = self.start(SAMPLE_SMALL="1")
         for size in (*[9000] * 20, 60000):
             servant.ask(f"churn {size}")
@@ -59,7 +61,7 @@ class ReportCase(ServantCase):
         return page.check(self, done.stdout)
 
     def assert_refused_whole(self, files: list[Path | str], code: int, words: str) -> None:
-        """Checks that `report` refuses the files, and that it leaves an existing output file unchanged."""
+        """Checks that `sockmalloc report` refuses the files, and then leaves an existing output file unchanged."""
         self.assert_refused(self.report(*files), code, words)
         self.output.write_text("former")
         self.assert_refused(self.report(*files, f"--output={self.output}"), code, words)
@@ -139,8 +141,8 @@ class Figures(ReportCase):
         self.assertEqual(both.of("all servers").column("samples"), [SAMPLES, SAMPLES])
 
     def test_of_statistics_that_a_process_wrote(self) -> None:
-        """JSON statistics have neither times nor the memory of the process. The page shows the statistics of two
-        processes as two servers."""
+        """JSON statistics that a process has written have neither times nor the memory of the whole process. If a file
+        has those of two processes, the page shows these as two servers."""
         samples = self.record()
         one = samples[-1]["statistics"]
         other = {**one, "process": one["process"] + 1}
@@ -290,7 +292,7 @@ class InABrowser(ReportCase):
                 self.assertEqual(len(sizes), 2 * len(CHARTS))
                 self.assertTrue(all(0.7 * width * 0.8 < size <= width for size in sizes), sizes)
                 self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
-                # a chart that was drawn has more colours than just its background
+                # a chart that the script has drawn has more colours than that of its background
                 self.assertGreater(min(self.browser.value(COLOURS)), 3)
                 grounds.add(self.browser.value("getComputedStyle(document.body).backgroundColor"))
         self.assertEqual(len(grounds), 2)
@@ -324,11 +326,11 @@ class InABrowser(ReportCase):
         self.assertEqual(self.browser.complaints, [])
 
 
-# JavaScript that returns the number of colours in each chart.
+# A JavaScript expression for the number of colours in each chart.
 COLOURS = """[...document.querySelectorAll('figure[data-kind] canvas')].map((canvas) => new Set(new Uint32Array(
     canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size)"""
-# JavaScript that returns the exact figures of a column. The first %s is the caption of the table, the second the name
-# of the column.
+# A JavaScript expression for the exact figures of a column. The first %s is the caption of the table, and the second is
+# the name of the column.
 COLUMN = """(() => {
     const table = [...document.querySelectorAll('table')].find((one) => one.caption.textContent === %s);
     const column = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent === %s);

@@ -4,7 +4,7 @@ under load."""
 from support import cases
 from support.cases import Run
 
-# With decay disabled, the library purges no slot between the reading of one figure and that of the next.
+# With decay disabled, the library purges no slot after one figure was read and before the next one is read.
 AT_REST = [Run("", {"SOCKMALLOC_DECAY_MS": "-1"})]
 KINDS = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "lockfree", "standard", "cpu")]
 

@@ -17,8 +17,8 @@ from support.servant import ServantCase
 NOBODY = 65534
 ELF_CLASS_AT, ELF_32 = 4, 1
 PROGRAM_HEADERS_AT, HEADER_SIZE, PT_NULL, PT_INTERP = 64, 56, 0, 3
-# The content of the extended attribute security.capability, which makes a program privileged: VFS_CAP_REVISION_2 with
-# the effective bit, and CAP_NET_BIND_SERVICE permitted.
+# The content of the extended attribute security.capability that makes a program privileged: VFS_CAP_REVISION_2 with the
+# effective bit, and CAP_NET_BIND_SERVICE permitted.
 CAPABILITIES = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
 
 
@@ -38,7 +38,7 @@ class CommandCase(ServantCase):
         return command.run(word, "--library", settings.library(), *rest, **options)
 
     def program(self, name: str = "program", change: Callable[[bytearray], None] = lambda _: None) -> Path:
-        """Makes a copy of an installed program, whose bytes the function `change` changes, and returns its path."""
+        """Makes a copy of the program env. `change` may change its bytes. Returns the path of the copy."""
         image = bytearray(Path(settings.tool("env")).resolve().read_bytes())
         change(image)
         path = self.directory / name
@@ -54,11 +54,12 @@ class CommandCase(ServantCase):
 
 
 class Library(CommandCase):
-    """`sockmalloc run` preloads the library that the user names by -L, or else the one that lies beside the command."""
+    """`sockmalloc run` preloads the library that the user names by -L, or else the one from the same build or
+    installation as the command."""
 
     def preloaded(self, *arguments: str, copy: Path | None = None) -> str:
-        """Returns the value of LD_PRELOAD in a program that `sockmalloc run` starts. The command's working directory is
-        the test's own folder."""
+        """Runs `sockmalloc run` in the test's own directory, and returns the line with LD_PRELOAD from the environment
+        of the program that it starts."""
         place = self.directory
         done = command.run("run", *arguments, "env", command=copy, prepare=lambda: os.chdir(place))
         self.assertEqual(done.stderr, "")
@@ -120,7 +121,7 @@ class Run(CommandCase):
 
 
 class Mistyped(CommandCase):
-    """For a mistyped word, the command prints the word that was probably meant."""
+    """If a word on the command line is mistyped, the command prints the word that the user probably meant."""
 
     def test_words(self) -> None:
         for arguments, words in (
@@ -137,8 +138,8 @@ class Mistyped(CommandCase):
         self.assertNotIn("mean", command.run("stat", "--quux").stderr)
 
     def test_words_of_the_program(self) -> None:
-        """A word is no option if it is the value of an option of one letter, or if it comes behind -- or behind the
-        program's name."""
+        """The command does not take a word for an option if it is the value of an option of one letter, or if it stands
+        after -- or after the name of the program to run."""
         for arguments in (("echo", "--pol"), ("--", "echo", "--pol"), ("--min", "8k", "echo", "--pol")):
             with self.subTest(arguments):
                 self.assertEqual(self.sock("run", *arguments).stdout, "--pol\n")
@@ -158,7 +159,7 @@ class Help(CommandCase):
 
 
 class Confined(unittest.TestCase):
-    """A file in the place of /proc/PID/attr/current says that a profile of AppArmor confines a process."""
+    """/proc/PID/attr/current says if AppArmor confines a process. These tests put a file of their own in its place."""
 
     def run_confined(self, label: str, process: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
         if os.geteuid() != 0:
@@ -191,8 +192,8 @@ class Confined(unittest.TestCase):
 
 
 class Refusals(CommandCase):
-    """Except for those that cannot be executed at all, these programs would start and run without the library, and
-    their user would not notice that it is missing. So the command refuses them."""
+    """These programs either cannot be executed, or they would start and run without the library, and their user would
+    not notice that. So `sockmalloc run` must refuse them."""
 
     def test_no_program_or_no_library(self) -> None:
         text = self.directory / "text"
@@ -224,8 +225,8 @@ class Refusals(CommandCase):
         self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a static program")
 
     def test_a_program_of_musl(self) -> None:
-        """This changes a program so that its dynamic linker is musl's, which would print a page of errors about missing
-        symbols if it loaded the library."""
+        """A program is changed so that its dynamic linker is musl's. If musl's linker loaded the library, it would
+        print a page of errors about missing symbols."""
 
         def interpret_by_musl(image: bytearray) -> None:
             for at in range(PROGRAM_HEADERS_AT, PROGRAM_HEADERS_AT + 20 * HEADER_SIZE, HEADER_SIZE):
@@ -264,8 +265,8 @@ class Refusals(CommandCase):
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
                 self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
-                # The file is setuid. For its owner, and for a user whose real id is root, it has no special rights, so
-                # the command may start it.
+                # A setuid program gives no additional rights to its owner, nor to a user whose real id is root. So the
+                # command may start it for them.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
                 self.assertIn(f"LD_PRELOAD={library}", mine.stdout)
@@ -317,8 +318,8 @@ class Check(CommandCase):
         self.assert_verdict(command.run("check", servant.pid), command.NO, " is not in effect\n", off)
 
     def test_another_library_that_comes_first(self) -> None:
-        """The library that is preloaded first is a copy of ours without the mark by which the command recognizes it.
-        The command must name this copy, because its malloc is the one that is called."""
+        """The library that is preloaded first is a copy of ours, changed so that the command cannot recognize it. The
+        command must name this copy, because the process calls its malloc."""
         other = self.directory / "libfirst.so"
         image = settings.library().read_bytes().replace(b"sockmalloc view\0", b"sockmalloc blind")
         other.write_bytes(image)
@@ -339,8 +340,8 @@ class Check(CommandCase):
             self.addCleanup(process.kill)
             while os.readlink(f"/proc/{process.pid}/exe") != os.path.realpath(settings.tool("sleep")):
                 pass
-            # The dynamic linker maps libc some time after exec; before that the command could find no malloc in the
-            # process.
+            # The dynamic linker maps libc some time after exec. Until then the process has no malloc that the command
+            # could find.
             while "libc.so.6" not in Path(f"/proc/{process.pid}/maps").read_text():
                 pass
             self.assert_verdict(command.run("check", process.pid), command.NO, "not in effect", "libc.so.6", words)
@@ -363,8 +364,8 @@ class Check(CommandCase):
         self.assertNotIn("  program ", self.sock("check", "sh", "-c", "exit 0").stdout)
 
     def test_a_command_that_is_killed(self) -> None:
-        """After a kill the kernel may or may not stop the program once more, just before its end. In both cases the
-        command reports that the program was killed."""
+        """After a process is killed, the kernel may or may not stop it once more, just before its end. In both cases
+        the command must report that the program was killed."""
         result = self.sock("check", "sh", "-c", "kill -KILL $$; echo survived")
         self.assertNotIn("survived", result.stdout)
         self.assertIn("was ended by signal 9 (Killed)", result.stdout + result.stderr)
@@ -377,8 +378,8 @@ class Check(CommandCase):
         self.assertNotIn("%", result.stdout)
 
     def test_a_command_that_calls_another_allocator(self) -> None:
-        """bind9 calls mallocx of jemalloc, with which it is linked. Our library has no function of that name, so these
-        calls do not reach it."""
+        """Some programs are linked with jemalloc and call its mallocx, as bind9 does. Our library has no function of
+        that name, so these calls do not reach our library, and the command must say so."""
         plugin, program = settings.plugin(), settings.program("foreign")
         result = self.sock("check", program, variables={"LD_PRELOAD": str(plugin)})
         words = (
@@ -389,8 +390,8 @@ class Check(CommandCase):
         self.assertNotIn("mallocx", self.sock("check", program).stdout)
 
     def test_a_command_that_goes_on_without(self) -> None:
-        """The shell runs with the library, and then executes a program without it. The command reports on the program,
-        and not on the shell."""
+        """A shell runs with the library, and then executes a program without it. The command must report on the
+        program, and not on the shell."""
         result = self.sock("check", "sh", "-c", "unset LD_PRELOAD; exec sleep 0")
         self.assert_verdict(result, command.NO, "(sleep): sockmalloc is not in effect")
 

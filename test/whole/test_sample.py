@@ -1,5 +1,5 @@
-"""Tests that `--sample` turns on the sampling of small requests in a running program for a limited time, and prints
-which share of all requests the pools serve."""
+"""Tests that the option `--sample` turns on the sampling of small requests in a running process for a limited time, and
+that the command then prints which share of all requests the pools serve."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -16,7 +16,7 @@ SHARE = r"serves (\d+) % of this server's bytes, (\d+) % of its calls \(in \d+ s
 
 class SampleCase(ServantCase):
     def small(self, servant: Servant) -> int:
-        """Returns the number of requests below 2048 bytes that the servant has counted so far."""
+        """Returns how many requests of less than 2048 bytes the servant's statistics have counted."""
         sizes = json.loads(command.run("stat", servant.pid, "--json").stdout)["sizes"]
         return sum(step["count"] for step in sizes["steps"] if step["to"] < 2048)
 
@@ -27,7 +27,8 @@ class SampleCase(ServantCase):
         return self.small(servant) > before
 
     def begin(self, name: str, servant: Servant, seconds: str) -> "subprocess.Popen[str]":
-        """Starts the subcommand `name` with --sample, and returns when the servant samples its small requests."""
+        """Starts the subcommand `name` with --sample for the servant, and returns when the servant samples its small
+        requests."""
         line = [command.path(), name, f"--sample={seconds}", str(servant.pid)]
         watcher = subprocess.Popen(
             line, env=command.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -43,8 +44,8 @@ class SampleCase(ServantCase):
 
 class Samples(SampleCase):
     def test_the_share_in_all_traffic(self) -> None:
-        """Each request of 20000 bytes comes with ten of 1000, so the pools serve 2/3 of the bytes and 1/11 of the
-        calls."""
+        """For each block of 20000 bytes the servant allocates ten of 1000 bytes, which the pools do not serve. So the
+        pools serve 2/3 of the bytes and 1/11 of the calls."""
         for name in ("stat", "check"):
             with self.subTest(name):
                 servant = self.start()

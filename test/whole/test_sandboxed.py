@@ -1,12 +1,11 @@
-"""Tests programs behind a seccomp filter, which the program has set itself or which was in force before its start. The
-library must make no system call for which the kernel kills the program."""
+"""Tests programs behind a seccomp filter, which they have set themselves or which was in force before their start. The
+library must make no system call for which the kernel would kill the program."""
 # SPDX-License-Identifier: BSD-2-Clause
 
 from support import cases, settings
 from support.cases import Run
 
-# Settings for every kind of pool, with all features that make system calls at times of their own, such as the
-# background thread.
+# With these settings all features are on that make system calls at times of their own, such as the background thread.
 ALL_AT_ONCE = {
     "SOCKMALLOC_DECAY_MS": "10",
     "SOCKMALLOC_BACKGROUND": "1",
@@ -24,8 +23,8 @@ OTHERS = [
     Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
 ]
 SANDBOXED = KINDS + OTHERS
-# In these runs SOCKMALLOC_PRESSURE is off: with it, the background thread could open a file just while another thread
-# installs the filter for all threads (see doc/promises).
+# In these runs SOCKMALLOC_PRESSURE is off. With it, the background thread could be opening a file at the moment at
+# which another thread installs the filter for all threads, and the process would be killed (see doc/promises).
 NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for run in SANDBOXED]
 AT_EXIT = [Run("at exit", {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"})]
 WORKS = (
@@ -40,8 +39,8 @@ KINDS_ALONE = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thre
 
 
 class Inherited(cases.unittest.TestCase):
-    """The filter is in force before the program starts: the test program `behind` installs it and executes env, and env
-    executes the program."""
+    """A filter is in force before the program starts: the test program `behind` installs the filter and executes env,
+    which sets the variables and executes the program."""
 
     maxDiff = None
 

@@ -1,4 +1,5 @@
-"""Tests that the library ignores all its variables in setuid programs and in programs with file capabilities."""
+"""Tests that the library ignores all its environment variables in setuid programs and in programs with file
+capabilities."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -13,7 +14,7 @@ from support import settings
 NOBODY = 65534
 SOURCE = Path(__file__).resolve().parent / "secure.c"
 
-# Each variable with a value whose effect would be visible: in the configuration, in a file, or on stderr.
+# Each row: a setting, and a value of it whose effect would be visible: in the configuration, in a file, or on stderr.
 HOSTILE = {
     "MIN": "64k",
     "MAX": "1m",
@@ -35,8 +36,8 @@ HOSTILE = {
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can make a program setuid to another than who starts it")
 class Secure(unittest.TestCase):
-    """The test program is linked with the library, because for a privileged program the dynamic linker ignores
-    LD_PRELOAD unless root has allowed it."""
+    """The test program is linked with the library. LD_PRELOAD would not do, because the dynamic linker ignores it in a
+    privileged program unless root has allowed it."""
 
     maxDiff = None
 
@@ -45,7 +46,8 @@ class Secure(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.directory = Path(holder.name)
         self.directory.chmod(0o755)
-        library = self.directory / "libsockmalloc.so.1"  # the name that the program is linked with
+        # the linker stores this name in the program, as the name of the library to load
+        library = self.directory / "libsockmalloc.so.1"
         shutil.copy(settings.library(), library)
         self.program = self.directory / "secure"
         include = SOURCE.parents[2] / "include"
@@ -82,7 +84,8 @@ class Secure(unittest.TestCase):
         self.assert_inert()
 
     def report(self, variables: dict[str, str]) -> str:
-        """Returns what the program writes to stderr when it gets the signal."""
+        """Starts the program with these variables, sends it the signal that requests statistics, and returns what it
+        has written to stderr."""
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         with subprocess.Popen([self.program, "wait"], env=variables, user=NOBODY, group=NOBODY, **pipes) as run:
             assert run.stdout is not None
@@ -91,8 +94,8 @@ class Secure(unittest.TestCase):
             return run.communicate(timeout=60)[1].decode()
 
     def test_no_file_where_the_environment_wants_it(self) -> None:
-        """Statistics go to RUNTIME_DIRECTORY in an ordinary program, which is the control, and to stderr in a setuid
-        one."""
+        """A setuid program must write statistics to stderr and not to RUNTIME_DIRECTORY. An ordinary program, which is
+        run for comparison, writes them to RUNTIME_DIRECTORY."""
         variables = {"RUNTIME_DIRECTORY": str(self.private)}
         self.assertEqual(self.report(variables), "")
         (file,) = self.private.iterdir()
@@ -106,11 +109,12 @@ class Secure(unittest.TestCase):
         self.assert_inert()
 
     def test_control_is_obeyed(self) -> None:
-        """This is a control: in a program without privileges the variables do have their effects. SOCKMALLOC_STRICT
-        comes last."""
+        """Shows that the other tests can fail: in a program without privileges the variables have their effects. With
+        all of them, SOCKMALLOC_STRICT makes the library refuse the program."""
         variables = self.variables()
         self.assertEqual(self.run_it(variables)[0], "")
-        # with SOCKMALLOC_STRICT in force, the library refuses the first two
+        # without the settings that SOCKMALLOC_STRICT refuses, and without SOCKMALLOC_DISABLE, the others have their
+        # effects
         for name in ("NO_SUCH_SETTING", "IN_USE", "DISABLE"):
             del variables[f"SOCKMALLOC_{name}"]
         stdout, stderr = self.run_it(variables)

@@ -1,5 +1,5 @@
-"""Tests that the command reads whole servers: a master and its workers, all processes of a name, and all processes of a
-systemd unit."""
+"""Tests that the command adds up the processes of a whole server: a master and its workers, all processes of a name, or
+all processes of a systemd unit."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from support import command, forgery, settings
 from support.servant import Servant, ServantCase
 
-# These fields of a bucket are not added up over the processes.
+# The fields of a bucket that are not sums over all processes of a server.
 SHARES = ("bucket", "capacity", "filled")
 CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup"))
 DEADLINE_SECONDS = 60
@@ -23,8 +23,8 @@ DEADLINE_SECONDS = 60
 
 class ServerCase(ServantCase):
     def master(self) -> tuple[Servant, int]:
-        """Starts a servant that has a live block, and then a worker of it, a fork child, which inherits that block.
-        Returns both."""
+        """Starts a servant that has a live block, and then forks a worker, which inherits that block. Returns the
+        servant and the worker's process id."""
         master = self.start(DECAY_MS="-1")
         master.ask("take 5000")
         return master, int(master.ask("worker"))
@@ -35,7 +35,8 @@ class ServerCase(ServantCase):
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def start_copy(self, name: str, library: Path | None = None) -> subprocess.Popen:
-        """Starts a program under the name `name`, which sleeps, and returns when it has loaded the library."""
+        """Starts a copy of sleep under the name `name`, and returns when the command has found the library in the
+        process."""
         copy = self.directory / name
         if not copy.exists():
             shutil.copy(settings.tool("sleep"), copy)
@@ -49,7 +50,7 @@ class ServerCase(ServantCase):
         return process
 
     def name(self) -> str:
-        """Returns a name for a program that no other process on the machine has."""
+        """Returns a program name that no other process on the machine has."""
         return f"own{os.getpid()}"
 
     def other_version(self) -> Path:
@@ -86,7 +87,8 @@ class Sums(ServerCase):
         second.ask("take 90000")
         (server,) = self.stat(first.pid, second.pid)
         live = [(bucket["bucket"], bucket["live"]) for bucket in server["buckets"]]
-        # the bucket 64k appears twice: it has no headroom in the process in which it is the last bucket
+        # The bucket 64k appears twice, with and without headroom: in the first process it is the last bucket, and the
+        # last bucket has none.
         expected = [("4k", 0), ("8k", 0), ("16k", 2), ("32k", 0), ("64k", 0), ("64k", 0), ("100k", 1)]
         self.assertEqual(live, expected)
         self.assertEqual((server["minimum"], server["maximum"]), (4 << 10, 100 << 10))
@@ -136,7 +138,7 @@ class Sums(ServerCase):
 
 
 class Summaries(ServerCase):
-    """Tests the summary that `sockmalloc stat` prints by default, for a person at a terminal of 80 columns."""
+    """Tests the summary that `sockmalloc stat` prints by default: it fits a terminal of 80 columns."""
 
     def summary(self, *arguments: str | int) -> list[list[str]]:
         result = command.run("stat", *arguments)
@@ -205,7 +207,8 @@ class Summaries(ServerCase):
         self.assertAlmostEqual(memory["rss"], rss, delta=0.06)
         self.assertAlmostEqual(sum(memory.values()) - memory["rss"], memory["rss"], delta=0.3)
         self.assertGreater(memory["resident_free"], 0.7)
-        # 20,000 blocks of 1000 bytes count as small memory, and not as the rest of the process's memory
+        # 20,000 blocks of 1000 bytes are in the figure for small blocks, and not in that for the rest of the process's
+        # memory.
         self.assertAlmostEqual(memory["small"] - before["small"], 20, delta=3)
         self.assertLess(memory["rest"] - before["rest"], 1)
 
@@ -262,8 +265,8 @@ class Names(ServerCase):
 
     @contextlib.contextmanager
     def unit(self, name: str, *processes: int) -> Iterator[None]:
-        """Moves the processes into a control group of the name `unit`, which lies below one that is named like a slice
-        of systemd."""
+        """Moves the processes into a control group with this name. It lies below a group whose name is that of a
+        systemd slice, so the command takes it for a systemd unit."""
         for root in CGROUPS:
             group = root / "whole-test.slice" / name
             with contextlib.suppress(OSError):
@@ -355,8 +358,8 @@ class Checks(ServerCase):
         self.assertIn(f"is not in effect\n  process  {without.pid}\n", result.stdout)
 
     def test_a_running_program_is_not_started(self) -> None:
-        """A name stands for the running processes of that name. If there are none, or if -- stands before it, it is a
-        program to start."""
+        """`sockmalloc check NAME` reads the running processes of that name. If there are none, or if -- stands before
+        the name, it starts the program NAME."""
         process = self.start_copy(self.name())
         self.assertIn(f"process {process.pid} (", command.run("check", self.name()).stdout)
         started = command.run("check", "--", self.name())

@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc set` changes settings of running programs that allow changes, refuses to do so in others, and
-does not disturb the programs."""
+"""Tests that `sockmalloc set` changes settings of running programs that permit changes, refuses to do so in other
+programs, and does not disturb the programs."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -28,8 +28,8 @@ class SetCase(ServantCase):
 
 class Changes(SetCase):
     def test_what_each_setting_changes(self) -> None:
-        """At first a servant keeps its free memory, because no setting limits it. After a setting is changed, the
-        servant returns this memory."""
+        """At first the servant keeps its free memory, because no setting limits this memory. After each of these
+        settings was changed, the servant must give the memory back."""
         for word, figure in (("DECAY_MS=0", "resident_free"), ("RETAIN=0", "resident_free"), ("CACHE=0", "charged"),
                              ("LARGE_RETAIN=0", "resident_free")):  # fmt: skip
             size = 400_000 if word.startswith("LARGE") else 40_000
@@ -128,8 +128,9 @@ class Refusals(SetCase):
         self.assert_refused(result, command.FORBIDDEN, "CAP_SYS_PTRACE")
 
     def test_the_library_checks_again(self) -> None:
-        """A process that may send the signal can send any value. The library changes a setting only if the setting may
-        change at run time and takes the value. A value without the mark is passed to the program's own handler."""
+        """Any process that may send the signal can send any value with it. The library must change a setting only if
+        the value has the mark, names a setting that may change at run time, and is permitted for this setting. Signals
+        whose value does not have the mark go to the program's own handler."""
         mark = 0x50C5 << 48
         names = list(self.figures(self.start())["configuration"])
         decay, retain, least = (names.index(f"SOCKMALLOC_{name}") for name in ("DECAY_MS", "RETAIN", "MIN"))
@@ -152,6 +153,6 @@ class Refusals(SetCase):
                 self.assertEqual(servant.ask("handled"), "1")
 
     def queue(self, servant: Servant, value: int) -> None:
-        """Has the servant queue the signal to itself. The servant handles the signal before it gives its next
-        answer."""
+        """Makes the servant send the signal with this value to itself. The servant has handled the signal before it
+        gives its next answer."""
         self.assertEqual(servant.ask(f"queue {int(signal.SIGUSR1)} {value}"), "done")

@@ -1,5 +1,5 @@
 """Tests the stats signal in programs that handle signals themselves: which handler runs, which signals arrive, and
-which processes are killed."""
+which processes the signal kills."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -8,12 +8,12 @@ from support import cases, settings, statistics
 from support.cases import Run, outcome_of
 
 
-# SOCKMALLOC_IN_USE adds a list of slots in use at exit. Without SOCKMALLOC_STATS_AT_EXIT the list would stand alone on
-# stderr; with it, the list is a part of the statistics at exit, and the test can count whole statistics.
+# SOCKMALLOC_IN_USE makes the library write a list of slots in use at exit. With SOCKMALLOC_STATS_AT_EXIT the list is a
+# part of the statistics at exit, so that the test can count whole statistics; without it the list would stand alone.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
 
-# This program runs a child by Python's subprocess. Python makes the child by vfork, and the child resets the handler of
-# every signal. That must not change the parent's handlers.
+# This program starts child processes by Python's subprocess. Python makes them by vfork, and each child resets the
+# handler of every signal. This must not change the parent's handlers.
 AFTER_A_SUBPROCESS = """
 import os, signal, subprocess
 seen = []
@@ -33,12 +33,13 @@ class Python(unittest.TestCase):
         statistics.tables(outcome.stderr, 2, at_rest=False)
 
 
-# With these settings no malloc or free leaves the fast path because time has passed or because a quota is trained.
+# With these settings malloc and free never leave the fast path to purge old slots or to train a quota.
 UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
 
 
-# The kind `cpu` is left out, because its restartable sequences begin again whenever the tracer stops the thread. In
-# slow paths a signal is tried only at every n-th instruction, because they have so many.
+# Each row: a kind of pool, the size of the blocks in bytes, and at every how many instructions the signal is sent. The
+# number is above 1 for slow paths, because they have so many instructions. The kind `cpu` is left out, because its
+# restartable sequences begin again whenever the tracer stops the thread.
 FORKED = [
     Run(f"by {kind}, of {size}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}, (size, stride))
     for kind, size, stride in (
@@ -51,7 +52,7 @@ FORKED = [
 
 
 def dumps(**counts: int) -> dict[str, list[Run]]:
-    """Returns one run for each case. `counts` says how many times each case must write statistics to stderr."""
+    """Returns one run of each case. `counts` maps a case to the number of dumps that it must write to stderr."""
     return {case: [Run(dumps=count)] for case, count in counts.items()}
 
 
@@ -108,7 +109,7 @@ load_tests = cases.loader(
             **dumps(
                 signal_meets_a_pending_cancel=2, call_meets_a_pending_cancel=2, malloc_stats_meets_a_pending_cancel=2
             ),
-            # the two cases that come after these run them as child processes
+            # the cases that run these two in a new process, with a full pipe as stderr, are run instead
             "held_up_and_left_by_a_jump": [],
             "held_up_and_cancelled": [],
         },

@@ -1,16 +1,16 @@
-"""Tests that free memory goes back to the kernel while a program waits for events, and that each call that waits
-otherwise behaves as libc's own."""
+"""Tests that free memory goes back to the kernel while a program waits for events, and that the library's version of
+each waiting call otherwise does what libc's does."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# The decay time is short, because the cases wait for it often.
+# Free slots decay soon, because the cases wait often until their memory is due to be purged.
 SOON = {"SOCKMALLOC_DECAY_MS": "20"}
 
-# With this decay time free memory is due to be purged as soon as the coarse clock has advanced, so that a signal can
-# arrive while the library purges.
+# With this decay time free memory is due to be purged as soon as the coarse clock, which the library reads, has
+# advanced. So a signal can arrive while the library purges.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
 

@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc stat` reads from outside the figures that the process itself would print, and that the process
-is not disturbed."""
+"""Tests that `sockmalloc stat` reads a process's figures from outside, that they are those that the process itself
+would print, and that this does not disturb the process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -155,8 +155,9 @@ class Figures(ServantCase):
         self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
 
     def test_cost_the_process_nothing(self) -> None:
-        """Reading a process's statistics costs that process no time, no page fault and no wake-up. The first reading
-        makes a few pages of the library resident that the process had never touched."""
+        """Reading a process's statistics costs that process no time, no page fault and no wake-up. The process is read
+        once before the measurement, because the first reading makes a few pages of the library resident that the
+        process had never touched."""
         servant = self.start()
         servant.ask("churn 5000")
         self.read(servant.pid)
@@ -166,8 +167,8 @@ class Figures(ServantCase):
         self.assertEqual(self.effort(servant.pid), before)
 
     def effort(self, process: int) -> tuple[list[str], list[str]]:
-        """Returns the CPU time, page faults and wake-ups of the process so far, once it sleeps again after its last
-        answer."""
+        """Waits until the process sleeps. Returns the CPU time, the page faults, the wake-ups and the resident memory
+        that it has had so far."""
         while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "S":
             time.sleep(0.001)
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -208,8 +209,8 @@ class BySignal(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_the_program_does_not_notice(self) -> None:
-        """`sockmalloc stat` sends no signal, so the handler of the program does not run. That matters for haproxy, for
-        example, which stops at this signal."""
+        """`sockmalloc stat --signal` must not make the program's own handler of the signal run. haproxy, for example,
+        stops when it gets this signal."""
         servant = self.start()
         servant.ask(f"handle {int(signal.SIGUSR1)}")
         self.assertEqual(command.run("stat", servant.pid, "--signal").returncode, command.DONE)
@@ -226,8 +227,8 @@ class BySignal(ServantCase):
 
 
 class Refusals(ServantCase):
-    """If the command cannot read a process, it prints one clear line on stderr and nothing on stdout, and its exit code
-    names the error."""
+    """If the command cannot read a process, it must print one clear line on stderr and nothing on stdout, and its exit
+    code must name the error."""
 
     def bystander(self) -> int:
         process = subprocess.Popen([settings.tool("sleep"), "1000"], env=command.environment())
@@ -266,7 +267,8 @@ class Refusals(ServantCase):
         return self.start(others={"LD_PRELOAD": str(other)})
 
     def test_another_version(self) -> None:
-        """A library of another version can be read if its layout is the same, as after an upgrade."""
+        """The command can read a process whose library is of another version, as after an upgrade, if the layout of the
+        data is the same."""
         servant = self.start_with_library(forgery.of_version("9.8.7"))
         done = command.run("stat", servant.pid)
         self.assertEqual((done.returncode, done.stderr), (command.DONE, ""))
@@ -308,7 +310,8 @@ class Refusals(ServantCase):
 
     def test_a_process_that_becomes_another_program(self) -> None:
         servant = self.start()
-        servant.ask("become")  # the servant executes /bin/cat, which runs without the library and sends back its input
+        # the servant executes /bin/cat, which runs without the library and does not end, because its stdin stays open
+        servant.ask("become")
         deadline = time.monotonic() + DEADLINE_SECONDS
         while os.readlink(f"/proc/{servant.pid}/exe").endswith("servant") and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -1,5 +1,5 @@
-"""Tests `sockmalloc systemd`: the drop-in file that it prints for a unit, and its remarks on the unit's own
-settings."""
+"""Tests `sockmalloc systemd`: the drop-in file that it prints for a unit, and its remarks about settings of the unit
+that affect the library."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import subprocess
@@ -7,8 +7,8 @@ import subprocess
 from support import command, settings
 from support.servant import ServantCase
 
-# A unit as systemctl prints it, and then, for each of its settings, the words that the remark of `sockmalloc systemd`
-# on this setting contains.
+# UNIT is a systemd unit, as `systemctl cat` prints it. REMARKS has, for each of its settings, the words that the remark
+# of `sockmalloc systemd` about this setting must contain.
 UNIT = """# /lib/systemd/system/web.service
 [Service]
 Type=forking
@@ -37,7 +37,8 @@ REMARKS = {
 
 class Systemd(ServantCase):
     def systemctl(self, script: str) -> dict[str, str]:
-        """Returns variables of an environment in which the command systemctl is the shell script `script`."""
+        """Makes a shell script `systemctl` with these commands. Returns environment variables with which the command
+        runs this script instead of the real systemctl."""
         path = self.directory / "systemctl"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)

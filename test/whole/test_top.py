@@ -1,5 +1,5 @@
-"""Tests `sockmalloc top` on terminals of 80 columns and fewer: what it shows, what its keys do, and what it prints if
-there is no terminal."""
+"""Tests `sockmalloc top` on terminals of 80 columns and fewer: what it shows, what its keys do, and what it prints
+without a terminal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import itertools
 import os
@@ -14,8 +14,8 @@ from support.terminal import DEADLINE_SECONDS, Terminal
 
 SIZES = ((80, 24), (60, 24), (40, 24))
 FAST = ("--interval", "0.05")
-# The number of the terminal's rows: enough for as many processes as top can show, because other processes on the
-# machine may have the library too.
+# A number of terminal rows that is enough for 256 processes, the most that top shows. Other processes on the machine
+# may have the library too.
 TALL = 256 + 20
 DOWN = b"\x1bOB"
 
@@ -34,13 +34,13 @@ class TopCase(ServantCase):
 
 
 def line_of(screen: list[str], label: str) -> list[str]:
-    """Returns the words of the row of the screen that begins with the label."""
+    """Returns the words of the screen row that begins with `label`, or an empty list if there is none."""
     return next((line.split() for line in screen if line.startswith(label)), [])
 
 
 def figure(screen: list[str], label: str, column: str) -> str:
-    """Returns the figure below the heading of this column, in the line that begins with the label; "" if there is
-    none."""
+    """Returns the figure in the row that begins with `label`, below the heading `column`, or "" if there is no such row
+    or heading."""
     headings = screen[1] if len(screen) > 1 else ""
     row = next((line for line in screen if line.startswith(label)), "")
     end = headings.find(f" {column} ") + 1 + len(column)
@@ -68,12 +68,12 @@ class Screens(TopCase):
                 self.assertTrue(screen[1].endswith(bar), screen[1])
                 if columns == 80:
                     self.assertEqual(figure(screen, "4k", "cpu"), "-")
-                    # The bucket 4k is filled to 61% by 5000 bytes in slots of 8192, and 128k to 74% by 100000 in
-                    # 135168.
+                    # Blocks of 5000 bytes fill 61% of their slots of 8192 bytes, and blocks of 100000 bytes fill 74% of
+                    # their slots of 135168.
                     filled = [figure(screen, label, "fill") for label in ("4k", "128k", "1m", process)]
                     self.assertEqual(filled, ["61%", "74%", "0%", "74%"])
-                # The 200 buffers of 100000 bytes have more resident memory than any other bucket, one page each, so the
-                # bar of their bucket is the longest.
+                # One page of each of the 200 blocks of 100000 bytes is resident. No other bucket has so many resident
+                # pages, so the bar of their bucket is the longest.
                 bars = {label: line_of(screen, label)[-1].count("#") for label in ("4k", "128k", "1m")}
                 self.assertGreater(bars["128k"], 3)
                 self.assertLess(bars["4k"], 2)
@@ -83,9 +83,9 @@ class Screens(TopCase):
                 self.end(terminal)
 
     def test_a_rate_and_its_shares(self) -> None:
-        """The rates and shares count only the requests since the last reading, and in some intervals these are only
-        requests of 8000 bytes, in slots of 8192. Totals since the start would also contain as many requests of 5000
-        bytes."""
+        """The rates and shares on the screen count only the requests since the last reading. In some intervals these
+        are only requests of 8000 bytes, which fill 98% of their slots. Totals since the start would also contain as
+        many requests of 5000 bytes, and would never reach 98%."""
         servant = self.start()
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))
@@ -101,7 +101,8 @@ class Screens(TopCase):
         self.end(terminal)
 
     def test_a_process_comes_and_goes(self) -> None:
-        """Without process ids on its command line, top shows every process that has loaded the library."""
+        """If top has no process id on its command line, it shows every process that has loaded the library, and follows
+        as they begin and end."""
         terminal = self.top(lines=TALL)
         terminal.wait_for(lambda now: now[0].startswith("sockmalloc top: "))
         servant = self.start()
@@ -138,8 +139,8 @@ class Keys(TopCase):
         self.end(terminal)
 
     def test_the_looks_go_on_between_keys(self) -> None:
-        """Each key changes the title of the screen at once, and the next key changes it back. top does not wait for the
-        end of its interval."""
+        """top must show the effect of each key at once, and must still read the process in each interval although keys
+        come faster. Here a new key is typed whenever the last one has changed the title."""
         servant = self.start()
         terminal = self.top("--interval", "1", servant.pid)
         terminal.wait_for(lambda now: line_of(now, "4k")[1:2] == ["0"])
@@ -174,7 +175,8 @@ class Keys(TopCase):
         worker = int(master.ask("worker"))
         terminal = self.top(master.pid)
 
-        # the master and its worker are one line with two live blocks, and the lower pane adds up both processes too
+        # top shows the master and its worker as one line with two live blocks, and the lower pane adds up both
+        # processes too
         def folded(now: list[str]) -> bool:
             upper = line_of(now, f"{master.pid} servant+1")[2:3]
             lower = line_of(now, "4k")[1:2] if line_of(now, f"of {master.pid}+1") else []
@@ -187,8 +189,8 @@ class Keys(TopCase):
             lambda now: line_of(now, f"{worker} servant") != [] and line_of(now, f"{master.pid} servant ")[2:3] == ["1"]
         )
         self.end(terminal)
-        # Waits until the worker has ended, which it does after its master, because until then it has a file open in the
-        # test's directory.
+        # The worker ends after its master. This loop waits for that, because until then the worker has a file open in
+        # the test's directory.
         master.end()
         while os.path.exists(f"/proc/{worker}"):
             time.sleep(0.001)
@@ -218,7 +220,8 @@ class Keys(TopCase):
 
 class Colours(TopCase):
     def colours(self, **variables: str) -> set[str]:
-        """Returns the colours of the line of a process that has a bar."""
+        """Starts top with these environment variables on a terminal that has colours. Returns the colours in the line
+        of a process that has a bar."""
         servant = self.start()
         servant.ask("take 5000")
         line = [command.path(), "top", *FAST, str(servant.pid)]
@@ -229,7 +232,7 @@ class Colours(TopCase):
         terminal.wait_for(lambda now: "#" in now[2])
         found = terminal.colours(2)
         self.end(terminal)
-        return found - {"green"}  # a rate that is not 0
+        return found - {"green"}  # green is left out, because it only marks a rate that is not 0
 
     def test_where_the_terminal_has_them(self) -> None:
         self.assertEqual(self.colours(), {"default", "cyan"})

@@ -1,5 +1,5 @@
-"""Tests the quotas of caches, which training changes: SOCKMALLOC_TRAINING can freeze them, the budget limits them, and
-a profile keeps them from one run to the next."""
+"""Tests the quotas of caches, which training adapts to the load: SOCKMALLOC_TRAINING can freeze them, the budget limits
+them, and a profile keeps them from one run of a program to the next."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from pathlib import Path
@@ -43,8 +43,8 @@ class Quotas(TrainingCase):
         self.assert_ends_well(servant)
 
     def test_budget(self) -> None:
-        """Whatever buckets were used, the free slots that the quotas permit have at most as many bytes as the budget,
-        and the caches hold no more than the quotas permit."""
+        """Whatever buckets were used, the free slots that all quotas together permit have at most as many bytes as the
+        budget, and the caches hold at most as many as the quotas permit."""
         for size, budget in (("0", 0), ("100k", 100 << 10), ("1m", 1 << 20), ("auto", None)):
             with self.subTest(size):
                 servant = self.start(POOL="thread", CACHE=size)
@@ -74,8 +74,8 @@ class Profile(TrainingCase):
         return self.start(POOL="thread", PROFILE=str(self.profile), **variables)
 
     def learn(self) -> int:
-        """Runs a servant once so that a quota is trained, and checks that the servant prints nothing. Returns the
-        quota."""
+        """Runs a servant until a quota is trained, ends the servant, and checks that it has printed nothing. Returns
+        the quota."""
         servant = self.start_with()
         self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(self.figure(servant, "16k.quota"), 0)
@@ -141,8 +141,8 @@ class Profile(TrainingCase):
         self.assertEqual(self.profile.read_text(), "precious\n")
 
     def test_directory_that_is_not_there(self) -> None:
-        """The profile does not exist, and neither does the directory in which it would be written. The server must run
-        without it."""
+        """Neither the profile nor the directory in which it would be written exists. The server must run without a
+        profile, and must not make the directory."""
         self.profile = Path(self.directory, "none", "profile")
         servant = self.start_with()
         self.churn(servant, 16384)

@@ -1,4 +1,5 @@
-"""Tests that `sockmalloc --version` prints the versions of the library and of the mimalloc that it uses."""
+"""Tests that `sockmalloc --version` prints the version of the library and that of the mimalloc which the library
+uses."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import subprocess
@@ -7,7 +8,7 @@ import unittest
 
 from support import command, settings
 
-# A program that prints the version numbers of mimalloc and of the library. It runs with the library preloaded.
+# A Python program that prints the version numbers of mimalloc and of the library. It runs with the library preloaded.
 ASK = """
 import ctypes
 itself = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""Tests scripts/check-versions: each file that names another version is named, and so is what a release lacks."""
+"""Tests scripts/check-versions: it must name each file that has another version, and all that a release lacks."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import subprocess
@@ -12,7 +12,8 @@ SCRIPT = TOP / "scripts/check-versions"
 FILES = ("configure.ac", "NEWS", "debian/changelog", "doc/sockmalloc.3.in", "doc/sockmalloc.7.in",
          "doc/sockmalloc_message.3")
 DATE = "2026-12-01"
-# For each fault: the file that has it, what is replaced, by what, and the words that name the fault.
+# Each row makes a fault: the file, a regular expression for the text that is replaced, the new text, and the words by
+# which the script must name the fault.
 FAULTS = (
     ("configure.ac", r"(?<=sockmalloc\], \[)[\d.]+", "9.8.7", "but configure.ac 9.8.7"),
     ("NEWS", r"(?m)^\d+\.\d+\.\d+", "9.8.7", "NEWS: names version 9.8.7"),

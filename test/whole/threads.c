@@ -1,4 +1,6 @@
-/* These cases test what the library keeps of a thread after its end: its blocks, its free slots, its cache. */
+/*
+ * These cases test what the library keeps when a thread has ended: the thread's blocks, its free slots and its cache.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,7 +10,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* Allocates in each small bucket more blocks than one magazine holds, and frees them. */
+/* Allocates in each trained bucket more blocks than one magazine holds, and in each larger bucket two, and frees them
+ * all. */
 static void *use_every_bucket(void *unused)
 {
     enum { BLOCKS = 70 };
@@ -27,8 +30,8 @@ static void *use_every_bucket(void *unused)
     return unused;
 }
 
-/* A thousand more threads run one after the other and carve no slot, because each uses the free slots of those before
- * it. */
+/* After a first thread, a thousand more run one after the other. They carve no slot, because each of them allocates the
+ * free slots of those that have ended. */
 CASE(exit_gives_everything_back)
 {
     check_in_thread(use_every_bucket, NULL);
@@ -43,7 +46,7 @@ CASE(exit_gives_everything_back)
         CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
         CHECK_EQUAL(pools_bucket_figure(bucket, "live"), 0);
         CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
-        /* slots that a thread has carved in advance and never used count as purged */
+        /* slots that a thread carved in advance and never allocated also count as purged */
         uint64_t purged = pools_bucket_figure(bucket, "purged");
         CHECK_EQUAL(pools_bucket_figure(bucket, "depot") + purged, carved[bucket]);
     }
@@ -73,7 +76,7 @@ CASE(ledger_closes_after_a_crowd)
     pools_check_ledger();
 }
 
-/* Blocks of a thread that has ended. Any other thread can free them. */
+/* Blocks of a thread that has ended. Any other thread must be able to use and free them. */
 static char *orphans[POOLS_BUCKETS];
 
 static void *leave_orphans(void *unused)
@@ -102,9 +105,9 @@ CASE(blocks_outlive_their_thread)
 }
 
 /*
- * A destructor of thread-specific data that runs after the library's own destructor, because the library's key is older
- * than any of the program's. libc calls destructors in several rounds. In each round this one frees blocks, and
- * allocates others for the next round.
+ * A destructor of thread-specific data. It runs after the library's own destructor, because the library's key was made
+ * before any key of the program. libc calls destructors in several rounds: in each, this one frees the blocks of the
+ * round before, and allocates others for the next.
  */
 static pthread_key_t late_key;
 static atomic_uint late_calls;
@@ -151,7 +154,8 @@ CASE(frees_after_our_destructor)
     for (int i = 0; i < THREADS; i++) {
         check_in_thread(hold_until_exit, NULL);
         CHECK_EQUAL(pools_figure("live"), 0);
-        /* no cache holds a slot, so the slots that the destructor has freed lie on the stacks */
+        /* no cache holds a slot, because the destructor has freed its blocks after the thread's cache was closed: their
+         * slots are in the shared free lists */
         CHECK_EQUAL(pools_figure("cached"), 0);
         carved = i == 0 ? pools_figure("carved") : carved;
     }

@@ -1,4 +1,4 @@
-/* Allocates and frees blocks of every bucket and of sizes outside the pools, and checks their content. */
+/* Allocates blocks of every bucket and of sizes outside the pools, checks their content, and frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "usage.h"
 
@@ -8,8 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* One block of each bucket, one that is too small for the pools, and one that is too large. Blocks of calloc are
- * checked byte by byte, and so have at most ZEROED_MAX bytes. */
+/* One block for each bucket, one that is too small for the pools, and one that is too large. Every byte of a calloc
+ * block is checked, so these blocks have at most ZEROED_MAX bytes. */
 enum { BLOCKS = POOLS_BUCKETS + 2, ZEROED_MAX = 70000 };
 
 static size_t block_size(unsigned i)

@@ -26,8 +26,8 @@
  * processes of FORGER run at the same time. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
-/* The child process that reads another one may use this much memory, in KiB: the copies that it makes, and 24 MiB for
- * the rest. */
+/* The most memory, in KiB, that the child process which reads another process may use: for its copies of that process's
+ * data, and 24 MiB for the rest. */
 enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
@@ -80,7 +80,7 @@ static void check_formats(const struct snapshot *snapshot, const struct bucket_p
     }
 }
 
-/* Prints pools as JSON and checks what was printed. pool_format_json prints one line without the newline at its end. */
+/* Formats pools as JSON, and checks the text. pool_format_json writes one line without the newline at its end. */
 static void check_pools(const struct remote_pools *pools)
 {
     static char buffer[POOL_FORMAT_SIZE];
@@ -135,8 +135,8 @@ static void order(const struct forger *forger, const char *words)
     }
 }
 
-/* Returns the largest size, in KiB, that the address space of the reading child process has had, or 0 if that process
- * has ended. */
+/* Returns the largest size, in KiB, that the address space of the child process which reads another process has had, or
+ * 0 if that child has ended. */
 static unsigned long peak_of_child(void)
 {
     char path[64];
@@ -220,7 +220,7 @@ static void put(const void *bytes, size_t size)
     whole_size += size;
 }
 
-/* Writes a correct recording into `whole`: a head, one sample, and an end. */
+/* Writes a correct recording of the forger into `whole`: a head, one sample, and an end mark. */
 static void record(const struct forger *forger)
 {
     static struct recording_head head;
@@ -256,8 +256,8 @@ static void read_recording(void)
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* In seven of eight recordings only bytes from `process` on are changed, because recording_open refuses a file at
-     * once if an earlier byte is wrong. */
+    /* In seven of eight recordings, only bytes from the field `process` of the head on are changed: if an earlier byte
+     * is wrong, recording_open refuses the file at once, and little code is tested. */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);
     FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");
@@ -275,7 +275,7 @@ static void read_recording(void)
 
 /* --- all --- */
 
-/* The handler of signals such as SIGSEGV: prints the seed when this program crashes. */
+/* The handler of SIGSEGV and similar signals: prints the current seed and ends this program with status 1. */
 static void crashed(int number)
 {
     dprintf(STDOUT_FILENO, "seed %lu: ended by signal %d\n", (unsigned long)seed, number);
@@ -312,8 +312,8 @@ int main(int argc, char **argv)
         read_recording();
     }
     for (unsigned i = 0; i < FORGERS; i++) {
-        /* the forger is killed, because closing the pipe of its orders would not end it: the reading child process has
-         * that pipe open too */
+        /* Closing the pipe of its orders would not end the forger, because the child process that reads other processes
+         * has that pipe open too. So the forger is killed. */
         kill(forgers[i].process, SIGKILL);
         if (waitpid(forgers[i].process, NULL, 0) < 0) {
             return 2;

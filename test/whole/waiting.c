@@ -57,7 +57,7 @@ CASE(sigwait_returns_it)
     CHECK(!is_pending(STATS));
 }
 
-/* sigwait does not return at a signal whose value requests only statistics. It returns at the next signal. */
+/* sigwait must not return at a stats signal whose value requests only statistics. It must return at the next signal. */
 CASE(sigwait_goes_on_after_dump_only)
 {
     sigset_t both = block();
@@ -112,7 +112,7 @@ CASE(others_are_no_wish)
     CHECK_EQUAL(errno, EINVAL);
 }
 
-/* sigwait is a cancellation point although the library wraps it: a thread that waits in it can be cancelled. */
+/* The library wraps sigwait, which must still be a cancellation point: a thread that waits in it can be cancelled. */
 static volatile pid_t waiter;
 static volatile sig_atomic_t cleaned;
 
@@ -148,8 +148,8 @@ CASE(cancelled_in_sigwait)
     CHECK_EQUAL(cleaned, 1);
 }
 
-/* The library does not wrap read. So if a program reads the signal from a signalfd, it gets the signal and its value,
- * and the library writes no statistics. */
+/* The library does not wrap read. So if a program reads the stats signal from a signalfd, the program gets the signal
+ * with its value, and the library writes no statistics. */
 CASE(signalfd_has_it_to_itself)
 {
     struct signalfd_siginfo info;
@@ -166,14 +166,14 @@ CASE(signalfd_has_it_to_itself)
     CHECK_EQUAL(close(descriptor), 0);
 }
 
-/* The library changes no signal mask. If every thread blocks the stats signal, the signal stays pending and brings no
- * statistics. So the runner sees only the statistics that the program itself writes. */
+/* The library changes no signal mask. If every thread blocks the stats signal, the signal stays pending, and the
+ * library writes no statistics. So stderr has only the statistics that this program requests by sockmalloc_dump. */
 static pthread_barrier_t barrier;
 
 static void *hold_out(void *unused)
 {
-    pthread_barrier_wait(&barrier); /* from here on all threads have begun */
-    pthread_barrier_wait(&barrier); /* from here on the signal has been sent */
+    pthread_barrier_wait(&barrier); /* the main thread passes this barrier when all threads have begun */
+    pthread_barrier_wait(&barrier); /* the threads pass this barrier when the signal has been sent */
     CHECK(is_pending(STATS));
     return unused;
 }

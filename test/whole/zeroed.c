@@ -8,8 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* BLOCKS blocks of 1 MiB, all of one bucket. The library populates at most AHEAD pages of each new block before the
- * program uses it. */
+/* The cases use BLOCKS blocks of 1 MiB, all in bucket number BUCKET. Before the program uses a new block, the library
+ * makes at most AHEAD of its pages resident. */
 enum { BUCKET = 8, SIZE = 1 << 20, BLOCKS = 64, PAGE = 4096, AHEAD = 16 };
 
 static bool is_zero(const char *block, size_t size)
@@ -31,8 +31,8 @@ static long faults(void)
 
 static char *blocks[BLOCKS];
 
-/* Checks that blocks to which the program wrote nothing are not resident, except for the pages that the library
- * populates in advance, and that calloc has caused no page faults. */
+/* Allocates all blocks by calloc and writes nothing to them. Checks that none of their pages is resident but those that
+ * the library makes resident in advance, and that calloc has caused few page faults. */
 static void take_untouched(void)
 {
     long before = faults();
@@ -82,7 +82,9 @@ CASE(purged_pages_are_left_alone)
     check_all_zero();
 }
 
-/* The pages of these slots were written to and stay resident, so calloc clears them. */
+/*
+ * The pages of these slots were written to before the slots were freed, and stay resident. So calloc must clear them.
+ */
 CASE(reused_pages_are_cleared)
 {
     take_untouched();
@@ -95,7 +97,9 @@ CASE(reused_pages_are_cleared)
     check_all_zero();
 }
 
-/* calloc clears every byte up to malloc_usable_size, whatever size was requested, in each bucket. */
+/*
+ * In each bucket, calloc must clear every byte of a reused slot up to malloc_usable_size, whatever size is requested.
+ */
 CASE(reused_slots_are_cleared_to_their_last_usable_byte)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
