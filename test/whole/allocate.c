@@ -14,7 +14,7 @@ typedef void *take_call(size_t size);
 
 /*
  * Checks that every byte of the block can be written, that the block is aligned for any type that fits into it, as C23
- * demands (mimalloc aligns its smallest blocks to 8 bytes), and that the allocator serves it which the documentation
+ * demands (mimalloc aligns its smallest blocks to 8 bytes), and that it comes from the allocator that the documentation
  * names for its size.
  */
 static void check_block(char *block, size_t size)
@@ -31,7 +31,8 @@ static void check_block(char *block, size_t size)
     }
 }
 
-/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom; the last bucket has no headroom. */
+/* Returns the largest request that the block's bucket serves. The bucket of a request is the smallest 2^k with size <=
+ * 2^k + headroom; the last bucket has no headroom. */
 static size_t wanted_capacity(size_t size)
 {
     size_t power = 4096;

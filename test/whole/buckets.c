@@ -1,5 +1,5 @@
-/* These cases check that requests for every bucket are served or fail when memory is short, and that blocks keep their
- * content. */
+/* These cases check what happens when memory is short: requests for every bucket are either served or fail, and blocks
+ * keep their content. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -97,8 +97,8 @@ static void report(const char *label, const struct outcome *outcome)
     CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
 }
 
-/* Allocates from every bucket and keeps all blocks. Prints a line for each bucket: its label, and how many requests
- * the pools served, fell through, and failed. */
+/* Allocates from every bucket and keeps all blocks. Prints a line for each bucket: its label, how many requests the
+ * pools served, how many mimalloc served instead, and how many failed. */
 CASE(every_bucket)
 {
     static struct block blocks[POOLS_BUCKETS][BLOCKS];
@@ -143,7 +143,9 @@ CASE(until_nothing_is_left)
     }
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
-    /* memory was refused above, so from here on the pools carve a new slot only for a request that fills it */
+    /*
+     * the kernel has refused memory above; since then the pools carve a new slot only for a request that fills the slot
+     */
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
         char *block = malloc(pools_largest(bucket));
         CHECK(pools_own(block));

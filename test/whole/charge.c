@@ -17,7 +17,7 @@ enum { MIB = 1 << 20, BLOCKS = 1 << 17 };
 
 static char *blocks[BLOCKS];
 
-/* Returns a figure of /proc/self/status in bytes. */
+/* Returns the figure `name` of /proc/self/status, in bytes. */
 static size_t status_figure(const char *name)
 {
     enum { BYTES_A_KIBIBYTE = 1024 };
@@ -175,8 +175,8 @@ CASE(blocks_that_grow_fill_the_limit)
     give(count);
 }
 
-/* After mlockall, all memory that is mapped is resident at once. The pools grow in steps, so they may map more than is
- * needed, but never by more than one step. */
+/* After mlockall, all memory that is mapped becomes resident at once. The pools map memory in steps, so they may map
+ * more than is needed, but never by more than one step. */
 CASE(locked_memory_serves)
 {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {

@@ -1,5 +1,5 @@
-/* These cases test ways to make a process other than fork, such as vfork and clone, while threads allocate. In each
- * child malloc works, or the child calls exec. */
+/* These cases test ways to make a process other than fork, such as vfork and clone, while threads allocate. The child
+ * either calls exec or can use malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>

@@ -1,5 +1,5 @@
-/* These cases test that the library writes statistics at the stats signal, and that it calls the program's handler with
- * the flags that the program has set. */
+/* These cases test that the library writes statistics at the stats signal (SIGUSR1 by default), and that it calls the
+ * program's own handler of this signal as the flags of that handler say. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -100,7 +100,7 @@ CASE(ignored)
     CHECK(asked(STATS) == SIG_IGN);
     CHECK_EQUAL(raise(STATS), 0);
     set(count, 0);
-    outside_send(STATS); /* of all signals here, only this one makes the library write statistics */
+    outside_send(STATS); /* of all signals that this case sends, only this one makes the library write statistics */
     CHECK_EQUAL(calls, 1);
 }
 

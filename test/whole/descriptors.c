@@ -1,4 +1,6 @@
-/* These cases test a program that was started without descriptors 0 to 2, so that its data files have these numbers. */
+/*
+ * These cases test a program that was started with descriptors 0 to 2 closed, so that its data files get these numbers.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <signal.h>
@@ -32,8 +34,8 @@ CASE(data_takes_their_place)
     ask_for_statistics();
 }
 
-/* A double free ends the process. The library must not write its message to descriptor 2, which is not stderr here but
- * the program's data. */
+/* A double free ends the process with a message. The library must not write the message to descriptor 2, which is the
+ * program's data file here and not stderr. */
 CASE(data_is_spared_by_the_last_words)
 {
     data_takes_their_place();

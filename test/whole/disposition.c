@@ -10,9 +10,8 @@
 #include "signals.h"
 
 /*
- * Every case does the same with two signals: the stats signal, which the library handles, and another signal, which the
- * library leaves alone. For the other signal the results come from libc and the kernel. For the stats signal the
- * results must be equal to those.
+ * Every case does the same with two signals: the stats signal, which the library handles, and another signal, for which
+ * libc and the kernel give the results. The results for the stats signal must be equal to those for the other one.
  */
 enum { MARK = 1234 };
 
@@ -95,8 +94,8 @@ CASE(sigaction_is_remembered)
     }
 }
 
-/* A program may give sigaction one object for the new and the old disposition. sigaction then reads the new one before
- * it stores the old one there. */
+/* A program may pass the same object to sigaction for the new and the old disposition. sigaction must then read the new
+ * disposition before it stores the old one in the object. */
 CASE(one_object_for_both)
 {
     const int signals[] = {STATS, OTHER};
@@ -109,7 +108,7 @@ CASE(one_object_for_both)
     check_alike();
 }
 
-/* signal, its aliases, and the functions of System V and X/Open return what libc's own functions return. */
+/* signal, its aliases, and the functions of System V and X/Open must return what libc's own functions return. */
 CASE(older_calls)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
@@ -171,7 +170,8 @@ CASE(ignored_by_sigignore)
     CHECK_EQUAL(errno, EINVAL);
 }
 
-/* siginterrupt changes the SA_RESTART flag of the present handler, and of the handlers that signal(3) sets later. */
+/* siginterrupt changes the SA_RESTART flag of the handler that is set now, and of the handlers that signal(3) sets
+ * later. */
 CASE(interrupting)
 {
     int (*interrupt)(int, int);
@@ -262,8 +262,8 @@ CASE(set_in_many_ways)
     }
 }
 
-/* The kernel ignores the stats signal exactly when the program has set SIG_IGN. This matters because the program that
- * exec starts inherits what the kernel ignores. */
+/* If the program has set SIG_IGN, the kernel must ignore the stats signal, and otherwise it must not, because a program
+ * that is executed by exec inherits this. */
 CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {

@@ -107,8 +107,8 @@ static void exec_case(const char *name, const char *argument)
     CHECK_EQUAL(execv("/proc/self/exe", arguments), 0); /* execv returns only if it fails */
 }
 
-/* exec drops the program's handler. In the new program the library's own handler is in force again, and the signal
- * brings statistics. */
+/* exec resets the program's handler. In the new program the library's own handler is in force again: the signal makes
+ * it write statistics. */
 CASE(exec_drops_the_handler)
 {
     if (check_arguments[0] == NULL) {
@@ -129,11 +129,11 @@ CASE(ignored_over_exec)
     CHECK(asked(STATS) == SIG_IGN);
     outside_send(STATS);
     CHECK(signal(STATS, count) == SIG_IGN);
-    outside_send(STATS); /* of all signals here, only this one makes the library write statistics */
+    outside_send(STATS); /* of all signals that this case sends, only this one makes the library write statistics */
     CHECK_EQUAL(calls, 1);
 }
 
-/* In the child of a fork, too, the stats signal makes the library write statistics: those of the child. */
+/* In the child of a fork, too, the stats signal makes the library write statistics, which are those of the child. */
 CASE(child_of_a_fork)
 {
     signal(STATS, count);

@@ -1,4 +1,5 @@
-/* Allocates by mallocx, a name that only jemalloc has, if jemalloc is in the process. */
+/* Allocates by mallocx, a function that jemalloc exports and sockmalloc does not, if some library in the process
+ * exports it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stddef.h>
 

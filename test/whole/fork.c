@@ -69,8 +69,8 @@ CASE(counts_after_fork)
 
 /*
  * The child of a fork can allocate the free slots that another thread of its parent had in its cache, so the child
- * carves no new ones. Each thread allocates and frees TAKEN blocks twice, because its cache keeps free slots only after
- * it has got a quota by that.
+ * carves no new ones. A cache keeps free slots only when it has a quota; a thread gets one by allocating and freeing
+ * TAKEN blocks twice.
  */
 enum { TAKEN = 100 };
 static pthread_barrier_t barrier;

@@ -1,4 +1,5 @@
-/* These cases test which memory a snapshot child shares with its parent, and which pages the kernel copies for it. */
+/* These cases test which memory a fork child that saves a snapshot shares with its parent, and which pages the kernel
+ * copies for it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,7 @@ static void check_copied(void)
     for (unsigned i = 0; i < SAMPLED; i++) {
         freed_in_all += freed_bytes(i);
     }
-    /* Private_Dirty of the mapping that holds the slots of all buckets */
+    /* the figure is that of the one mapping that holds the slots of all buckets */
     uint64_t copied = smaps_figure(kept[0][0], "Private_Dirty");
     CHECK_EQUAL(copied, is_trimmed() ? 0 : freed_in_all);
     check_kept();

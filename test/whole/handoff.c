@@ -86,7 +86,7 @@ CASE(one_takes_another_gives)
 {
     hand_over(take_of_every_size, give_of_every_size);
     CHECK_EQUAL(pools_figure("requests"), HANDED);
-    /* this thread has allocated the slots again that the other thread has freed, so it has carved few */
+    /* the allocating thread has reused the slots that the other thread has freed, so it has carved few */
     CHECK(pools_figure("carved") < HANDED / 10);
 }
 

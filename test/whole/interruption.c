@@ -1,5 +1,5 @@
-/* These cases test how the stats signal acts together with the program's signal mask, its alternate stack and its
- * system calls. */
+/* These cases test what the stats signal does to a program's signal mask, its alternate signal stack and its system
+ * calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
@@ -111,8 +111,8 @@ CASE(interrupted_for_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* If a program has no handler, its system calls never fail with EINTR because of the stats signal, neither at first nor
- * after it has set SIG_DFL with other flags. */
+/* If a program has no handler for the stats signal, the signal makes no system call fail with EINTR, neither at first
+ * nor after the program has set a handler and then SIG_DFL. */
 CASE(restarted_without_handler)
 {
     CHECK_EQUAL(read_interrupted(true), 1);
@@ -153,6 +153,6 @@ CASE(blocked_until_sigsuspend)
     CHECK_EQUAL(calls, 0);
     CHECK_EQUAL(sigsuspend(&none), (uint64_t)-1);
     CHECK_EQUAL(errno, EINTR);
-    CHECK_EQUAL(calls, 1); /* several signals of the same number that are pending at once are delivered as one */
+    CHECK_EQUAL(calls, 1); /* the kernel delivers several pending signals of the same number as one */
     CHECK(is_blocked(STATS));
 }

@@ -25,7 +25,7 @@ static char tables_name[64];
 static void begin_tables(void)
 {
     snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());
-    unlink(tables_name); /* an earlier process with this number may have left the file */
+    unlink(tables_name); /* an earlier process with the same process id may have left the file */
     CHECK_EQUAL(dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO), STDERR_FILENO);
     signal(STATS, count);
 }

@@ -65,7 +65,8 @@ CASE(few_after_touching_every_bucket)
     check_few();
 }
 
-/* malloc_trim purges every second slot. MADV_DONTNEED splits no mapping, so the number of mappings stays small. */
+/* malloc_trim purges every second slot by MADV_DONTNEED, which does not split a mapping. So the number of mappings
+ * stays small. */
 CASE(few_after_purging_in_patterns)
 {
     touch_every_bucket();

@@ -1,6 +1,8 @@
-/* Prints how many pages the kernel pins for a buffer that the program registers with io_uring: one line for each size
- * of buffers. With
- * the argument `pool` the buffers are blocks of fixed-size pools that begin at pages, and not malloc's. */
+/*
+ * Prints, for buffers of several sizes, how many pages the kernel pins when the program registers one such buffer with
+ * io_uring. The buffers come from malloc or, with the argument `pool`, from fixed-size pools, whose blocks begin at the
+ * start of a page.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <linux/io_uring.h>

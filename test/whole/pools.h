@@ -12,17 +12,17 @@
 extern "C" {
 #endif
 
-/* The buckets of the default settings, 4 KiB to 4 MiB, of which the first five are trained. The last bucket ends
- * with the largest request, and has no headroom. */
+/* The buckets with SOCKMALLOC_MAX=4m, as all tests set it: 4 KiB to 4 MiB, of which the first five are trained. The
+ * last bucket ends with the largest request, and has no headroom. */
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 
 /* pools_size returns the power of two after which the bucket is named, and pools_largest returns the largest request
- * that the bucket serves. Both are in bytes, and hold under the default settings. */
+ * that the bucket serves. Both are in bytes, and hold for the settings of the tests. */
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 
-/* Return a figure of the statistics by its name, such as "live" for all buckets or "16k.live" for one. An unknown name
+/* Returns a figure of the statistics by its name, such as "live" for all buckets or "16k.live" for one. An unknown name
  * fails the case. */
 uint64_t pools_figure(const char *name);
 uint64_t pools_bucket_figure(unsigned bucket, const char *column);
@@ -35,7 +35,8 @@ size_t pools_capacity(const void *address);
 /* Returns true if the library serves requests from pools. */
 bool pools_are_active(void);
 
-/* Writes the statistics in the named format to a file descriptor. Returns what sockmalloc_dump_as returns. */
+/* Writes the statistics to a file descriptor, in the format "text", "json" or "prometheus". Returns 0, or -1 if that
+ * failed. */
 int pools_dump_as(int descriptor, const char *format);
 
 /* Checks for every bucket that live + cached + depot + purged slots = carved slots. No other thread may allocate or

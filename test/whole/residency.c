@@ -84,8 +84,8 @@ static void check_by_kernel(void)
     CHECK_EQUAL(ask_library_for_all(), resident);
 }
 
-/* While no thread works, the statistics and the kernel's figures are equal to the byte, whatever was allocated, freed
- * and purged before. */
+/* While no thread works, the resident bytes in the statistics are exactly the kernel's figures, whatever was allocated,
+ * freed and purged before. */
 CASE(at_rest)
 {
     enum { BLOCKS = 10 };
@@ -170,7 +170,7 @@ static void *churn(void *number)
     return NULL;
 }
 
-/* Returns one figure of a bucket from a dump in JSON. */
+/* Returns the figure `key` of a bucket from a dump in JSON. */
 static uint64_t read_figure(const char *text, unsigned bucket, const char *key)
 {
     char words[48];
@@ -209,9 +209,9 @@ static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
 }
 
 /*
- * Writes a dump, and compares its resident bytes with the kernel's figure. Reads that figure before and after the dump.
- * Returns false without a comparison if the two readings differ by more than half of the error that is allowed for the
- * dump.
+ * Reads the kernel's figure for the resident bytes, writes a dump, and reads the figure again. Compares the dump with
+ * both readings. Returns false without a comparison if the readings differ by more than half of the error that is
+ * permitted for the dump.
  */
 static bool compare_once(void)
 {

@@ -68,7 +68,7 @@ static char *by_reallocarr(char *block, size_t size)
 static resize_call *const resize_calls[] = {by_realloc, by_reallocarray, by_reallocf, by_reallocarr};
 enum { RESIZE_CALLS = sizeof resize_calls / sizeof resize_calls[0] };
 
-/* Writes to all bytes of the block that malloc_usable_size grants, as redis does, and returns how many they are. */
+/* Writes to all bytes that malloc_usable_size grants for the block, as redis does, and returns their number. */
 static size_t fill_granted(char *block, size_t seed)
 {
     size_t granted = malloc_usable_size(block);
@@ -134,8 +134,8 @@ CASE(all_that_was_granted_is_kept_at_each_step)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* realloc(block, 0) frees the block and returns NULL, which is no error. The standards allow several behaviours, and
- * this one is glibc's. */
+/* realloc(block, 0) frees the block and returns NULL, which is no error. The standards permit several behaviours, and
+ * this is that of glibc. */
 CASE(size_zero_frees)
 {
     uint64_t live = pools_figure("live");
@@ -189,7 +189,7 @@ CASE(array_product_overflows)
     }
 }
 
-/* reallocf of the BSDs frees the block when it fails, which is its purpose. */
+/* reallocf, a function of the BSDs, frees the block if it cannot resize the block. This is its purpose. */
 CASE(reallocf_frees_on_failure)
 {
     void *(*call)(void *, size_t);
@@ -210,7 +210,7 @@ CASE(reallocf_frees_on_failure)
     pools_check_ledger();
 }
 
-/* reallocarr of NetBSD returns the error. If it fails, it leaves the pointer and errno unchanged. */
+/* reallocarr, a function of NetBSD, returns an error number. If it fails, it leaves the pointer and errno unchanged. */
 CASE(reallocarr_stores)
 {
     int (*call)(void *, size_t, size_t);

@@ -1,5 +1,5 @@
-/* These cases test that a program which sets a seccomp filter can still allocate, free and read statistics, and that
- * the library then makes only system calls that every malloc makes. */
+/* These cases test that a program which has set a seccomp filter can still allocate, free and read statistics. The
+ * library may then make only system calls that every malloc makes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <errno.h>
@@ -134,7 +134,7 @@ static _Noreturn void succeed(void)
 static uint64_t now(void)
 {
     struct timespec time;
-    /* reads the clock in the vdso; a system call would be stopped by the filter */
+    /* this reads the clock without a system call (vdso); the filter would forbid a system call */
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }

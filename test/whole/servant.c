@@ -1,4 +1,4 @@
-/* A process that carries out the orders of its runner, which come on stdin, one in each line. */
+/* A process that executes the orders of its runner, which come on stdin, one in each line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 #include "pools.h"
 #include "sockmalloc.h"
 
-/* Reads an order without stdio. The process has one thread, so when an order is answered, every signal that was sent
- * before the order has been handled. */
+/* Reads an order from stdin without stdio. The process has only one thread, so when it answers an order, it has handled
+ * every signal that was sent before the order. */
 static bool read_line(char *line, size_t size)
 {
     size_t used = 0;
@@ -98,7 +98,7 @@ static void fill(const char *size, bool frees)
     answer("done");
 }
 
-/* Allocates a thousand blocks of a size that mimalloc serves, which the process keeps, and writes to each. */
+/* Allocates a thousand blocks of `size` bytes, which mimalloc serves, and writes to each. The process keeps them. */
 static void take_small(const char *size)
 {
     enum { BLOCKS = 1000 };
@@ -143,7 +143,8 @@ static void pair(const char *size)
 #pragma weak sockmalloc_message_free
 #pragma weak sockmalloc_message_open
 
-/* Makes message pages with this name. One message of type 1 keeps a page that was full. */
+/* Makes message pages with this name, and fills a page with messages. Then frees all but one of them, which has type 1
+ * and so keeps its page in use. */
 static void make_messages(const char *name)
 {
     struct sockmalloc_message_options options = SOCKMALLOC_MESSAGE_OPTIONS;

@@ -32,7 +32,7 @@ static inline void set(handler *wanted, int flags)
     CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
 }
 
-/* ask returns what sigaction returns for the signal; asked returns only the handler. */
+/* ask returns the disposition that sigaction returns for the signal; asked returns only the handler in it. */
 static inline struct sigaction ask(int signal_number)
 {
     struct sigaction action;

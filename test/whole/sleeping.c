@@ -47,7 +47,7 @@ static const struct timespec *time_of(int milliseconds, struct timespec *room)
     return milliseconds == FOR_EVER ? NULL : room;
 }
 
-/* Closes a descriptor and returns `result`, with errno as it was before the close. */
+/* Closes the descriptor `file` and returns `result`. errno stays as it was before the close. */
 static int after_closing(int file, int result)
 {
     int kept = errno;
@@ -178,8 +178,8 @@ static void *write_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* Waits by each call in turn. The wait ends only when another thread writes a byte, which it does after the library has
- * purged the pages. */
+/* Waits by each of the waiting calls, one after the other. Another thread ends each wait: it writes a byte when the
+ * library has purged the pages. */
 static void wait_in_every_way(void)
 {
     for (unsigned i = 0; i < WAYS; i++) {
@@ -486,7 +486,7 @@ CASE(large_slot_goes_at_once_behind_a_filter)
     }
 }
 
-/* The library also purges in the waits of a fork child whose parent had several threads. */
+/* Free memory also goes back to the kernel while a fork child waits whose parent had several threads. */
 CASE(pages_go_in_a_child)
 {
     pthread_t other;

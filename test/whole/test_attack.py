@@ -1,5 +1,5 @@
-"""Tests that neither a hostile process, nor a planted file or link, nor a stray write of the program can change the
-program's data files or the library's tables and settings."""
+"""Tests attacks: neither a hostile process, nor a planted file or link, nor a wrong write of the program itself may
+change the program's data files or the library's tables and settings."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -17,7 +17,7 @@ FROZEN = ("region", "options", "route")
 
 
 class Region:
-    """The fields of one line of /proc/PID/maps."""
+    """One line of /proc/PID/maps, split into its fields."""
 
     def __init__(self, line: str) -> None:
         addresses, self.rights, *rest = line.split(maxsplit=5)

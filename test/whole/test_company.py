@@ -147,7 +147,7 @@ class Company(unittest.TestCase):
         return cases.outcome_of(list(command), settings.environment(variables, preloaded))
 
     def build(self, name: str, source: str, *options: str) -> Path:
-        """Compiles a program or a shared library from one text of C, and returns its path."""
+        """Compiles one C source text to a program or a shared library, and returns its path."""
         file = self.directory / f"{name}.c"
         file.write_text(source)
         path = self.directory / name
@@ -276,8 +276,8 @@ class Tools(Company):
         return f"LD_PRELOAD={settings.library()}"
 
     def test_gdb(self) -> None:
-        """gdb stops at a breakpoint inside the pools, prints the calls that led there, and lets the program continue to
-        its end."""
+        """gdb stops a program at a breakpoint inside the pools, prints the calls that led there, and lets the program
+        run to its end."""
         orders = [f"set exec-wrapper env {self.preload_by()}", "set breakpoint pending on", "break free", "run"]
         orders += ["backtrace", "delete", "continue"]
         arguments = [part for order in orders for part in ("-ex", order)]

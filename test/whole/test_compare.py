@@ -68,7 +68,7 @@ class CompareCase(unittest.TestCase):
                 if self.mark.encode() in entry.read_bytes():
                     found.append(int(entry.parent.name))
             except OSError:
-                continue  # the process has ended since it was listed
+                continue  # the process has ended since the processes were listed
         return found
 
     def assert_refused(self, result: subprocess.CompletedProcess[str], code: int, words: str) -> None:

@@ -26,7 +26,7 @@ ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
 HELD = 6  # the number of live blocks in the bucket 4k that the threads of the forger hold, without the buffers of stdio
 ADDR_NO_RANDOMIZE = 0x0040000
 CLONE3 = 435
-# All control characters but the newline. A terminal acts on each of them, so the command must print none.
+# All control characters but the newline. A terminal acts on them, so the command must print none of them.
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 

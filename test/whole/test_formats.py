@@ -16,7 +16,7 @@ KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
 
 def checked_by_promtool(text: str) -> str:
-    """Returns the errors that promtool finds in the text; the result is empty if there are none."""
+    """Returns the errors that promtool finds in the text, and "" if there are none."""
     command = [settings.tool("promtool"), "check", "metrics"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
     return f"{done.stdout}{done.stderr}" if done.returncode or done.stdout or done.stderr else ""
@@ -73,7 +73,7 @@ class Prometheus(ServantCase):
                 self.assertEqual(checked_by_promtool(servant.stderr()), "")
 
     def test_promtool_would_find_it(self) -> None:
-        """shows that these tests can fail: promtool reports an error in a wrong text"""
+        """Shows that these tests can fail: promtool reports an error in a wrong text."""
         self.assertNotEqual(checked_by_promtool("# TYPE sockmalloc_requests counter\nsockmalloc_requests 1\n"), "")
 
     def test_a_file_is_replaced_whole(self) -> None:

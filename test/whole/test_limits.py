@@ -143,10 +143,10 @@ load_tests = cases.loader(
             "another_size_after_blocks_that_grew": bursts_that_grew(),
             "another_size_after_a_late_limit": late(),
             "blocks_that_grow_fill_the_limit": grown(),
-            "says_its_size": [],  # prints a number, so test_says_its_size runs it
+            "says_its_size": [],  # run by test_says_its_size instead, because this case prints a number
         },
         "buckets": {
-            "every_bucket": [],  # prints the requests that failed, so test_every_bucket runs it
+            "every_bucket": [],  # run by test_every_bucket instead, because this case prints how many requests failed
             "a_thread": everywhere(),
             # under 8G this case would test nothing that it does not test under the smaller limits, and would take very
             # long

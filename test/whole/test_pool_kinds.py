@@ -1,4 +1,5 @@
-"""Tests each kind of SOCKMALLOC_POOL with threads and forks, and the message that says that a kind is not available."""
+"""Tests each kind of pool that SOCKMALLOC_POOL can choose, with threads and forks, and the message if a kind is not
+available."""
 # SPDX-License-Identifier: BSD-2-Clause
 from collections.abc import Mapping
 

@@ -1,5 +1,5 @@
-"""Tests the library with a kernel that refuses mmap, mremap or madvise: malloc returns NULL with ENOMEM, or mimalloc
-serves the request, and nothing crashes."""
+"""Tests the library when the kernel refuses mmap, mremap or madvise: malloc must return NULL with ENOMEM, or mimalloc
+must serve the request, and nothing may crash."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import tempfile
@@ -19,8 +19,8 @@ NO_PLACE = re.compile(
     r"\Asockmalloc: buckets\[\d+\]: no addresses for the pools; every request falls through to mimalloc\n\Z"
 )
 
-# mimalloc 2 decommits memory, and commits it again by mprotect; if that fails, it repeats the call for ever. These
-# settings for versions 2 and 3 prevent that mimalloc decommits, so that only calls of our library fail in these tests.
+# mimalloc 2 decommits memory and later commits it again by mprotect; if this mprotect fails, mimalloc repeats it for
+# ever. With these settings mimalloc 2 and 3 decommit nothing, so that only calls of our library fail in these tests.
 MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
 
 
@@ -35,7 +35,8 @@ class Refusals(unittest.TestCase):
         self.log = Path(holder.name) / "calls"
 
     def traced(self, case: str, *options: str) -> tuple[Outcome, list[str]]:
-        """Runs a case of the test program `buckets` under strace. Returns its outcome and the lines of strace."""
+        """Runs a case of the test program `buckets` under strace. Returns the case's outcome and the lines that strace
+        has written."""
         variables = settings.environment(MIMALLOC)
         command = [
             *(settings.tool("strace"), "-qq", "-o", str(self.log), "-e", "trace=mmap,mremap,mprotect,madvise"),

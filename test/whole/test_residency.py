@@ -1,5 +1,5 @@
-"""Tests that the resident bytes in the library's statistics agree with the kernel's figures, while no thread works and
-under load."""
+"""Tests that the resident bytes in the library's statistics agree with the kernel's figures, both while no thread works
+and while threads allocate and free."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

@@ -1,5 +1,5 @@
 """Tests `sockmalloc run` and `sockmalloc check`: which programs they start with the library, which they refuse and why,
-and whether the library then serves the program's malloc."""
+and that `check` says if the library serves the program's malloc."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil

@@ -1,5 +1,5 @@
-/* Tests that the command's code neither crashes nor hangs when it reads false counters of another process, or a damaged
- * recording. */
+/* Tests that the command's code neither crashes nor hangs when it reads another process whose counters are false, or a
+ * damaged recording. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* These cases test that calloc writes nothing to pages that already read as zero, and clears all other pages. */
+/* These cases test that calloc writes nothing to pages that read as zero anyway, and clears all other pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <stdlib.h>

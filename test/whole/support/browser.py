@@ -23,8 +23,8 @@ def find() -> str | None:
 
 
 class Browser:
-    """A browser with one page. `complaints` lists the errors and warnings that the browser's console, log and network
-    have reported."""
+    """A browser with one page. `complaints` lists the exceptions, the messages in the console and the log, and the
+    addresses other than files that the page has requested."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="browser-")
@@ -110,7 +110,7 @@ class Browser:
             self._note(self._read())
 
     def value(self, expression: str) -> Any:
-        """Returns the value of an expression of JavaScript, which may be a promise."""
+        """Returns the value of a JavaScript expression. If the value is a promise, waits for its result."""
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in result:
             raise RuntimeError(f"{expression}: {result['exceptionDetails']}")

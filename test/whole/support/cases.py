@@ -22,7 +22,7 @@ class Run:
     # Words that stand before the program on the command line, such as a prlimit command. The commands that they name
     # run without the library.
     wrapper: Sequence[str] = ()
-    # How many whole dumps of the statistics the case must write to stderr. It must write nothing else there.
+    # How many dumps of statistics the case must write to stderr. It must write nothing else there.
     dumps: int = 0
     # True if no thread allocates or frees while the case writes its dumps, so that the counts in each dump must add up.
     at_rest: bool = True
@@ -39,8 +39,8 @@ class Outcome:
 
 
 def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> Outcome:
-    """Runs a command to its end. If it takes longer than DEADLINE_SECONDS, kills it and all processes that it has
-    started."""
+    """Runs a command until it ends. If that takes longer than DEADLINE_SECONDS, kills the command and all processes
+    that it has started."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -75,8 +75,8 @@ def run_case(program: str, case: str, run: Run) -> Outcome:
 
 
 class CaseTest(unittest.TestCase):
-    """Runs one case in a process of its own. The process must end with status 0 and write nothing but the expected
-    dumps."""
+    """Runs one case in a process of its own. The process must end with status 0, and write nothing to stderr but the
+    expected dumps."""
 
     maxDiff = None
 

@@ -1,4 +1,4 @@
-"""Finds the programs and libraries that the tests need, and makes the environment for them."""
+"""Finds the programs and libraries that the tests need, and makes the environment in which these run."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil

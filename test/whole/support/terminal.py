@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyte
 
-# After this many seconds a wait fails. A program draws within milliseconds, but may take long on a busy machine.
+# Time limit of a wait in seconds. A program draws its screen within milliseconds, but may take long on a busy machine.
 DEADLINE_SECONDS = 120.0
 
 
