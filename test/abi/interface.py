@@ -1,4 +1,5 @@
-"""Reads the functions of the interface and their types, as abidw of libabigail describes them, and compares them."""
+"""Reads the functions of include/sockmalloc.h and their types from the output of abidw (libabigail), and compares two
+such descriptions."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import shutil
@@ -27,7 +28,8 @@ def described(library: Path, header: Path) -> Tree.Element:
 
 
 class Interface:
-    """The functions whose names begin with sockmalloc_, in a description of the library by abidw (XML)."""
+    """The interface: all functions whose names begin with sockmalloc_, read from abidw's description of the library
+    (XML)."""
 
     def __init__(self, root: Tree.Element) -> None:
         self.symbols = {symbol.get("name", ""): symbol for symbol in root.iter("elf-symbol")

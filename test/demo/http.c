@@ -47,7 +47,8 @@ static bool field_length(struct piece value, struct http_head *head)
 {
     char digits[24];
 
-    /* A message with two lengths is refused, because a client could hide one message in the body of another by them. */
+    /* A message with two lengths is refused, because a client could use them to hide one message in the body of
+     * another. */
     if (head->has_content_length || value.length >= sizeof(digits))
         return false;
     memcpy(digits, value.start, value.length);
@@ -122,7 +123,8 @@ static enum http_result head_parse(const char *bytes, size_t count, struct http_
     if (!piece_cut(&rest, "\r\n\r\n", &whole))
         return HTTP_PARTIAL;
     head->length = whole.length + 4;
-    /* the length includes the end of the last line, so that the loop cuts this line off like the others */
+    /* the length includes the CR LF of the last line, so that the loop below finds the end of this line like that of
+     * the others */
     whole.length += 2;
     if (!piece_cut(&whole, "\r\n", &line) || !first(line, head))
         return HTTP_BAD;

@@ -11,7 +11,7 @@
 
 enum {
     LARGEST_BODY = 16 * 1024 * 1024,
-    CONNECTIONS_MOST = 900, /* a process may have 1024 open files unless the limit was raised */
+    CONNECTIONS_MOST = 900, /* fewer than 1024, the default limit on the open files of a process */
 };
 
 static const char default_sizes[] = "4k,8k,16k,16390,16712,17408,32k,33024,64k,66000,128k,200000,256k,512k,1m";

@@ -115,7 +115,8 @@ static enum client_result receive_some(struct client *client, size_t start, size
     return CLIENT_DONE;
 }
 
-/* Compares a part of the body. If it is wrong, `received` is the offset of the first wrong byte. */
+/* Compares received bytes with the same part of the expected body. If they differ, returns CLIENT_FAILED, and
+ * `received` is the offset of the first wrong byte. */
 static enum client_result body_check(struct client *client, const unsigned char *bytes, size_t count)
 {
     size_t agreed;

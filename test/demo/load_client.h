@@ -30,7 +30,7 @@ struct client {
     enum client_step step;
     const char *failure; /* the reason of the failure, for a person */
 
-    uint64_t size; /* the size of the exchange's body */
+    uint64_t size; /* the size of the exchange's body in bytes */
     bool echo;
     char head[160]; /* the head that is sent before the body */
     size_t head_size;
@@ -47,7 +47,8 @@ bool client_connect(struct client *client, uint16_t port);
 /* Prepares an exchange with a body of `size` bytes, which the server sends or, with `echo`, sends back. */
 void client_begin(struct client *client, uint64_t size, bool echo);
 
-/* Continues the exchange until the socket would block or the exchange is over. */
+/* Continues the exchange. Returns CLIENT_WAITS if the socket would block, and CLIENT_DONE or CLIENT_FAILED if the
+ * exchange is over. */
 enum client_result client_drive(struct client *client);
 
 void client_disconnect(struct client *client);

@@ -70,7 +70,7 @@ static bool member_connect(struct load *load, struct member *member)
     return false;
 }
 
-/* Begins the next exchange of this connection. Returns false if no exchange is left for it. */
+/* Begins the next exchange on this connection. Returns false if all planned exchanges have begun. */
 static bool member_begin(struct load *load, struct member *member)
 {
     const struct load_plan *plan = load->plan;
@@ -132,7 +132,7 @@ static void load_loop(struct load *load)
     }
 }
 
-/* Counts as errors also the exchanges that were planned and did not happen in time. */
+/* Counts each planned exchange that was not complete in time as an error. */
 static void count_missing(const struct load *load)
 {
     struct load_result *result = load->result;

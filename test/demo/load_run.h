@@ -1,4 +1,4 @@
-/* A load of a fixed number of exchanges, over a number of connections, within a time. */
+/* Runs a load: a number of exchanges over several connections, within a time limit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DEMO_LOAD_RUN_H
 #define DEMO_LOAD_RUN_H

@@ -1,4 +1,4 @@
-/* Reads a number as a person types it: decimal digits, and k or m behind them for KiB or MiB. */
+/* Reads a number as a person types it: decimal digits, which k or m may follow for KiB or MiB. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DEMO_NUMBER_H
 #define DEMO_NUMBER_H
@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads the number at the start of `text`. Returns how many characters it has, or 0 if there is no number or it is
- * larger than `largest`. */
+/* Stores the number at the start of `text` in `value`. Returns how many characters the number has, or 0 if there is no
+ * number or the number is larger than `largest`. */
 size_t number_read(const char *text, uint64_t largest, uint64_t *value);
 
 /* Reads a number from a text that contains nothing else. Returns false if it is not from `smallest` to `largest`. */

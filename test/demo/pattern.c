@@ -3,9 +3,9 @@
 #include "pattern.h"
 
 /*
- * Returns the top byte of a product with an odd constant. The byte differs between neighbouring offsets. In every body
- * of a page or more it also differs between neighbouring pages, so that a page that belongs elsewhere, or to another
- * body, is noticed.
+ * Returns the byte at `offset` of the body of this size: the top byte of a product with an odd constant. Neighbouring
+ * bytes differ. In every body of a page or more, the bytes at the same place in neighbouring pages also differ, so that
+ * a page of another place or another body is noticed.
  */
 static unsigned char pattern_byte(uint64_t offset, uint64_t size)
 {

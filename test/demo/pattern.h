@@ -7,10 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writes the bytes from `offset` to `offset + count` of the body that has `size` bytes. */
+/* Writes to `bytes` the part from `offset` to `offset + count` of the body that has `size` bytes. */
 void pattern_fill(unsigned char *bytes, size_t count, uint64_t offset, uint64_t size);
 
-/* Compares bytes with those that pattern_fill would write. Returns how many agree before the first difference. */
+/* Compares `bytes` with the bytes that pattern_fill would write. Returns how many bytes are equal before the first
+ * difference. */
 size_t pattern_agree(const unsigned char *bytes, size_t count, uint64_t offset, uint64_t size);
 
 #endif

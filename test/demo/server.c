@@ -87,8 +87,8 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* Refuses to start if accept could fail because there are too few descriptors, because the event loop would then
- * never sleep. */
+/* Ends the server with an error if the limit on open files is too low for its connections. Otherwise accept would fail
+ * for want of a descriptor, the waiting connection would stay, and the event loop would never sleep. */
 static void check_descriptors(uint64_t connections)
 {
     struct rlimit limit;
@@ -102,7 +102,7 @@ static void check_descriptors(uint64_t connections)
         die("so many connections need more open files than the limit allows");
 }
 
-/* Returns the listening socket, and sets `port` to its port. */
+/* Opens the listening socket on port `*port`, stores the real port there, and returns the socket. */
 static int listen_on(uint16_t *port)
 {
     const int on = 1;
@@ -145,9 +145,11 @@ static int open_signals(void)
     return signals;
 }
 
-/* Returns standard input if it shall be watched, or -1. The end of a pipe or a socket shows that the program which
- * started the server has ended. A terminal would stop a server in the background that reads from it, and /dev/null
- * is always at its end. */
+/*
+ * Returns the descriptor of standard input if it is a pipe or a socket, otherwise -1. The end of a pipe or a socket
+ * shows that the program which started the server has ended. A terminal would stop a background process that reads from
+ * it, and /dev/null is always at its end.
+ */
 static int open_input(void)
 {
     struct stat status;
@@ -157,7 +159,7 @@ static int open_input(void)
     return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ? STDIN_FILENO : -1;
 }
 
-/* Returns true at the end of standard input, and ignores all input before. */
+/* Reads and ignores standard input. Returns true at its end. */
 static bool input_ended(void)
 {
     char discarded[DISCARD_SIZE];
@@ -166,7 +168,8 @@ static bool input_ended(void)
     return got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Waits until the server shall end. */
+/* Waits for a signal, for the end of standard input, or until no event has happened for `idle` milliseconds. Then the
+ * server ends. */
 static void wait_for_end(const struct server *server, int signals, int64_t idle)
 {
     struct pollfd watched[2] = {

@@ -59,7 +59,7 @@ static void body_drop(struct connection *connection)
     connection->body_size = 0;
 }
 
-/* Begins the answer. `status` is the number and the reason of its first line. */
+/* Begins the answer. `status` is the status code and the reason phrase, such as `200 OK`. */
 static void answer_begin(struct connection *connection, const char *status)
 {
     int length = snprintf(connection->answer, sizeof(connection->answer),

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum {
-    CONNECTION_READ_SIZE = 16384,             /* the size of the read buffers of nginx, redis and haproxy */
+    CONNECTION_READ_SIZE = 16384,             /* as large as the read buffers of nginx, redis and haproxy */
     CONNECTION_BODY_LIMIT = 16 * 1024 * 1024, /* the largest body in either direction */
 };
 

@@ -87,8 +87,8 @@ static void *worker_run(void *argument)
     while (!stopped) {
         int count = epoll_wait(worker->epoll, events, 64, -1);
 
-        /* epoll_wait returns -1 with EINTR if this thread has received one of the process's signals. Then no event is
-         * handled. */
+        /* epoll_wait returns -1 with EINTR if this thread has received one of the process's signals. Then the loop
+         * below handles no event. */
         for (int i = 0; i < count; i++) {
             void *owner = events[i].data.ptr;
 

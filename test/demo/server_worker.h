@@ -14,7 +14,7 @@ struct server {
     int stop;                /* an eventfd; when it is written to, every thread closes its connections and ends */
     size_t connection_limit; /* a new connection beyond this number is closed at once */
     atomic_size_t connections;
-    _Atomic int64_t busy_at; /* the time of the newest event, by server_now */
+    _Atomic int64_t busy_at; /* the time of the newest event in milliseconds, as server_now returns it */
 };
 
 struct connection;

@@ -1,4 +1,4 @@
-/* What the three kinds of objects of include/sockmalloc.h have in common: fixed-size pools, message pages and rings. */
+/* Declares what the tests of three kinds of objects share: fixed-size pools, message pages and rings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_BUFFER_KIND_H
 #define ORACLE_BUFFER_KIND_H
@@ -13,15 +13,15 @@
 
 enum { BUFFER_PLACES = 40, BUFFER_TYPES = 4 };
 
-/* A place for one live block of an object. A thread that works on the place has set `busy`. */
+/* A place for one live block of an object. While a thread works on the place, `busy` is set. */
 struct place_of_block {
     struct block block; /* its address is NULL if the place is empty */
     unsigned type;
-    uint64_t order; /* for messages of a ring: how many messages were allocated from the ring before this one */
+    uint64_t order; /* for a message of a ring: how many messages the ring had allocated before it */
     atomic_bool busy;
 };
 
-/* Counts what was allocated of one type of messages. */
+/* Counts what was allocated of one message type. */
 struct type_count {
     _Atomic uint64_t count;
     _Atomic uint64_t bytes;
@@ -30,7 +30,8 @@ struct type_count {
 
 /*
  * An object that all threads use at the same time. Each thread holds `lock` for reading while it uses the object. A
- * thread that holds `lock` for writing is alone with the object, and can compare all of its figures with the model.
+ * thread that holds `lock` for writing is alone with the object, and can compare all figures of the object with the
+ * model.
  */
 struct object {
     const struct buffer_kind *kind;
@@ -39,27 +40,27 @@ struct object {
     struct place_of_block place[BUFFER_PLACES];
     struct type_count type[BUFFER_TYPES];
     size_t size;           /* bytes of a pool's blocks, of a message page, or of a ring's chunk */
-    size_t count;          /* the most message pages, or the chunks of a ring */
+    size_t count;          /* for message pages, how many there may be; for a ring, its number of chunks */
     size_t alignment;      /* a power of two; each block must begin at a multiple of it */
     size_t largest;        /* bytes of the largest block */
-    atomic_int got;        /* how many chunks a pool has from the program's own allocator */
-    atomic_bool producing; /* true while a thread allocates from a ring */
-    uint64_t orders;       /* how many messages of the ring were allocated */
+    atomic_int got;        /* for a pool: how many chunks it now holds that the program's own allocator made */
+    atomic_bool producing; /* true while a thread allocates from the object, a ring */
+    uint64_t orders;       /* how many messages were allocated from the ring so far */
     size_t head;           /* the chunk at which the next message of the ring begins; SIZE_MAX if it is not known */
     char *memory;          /* of a ring */
 };
 
 /*
  * The functions of one kind of object. A function that is marked (alone) is called only by a thread that is alone with
- * the object. `alloc` stores the block's address, request and type in the place. It returns false if no block was
- * allocated and the documentation allows a refusal at the time.
+ * the object. `alloc` stores the block's address, request and type in the place. It returns false if the library
+ * allocated no block, and the documentation allows that in the present state.
  */
 struct buffer_kind {
     const char *name;
     void (*open)(struct object *object, struct draw *draw); /* (alone) */
     bool (*alloc)(struct object *object, struct draw *draw, struct place_of_block *at);
     void (*free)(struct object *object, void *address);
-    /* checks what the library says of a live block */
+    /* checks what the library reports about a live block */
     void (*look)(struct object *object, struct draw *draw, const struct place_of_block *at);
     /* calls functions with wrong arguments, and checks that each call fails */
     void (*wrong)(struct object *object, struct draw *draw);
@@ -76,7 +77,8 @@ extern const struct buffer_kind buffer_pool;
 extern const struct buffer_kind buffer_message;
 extern const struct buffer_kind buffer_ring;
 
-/* Ends the process with a fault if the call did not fail with errno `error`. */
+/* Ends the process with a fault unless the call fails with errno `error`. `call` is an expression that is true if the
+ * call has failed. */
 #define DEMAND_REFUSED(call, error) buffer_demand((errno = 0, (call)) && errno == (error), #call)
 
 /* Ends the process with a fault, whose message is `text`, unless `holds` is true. */
@@ -87,7 +89,7 @@ void buffer_demand(bool holds, const char *text);
 size_t buffer_live(const struct object *object);
 const struct place_of_block *buffer_place_of(const struct object *object, const void *address);
 
-/* Notes that a block of `size` bytes of a type was allocated. */
+/* Counts a block of `size` bytes that was allocated with this message type. */
 void buffer_count(struct object *object, unsigned type, size_t size);
 
 #endif

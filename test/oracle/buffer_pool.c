@@ -34,7 +34,8 @@ static void *source_allocate(void *context, size_t size, size_t alignment)
 static void source_release(void *context, void *start, size_t size)
 {
     struct object *object = context;
-    memset(start, 0, size); /* the program's own allocator may use all bytes of the chunk again */
+    /* this write checks that the program's own allocator may use all bytes of the chunk again */
+    memset(start, 0, size);
     atomic_fetch_sub(&object->got, 1);
     free(start);
 }
@@ -85,7 +86,8 @@ static void pool_free(struct object *object, void *address)
     sockmalloc_pool_free(object->handle, address);
 }
 
-/* What a walk over the blocks in use checks: all blocks of the model, or only one of them. */
+/* A walk over a pool's blocks in use. It checks that the walk visits all blocks of the model, or that it visits one of
+ * them. */
 struct walk {
     struct object *object;
     const void *wanted; /* NULL for all */
@@ -135,7 +137,7 @@ static int never_visit(void *context, int index, void *start, size_t length)
     return 0;
 }
 
-/* Checks that sockmalloc_pool_create refuses options of which one makes no sense. */
+/* Makes one option senseless, and checks that sockmalloc_pool_create refuses the options. */
 static void wrong_options(struct object *object, struct draw *draw)
 {
     struct sockmalloc_pool_options options = draw_options(object, draw);

@@ -38,7 +38,7 @@ static void ring_open(struct object *object, struct draw *draw)
 }
 
 /* Allocates a message. Returns false if another thread is allocating from the ring, because only one thread at a time
- * may do so. What the calling thread draws afterwards depends on that, and so on the speed of the threads. */
+ * may do so. So the random choices that the calling thread makes afterwards depend on the speed of the threads. */
 static bool ring_alloc(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     size_t most = draw_one_in(draw, 8) ? object->largest : object->size * 3;
@@ -142,9 +142,10 @@ static const struct place_of_block *oldest(const struct object *object)
 }
 
 /*
- * Returns the chunk at which a message of `chunks` chunks has to begin, or SIZE_MAX if the ring is full for it, by the
- * description in the header alone: at the head, if there is room before the end and before the oldest live message;
- * else at chunk 0, if there is room before that message.
+ * Returns the chunk at which a message of `chunks` chunks must begin, or SIZE_MAX if the ring is full for it. This is
+ * computed from the description in the header sockmalloc.h alone. The message begins at the head if it fits there
+ * before the end of the ring and before the oldest live message. Otherwise it begins at chunk 0 if it fits there before
+ * the oldest live message.
  */
 static size_t due_place(const struct object *object, size_t chunks)
 {
@@ -164,7 +165,7 @@ static size_t due_place(const struct object *object, size_t chunks)
 }
 
 /*
- * Allocates a message while no other thread uses the ring, and checks that it lies at the place that the model expects.
+ * Allocates a message while no other thread uses the ring, and checks that it lies at the chunk that due_place returns.
  */
 static void compare_place(struct object *object, struct draw *draw)
 {

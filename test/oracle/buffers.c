@@ -1,4 +1,4 @@
-/* Draws the calls by which programs use buffers of their own: fixed-size pools, message pages and rings. */
+/* Draws random calls of the functions for a program's own buffers: fixed-size pools, message pages and rings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers.h"
 
@@ -23,7 +23,7 @@ static struct object objects[] = {{.kind = &buffer_pool},    {.kind = &buffer_po
 enum { OBJECTS = sizeof objects / sizeof *objects };
 _Static_assert(OBJECTS *BUFFER_PLACES <= MODEL_BUFFERS, "the model has room for all blocks");
 
-static atomic_uint *misuses; /* how many misuses this process and its children have made */
+static atomic_uint *misuses; /* how often this process and its children have freed a wrong address on purpose */
 
 void buffer_demand(bool holds, const char *text)
 {
@@ -57,7 +57,8 @@ void buffer_count(struct object *object, unsigned type, size_t size)
     atomic_fetch_add(&counted->count, 1);
     atomic_fetch_add(&counted->bytes, size);
     if (size > atomic_load(&counted->largest)) {
-        /* only rings count this, and only one thread at a time allocates from a ring */
+        /* two threads cannot store at once: only messages of rings have this figure, and only one thread at a time
+         * allocates from a ring */
         atomic_store(&counted->largest, size);
     }
 }
@@ -85,9 +86,7 @@ static void give(struct object *object, struct place_of_block *at)
     at->block.address = NULL;
 }
 
-/*
- * Frees an address that must not be freed, for which the library must end the process. The caller is a child of fork.
- */
+/* Frees an address that must not be freed. The library must then end the process, so the caller is a child of fork. */
 static void misuse(struct object *object, struct draw *draw, const struct block *block)
 {
     char elsewhere[64];
@@ -101,8 +100,11 @@ static void misuse(struct object *object, struct draw *draw, const struct block 
     object->kind->free(object, wrong[which]);
 }
 
-/* Checks that a misuse ends the process by abort. run-oracle counts the library's lines on stderr. It does so instead
- * of this program, because the library writes only to the stderr that the program had at its start. */
+/*
+ * Frees a wrong address in a child, and checks that the library ends the child by abort. run-oracle counts the
+ * library's lines on stderr. This program cannot read them, because the library writes only to the stderr that the
+ * program had at its start.
+ */
 static void misuse_in_child(struct object *object, struct draw *draw, const struct block *block)
 {
     int status = 0;
@@ -146,8 +148,8 @@ static void call_at(struct object *object, struct draw *draw, struct place_of_bl
     }
 }
 
-/* Allocates and frees as fast as possible, so that threads meet inside the object. Each block gets a mark of the
- * thread: if two threads get the same block, one of them finds the mark of the other one. */
+/* Allocates and frees as fast as possible, so that several threads often use the object at the same moment. The thread
+ * writes its own mark into each block. If two threads get one block, one of them finds the other's mark. */
 static void rush(struct object *object, struct draw *draw)
 {
     struct place_of_block own[RUSH_BLOCKS];
@@ -204,9 +206,9 @@ static void for_each_live(struct object *object, void (*call)(const struct block
 }
 
 /*
- * Closes the object, which may have live blocks, and checks the result. The model lets other blocks use the addresses
- * of the live blocks before the object is closed, because closing may free them, and another thread may then allocate
- * the addresses at once. If the object refuses to be closed, its blocks are still live.
+ * Closes the object, which may have live blocks, and checks the result. The live blocks are removed from the model
+ * before the object is closed, because closing may free them, and another thread may then allocate the addresses at
+ * once. If the object refuses to be closed, its blocks are still live.
  */
 static void close_it(struct object *object, struct draw *draw)
 {
@@ -282,8 +284,9 @@ void buffers_stop(void)
     }
 }
 
-/* In a child of fork the locks are initialized anew, because they still count threads of the parent that waited for
- * them. */
+/*
+ * The child of a fork initializes the locks anew, because they still count threads of the parent that waited for them.
+ */
 void buffers_go_on(bool is_child)
 {
     for (unsigned i = 0; i < OBJECTS; i++) {

@@ -1,4 +1,4 @@
-/* Draws the calls by which programs use buffers of their own: fixed-size pools, message pages and rings. */
+/* Draws random calls of the functions for a program's own buffers: fixed-size pools, message pages and rings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_BUFFERS_H
 #define ORACLE_BUFFERS_H
@@ -7,19 +7,20 @@
 
 #include "draw.h"
 
-/* Prepares the objects. The process calls this function before its first step. Without the library, all functions below
- * do nothing. */
+/* Prepares the objects. The process calls this function before its first step. If sockmalloc is not loaded, this
+ * function and those below do nothing. */
 void buffers_open(void);
 
 /* Makes some random calls on one of the objects that all threads share. */
 void buffers_step(struct draw *draw);
 
-/* buffers_stop waits until no other thread is inside a function of an object, and keeps them out until buffers_go_on is
- * called. So a fork in between copies a model that agrees with the objects. */
+/* buffers_stop waits until no other thread uses an object, and keeps other threads out until buffers_go_on is called.
+ * So after a fork between the two calls, the child's copy of the model agrees with its objects. */
 void buffers_stop(void);
 void buffers_go_on(bool is_child);
 
-/* Returns how many addresses were freed wrongly; each of these frees has ended a child after one line on stderr. */
+/* Returns how often an address was freed wrongly, on purpose and in a child. Each of these frees has ended its child
+ * after one line on stderr. */
 unsigned buffers_misuses(void);
 
 /* Frees all blocks and closes all objects. */

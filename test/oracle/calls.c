@@ -1,5 +1,6 @@
 /*
- * Lists the calls of malloc's interface: one row for each call, with what the standards and the man pages say about it.
+ * Lists the calls of malloc's interface. Each call has a row, which says how the call must behave by the standards and
+ * the man pages.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "calls.h"
@@ -13,7 +14,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define OPTIONAL     __attribute__((weak))
 
-/* Not every process has these functions: those of the BSDs, of C23, and of C++ by the names that its compilers use. */
+/* Weak, because not every process has these functions: those of the BSDs, of C23, and those of C++ under their mangled
+ * names. */
 OPTIONAL int sockmalloc_active(void);
 OPTIONAL void *reallocf(void *address, size_t request);
 OPTIONAL int reallocarr(void *pointer, size_t count, size_t size);
@@ -36,8 +38,8 @@ static char *print_text(const char *text)
     return asprintf(&copy, "%s", text) >= 0 ? copy : NULL;
 }
 
-/* Writes the text to a stream (open_memstream). Returns the stream's buffer, a block of libc that libc's own realloc
- * has enlarged meanwhile. */
+/* Writes the text to a stream (open_memstream). Returns the stream's buffer, which libc has allocated, and has enlarged
+ * by calling realloc itself. */
 static char *stream_text(const char *text)
 {
     char *copy = NULL;
@@ -51,7 +53,8 @@ static char *stream_text(const char *text)
     return copy;
 }
 
-/* Checks all calls that accept a null pointer by passing one. There is no block for such a call. */
+/* Passes a null pointer to free and malloc_usable_size, which accept one. These calls get no row, because they have no
+ * block. */
 static void pass_null(void)
 {
     free(NULL);
@@ -68,9 +71,11 @@ static void pass_null(void)
 #define OUT    call->address =
 #define BEFORE call->old_request
 
-/* The columns are: name, the function that must exist, role, weight, origins, flags, the call itself. realloc of a
- * block to 0 bytes frees the block and returns NULL, as glibc's manual says. All other calls return an address for 0
- * bytes. */
+/*
+ * The columns are: the row's name, the function that the process must have, role, weight, origins, flags, the call
+ * itself. realloc of a block to 0 bytes frees the block and returns NULL, as glibc's manual says. All other calls
+ * return an address for 0 bytes.
+ */
 /* clang-format off */
 #define ROWS(ROW)                                                                                                  \
     ROW(malloc, malloc, TAKE, 30, ORIGIN_MALLOC, 0, OUT malloc(SIZE))                                              \

@@ -1,5 +1,6 @@
 /*
- * Lists the calls of malloc's interface: one row for each call, with what the standards and the man pages say about it.
+ * Lists the calls of malloc's interface. Each call has a row, which says how the call must behave by the standards and
+ * the man pages.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_CALLS_H
@@ -18,16 +19,18 @@ enum role { ROLE_TAKE, ROLE_RESIZE, ROLE_GIVE, ROLE_LEAVE };
 enum {
     CALL_ZEROED = 1,        /* the call must return zeroed memory */
     CALL_ARRAY = 2,         /* the size is a product, which may be too large for a size_t */
-    CALL_ALIGNED = 4,       /* takes an alignment; may return NULL for 0 bytes */
-    CALL_BAD_ALIGNMENT = 8, /* is passed an alignment that is not legal */
+    CALL_ALIGNED = 4,       /* the call takes an alignment, and may return NULL for 0 bytes */
+    CALL_BAD_ALIGNMENT = 8, /* the test passes an alignment that is not legal */
     CALL_PAGE = 16,         /* the block must be aligned to a page; the call may return NULL for 0 bytes */
-    CALL_WHOLE_PAGES = 32,  /* rounds the request up to whole pages */
-    CALL_CODE = 64,         /* the call returns an error number, and if it fails it does not change the pointer */
-    CALL_TEXT = 128,        /* copies a string */
-    CALL_LIMIT = 4096,      /* copies at most `request` bytes of the string that is passed to it */
-    CALL_FREES = 256,       /* the call frees the old block if the call fails */
-    CALL_THROWS = 512,      /* throws an exception when it fails; it must not fail here, since C catches none */
-    CALL_ERRNO_OPEN = 1024, /* the standards do not say what happens to errno */
+    CALL_WHOLE_PAGES = 32,  /* the call rounds the requested size up to whole pages */
+    /* the call returns an error number; if the call fails, it does not change the pointer that it was to set */
+    CALL_CODE = 64,
+    CALL_TEXT = 128,   /* copies a string */
+    CALL_LIMIT = 4096, /* the call copies at most `request` bytes of the string that is passed to it */
+    CALL_FREES = 256,  /* if the call fails, it frees the old block */
+    /* the call throws an exception when it fails; so the test must not let it fail, because C catches no exception */
+    CALL_THROWS = 512,
+    CALL_ERRNO_OPEN = 1024, /* the standards do not say if the call changes errno */
     CALL_LENIENT = 2048,    /* older versions of glibc accept for this call an alignment that is not legal */
 };
 
@@ -37,8 +40,8 @@ struct call {
     size_t request;
     size_t alignment;
     const char *text;
-    size_t old_request;   /* the size that was requested for the block that is freed */
-    size_t old_alignment; /* the alignment that was requested for the block that is freed */
+    size_t old_request;   /* the size that was requested for the block that this call frees */
+    size_t old_alignment; /* the alignment that was requested for the block that this call frees */
     /* before the call: the block that is passed to it, if any; after the call: the address that it returned */
     void *address;
     int code; /* the result of a call that returns an error number */
@@ -54,10 +57,12 @@ struct operation {
     unsigned flags;
 };
 
-/* Returns a random row with this role that accepts a block of this origin, or NULL if there is none. */
+/*
+ * Returns a random row of the table with this role whose call accepts a block of this origin, or NULL if there is none.
+ */
 const struct operation *calls_draw(struct draw *draw, enum role role, unsigned origin);
 
-/* Returns true if malloc is that of sockmalloc. */
+/* Returns true if the process's malloc is that of sockmalloc. */
 bool calls_are_sockmalloc(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* Draws numbers, sizes and alignments by a seed. Each thread has a random stream of its own in each round. */
+/* Draws pseudo-random numbers, sizes and alignments from a seed. In each round, each thread has a random stream of its
+ * own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "draw.h"
 
@@ -6,8 +7,8 @@
 
 enum { PAGE = 4096 };
 
-/* Mixes the bits as splitmix64 does, by Sebastiano Vigna: each state of the stream gives one number, and no two states
- * give the same. */
+/* Mixes the bits as splitmix64 does, by Sebastiano Vigna: two different states of the stream never give the same
+ * number. */
 static uint64_t draw_mix(uint64_t bits)
 {
     bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -36,7 +37,7 @@ static size_t size_tiny(struct draw *draw)
     return draw_below(draw, 80);
 }
 
-/* Returns a size of up to 1 MiB, in which every power of two is equally likely. */
+/* Returns a random size below 1 MiB. It lies with equal chance between any two neighbouring powers of two. */
 static size_t size_any(struct draw *draw)
 {
     size_t floor = (size_t)1 << draw_below(draw, 20);
@@ -48,7 +49,8 @@ static size_t size_of_buffers(struct draw *draw)
     return 2000 + draw_below(draw, 100000);
 }
 
-/* Returns a size near a power of two, where allocators change their methods, or near a default bound of sockmalloc. */
+/* Returns a random size near a power of two, where allocators change their methods, or near a bound of sockmalloc's
+ * default settings. */
 static size_t size_near_border(struct draw *draw)
 {
     static const size_t border[] = {85000, 3 * PAGE, 5 * PAGE, 7 * PAGE};
@@ -110,7 +112,7 @@ size_t draw_huge(struct draw *draw)
     return which < COUNT(base) ? base[which] - draw_below(draw, 3 * PAGE) : (size_t)1 << (48 + draw_below(draw, 16));
 }
 
-/* Half of all alignments are from 128 to 2048, because allocators change their methods of alignment there. */
+/* Half of all alignments are from 128 to 2048, because within these bounds allocators change how they align. */
 size_t draw_alignment(struct draw *draw)
 {
     if (draw_one_in(draw, 64)) {

@@ -1,4 +1,5 @@
-/* Draws numbers, sizes and alignments by a seed. Each thread has a random stream of its own in each round. */
+/* Draws pseudo-random numbers, sizes and alignments from a seed. In each round, each thread has a random stream of its
+ * own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_DRAW_H
 #define ORACLE_DRAW_H
@@ -14,12 +15,12 @@ struct draw {
     size_t favourite[DRAW_FAVOURITES]; /* sizes that this stream requests again and again, so that slots are reused */
 };
 
-/* Begins the random stream that belongs to this seed, round and worker, in the parent or, with `is_child`, in the child
- * of a fork. Streams that differ in any of these are independent. */
+/* Returns the random stream of a worker in a round, for this seed. The child of a fork passes `is_child` and so gets
+ * another stream than its parent. Streams that differ in any of these are independent. */
 struct draw draw_begin(uint64_t seed, unsigned round, unsigned worker, bool is_child);
 
-/* draw_bits returns any 64 bits. draw_below returns a number below `limit`, which must not be 0. draw_one_in returns
- * true once in `count` times. */
+/* draw_bits returns 64 random bits. draw_below returns a random number below `limit`, which must not be 0. draw_one_in
+ * returns true with a chance of one in `count`. */
 uint64_t draw_bits(struct draw *draw);
 size_t draw_below(struct draw *draw, size_t limit);
 bool draw_one_in(struct draw *draw, size_t count);
@@ -44,8 +45,8 @@ struct array {
     size_t width;
 };
 
-/* draw_array returns an array of about `bytes` bytes; draw_overflow returns one whose size in bytes does not fit
- * into a size_t. */
+/* draw_array returns the description of an array of about `bytes` bytes, draw_overflow that of an array whose size in
+ * bytes does not fit into a size_t. */
 struct array draw_array(struct draw *draw, size_t bytes);
 struct array draw_overflow(struct draw *draw);
 

@@ -17,12 +17,12 @@ static uint64_t seed;
 static bool is_child;
 static atomic_flag told = ATOMIC_FLAG_INIT;
 
-/* If several threads find a fault, only the first one prints it, because the other faults are mostly consequences of
- * the first. */
+/* If several threads find a fault, only the first of them prints its fault, because the other faults are mostly
+ * consequences of the first. */
 void fault_die(const char *format, ...)
 {
     if (atomic_flag_test_and_set(&told)) {
-        sleep(1); /* the thread that prints the first fault ends the process long before that */
+        sleep(1); /* long before this time the thread that prints the first fault ends the process */
         _exit(1);
     }
     char line[LINE_SIZE];
@@ -62,7 +62,8 @@ void fault_open(uint64_t number)
 void fault_note_child(void)
 {
     is_child = true;
-    atomic_flag_clear(&told); /* this flag is set if a thread of the parent was printing a fault at the fork */
+    /* the flag was set if a thread of the parent was printing a fault at the moment of the fork */
+    atomic_flag_clear(&told);
 }
 
 void fault_watch(unsigned seconds)

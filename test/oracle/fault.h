@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Says where a thread is in the run. Together with the seed this names one call of the run. */
+/* Says where a thread is in the run. Together with the seed, these fields identify one call of the run. */
 struct place {
     unsigned round;
     unsigned worker;
@@ -15,15 +15,16 @@ struct place {
 
 extern _Thread_local struct place place;
 
-/* fault_open notes the seed for the messages. fault_note_child notes that this process is the child of a fork. */
+/* fault_open stores the seed, which each message names. fault_note_child notes that this process is the child of a
+ * fork. */
 void fault_open(uint64_t seed);
 void fault_note_child(void);
 
-/* Prints one line and ends the process with exit status 1. Any thread and any signal handler may call it. */
+/* Prints one line and ends the process with exit status 1. Any thread and any signal handler may call this function. */
 void fault_die(const char *format, ...) __attribute__((noreturn, cold, format(printf, 1, 2)));
 
-/* Ends the process with a fault if it runs for longer than `seconds` from now. A child of fork begins without a
- * limit. */
+/* Ends the process with a fault if it runs for longer than `seconds` from now. The child of a fork has no limit until
+ * it calls this function. */
 void fault_watch(unsigned seconds);
 
 #endif

@@ -8,14 +8,14 @@
 
 #include "fault.h"
 
-/* Reads eight bytes of a block at any address. This type is used instead of memcpy, which would always be a call in
- * this program. */
+/* Reads or writes eight bytes of a block at any address. This type is used instead of memcpy, because memcpy would
+ * always be a function call in this program. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) model_word;
 
 enum { WORD = sizeof(model_word), MOST = _Alignof(max_align_t) };
 
-/* Holds the addresses of all live blocks, in order. A block of 0 bytes has one byte here, because no other block may
- * have its address. */
+/* The bytes from `begin` to `end` belong to one live block. A block of 0 bytes has one byte here, because no other
+ * block may have the same address. */
 struct extent {
     uintptr_t begin;
     uintptr_t end;
@@ -41,7 +41,7 @@ static struct extent extent_of(const struct block *block)
     return (struct extent){begin, begin + (block->usable > 0 ? block->usable : 1)};
 }
 
-/* Returns the index of the first extent that begins at `address` or behind it. */
+/* Returns the index of the first extent that begins at `address` or above. */
 static size_t extent_find(uintptr_t address)
 {
     size_t low = 0;
@@ -84,8 +84,8 @@ static void extent_remove(const struct block *block)
     model_go_on();
 }
 
-/* Returns a word of a block's pattern; all words of a block differ. The machines that the library runs on are
- * little-endian. */
+/* Returns a word of a block's pattern; all words of a block differ. pattern_byte takes the word's bytes in
+ * little-endian order, as all machines do on which the library runs. */
 static uint64_t pattern(uint64_t serial, size_t offset)
 {
     return serial + offset / WORD * UINT64_C(0x9e3779b97f4a7c15);
@@ -96,7 +96,8 @@ static unsigned char pattern_byte(uint64_t serial, size_t offset)
     return (unsigned char)(pattern(serial, offset) >> offset % WORD * 8);
 }
 
-/* Fills a block with its pattern, whose last word may be cut short. */
+/* Fills a block with its pattern, up to the requested or the usable size. The last word of the pattern may be cut
+ * short.. */
 void model_fill(struct block *block, uint64_t serial, bool to_the_last)
 {
     block->serial = serial;
@@ -147,7 +148,8 @@ size_t model_alignment(size_t request)
     return alignment;
 }
 
-/* Checks for zeros up to the usable size, because glibc clears all of it and a program may rely on that. */
+/* Checks that the block is zero up to its usable size. glibc's calloc clears all of these bytes, and a program may rely
+ * on that. */
 static void model_demand_zeros(const struct block *block)
 {
     size_t offset = 0;
