@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Says which kind of call made a block, which decides to which calls the block may be passed. */
+/* Says which kind of call made a block. Some calls accept blocks of one kind only: free_sized, for example, accepts only
+ * those of malloc, calloc and realloc. */
 enum origin {
     ORIGIN_MALLOC = 1,      /* made by malloc, calloc or realloc, so free_sized accepts the block */
     ORIGIN_ALIGNED = 2,     /* made by aligned_alloc, so free_aligned_sized accepts the block */
@@ -25,27 +26,32 @@ struct block {
     unsigned char *address;
     size_t request;
     size_t usable;    /* what malloc_usable_size returned for the block at first */
-    size_t filled;    /* bytes from the block's start that the program has written: `request` or `usable` */
+    size_t filled;    /* how many bytes from the block's start the program has written: `request` or `usable` */
     size_t alignment; /* the alignment that was requested */
-    uint64_t serial;  /* the number from which the block's pattern was made */
+    uint64_t serial;  /* the pattern that was written into the block is made from this number */
     enum origin origin;
     const char *maker; /* the name of the call that made the block */
-    size_t slack;      /* bytes of bookkeeping at the end of the block's slot; only sockmalloc has them */
+    /* bytes at the end of the block's slot that sockmalloc lets the program use for data about the block; 0 with other
+     * allocators */
+    size_t slack;
 };
 
-/* MODEL_BLOCKS is the most blocks that may be live at a time. At most MODEL_BUFFERS of them belong to buffers.c. */
+/* MODEL_BLOCKS is how many blocks may be live at a time, at most. At most MODEL_BUFFERS of them come from fixed-size
+ * pools, message pages and rings. */
 enum { MODEL_BLOCKS = 1024, MODEL_BUFFERS = 512 };
 
-/* Returns the alignment that malloc must give: 16 bytes. For a request that is too small for an object of this
- * alignment, less is enough (C23). */
+/* Returns the alignment that a block of malloc must have: 16 bytes. A block that is too small for any object of this
+ * alignment may have less (C23). */
 size_t model_alignment(size_t request);
 
-/* Adds a new block, which a call has just returned, to the model. The caller has set `address`, `request`,
- * `alignment`, `origin` and `maker`. Checks its address, its usable size, that no other block overlaps it and, with
- * `zeroed`, that it is zero. model_fill must follow. */
+/*
+ * Adds a new block, which a call has just returned, to the model. The caller has set `address`, `request`, `alignment`,
+ * `origin` and `maker`. Checks the block's address and usable size, that no other block overlaps it and, with `zeroed`,
+ * that the block is zero. The caller must then call model_fill.
+ */
 void model_take(struct block *block, bool zeroed);
 
-/* Writes the pattern with this serial number to the requested bytes or, with `to_the_last`, to all that
+/* Writes the pattern that is made from `serial` to the requested bytes or, with `to_the_last`, to all that
  * malloc_usable_size grants. */
 void model_fill(struct block *block, uint64_t serial, bool to_the_last);
 
@@ -55,21 +61,22 @@ void model_compare(const struct block *block, const unsigned char *address, size
 /* Ends the process with a fault unless a live block still has its contents and its usable size. */
 void model_check(const struct block *block);
 
-/* model_give checks a block before a call that may free it, and then lets other blocks use its addresses. If the call
- * did not free the block, model_keep adds it again. */
+/* model_give checks a block before a call that may free the block, and removes it from the model. If the call did not
+ * free the block, model_keep adds the block again. */
 void model_give(const struct block *block);
 void model_keep(const struct block *block);
 
 /*
- * model_claim and model_release are for a block that malloc has not returned. model_claim adds it as model_take does;
- * the caller has set `usable` too, and model_fill must follow. model_release checks and removes the block before it is
- * freed. If it was not freed, model_claim adds it again, without model_fill.
+ * model_claim and model_release are for a block that malloc has not returned. model_claim adds such a block as
+ * model_take does, but the caller has set `usable`, too, and must then call model_fill. model_release checks a block
+ * before it is freed, and removes it from the model. If the block was not freed after all, model_claim adds it again,
+ * and model_fill must not follow.
  */
 void model_claim(const struct block *block);
 void model_release(const struct block *block);
 
-/* model_stop blocks all threads that add or remove a block, until model_go_on is called. So a fork in between copies a
- * consistent model. */
+/* model_stop makes all threads that add or remove a block wait until model_go_on is called. So a fork between the two
+ * calls copies a consistent model. */
 void model_stop(void);
 void model_go_on(void);
 

@@ -34,7 +34,7 @@ _Static_assert(THREADS *STEP_SLOTS + MODEL_BUFFERS <= MODEL_BLOCKS, "the model h
 static struct {
     unsigned long seed;
     unsigned long rounds;
-    unsigned long steps; /* the most steps of a thread in a round */
+    unsigned long steps; /* how many steps a thread makes in a round, at most */
     unsigned long seconds;
     bool is_control;
 } command = {.rounds = 6, .steps = 800, .seconds = 120};
@@ -52,15 +52,16 @@ struct worker {
 };
 
 /*
- * Returns the shelf of blocks that the worker works on in this round. In the next round the worker gets the next shelf.
+ * Returns the shelf, a set of blocks, that the worker uses in this round. In the next round the worker uses the next
+ * shelf.
  */
 static struct shelf *shelf_of(unsigned worker)
 {
     return &shelves[(worker + round_now) % threads];
 }
 
-/* Forks. Returns the child's process id, or 0 in the child. The child's copy of the model is as consistent as the
- * parent's. */
+/* Forks. Returns the child's process id, or 0 in the child. No thread changes the model during the fork, so the child's
+ * copy of it is consistent. */
 static pid_t fork_here(void)
 {
     pid_t parent = getpid();
@@ -84,7 +85,7 @@ static pid_t fork_here(void)
     return child;
 }
 
-/* Waits for a child. A child that found a fault has printed it already. */
+/* Waits for a child. Ends this process if the child was killed, or if the child found a fault, which it has printed. */
 static void reap(pid_t child)
 {
     int status;
@@ -99,8 +100,8 @@ static void reap(pid_t child)
     }
 }
 
-/* Runs one step after another. A child that is forked in the middle of a round has only its parent's shelf, and ends
- * in this function. */
+/* Makes `steps` steps of a worker, and now and then forks. A child that is forked in the middle of a round has only its
+ * parent's shelf, and ends in this function. */
 static void work(struct worker *worker, struct draw draw, unsigned long steps)
 {
     struct shelf *shelf = shelf_of(worker->number);

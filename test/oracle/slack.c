@@ -1,5 +1,6 @@
 /*
- * Reserves bookkeeping at the end of a block's slot (sockmalloc_slack_alloc), and checks that its bytes stay unchanged.
+ * Reserves slack, bytes at the end of a block's slot for data of the program (sockmalloc_slack_alloc), and checks that
+ * these bytes stay unchanged.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "slack.h"
@@ -15,8 +16,9 @@
 
 enum { PATTERN = 0xa5 };
 
-/* Ends the process with a fault unless every byte of the block's slack has `value`. Returns how many bytes of slack the
- * block has. */
+/*
+ * Returns how many bytes of slack the block has. Ends the process with a fault unless each of these bytes is `value`.
+ */
 static size_t slack_read(const struct block *block, unsigned char value)
 {
     size_t size;

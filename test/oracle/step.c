@@ -1,4 +1,5 @@
-/* Does one step of a run: draws a call, makes it, and compares the result with the call's row and the model. */
+/* Does one step of a run: chooses a call at random, makes it, and compares the result with what the table of calls and
+ * the model demand. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "step.h"
 
@@ -13,18 +14,19 @@
 #include "slack.h"
 
 enum {
-    LITTLE = 4096, /* once a shelf holds SHELF_BYTES, each request for a block on it is smaller than this */
+    /* once the blocks of a shelf have SHELF_BYTES together, all further requests for it are of fewer bytes than this */
+    LITTLE = 4096,
     TEXT_MAX = 20000,
     RUSH_BLOCKS = 24,
     RUSH_TURNS = 200,
     SHELF_BYTES = 12 << 20,
-    ERRNO_BEFORE = 4321 /* no call sets errno to this value */
+    ERRNO_BEFORE = 4321 /* errno is set to this value before a call; no call sets it to this value */
 };
 
-/* No block can have this size, because no address has so many bits. */
+/* In bytes. No block can be so large, because a process has not so many addresses. */
 static const size_t impossible = (size_t)1 << 47;
 
-/* Holds one long string. Each string that is passed to a call is an end of this string. */
+/* Holds one long string. A test passes the last part of this string, of any length, where a call needs a string. */
 static char text[TEXT_MAX + 1];
 
 void step_open(void)
@@ -39,8 +41,8 @@ static const char *step_text(size_t length)
     return text + TEXT_MAX - length;
 }
 
-/* Returns the alignment that the result must have. For a call with a parameter for it, the alignment is a random one.
- * For other calls it is the size of a page or, if there is no rule, 0. */
+/* Returns the alignment that the call's result must have. For a call that takes an alignment, this is a random one. For
+ * other calls it is the size of a page, or 0 if they need no special alignment. */
 static size_t step_alignment(const struct operation *operation, struct draw *draw)
 {
     if ((operation->flags & CALL_ALIGNED) != 0) {
@@ -68,7 +70,7 @@ static struct call step_draw(const struct operation *operation, struct draw *dra
 {
     unsigned flags = operation->flags;
     struct call call = {.alignment = step_alignment(operation, draw)};
-    /* A call with two errors could report either, so it gets only one. */
+    /* A call with two errors could report either of them, so no call is given more than one error. */
     bool is_huge = draw_one_in(draw, 40) && (flags & (CALL_TEXT | CALL_THROWS | CALL_BAD_ALIGNMENT)) == 0;
     call.request = step_request(operation, draw, call.alignment, is_huge);
     if (!is_huge && shelf->bytes + call.request > SHELF_BYTES) {
@@ -98,15 +100,15 @@ static int step_error(const struct operation *operation, const struct call *call
     return call->request >= impossible || call->alignment >= impossible ? ENOMEM : 0;
 }
 
-/* Returns true if errno may change. POSIX allows that after success. glibc's malloc changes errno if it cannot extend
- * the heap; sockmalloc never does. */
+/* Returns true if the call may change errno. POSIX allows a call that succeeds to do so. glibc's malloc changes errno
+ * when it cannot extend the heap; sockmalloc's malloc never does so after success. */
 static bool step_errno_is_open(const struct operation *operation, int error)
 {
     bool allocates = operation->role == ROLE_TAKE || operation->role == ROLE_RESIZE;
     return (operation->flags & CALL_ERRNO_OPEN) != 0 || (error == 0 && allocates && !calls_are_sockmalloc());
 }
 
-/* Makes the call, and checks its error number and errno. */
+/* Makes the call. Checks that it fails with `error`, or succeeds if `error` is 0, and that errno is as it must be. */
 static void step_perform(const struct operation *operation, struct call *call, int error)
 {
     place.call = operation->name;
@@ -128,7 +130,8 @@ static void step_perform(const struct operation *operation, struct call *call, i
     }
 }
 
-/* Checks the new block, which must contain the first `kept` bytes of the old one, and puts it on the shelf. */
+/* Checks the block that the call has returned, and puts it on the shelf. Its first `kept` bytes must be those of the
+ * old block. */
 static void step_accept(const struct operation *operation, const struct call *call, struct shelf *shelf,
                         struct block *block, size_t kept, struct draw *draw)
 {
@@ -223,7 +226,7 @@ static void step_give(const struct operation *operation, struct shelf *shelf, st
     step_forget(shelf, block);
 }
 
-/* Checks a block, and then uses all bytes that malloc_usable_size grants, and some behind them as slack. */
+/* Checks a block. Then writes to all bytes that malloc_usable_size grants, and reserves some further bytes as slack. */
 static void step_look(struct block *block, struct draw *draw)
 {
     place.call = "malloc_usable_size";
@@ -233,8 +236,11 @@ static void step_look(struct block *block, struct draw *draw)
     model_fill(block, draw_bits(draw), true);
 }
 
-/* Allocates and frees blocks of one size as fast as possible, so that threads meet inside the allocator. Each block
- * gets a mark of the thread: if two threads get the same block, one of them finds the other's mark. */
+/*
+ * Allocates and frees blocks of one size as fast as possible, so that several threads are often in the allocator at the
+ * same moment. The thread writes its own mark into each block. If two threads get the same block, one of them finds the
+ * other's mark.
+ */
 static void step_rush(struct draw *draw)
 {
     static const size_t request[] = {40, 5000, 16384, 60000};

@@ -1,4 +1,5 @@
-/* Does one step of a run: draws a call, makes it, and compares the result with the call's row and the model. */
+/* Does one step of a run: chooses a call at random, makes it, and compares the result with what the table of calls and
+ * the model demand. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_STEP_H
 #define ORACLE_STEP_H
@@ -8,17 +9,19 @@
 
 enum { STEP_SLOTS = 128 };
 
-/* A shelf of blocks, on which one thread at a time works. When the thread ends, another thread gets the shelf. */
+/*
+ * A shelf is a set of blocks that only one thread at a time uses. When this thread ends, another thread gets the shelf.
+ */
 struct shelf {
     struct block block[STEP_SLOTS];
     size_t bytes; /* the sum of the requested sizes of the shelf's blocks */
 };
 
-/* Fills the text that all strings are taken from. The program calls it before the first step, while the process has one
- * thread. */
+/* Fills the text from which all strings are taken. The program calls this function before the first step, while the
+ * process has one thread. */
 void step_open(void);
 
-/* Does one step on a block of the shelf. The stream `draw` decides which step and which block. */
+/* Does one step on a block of the shelf. `draw` is the random stream that decides which step and which block. */
 void step_run(struct shelf *shelf, struct draw *draw);
 
 /* step_check_all checks all blocks of the shelf, and step_give_all frees them. */

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECONDS = 120, SLOWDOWN = 10 /* a program with a sanitizer is about so many times slower */, CODE_SKIPPED = 77 };
+enum { SECONDS = 120, SLOWDOWN = 10 /* a sanitizer makes a program about this many times slower */, CODE_SKIPPED = 77 };
 
 static struct criterion_test *tests;
 
@@ -41,7 +41,7 @@ void criterion_skip(const char *format, ...)
     _exit(CODE_SKIPPED);
 }
 
-/* Returns the options of a test. Options that the test does not set are those of its suite. */
+/* Returns the options of a test. Options that the test itself does not set are taken from its suite. */
 static struct criterion_options criterion_options_of(const struct criterion_test *test)
 {
     struct criterion_options options = test->options;
@@ -105,7 +105,7 @@ static bool criterion_is_named(const struct criterion_test *test, char **words)
     return false;
 }
 
-/* The arguments name the tests that must not run. */
+/* Runs all tests except those that the arguments name. */
 int main(int count, char **words)
 {
     unsigned passed = 0;

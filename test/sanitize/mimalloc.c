@@ -1,5 +1,5 @@
-/* Implements mimalloc's interface by libc's malloc, whose blocks a sanitizer knows. In mimalloc's own memory it
- * would report races between threads that share pages. */
+/* Implements mimalloc's interface by libc's malloc, for builds with a sanitizer. A sanitizer knows the blocks of libc's
+ * malloc. In memory of the real mimalloc it would report races between threads that share pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -14,8 +14,8 @@
 
 /*
  * The sanitizers of gcc 12 and clang 14 do not handle the locks of their malloc in a fork: in the child of a process
- * with several threads, an allocation may wait for ever for a thread that does not exist there. So such a child
- * allocates from a heap of its own, one block behind the other, and reuses none.
+ * with several threads, an allocation may wait for ever for a lock of a thread that does not exist in the child. So
+ * such a child allocates from a heap of its own: one block behind the other, and no memory is used again.
  */
 enum { HEAP_BYTES = 1 << 30, HEAP_ALIGNMENT = 16 };
 
@@ -28,7 +28,8 @@ static void become_child(void)
     is_child = true;
 }
 
-/* Runs before main, because a child that mapped memory would wait for the sanitizer, too. */
+/* Maps the heap for a later child of fork. This happens before main, because a child that maps memory itself would wait
+ * for the sanitizer for ever, too. */
 __attribute__((constructor)) static void open_heap(void)
 {
     void *start = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -38,7 +39,7 @@ __attribute__((constructor)) static void open_heap(void)
     heap = start;
 }
 
-/* Returns a block of the heap. The size of the block is stored in front of it. */
+/* Allocates a block from the child's heap. The size of the block is stored in front of it. */
 static void *heap_take(size_t size, size_t alignment)
 {
     size_t room = size + alignment + sizeof(size_t);
@@ -59,8 +60,8 @@ static bool heap_owns(const void *block)
     return (uintptr_t)block - (uintptr_t)heap < HEAP_BYTES;
 }
 
-/* This file has only those functions of mimalloc that the library calls. A function that fails sets errno, as the
- * handler of fallback_open would. */
+/* This file has only those functions of mimalloc that the library calls. A function that fails sets errno itself. With
+ * the real mimalloc, an error handler of the library does so. */
 void *mi_malloc(size_t size)
 {
     return is_child ? heap_take(size, HEAP_ALIGNMENT) : malloc(size);
@@ -72,7 +73,7 @@ void *mi_calloc(size_t count, size_t size)
     if (!is_child || __builtin_mul_overflow(count, size, &bytes)) {
         return calloc(count, size);
     }
-    /* the block is zero already, because the kernel's pages were never written to */
+    /* nobody has written to the heap's pages before, so the kernel's zeros are still there */
     return heap_take(bytes, HEAP_ALIGNMENT);
 }
 
@@ -142,7 +143,7 @@ void mi_register_error(mi_error_fun *report, void *argument)
     (void)argument;
 }
 
-/* libc's malloc has no housekeeping that would call the function, so the function is never called. */
+/* Does nothing. mimalloc would call `run` during its housekeeping, but libc's malloc has none. */
 void mi_register_deferred_free(mi_deferred_free_fun *run, void *argument)
 {
     (void)run;
@@ -166,8 +167,8 @@ void mi_option_set_default(mi_option_t option, long value)
     (void)value;
 }
 
-/* The library searches for the thread-specific value that is mimalloc's heap. These functions return an address that is
- * no thread-specific value, so the library finds none. */
+/* The library searches its thread-specific values for mimalloc's heap. The function below returns an address that is
+ * none of these values, so the search finds nothing. */
 #if MI_MALLOC_VERSION < 30200
 mi_heap_t *mi_heap_get_default(void)
 {

@@ -3,8 +3,11 @@
 #ifndef SANITIZE_CRITERION_H
 #define SANITIZE_CRITERION_H
 
-/* Criterion keeps its tests at a fixed address, which lies in memory that ThreadSanitizer reserves for itself. Here,
- * too, each test runs in a process of its own, forked by a process that has no other thread. */
+/*
+ * Criterion itself cannot be used, because it keeps its tests at a fixed address, which lies in memory that
+ * ThreadSanitizer reserves for itself. As with Criterion, each test runs in a process of its own. The process that
+ * forks it has no other thread.
+ */
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +20,7 @@ struct criterion_options {
     void (*init)(void);
     void (*fini)(void);
     double timeout; /* the time limit in seconds; 0 for the default */
-    int signal;     /* the signal by which the test must end; 0 for none */
+    int signal;     /* the signal that must end the test; 0 if none must */
 };
 
 /* One test. If `body` is NULL, the structure describes no test, but holds the options of all tests of the suite. */
@@ -31,7 +34,7 @@ struct criterion_test {
 
 void criterion_add(struct criterion_test *test);
 
-/* Ends the test if `holds` is false. Any thread may call it. */
+/* Ends the test if `holds` is false. Any thread may call this function. */
 void criterion_expect(bool holds, const char *file, int line, const char *what, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 void criterion_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -49,7 +52,8 @@ void criterion_skip(const char *format, ...) __attribute__((noreturn, format(pri
     static void suite_##_##name_(void)
 #define TestSuite(suite_, ...) CRITERION_ADD(suite_##_suite, .suite = #suite_, .options = {__VA_ARGS__})
 
-/* The condition may be followed by a message: a format, which must be a literal, and its arguments. */
+/* Ends the test if the condition is false. A message may follow the condition: a format, which must be a literal, and
+ * its arguments. */
 #define CRITERION_EXPECT(condition, ...) criterion_expect((condition), __FILE__, __LINE__, #condition, " " __VA_ARGS__)
 
 #define cr_assert(condition, ...)               CRITERION_EXPECT(condition, __VA_ARGS__)

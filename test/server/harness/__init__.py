@@ -3,6 +3,6 @@ writes (dumps)."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 
-# Debian installs Python modules here. Another Python that comes first in PATH does not look there by itself. The module
-# psycopg2 has compiled code, for Debian's Python alone.
+# Debian installs Python modules in this directory. A Python that is not Debian's, but comes first in PATH, would not
+# search it. The module psycopg2 has compiled code, which works with Debian's Python only.
 sys.path.append("/usr/lib/python3/dist-packages")

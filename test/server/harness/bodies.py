@@ -1,4 +1,4 @@
-"""Computes the bytes of bodies and values from a name and a size, so that no two of them are equal."""
+"""Computes the bytes of the bodies and values that tests send. Those of different names or sizes differ."""
 # SPDX-License-Identifier: BSD-2-Clause
 import functools
 import hashlib
@@ -11,7 +11,8 @@ def body(size: int) -> bytes:
 
 
 def value(name: str, size: int) -> bytes:
-    """Returns bytes that differ from those of every other name and size, also when they are shifted by a page."""
+    """Returns the bytes for this name and size. They differ from those of every other name and size, also when they are
+    shifted by a page."""
     return hashlib.shake_128(f"{name} of {size}".encode()).digest(size)
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from . import dump, settings, waiting
 from .server import Server, start_on_free_ports
 
-# The least share, in percent, of the requested bytes that the pools must serve. The library promises more, so a lower
-# share is a fault.
+# The least share, in percent, of the requested bytes that the pools must serve. The library promises a higher share, so
+# a lower one than this is a fault.
 LEAST_SHARE = 90.0
-# The deadline of a test. Only a test that hangs takes so long, even on a machine that is busy with other work.
+# The time limit of a test, in seconds. Even on a busy machine, only a test that hangs takes so long.
 DEADLINE_SECONDS = 400
 SETTLE_SECONDS = 60.0
 DUMP_SECONDS = 60.0
-# This number stands for no signal: instead, the command sockmalloc reads the statistics from outside, and the process
-# does not notice.
+# A test that has this number in place of a signal's number sends no signal. Instead the command sockmalloc reads the
+# statistics from outside, and the server does not notice.
 FROM_OUTSIDE = 0
 DUMP_ONLY = "1355006224"
 
@@ -32,9 +32,9 @@ def _out_of_time(_number: int, _frame: object) -> None:
 
 
 def send(pids: Iterable[int], number: int, *options: str) -> None:
-    """Sends the signal by the program kill, and not from this interpreter. A process that has the server's own
-    executable can bring only one dump a second by its signals, and a server written in Python has the executable of
-    this interpreter. One run of kill sends the signal to all processes, because some do not live long."""
+    """Sends the signal to the processes by the program kill. The library answers only one signal a second from
+    processes that run the server's own executable. If this interpreter sent the signal, a server written in Python
+    would have the same executable. One run of kill sends the signal to all processes, because some do not live long."""
     command = [settings.program("kill"), *options, f"-{number}", *map(str, pids)]
     subprocess.run(command, check=True)
 
@@ -51,7 +51,8 @@ def _balanced(tables: Tables) -> bool:
 
 
 class ServerCase(unittest.TestCase):
-    """Gives each test a directory of its own and a deadline, and ends its servers with the test."""
+    """The base class of all server tests. It gives each test a directory of its own and a time limit, and ends the
+    test's servers."""
 
     maxDiff = None
 
@@ -74,12 +75,12 @@ class ServerCase(unittest.TestCase):
         return self.start_plainly(name, arguments, **variables)
 
     def start_plainly(self, name: str, arguments: Sequence[str], **variables: str) -> Server:
-        """Starts a server with these variables of the library, and no others."""
+        """Starts a server. Of the library's environment variables, it gets only `variables`."""
         server = Server(name, arguments, self.directory, variables)
         return self.take_charge(server)
 
     def take_charge(self, server: Server) -> Server:
-        """Ends the server when the test ends."""
+        """Makes sure that the server is ended when the test ends. Returns the server."""
         self.addCleanup(self._end, server)
         return server
 
@@ -92,7 +93,7 @@ class ServerCase(unittest.TestCase):
         return server, ports
 
     def stop(self, server: Server, signal_number: int = signal.SIGTERM, wanted: int = 0) -> None:
-        """Ends the server as an administrator would, and checks its exit status."""
+        """Ends the server by a signal, as an administrator would, and checks its exit status."""
         self.assertTrue(server.running(), f"{server.name} had ended:\n{server.last_words()}")
         self.assert_ended_well(server, server.stop(signal_number), wanted)
 
@@ -101,7 +102,8 @@ class ServerCase(unittest.TestCase):
         self.assert_library_silent(server.output(), f"the output of {server.name}")
 
     def _end(self, server: Server) -> None:
-        """If the test has not ended the server, kills it and makes the test fail."""
+        """Runs at the end of the test. If the test has not ended the server and awaited its end, kills the server and
+        makes the test fail."""
         seen_to_end = server.status is not None
         state = "still running" if server.running() else f"status {server.process.returncode}"
         server.destroy()
@@ -113,14 +115,14 @@ class ServerCase(unittest.TestCase):
     # --- dumps ---
 
     def dump(self, pid: int, number: int = signal.SIGUSR1, path: Path | None = None) -> Table:
-        """Sends the signal to the process, and returns the dump that the signal brings."""
+        """Sends the signal to the process. Returns the statistics that the process then writes (the dump)."""
         receive = self._expect(pid, path or self.dumps / str(pid))
         send([pid], number)
         return receive()
 
     def dump_only(self, pid: int, number: int = signal.SIGUSR1) -> Table:
-        """Requests a dump in the way that the manual describes for dumps only, so that the program's own handler does
-        not run. Returns the dump."""
+        """Requests a dump by a queued signal with the value DUMP_ONLY. The program's own signal handler does not run
+        then. Returns the dump."""
         receive = self._expect(pid, self.dumps / str(pid))
         send([pid], number, "-q", DUMP_ONLY)
         return receive()
@@ -135,8 +137,8 @@ class ServerCase(unittest.TestCase):
         return {pid: receive() for pid, receive in awaited.items()}
 
     def read(self, pid: int) -> Table:
-        """Returns the table of statistics of a process alone, as the command reads it from outside. The command also
-        prints the tables of its descendants."""
+        """Returns the statistics of one process, which the command sockmalloc reads from outside. The command also
+        prints the statistics of the process's descendants, which are left out here."""
         command = [settings.command(), "stat", "--wide", "--each", str(pid)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=DUMP_SECONDS)
         self.assertEqual((done.returncode, done.stderr), (0, ""), f"sockmalloc stat {pid}")
@@ -166,8 +168,8 @@ class ServerCase(unittest.TestCase):
         return dump.parse(complete[-1])
 
     def dump_at_rest(self, ports: Iterable[int], pids: Sequence[int], number: int = signal.SIGUSR1) -> Tables:
-        """Waits until the servers have closed every connection, their live slots no longer change and their sums
-        agree, and returns their dumps."""
+        """Waits until the servers have closed every connection, and the numbers of live slots no longer change and
+        agree with each dump's other columns. Returns the dumps."""
         for port in ports:
             open_still = f"the server still has connections on port {port}"
             waiting.until(lambda: waiting.connections(port) == 0, open_still, SETTLE_SECONDS)
@@ -182,7 +184,7 @@ class ServerCase(unittest.TestCase):
         return tables
 
     def dump_balanced(self, ask: Callable[[], Tables]) -> Tables:
-        """Calls `ask` until the sums of each dump agree, and returns these dumps.
+        """Calls `ask`, which returns dumps, until the columns of each dump agree with their sums. Returns these dumps.
 
         While the library sums up its counters, another thread of the server may move or purge a slot, which no column
         then counts. The next dump counts such a slot again. A slot that is lost is missing from every dump."""
@@ -201,13 +203,13 @@ class ServerCase(unittest.TestCase):
     # --- what must hold ---
 
     def assert_preloaded(self, server: Server, pids: Iterable[int]) -> None:
-        """Waits until the library is loaded in the processes. A process may execute itself again, as haproxy's
-        master does, and then has no library until the dynamic linker has run."""
+        """Waits until the processes have loaded the library. After a process has executed itself again, as haproxy's
+        master does, it is without the library until the dynamic linker has run."""
         for pid in pids:
             waiting.until(lambda pid=pid: server.is_preloaded(pid), f"the library is in {server.name}, process {pid}")
 
     def assert_library_silent(self, text: str, where: str) -> None:
-        """Checks that the text has no message of the library."""
+        """Checks that the library has written no message in the text."""
         said = [line for line in text.splitlines() if "sockmalloc" in line]
         self.assertEqual(said, [], f"the library complained in {where}")
 
@@ -222,7 +224,7 @@ class ServerCase(unittest.TestCase):
         self.assertGreaterEqual(dump.served(after.values()).share(), LEAST_SHARE, text)
         for table in after.values():
             if table.sum("requests"):
-                # the share that the table shows has two decimals, which are rounded or cut
+                # the share in the dump has two decimals, and is rounded or cut off
                 self.assertAlmostEqual(table.share, dump.served([table]).share(), delta=0.011)
 
     def assert_ledgers(self, tables: Tables) -> None:
@@ -233,7 +235,7 @@ class ServerCase(unittest.TestCase):
         """Waits until every bucket has as many live slots as in the dumps `before`, and returns the new dumps.
 
         With a slack above 0, each bucket may also have fewer live slots than before, and all buckets together may have
-        `slack` slots more. The sums of each dump must agree."""
+        `slack` slots more. The columns of each dump must agree with their sums."""
         latest: Tables = {}
 
         def settled() -> bool:

@@ -1,4 +1,4 @@
-"""A client for DNS over UDP and TCP, and a load of TXT records of many sizes, each of which is compared."""
+"""A client for DNS over UDP and TCP, and a load of TXT records of many sizes. The text of each record is compared."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import itertools
@@ -14,8 +14,8 @@ TIMEOUT_SECONDS = 30
 ZONE = "test"
 TXT, OPT, IN = 16, 41, 1
 RESPONSE, TRUNCATED, NO_SUCH_NAME = 0x8000, 0x0200, 3
-# The largest number of bytes in a string of a TXT record, and in one of our records. An answer that is larger than a
-# datagram is cut off, and the client then requests it again by TCP.
+# In bytes: the largest string in a TXT record, and the largest record. If an answer is larger than a datagram, the
+# server cuts it off, and the client requests it again by TCP.
 STRING, RECORD = 250, 4000
 DATAGRAM = 1232
 _NUMBERS = itertools.count(1)
@@ -26,7 +26,7 @@ class WrongAnswer(AssertionError):
 
 
 def text(size: int) -> str:
-    """Returns the text that belongs to the name for this size: `size` letters and digits."""
+    """Returns a text of `size` letters and digits. The text is different for each size."""
     return bodies.value("text", (size + 1) // 2).hex()[:size]
 
 
@@ -35,7 +35,8 @@ def name(size: int) -> str:
 
 
 def prepare(sizes: Sequence[int]):
-    """Returns a function that writes the records of a zone into data/records.conf, as unbound reads them."""
+    """Returns a function that writes data/records.conf, a zone with records of these sizes, in the form that unbound
+    reads."""
 
     def write(place: Place) -> None:
         lines = [f'local-zone: "{ZONE}." static']
@@ -60,7 +61,7 @@ def _wire_name(of: str) -> bytes:
 
 
 class Question:
-    """A question for the TXT records of a name."""
+    """A DNS question for the TXT records of the name `of`."""
 
     def __init__(self, of: str) -> None:
         self.number = next(_NUMBERS) & 0xFFFF
@@ -72,7 +73,8 @@ class Question:
         return struct.pack("!6H", self.number, 0, 1, 0, 0, 1) + self._question + options
 
     def read(self, answer: bytes) -> tuple[int, str]:
-        """Returns the flags of an answer, and the text of its records."""
+        """Returns the flags of an answer, and the text in its records. Raises WrongAnswer if the answer belongs to
+        another question."""
         number, flags, questions, records, _, _ = struct.unpack_from("!6H", answer)
         at = 12 + len(self._question)
         if (number, questions, answer[12:at]) != (self.number, 1, self._question):
@@ -140,8 +142,8 @@ class Datagrams:
 
 @dataclass(frozen=True)
 class Load:
-    """A load of `connections` clients at a time, each of which asks every question `rounds` times, by UDP and then by
-    TCP."""
+    """A load of `connections` clients. In each of `rounds` rounds every client sends one question by TCP, and the same
+    question is also sent by UDP."""
 
     sizes: Sequence[int]
     connections: int = 8

@@ -1,4 +1,4 @@
-"""Reads the table of statistics that the library writes on a signal."""
+"""Reads the table of statistics that the library writes when a signal requests it (a dump)."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,13 @@ _SHARE = re.compile(r"^pools served (\d+(?:\.\d+)?) % of the bytes asked for in 
 
 
 class Malformed(AssertionError):
-    """Raised if the text is not a dump as the documentation describes it."""
+    """Raised if the text is not a table of statistics as the documentation describes it."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A dump: a row for each bucket, the row of totals, and the share that the library computed."""
+    """One table of statistics that the library wrote: a row for each bucket, the row of totals, and the share of the
+    bytes that the pools served."""
 
     program: str
     pid: int
@@ -40,10 +41,11 @@ def _row(fields: list[str], columns: list[str]) -> dict[str, int]:
         raise Malformed(f"{len(fields)} fields under {len(columns)} columns: {fields}")
     row = {}
     for column, field in zip(columns[1:], fields[1:]):
-        # the row of totals has "-" as its capacity, and resident bytes are "unknown" behind a seccomp filter
+        # the row of totals has "-" in the column capacity; columns of resident bytes are "unknown" if a seccomp filter
+        # keeps the library from measuring
         if field == "-" or (field == "unknown" and column.startswith("resident")):
             continue
-        if re.fullmatch(r"\d+\.\d\d%", field):  # a share in percent is stored as a number in ten-thousandths
+        if re.fullmatch(r"\d+\.\d\d%", field):  # the number is stored in hundredths of a percent
             field = field.replace(".", "").rstrip("%")
         if not field.isdecimal():
             raise Malformed(f"{column} of {fields[0]} is no plain number: {field!r}")
@@ -59,7 +61,7 @@ def _share(lines: list[str]) -> float:
 
 
 def _rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Yields the fields of each line up to the line of totals."""
+    """Yields the fields of each line, up to and including the line of totals."""
     for fields in lines:
         yield fields
         if fields[:1] == ["total"]:
@@ -67,7 +69,8 @@ def _rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
 
 
 def parse(text: str) -> Table:
-    """Parses one whole dump strictly. Its last bucket must be that of the default of SOCKMALLOC_MAX, or 4m."""
+    """Parses one whole table of statistics. Raises Malformed for any deviation from the format. The last bucket must be
+    the last one by default, or 4m for a process with SOCKMALLOC_MAX=4m."""
     lines = text.splitlines()
     begin = _BEGIN.match(lines[0]) if lines else None
     end = _END.match(lines[-1]) if lines else None
@@ -87,8 +90,8 @@ def parse(text: str) -> Table:
 
 
 def split(text: str) -> list[str]:
-    """Returns the complete dumps in a file to which dumps were appended. The last dump may be unfinished, and is then
-    left out."""
+    """Returns the complete tables of statistics in a file to which the library has appended several. The last table may
+    be unfinished, and is then left out."""
     dumps: list[str] = []
     pending: list[str] = []
     for line in text.splitlines(keepends=True):
@@ -100,8 +103,8 @@ def split(text: str) -> list[str]:
 
 
 def ledger_errors(table: Table) -> list[str]:
-    """Returns the buckets in which live + cached + depot + purged differs from carved, and the totals that are not
-    the sum of their rows."""
+    """Returns a line for each error in the table: a bucket in which live + cached + depot + purged differs from carved,
+    or a total that is not the sum of its column."""
     errors = []
     for bucket, row in [*table.rows.items(), ("total", table.total)]:
         known = row["live"] + row["cached"] + row["depot"] + row["purged"]
@@ -116,8 +119,8 @@ def ledger_errors(table: Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Served:
-    """The requests of sizes that the pools serve: the number of requests and of bytes that the pools served, and the
-    bytes that fell through to mimalloc."""
+    """Sums over the requests whose sizes the pools serve: how many requests and how many bytes the pools served, and
+    how many bytes mimalloc had to serve instead."""
 
     requests: int
     asked: int
@@ -130,13 +133,13 @@ class Served:
 
 
 def served(tables: Iterable[Table]) -> Served:
-    """Returns the sums over several processes, counted from the processes' start."""
+    """Adds up the requests of several processes from their starts to their tables."""
     tables = list(tables)
     return Served(*(sum(table.sum(name) for table in tables) for name in _SERVED))
 
 
 def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
-    """Returns the sums over several processes, counted between two dumps of each process."""
+    """Adds up the requests of several processes, from each process's table in `before` to its table in `after`."""
     first, second = served(before), served(after)
     return Served(
         second.requests - first.requests,

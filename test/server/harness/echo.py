@@ -1,4 +1,4 @@
-"""Runs a server without the library that sends every byte back, and puts a load on any such server."""
+"""Runs a server that sends every byte back, without the library, and puts a load on servers of this kind."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import selectors
@@ -49,12 +49,14 @@ def direct(port: int) -> socket.socket:
 
 
 def tunnel(port: int, target: int) -> socket.socket:
-    """Opens a connection to the port `target` through a proxy, by HTTP's CONNECT."""
+    """Opens a connection to the port `target` through the HTTP proxy at `port`, by the method CONNECT."""
     connection = direct(port)
     connection.sendall(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
-        byte = connection.recv(1)  # reads one byte at a time, because the bytes behind the head belong to the target
+        # reads one byte at a time, because the bytes after the head of the answer come from the target and must not be
+        # lost
+        byte = connection.recv(1)
         if not byte:
             break
         answer += byte
@@ -65,7 +67,8 @@ def tunnel(port: int, target: int) -> socket.socket:
 
 
 def exchange(connection: socket.socket, sent: bytes) -> None:
-    """Sends and receives at the same time, because no buffer on the way needs to hold all bytes."""
+    """Sends the bytes and receives them back, both at the same time, because the buffers on the way may be too small
+    for all bytes."""
     got = bytearray()
     rest = memoryview(sent)
     connection.setblocking(False)
@@ -92,7 +95,8 @@ def exchange(connection: socket.socket, sent: bytes) -> None:
 
 @dataclass(frozen=True)
 class EchoLoad:
-    """A load of `connections` connections at once; on each of them each body is sent and comes back `rounds` times."""
+    """A load of `connections` connections at once. In each of `rounds` rounds every connection sends one body and gets
+    it back."""
 
     sizes: Sequence[int]
     connections: int = 16

@@ -1,5 +1,5 @@
-"""Checks the effect that SIGUSR1 has on each server without the library. Each function is a context manager, which is
-entered before the signal is sent, and left after it."""
+"""Checks that SIGUSR1 has the same effect on each server as without the library. Each function is a context manager,
+which is entered before the signal is sent, and left after it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ def _await(running: Running, look: Callable[[], bool], what: str) -> None:
 
 @contextlib.contextmanager
 def goes_on(running: Running) -> Iterator[None]:
-    """Checks that the server goes on with the processes that it had before the signal."""
+    """Checks that the server keeps all its processes after the signal."""
     tree = running.server.tree()
     yield
     if running.server.tree() != tree:
@@ -26,7 +26,7 @@ def goes_on(running: Running) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stops_listening(running: Running) -> Iterator[None]:
-    """Checks that the server accepts no connection any more. table.py checks that the server ends."""
+    """Checks that the server accepts no connection any more. Another check, in table.py, shows that the server ends."""
     yield
     port = running.place.port
     _await(running, lambda: not waiting.accepts(port), "stops listening")
@@ -64,7 +64,7 @@ def _notify(notifier: Postgres, listener: Postgres) -> None:
 
 
 def reopens(name: str) -> Effect:
-    """Checks that the server makes a new log after the old one was moved away."""
+    """Checks that the server makes a new log at the signal, after the old one was moved away."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -77,7 +77,7 @@ def reopens(name: str) -> Effect:
 
 
 def reopens_everywhere(name: str) -> Effect:
-    """Checks that every process of the server closes a log that was moved away, and opens the new one."""
+    """Checks that at the signal every process of the server closes a log that was moved away, and opens the new one."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -98,7 +98,7 @@ def reopens_everywhere(name: str) -> Effect:
 
 
 def writes(name: str) -> Effect:
-    """Checks that the server writes a new file after the signal."""
+    """Checks that the server writes the file `name` after the signal, which is not there before."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -112,7 +112,8 @@ def writes(name: str) -> Effect:
 
 
 def says(words: str, log: str | None = None) -> Effect:
-    """Checks that these words appear once more on the server's output, or in its log."""
+    """Checks that after the signal these words appear once more on the server's output, or in its log if one is
+    named."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:

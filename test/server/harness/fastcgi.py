@@ -36,7 +36,7 @@ def _record(kind: int, content: bytes) -> bytes:
 
 
 def _stream(kind: int, content: bytes) -> bytes:
-    """Returns the content as records of the stream, followed by the empty record that ends the stream."""
+    """Returns the content as FastCGI records of one stream, and after them the empty record that ends the stream."""
     parts = [content[at : at + RECORD_MAX] for at in range(0, len(content), RECORD_MAX)]
     return b"".join(_record(kind, part) for part in [*parts, b""])
 
@@ -54,7 +54,8 @@ class FastCgi:
         self._socket.close()
 
     def post(self, script: str, query: str, body: bytes) -> bytes:
-        """Runs the script with the body as its input, and returns the body of its output."""
+        """Lets the server run the script with the body as its input. Returns the output of the script without its
+        head."""
         parameters = {
             "SCRIPT_FILENAME": script,
             "QUERY_STRING": query,
@@ -72,7 +73,7 @@ class FastCgi:
         return result
 
     def _answer(self) -> tuple[bytes, bytes]:
-        """Returns what the script has written to its output, and its errors."""
+        """Returns two byte strings: what the script wrote to its output, and its errors."""
         streams: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
         while True:
             head = self._reader.read(8)
@@ -89,8 +90,8 @@ class FastCgi:
 
 @dataclass(frozen=True)
 class BodyLoad:
-    """A load of `connections` connections at the same time, each of which sends bodies of every size in each of the
-    script's ways."""
+    """A load of `connections` connections at the same time, which send bodies of every size to the script. `ways` are
+    the queries that choose how the script sends the body back."""
 
     script: str
     ways: Sequence[str]

@@ -1,4 +1,4 @@
-"""A load of files that are sent to an FTP server, fetched again, listed and deleted."""
+"""A load for an FTP server: files are sent to it, fetched again, listed and deleted."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import ftplib
@@ -42,7 +42,7 @@ class Load:
     rounds: int = 6
 
     def transfers(self) -> int:
-        """Returns the number of transfers in both directions."""
+        """Returns how many files are sent or fetched in all."""
         return 2 * self.sessions * self.rounds
 
     @contextlib.contextmanager

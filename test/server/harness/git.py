@@ -1,4 +1,4 @@
-"""Makes a git repository of large objects, clones it over HTTP, and begins a clone that stops half-way."""
+"""Makes a git repository of large objects, clones it over HTTP, and begins another clone that waits in the middle."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import hashlib
@@ -10,11 +10,12 @@ from . import bodies
 from .place import Place
 from .web import Client
 
-# The last file is larger than both sockets' buffers can grow, so that git waits for the client.
+# Sizes in bytes. The last file is larger than the buffers of both sockets can get, so that git must wait for the
+# client.
 SIZES = (4096, 65_536, 300_000, 1 << 20, 5_000_000)
 IDENTITY = "-c user.name=Tester -c user.email=tester@localhost"
 PATH = "/git/large.git"
-# When this many bytes have been received, a pack has begun, and its end is still far away.
+# In bytes. When so many have been received, the pack has begun, and its end is still far away.
 FIRST_BYTES = 200_000
 
 
@@ -30,14 +31,14 @@ def prepare(place: Place) -> None:
         (place.data / "source" / str(index)).write_bytes(_content(index))
     place.run(f"git -C source {quick} add .")
     place.run(f"git -C source {quick} {IDENTITY} commit --quiet -m files")
-    # the files have random bytes, which git cannot compress or store as differences
+    # the files have random bytes, so git can neither compress them nor store one as a difference from another
     place.run(f"git clone --quiet --bare {quick} -c pack.window=0 source large.git")
 
 
 @contextlib.contextmanager
 def held(place: Place) -> Iterator[None]:
-    """A context manager: makes one whole clone. Until the caller's `with` statement ends, another clone stands still in
-    the middle of its pack."""
+    """A context manager: makes one whole clone. Until the caller's `with` statement ends, another clone waits in the
+    middle of the pack that it receives."""
     _clone(place)
     client = Client(place.port)
     try:
@@ -60,7 +61,8 @@ def _clone(place: Place) -> None:
 
 
 def _ask_for_pack(client: Client) -> http.client.HTTPResponse:
-    """Requests the pack by the first version of the protocol, which needs a single request."""
+    """Requests the pack, the data of a clone, by the first version of git's protocol, which needs only one request.
+    Returns the answer."""
     client.request("GET", f"{PATH}/info/refs?service=git-upload-pack")
     answer = _good_answer(client)
     lines = list(_packets(answer.read()))
@@ -84,7 +86,7 @@ def _packet(text: str) -> str:
 
 
 def _packets(stream: bytes) -> Iterator[bytes]:
-    """Returns the lines of git's protocol without the separators between them."""
+    """Returns the content of each packet of git's protocol, without the empty packets that separate them."""
     at = 0
     while at < len(stream):
         size = int(stream[at : at + 4], 16)
@@ -94,7 +96,8 @@ def _packets(stream: bytes) -> Iterator[bytes]:
 
 
 def check_pack(stream: bytes) -> None:
-    """Checks the pack in the first band of the answer, which ends with the digest of all bytes before."""
+    """Checks the pack in the answer. The pack's packets begin with a byte 1, and the pack ends with the digest of its
+    other bytes."""
     pack = b"".join(line[1:] for line in _packets(stream) if line[:1] == b"\1")
     if pack[:4] != b"PACK" or hashlib.sha1(pack[:-20]).digest() != pack[-20:]:
         raise AssertionError(f"a pack of {len(pack)} bytes does not agree with its digest")

@@ -6,7 +6,7 @@ import socket
 import struct
 
 TIMEOUT_SECONDS = 30
-# The capabilities of this client: the protocol of version 4.1, and authentication by a plugin.
+# The features of the protocol that this client announces: version 4.1, secure authentication, and plugins for it.
 PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH = 1 << 9, 1 << 15, 1 << 19
 CAPABILITIES = PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH
 LARGEST_PACKET = 0xFFFFFF
@@ -14,7 +14,8 @@ BINARY = 63
 QUERY, QUIT = b"\3", b"\1"
 OK, ERROR, END, NULL = 0, 255, 254, 251
 ER_LOCK_DEADLOCK = 1213
-# How often a statement is repeated that InnoDB rolled back. InnoDB requires that of its clients.
+# How often a statement is repeated, at most, if InnoDB rolled it back. InnoDB requires its clients to repeat such
+# statements.
 REPEATS = 100
 
 SPECIAL = re.compile(rb"[\0\n\r'\"\\\x1a]")
@@ -29,7 +30,7 @@ class Refused(AssertionError):
 
 
 class Deadlock(Refused):
-    """Raised if InnoDB rolled the statement back, because it and another session's statement waited for each other."""
+    """Raised if InnoDB rolled the statement back because of a deadlock with another session."""
 
 
 class MariaDB:
@@ -53,7 +54,8 @@ class MariaDB:
             raise
 
     def close(self) -> None:
-        """Ends the session, and waits until the server has closed the connection."""
+        """Ends the session, and waits until the server has closed the connection. Each command begins with packet
+        number 0."""
         self._number = 0
         self._send(QUIT)
         self._reader.read()
@@ -68,7 +70,7 @@ class MariaDB:
         first = self._receive()
         if first[0] == OK:
             return []
-        for _ in range(first[0]):  # skips the description of each column of the result
+        for _ in range(first[0]):  # reads and ignores the packets that describe the result's columns
             self._receive()
         self._expect_end(self._receive())
         rows = []
@@ -121,7 +123,7 @@ class MariaDB:
 
 
 def _quoted(value: bytes) -> bytes:
-    """Returns the value as a literal of bytes in SQL, which no character set changes."""
+    """Returns the value as an SQL literal of bytes, to which the server applies no character set."""
     escaped = SPECIAL.sub(lambda match: b"\\" + NAMES.get(match[0][0], match[0]), value)
     return b"_binary'" + escaped + b"'"
 

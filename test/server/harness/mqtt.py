@@ -1,4 +1,5 @@
-"""A client for MQTT 3.1.1, by Debian's python3-paho-mqtt, for publishing and subscribing with acknowledgement only."""
+"""A client for MQTT 3.1.1, which uses Debian's python3-paho-mqtt. It publishes and subscribes with acknowledgement
+only."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import queue
@@ -10,11 +11,12 @@ from paho.mqtt import client as paho
 from . import bodies
 
 TIMEOUT_SECONDS = 30
-AT_LEAST_ONCE = 1  # the quality of service
+AT_LEAST_ONCE = 1  # MQTT's quality of service 1: each message is acknowledged, and arrives at least once
 
 
 class Mqtt:
-    """The session of a client. The server forgets the session when it ends. A thread of the client's own receives."""
+    """The session of an MQTT client. When the session ends, the server forgets it. The client has a thread of its own,
+    which receives."""
 
     def __init__(self, port: int, name: str) -> None:
         self._messages: queue.Queue[paho.MQTTMessage] = queue.Queue()
@@ -43,7 +45,8 @@ class Mqtt:
             raise AssertionError(f"the MQTT server did not acknowledge a message under {topic}")
 
     def receive(self) -> tuple[str, bytes]:
-        """Waits for a message, which the client has acknowledged."""
+        """Waits for a message, and returns its topic and its content. The client acknowledges each message by
+        itself."""
         message = self._messages.get(timeout=TIMEOUT_SECONDS)
         return message.topic, message.payload
 
@@ -55,7 +58,8 @@ class Mqtt:
 
 @dataclass(frozen=True)
 class MqttLoad:
-    """A load of messages: each message goes to every subscriber of its topic, and each subscriber compares it."""
+    """A load of messages: each message goes to every subscriber of its topic, and each subscriber checks its
+    content."""
 
     sizes: Sequence[int]
     topics: int = 4

@@ -1,4 +1,4 @@
-"""A load for an NTP server: one question from each of many addresses; every answer is checked."""
+"""A load for an NTP server: it gets one question from each of many addresses, and every answer is checked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import re
@@ -11,7 +11,7 @@ from .place import Place
 
 TIMEOUT_SECONDS = 10
 # The fields of an NTP packet: one byte with leap, version and mode; one byte with the stratum; fields that a client
-# does not know; and the time of sending.
+# does not know; and the time at which the packet was sent.
 PACKET = struct.Struct("!BBbb36sQ")
 ANSWER = struct.Struct("!BBbb20sQQQ")
 VERSION, CLIENT, SERVER = 4 << 3, 3, 4
@@ -25,12 +25,12 @@ class WrongAnswer(AssertionError):
 
 
 def make_directory(place: Place) -> None:
-    """Makes a directory for a socket. No other account may enter this directory."""
+    """Makes a directory for a socket, which only the owner and the owner's group may enter."""
     place.run("mkdir --mode=750 inside")
 
 
 def received(place: Place) -> int:
-    """Returns how many questions the server has received, as the server's own client reports it."""
+    """Returns how many questions the server has received. chronyc, the server's own client, requests this number."""
     text = place.run("chronyc -h @data@/inside/chronyd.sock serverstats")
     found = RECEIVED.search(text)
     if found is None:
@@ -51,7 +51,7 @@ def _ask(port: int, number: int) -> None:
 
 
 def check(answer: bytes, mine: int) -> None:
-    """Checks the answer to the question that carried the time `mine`."""
+    """Checks the answer to the question that was sent with the time `mine`."""
     if len(answer) != ANSWER.size:
         raise WrongAnswer(f"an answer of {len(answer)} bytes to question {mine:x}")
     head, stratum, _, _, _, origin, arrived, sent = ANSWER.unpack(answer)
@@ -63,8 +63,8 @@ def check(answer: bytes, mine: int) -> None:
 
 @dataclass(frozen=True)
 class Load:
-    """This load sends a question from each of many addresses. The server remembers each address in a table that grows
-    as long as new addresses come."""
+    """A load of one question from each of `addresses` addresses. The server remembers each address in a table, which
+    grows with each new address."""
 
     addresses: int
 

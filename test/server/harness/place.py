@@ -1,4 +1,5 @@
-"""The place where a row's server runs: its directory, ports and account, and the servers behind it."""
+"""The place where one tested server runs: its directory, ports and account, and the helper servers to which it is a
+proxy."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import grp
@@ -24,12 +25,12 @@ _NAME = re.compile(r"@(\w+)@")
 
 
 class Place:
-    """Commands and configurations contain names between @ signs, each of which is an attribute or a property of this
-    class."""
+    """The place where one tested server runs. In commands and configurations, a name between @ signs stands for the
+    attribute or property of this class with that name."""
 
     def __init__(self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack) -> None:
-        """If the tests run as root, the server runs as the user `account`. `stack` closes at its end what this object
-        opens."""
+        """If the tests run as root, the server runs as the user `account`. What this object opens is closed when
+        `stack` is closed."""
         self.asks = asks
         self.directory = directory
         self.data = directory / "data"
@@ -48,13 +49,13 @@ class Place:
 
     @property
     def account(self) -> str:
-        """Returns the account that the server runs as."""
+        """Returns the name of the account under which the server runs."""
         return self.other_account or pwd.getpwuid(os.geteuid()).pw_name
 
     @property
     def as_ordinary_user(self) -> str:
-        """Returns the word for an option of vsftpd: YES if the tests do not run as root, because vsftpd cannot change
-        its account then."""
+        """Returns YES or NO, for the option of vsftpd that keeps it under the account that started it. Returns YES
+        unless the tests run as root, because only root can change to another account."""
         return "NO" if os.geteuid() == 0 else "YES"
 
     @property
@@ -63,7 +64,7 @@ class Place:
 
     @property
     def sshd(self) -> str:
-        """Returns the whole path of sshd. sshd must be started by its whole path, because it executes itself again for
+        """Returns the full path of sshd. sshd must be started by its full path, because it executes itself again for
         each session."""
         return settings.program("sshd")
 
@@ -94,20 +95,21 @@ class Place:
 
     @cached_property
     def origin(self) -> Upstream:
-        """Returns an HTTP server that runs without the library. It is started when it is needed for the first time."""
+        """Returns the HTTP server behind the tested proxy. It runs without the library, and is started by the first use
+        of this property."""
         upstream = Upstream()
         self._stack.callback(upstream.close)
         return upstream
 
     @property
     def upstream(self) -> int:
-        """Returns the port of the HTTP server."""
+        """Returns the port of the HTTP server behind the tested proxy."""
         return self.origin.port
 
     @cached_property
     def echo(self) -> int:
-        """Returns the port of a server that runs without the library and sends every byte back. It is started when it
-        is needed for the first time."""
+        """Returns the port of a server that sends every byte back. It runs without the library, and is started by the
+        first use of this property."""
         upstream = EchoUpstream()
         self._stack.callback(upstream.close)
         return upstream.port
@@ -128,18 +130,19 @@ class Place:
         return _NAME.sub(lambda match: str(getattr(self, match[1])), text)
 
     def configure(self, template: str) -> None:
-        """Fills in a file of the configuration folder, and writes the result into the server's directory."""
+        """Replaces the names between @ signs in a file of the folder `configuration`, and writes the result into the
+        server's directory."""
         text = (CONFIGURATION / template).read_text()
         (self.directory / template).write_text(self.fill(text))
 
     def command(self, text: str) -> list[str]:
-        """Returns the words of a command. PATH leaves out the folders sbin, so a program in such a folder gets its
-        whole path."""
+        """Splits a command into words, and replaces the names between @ signs. The program becomes its full path,
+        because PATH may lack the folders sbin."""
         program, *words = map(self.fill, shlex.split(text))
         return [settings.program(program), *words]
 
     def run(self, text: str) -> str:
-        """Runs a command under the account and without the library, and returns its output."""
+        """Runs a command under the server's account and without the library. Returns the command's output."""
         words = self.command(text)
         if self.other_account is not None:
             account = [f"--reuid={self.other_account}", f"--regid={self.group}", "--init-groups"]

@@ -1,11 +1,12 @@
-"""Reads /proc: which processes descend from which, and which have ended."""
+"""Reads from /proc which processes descend from another, which have ended, and which files and signals they have."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """Returns the children that any thread of the process has started. Returns none if the process has ended."""
+    """Returns the pids of the children that the threads of the process have started; an empty list if the process has
+    ended."""
     found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
@@ -32,9 +33,10 @@ def descendants(pid: int) -> list[int]:
 
 
 def start_time(pid: int) -> int | None:
-    """Returns when the process began, in the kernel's ticks, so that a process with a reused pid is recognized.
+    """Returns when the process began, in clock ticks since the machine started. The time shows if a pid belongs to
+    another process by now.
 
-    Returns None if there is no such process, or if it has ended and its parent has not waited for it."""
+    Returns None if there is no such process, or if it has ended and its parent has not waited for it yet."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -44,7 +46,7 @@ def start_time(pid: int) -> int | None:
 
 
 def files(pid: int) -> set[str]:
-    """Returns the names of the files that the process has open. Returns none if the process has ended."""
+    """Returns the names of the files that the process has open; an empty set if the process has ended."""
     found = set()
     try:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
@@ -55,8 +57,8 @@ def files(pid: int) -> set[str]:
 
 
 def signals(pid: int, field: str) -> set[int]:
-    """Returns a set of signals by its name in /proc/PID/status: SigBlk are the signals that the first thread blocks,
-    ShdPnd those that were sent to the process and that no thread has received."""
+    """Returns the set of signals in a field of /proc/PID/status. SigBlk are the signals that the first thread blocks,
+    ShdPnd those that were sent to the process and have not been received by any thread."""
     text = Path(f"/proc/{pid}/status").read_text()
     (bits,) = (line.split()[1] for line in text.splitlines() if line.startswith(f"{field}:"))
     mask = int(bits, 16)
