@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Says which kind of call made a block. Some calls accept blocks of one kind only: free_sized, for example, accepts only
- * those of malloc, calloc and realloc. */
+/* Says which kind of call made a block. Some calls accept blocks of one kind only: free_sized, for example, accepts
+ * only those of malloc, calloc and realloc. */
 enum origin {
     ORIGIN_MALLOC = 1,      /* made by malloc, calloc or realloc, so free_sized accepts the block */
     ORIGIN_ALIGNED = 2,     /* made by aligned_alloc, so free_aligned_sized accepts the block */

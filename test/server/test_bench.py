@@ -1,4 +1,4 @@
-"""Tests of the benchmark: its verdicts, how it reads a process, and that its servers can be measured."""
+"""Tests of the benchmark: how it judges figures, how it reads a process, and that its servers can be measured."""
 # SPDX-License-Identifier: BSD-2-Clause
 import math
 import mmap
@@ -12,7 +12,7 @@ from unittest import mock
 
 from harness import settings
 
-# appended at the end, because other modules may have the same names
+# test/bench is searched last, because other folders may have modules of the same names
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 
 import charts  # noqa: E402
@@ -25,7 +25,7 @@ import processes  # noqa: E402
 import rows  # noqa: E402
 import servers  # noqa: E402
 
-# redis-benchmark counts whole milliseconds, so sixty requests could seem to take no time.
+# With few requests it could seem that they took no time, because redis-benchmark counts whole milliseconds.
 REQUESTS = 2000
 MEBIBYTE = 1 << 20
 
@@ -149,14 +149,14 @@ class Process(unittest.TestCase):
             for offset in range(0, 4 * MEBIBYTE, mmap.PAGESIZE):
                 pages[offset] = 1
         came = processes.cost([os.getpid()]).since(before).pages
-        # the kernel takes one fault for each page, unless it maps several pages at a time
+        # each page costs a page fault, unless the kernel maps several pages by one fault
         self.assertGreaterEqual(came, 4 * MEBIBYTE // (64 * 1024))
         self.assertLess(came, 2 * 4 * MEBIBYTE // mmap.PAGESIZE)
 
 
 class Faults(unittest.TestCase):
     def test_a_page_that_a_call_populates_is_none(self) -> None:
-        # the kernel takes one fault for each page, unless it maps several pages at a time
+        # each page costs a page fault, unless the kernel maps several pages by one fault
         least = 4 * MEBIBYTE // (64 * 1024)
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         with mmap.mmap(-1, 4 * MEBIBYTE, flags=flags) as pages:
@@ -174,7 +174,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(touched.figures("x") | populated.figures("x"), {})
 
     def test_says_why_none_can_be_counted(self) -> None:
-        """A reason is given when perf is missing, and when perf ends with an error."""
+        """If perf is missing or ends with an error, the benchmark gives the reason why it counts no faults."""
         with tempfile.TemporaryDirectory() as directory, mock.patch.dict(os.environ, PATH=directory):
             self.assertEqual(faults.why_not.__wrapped__(), "perf: No such file or directory")
             perf = Path(directory) / "perf"
@@ -184,7 +184,8 @@ class Faults(unittest.TestCase):
 
 
 class Rows(unittest.TestCase):
-    """Checks that every figure in the table of rows is measured. The benchmark itself judges the values."""
+    """Checks that the benchmark measures every figure that its table of rows names. The benchmark itself judges the
+    values."""
 
     def setUp(self) -> None:
         self.ours = peers.Allocator("sockmalloc", settings.library(), "")

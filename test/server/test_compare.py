@@ -14,8 +14,8 @@ from harness.upstream import Upstream
 
 DEADLINE_SECONDS = 300
 CLIENTS = 40
-# The size of the body that slow clients fetch. For each of them nginx must keep this body, except for what the kernel
-# buffers; the rest of nginx's memory is small.
+# In bytes: the body that each slow client fetches. While the client is slow, nginx must hold the body in memory, except
+# for what the kernel buffers. The rest of nginx's memory is small.
 SLOW_SIZE = 1_000_000
 LEAST_BURST_MEBIBYTES = CLIENTS / 2
 SHORT = ("--rounds=1", "--seconds=0.5", "--after=1,3", f"--clients={CLIENTS}", "--connections=4", "--only=glibc")
@@ -65,7 +65,7 @@ class Compare(unittest.TestCase):
         return result
 
     def left(self) -> list[str]:
-        """Returns the command lines of processes that run in the directory of this test."""
+        """Returns the command lines of all processes that run in the directory of this test."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -76,7 +76,7 @@ class Compare(unittest.TestCase):
         return found
 
     def assert_burst(self, result: dict[str, Any]) -> None:
-        """Checks that the slow clients made the server hold memory, under each allocator."""
+        """Checks that with each allocator the server needed memory for the slow clients."""
         self.assertEqual([each["name"] for each in result["allocators"]], ["glibc", "sockmalloc"])
         for allocator in result["allocators"]:
             figures = {name: figure["median"] for name, figure in allocator["figures"].items()}

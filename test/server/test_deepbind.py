@@ -1,4 +1,5 @@
-"""Programs that load their plug-ins with RTLD_DEEPBIND, PHP and samba's ldb, behave as they do without the library."""
+"""Tests programs that load their plug-ins with RTLD_DEEPBIND: PHP, and samba's ldb. They must behave as they do without
+the library."""
 # SPDX-License-Identifier: BSD-2-Clause
 import base64
 import os
@@ -17,10 +18,10 @@ DEADLINE_SECONDS = 100
 SCRIPT = PROGRAMS / "php_bodies.php"
 BY_MALLOC = {"USE_ZEND_ALLOC": "0"}  # tells PHP to use malloc instead of its own allocator
 KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
-# PHP compiles all scripts to machine code.
+# these options make PHP compile all scripts to machine code
 COMPILED = ("-d", "opcache.enable_cli=1", "-d", "opcache.jit=tracing", "-d", "opcache.jit_buffer_size=64M")
 
-# The sizes of values in bytes; the largest are many times as large as a buffer of the pools.
+# The sizes in bytes of the values that are stored in records.
 RECORDS = {"small": 100, "page": 4096, "body": 65_537, "large": 700_000}
 BASE = "dc=example"
 
@@ -41,7 +42,8 @@ class DeepBind(unittest.TestCase):
         self.directory = Path(holder.name)
 
     def run_it(self, *command: object, preload: str = "", stdin: str = "", **variables: str) -> Outcome:
-        """Runs a command with the given variables, and of the tester's own variables only with PATH."""
+        """Runs a command with the environment variables that are given, and with PATH, but with no other variable of
+        this process."""
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(self.directory), **variables}
         if preload:
             environment["LD_PRELOAD"] = preload
@@ -69,7 +71,7 @@ class DeepBind(unittest.TestCase):
         return self.run_it(*command, preload=str(settings.library()), stdin=stdin, **variables)
 
     def assert_served(self, statistics: Path) -> None:
-        """Checks that the pools served requests in each of the processes."""
+        """Checks that the pools served requests in each of the processes that wrote statistics."""
         found = sorted(statistics.parent.glob(statistics.name.replace("%p", "*")))
         self.assertNotEqual(found, [], "no statistics")
         for path in found:
@@ -81,10 +83,11 @@ class DeepBind(unittest.TestCase):
 
 
 class Php(DeepBind):
-    """Tests PHP with a script that sends bodies of 100 bytes to 1 MB through a dozen extensions and prints which
+    """Tests PHP with a script that passes bodies of 100 bytes to 1 MB through a dozen extensions and prints which
     extensions are loaded."""
 
-    # the outcome without the library; every other outcome must equal it, in whatever way PHP allocates and compiles
+    # how PHP ends, and what it prints, without the library; with the library the same must come, however PHP allocates
+    # and compiles
     without: Outcome | None = None
 
     def bodies(self, *options: str, library: bool = True, **variables: str) -> Outcome:
@@ -123,7 +126,7 @@ class Php(DeepBind):
                 self.assert_as_without(*COMPILED, **variables)
 
     def test_information(self) -> None:
-        """phpinfo makes each extension print all its information."""
+        """Each PHP extension must print the same information about itself as without the library."""
         words = "foreach (get_loaded_extensions() as $name) { echo new ReflectionExtension($name); }"
         command = (settings.program("php"), "-r", words)
         without = self.run_it(*command)
@@ -133,7 +136,8 @@ class Php(DeepBind):
 
 
 class Ldb(DeepBind):
-    """Tests ldb: records are added, searched, changed and deleted in a file, once with the library and once without."""
+    """Tests ldb: records are added, searched, changed and deleted in a file, once with the library and once without.
+    The output must be equal."""
 
     def ldif(self) -> str:
         parts = []
@@ -144,7 +148,7 @@ class Ldb(DeepBind):
         return "\n".join(parts)
 
     def session(self, library: bool, **variables: str) -> list[Outcome]:
-        """Returns the output of each of ldb's tools in turn."""
+        """Returns what each of ldb's tools prints, one after the other."""
         run = self.run_under if library else self.run_it
         file = self.directory / ("with.tdb" if library else "without.tdb")
         file.unlink(missing_ok=True)
@@ -156,7 +160,7 @@ class Ldb(DeepBind):
             ("ldbmodify", (), change),
             ("ldbrename", (f"cn=page1,{BASE}", f"cn=page99,{BASE}"), ""),
             ("ldbdel", (f"cn=small0,{BASE}", f"cn=large7,{BASE}"), ""),
-            # the record exists already, so adding it is an error
+            # this record exists already, so ldbadd must print an error
             ("ldbadd", (), f"dn: cn=small1,{BASE}\ncn: small1\n"),
             ("ldbsearch", ("-b", BASE, "--sorted", "(photo=*)"), ""),
         )

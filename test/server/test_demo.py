@@ -1,5 +1,5 @@
-"""Tests the demo server under its own load generator: what the pools serve, the bytes that come back, and how the
-server ends."""
+"""Tests the demo server under its own load generator: the share that the pools serve, the bytes that come back, and how
+the server ends."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 import subprocess
@@ -16,7 +16,8 @@ CONNECTIONS = 48
 
 
 def pattern(size: int) -> bytes:
-    """Returns the body of the demo server for /bytes/SIZE, computed independently."""
+    """Returns the body that the demo server sends for /bytes/SIZE. It is computed here independently of the server's
+    code."""
     odd, mask = 0x9E3779B97F4A7C15, (1 << 64) - 1
     return bytes((((at + size * 0x10001) * odd) & mask) >> 56 for at in range(size))
 
@@ -94,13 +95,14 @@ class _OneWrongByte(BaseHTTPRequestHandler):
 
 
 class Control(unittest.TestCase):
-    """These are controls: the load generator must report the errors that the tests above rely on it to report."""
+    """Controls: the load generator must report errors, because the tests above rely on its reports."""
 
     def setUp(self) -> None:
         server = HTTPServer(("127.0.0.1", 0), _OneWrongByte)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        for end in (thread.join, server.server_close, server.shutdown):  # addCleanup's functions run in reverse order
+        # addCleanup's functions run in reverse order: shutdown is the first
+        for end in (thread.join, server.server_close, server.shutdown):
             self.addCleanup(end)
         self.options = ["--connections=1", "--exchanges=2", "--echo-every=0"]
         self.port = server.server_port

@@ -14,7 +14,8 @@ LOAD = web.Load(
     sizes=(4096, 200_000, 16_000, 16_384, 16_392, 65_536, 33_000, 1 << 20, 131_072, 500), connections=40, rounds=8
 )
 BIG = 16 << 20  # the size of a body that is larger than all sockets on the way can hold
-# haproxy stops on SIGUSR1, so dumps of a running haproxy are requested by a signal that haproxy does not use.
+# In haproxy SIGUSR1 stops the process, so dumps of a running haproxy are requested by a signal that haproxy does not
+# use.
 QUIET = signal.SIGWINCH
 
 CONFIGURATION = """
@@ -53,7 +54,7 @@ class Haproxy(ServerCase):
         return server, port
 
     def test_load(self) -> None:
-        """Runs haproxy without its own caches, so that every buffer is allocated and freed."""
+        """Tests haproxy without its own caches, so that every buffer is allocated and freed."""
         server, port = self.start_haproxy("-dMno-cache", SOCKMALLOC_SIGNAL=QUIET.name)
         before = self.dump_at_rest([port], [server.pid], QUIET)
         LOAD.run(port)
@@ -62,8 +63,8 @@ class Haproxy(ServerCase):
         self.stop(server, signal.SIGUSR1)
 
     def test_load_with_caches(self) -> None:
-        """Runs haproxy with the default settings. The slots that stay live are those that haproxy's threads cache, as
-        haproxy itself reports."""
+        """Tests haproxy with its default settings. The slots that stay live must be as many as the buffers that
+        haproxy's threads cache, by haproxy's own report."""
         server, port = self.start_haproxy(SOCKMALLOC_SIGNAL=QUIET.name)
         before = self.dump_at_rest([port], [server.pid], QUIET)
         buffers_before = self.buffers_by_haproxy(server)
@@ -74,13 +75,13 @@ class Haproxy(ServerCase):
         wanted["16k"] += cached
         texts = f"{before[server.pid].text}\n{cached} cached\n{after[server.pid].text}"
         self.assertEqual(after[server.pid].live(), wanted, texts)
-        # most buffers come from haproxy's own caches; how many come from malloc depends on the timing
+        # haproxy takes most buffers from its own caches; how many it allocates by malloc depends on the timing
         self.assert_served(before, after, 10)
         self.stop(server, signal.SIGUSR1)
 
     def test_signal_dumps_and_stops_softly(self) -> None:
-        """SIGUSR1 brings the dump and also ends haproxy, after the running requests have been finished. Both happen
-        each time."""
+        """SIGUSR1 requests statistics, and also ends haproxy once the running requests are finished. A second SIGUSR1
+        meanwhile must bring statistics, too."""
         server, port = self.start_haproxy()
         client = web.Client(port)
         self.addCleanup(client.close)
@@ -94,7 +95,7 @@ class Haproxy(ServerCase):
         self.assert_ended_well(server, server.wait_for_exit())
 
     def buffers_by_haproxy(self, server: Server) -> int:
-        """Returns how many buffers haproxy has allocated, by the report that it writes on SIGQUIT."""
+        """Returns how many buffers haproxy has allocated, as haproxy reports on SIGQUIT."""
 
         def reports() -> list[str]:
             return server.output().split("Dumping pools usage")[1:]

@@ -1,4 +1,4 @@
-"""Tests of the harness: the checks on which the server tests rely must fail when they should."""
+"""Tests of the code that the server tests share: each of its checks must fail when it should."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 from unittest import mock
@@ -13,7 +13,8 @@ COLUMNS = (
 
 
 def table(pid: int = 7, fell_through_asked: int = 0, **changed: int) -> str:
-    """Returns a dump in which only the bucket 16k was used; `changed` sets columns of that row."""
+    """Returns the text of a dump in which only the bucket 16k was used. `changed` replaces values in that bucket's
+    row."""
     used = {"live": 1, "cached": 2, "depot": 3, "purged": 4, "carved": 10, "requests": 100}
     used |= {"asked": 1_638_400, "fell_through_asked": fell_through_asked} | changed
     rows = {bucket: dict.fromkeys(COLUMNS[2:], 0) for bucket in dump.BUCKETS}
@@ -72,7 +73,7 @@ class Parsing(unittest.TestCase):
 
 
 class Assertions(ServerCase):
-    """Each assertion of ServerCase accepts a good dump and rejects a bad one."""
+    """Tests that each assertion of ServerCase accepts a good dump and rejects a bad one."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -109,7 +110,8 @@ class Assertions(ServerCase):
                 self.assert_fails("slots are known", self.assert_live_returns, self.before)
 
     def test_balanced(self) -> None:
-        """A dump in which a slot was between two columns is requested again; a slot that is lost fails the test."""
+        """A dump that was written while a slot moved from one column to another is requested again. A slot that is
+        really lost makes the test fail."""
         torn, whole = self.after(cached=1), self.after()
         with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
             self.assertEqual(self.dump_balanced(mock.Mock(side_effect=[torn, torn, whole])), whole)
@@ -131,7 +133,8 @@ class Assertions(ServerCase):
 
 
 class Repeating(unittest.TestCase):
-    """A statement that InnoDB rolled back because of a deadlock is repeated, and no other."""
+    """A statement that InnoDB rolled back because of a deadlock is repeated. Statements that failed for another reason
+    are not."""
 
     def client(self, *outcomes: object) -> mariadb.MariaDB:
         client = mariadb.MariaDB.__new__(mariadb.MariaDB)

@@ -34,12 +34,13 @@ http {{
 
 
 def limited(limit: int, command: list[str]) -> list[str]:
-    """Returns a command in which prlimit sets the limit and then becomes the server."""
+    """Returns a command that runs prlimit. It limits the address space to `limit` bytes, and then executes the server
+    in its place."""
     return [settings.program("prlimit"), f"--as={limit}", *command]
 
 
 class Limits(ServerCase):
-    """The tests of nginx and redis. Each test is repeated under several limits."""
+    """Tests nginx and redis. Each test is repeated with several limits on the address space."""
 
     def nginx(self, directory: Path, port: int) -> list[str]:
         configuration = directory / "nginx.conf"
@@ -75,8 +76,8 @@ class Limits(ServerCase):
         ]
 
     def test_redis(self) -> None:
-        """redis has threads at its start, whose stacks and segments of mimalloc do not fit into 64 MiB, so the smallest
-        limit is left out."""
+        """The smallest limit is left out. redis has threads from its start on, whose stacks and memory of mimalloc do
+        not fit into 64 MiB."""
         for name, limit in list(LIMITS.items())[1:]:
             with self.subTest(name):
                 server, (port,) = self.start_on_ports(

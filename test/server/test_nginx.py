@@ -1,4 +1,4 @@
-"""Tests nginx under the library: as a proxy, with TLS, and reopening its logs at SIGUSR1."""
+"""Tests nginx under the library: as a proxy, with TLS, and when SIGUSR1 makes it reopen its logs."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -17,7 +17,8 @@ WORKERS = 2
 PROXY_LOAD = web.Load(sizes=(200 * 1024, 4096, 65536, 17_000, 200_000, 240 * 1024, 131_072))
 TLS_LOAD = web.Load(sizes=(200 * 1024, 16384, 4096, 65537), connections=24, rounds=4)
 
-OLD_SIZE, NEW_SIZE = 5001, 5002  # the sizes of the bodies that are fetched before and after the logs are reopened
+# in bytes: a body of the first size is fetched before the logs are reopened, one of the second size afterwards
+OLD_SIZE, NEW_SIZE = 5001, 5002
 
 CONFIGURATION = """
 {user}
@@ -77,7 +78,8 @@ class NginxCase(ServerCase):
         return [program, "-p", str(self.directory), "-c", str(path), "-e", str(self.error_log)]
 
     def start_nginx(self, tls: certificate.Certificate | None = None) -> tuple[Server, int, list[int]]:
-        """Returns the master, the port and the workers' pids, after each worker has answered."""
+        """Starts nginx, and waits until each worker has answered. Returns the server (the master process), its port,
+        and the workers' pids."""
         server, (port,) = self.start_on_ports(lambda ports: self.start("nginx", self.configure(ports[0], tls)))
         server.logs.append(self.error_log)
         waiting.until(lambda: len(server.children()) == WORKERS, "nginx starts its workers")
@@ -144,8 +146,8 @@ class Nginx(NginxCase):
         self.stop_nginx(server)
 
     def test_workers_dump_and_reopen_logs(self) -> None:
-        """Each worker gets SIGUSR1 by itself, dumps, and reopens its logs. A signal that requests only a dump makes
-        neither the workers nor the master reopen their logs."""
+        """Each worker gets SIGUSR1 by itself. It must write its statistics and reopen its logs. A signal that requests
+        only statistics must make neither the workers nor the master reopen their logs."""
         server, port, workers = self.start_nginx()
         moved = self.directory / "logs" / "access.log.1"
         self.access_log.rename(moved)
@@ -165,10 +167,11 @@ class Nginx(NginxCase):
         self.stop_nginx(server)
 
     def test_dump_finds_a_place_of_its_own(self) -> None:
-        """Without SOCKMALLOC_STATS the dump cannot go to descriptor 2, because nginx has its error log there."""
+        """Without SOCKMALLOC_STATS the statistics must go to a file in /tmp, and not to descriptor 2, because nginx has
+        its error log there."""
         server, _ports = self.start_on_ports(lambda ports: self.start_plainly("nginx", self.configure(ports[0])))
         path = Path(f"/tmp/sockmalloc.{server.pid}")
-        # removes a file that an earlier process with this pid may have left
+        # removes the file of an earlier process that had the same pid
         path.unlink(missing_ok=True)
         self.addCleanup(path.unlink, missing_ok=True)
         for _ in range(2):
@@ -179,7 +182,7 @@ class Nginx(NginxCase):
         return f"/bytes/{size}\n" in log.read_text()
 
     def holders(self, path: Path, pids: list[int]) -> list[int]:
-        """Returns the processes that have the file open."""
+        """Returns those of the processes that have the file open."""
         file = path.stat()
         holders = []
         for pid in pids:
@@ -194,7 +197,8 @@ class Nginx(NginxCase):
 
 
 class Advice(NginxCase):
-    """Follows an advice: buffers of 17 KiB take five pages each, and buffers of 16 KiB four."""
+    """Follows the advice of `sockmalloc advise` to use smaller buffers, and measures if that saves memory. A buffer of
+    17 KiB takes five pages, a buffer of 16 KiB only four."""
 
     CLIENTS = 40
     BUFFERS = 16
@@ -212,8 +216,8 @@ class Advice(NginxCase):
         return json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
 
     def measure(self, size: str) -> tuple[int, dict[str, Any]]:
-        """Returns how many bytes of the slots in use are resident while slow clients have filled all buffers, and the
-        advice."""
+        """Runs nginx with buffers of this size, all of which slow clients have filled. Returns how many bytes of live
+        slots are resident, and what `sockmalloc advise` says."""
         self.size = size
         server, port, _workers = self.start_nginx()
         clients = [web.Client(port) for _ in range(self.CLIENTS)]
@@ -231,7 +235,7 @@ class Advice(NginxCase):
         return self.ask("stat", process)["total"]["live"] >= self.CLIENTS * (self.BUFFERS + 1)
 
     def at_rest(self, process: int) -> dict[str, Any] | None:
-        """Returns the figures if two readings have the same ones."""
+        """Reads the statistics twice. Returns them if both readings agree, otherwise None."""
         first, second = (self.ask("stat", process) for _ in range(2))
         return second if first["total"] == second["total"] else None
 

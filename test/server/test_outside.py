@@ -1,5 +1,5 @@
-"""A server under load is read from outside ten times a second. The sums of each reading agree with each other and with
-the kernel's figures."""
+"""Reads a server under load from outside ten times a second. In each reading the sums must agree with each other and
+with the kernel's figures."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -15,15 +15,15 @@ from harness.case import ServerCase
 SAMPLES = 20
 SECONDS_APART = "0.1"
 THREADS = 2
-# the slots of a magazine: while a thread moves a magazine, these slots are counted nowhere for a moment
+# a magazine has so many slots; while a thread moves a magazine, its slots are counted nowhere for a moment
 MAGAZINE_SLOTS = 62
 MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ (\S{4}) \S+ \S+ \S+ *(.*)$")
-LOWEST = 64 << 40  # mimalloc's memory lies below this address
+LOWEST = 64 << 40  # the search for the pools' range begins at this address, because mimalloc's memory lies below it
 
 
 def resident_in_range(process: int) -> int:
     """Returns the resident bytes of the pools' range, as the kernel reports them. The range is the last mapping without
-    a file that lies before the program."""
+    a file before the mappings of the program's own file."""
     resident = 0
     candidate = False
     for line in Path(f"/proc/{process}/smaps").read_text().splitlines():
@@ -78,8 +78,8 @@ class Outside(ServerCase):
         self.assertGreater(requests[-1], requests[0], "there was load")
         off = [max(map(imbalance, sample["buckets"])) for sample in samples]
         self.assertLessEqual(max(off), THREADS * MAGAZINE_SLOTS)
-        # on a busy machine the reader is often suspended in the middle of a sample, so a quarter of good samples is
-        # enough
+        # on a busy machine the reader is often suspended in the middle of a sample; so it is enough if a quarter of the
+        # samples is good
         self.assertGreater(sum(one <= THREADS for one in off), SAMPLES // 4, f"often what is on its way: {off}")
 
         os.kill(server.pid, signal.SIGSTOP)

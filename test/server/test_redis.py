@@ -1,5 +1,5 @@
-"""Tests redis under the library: values of 16 and 64 KB, values that grow, a snapshot under load, a child that ends
-early."""
+"""Tests redis under the library with values of 16 and 64 KB, values that grow, a snapshot under load, and a child that
+ends early."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import itertools
@@ -17,7 +17,8 @@ ROUNDS = 6
 
 STABLE_KEYS = 300  # how many keys are written before the snapshot, and never again
 CHURN_KEYS = 40  # how many keys are written again and again while the snapshot is made
-# The pause of redis's child after each key, so that the snapshot takes long enough for the load to go on.
+# redis's child pauses for so long after it has saved a key. So the snapshot takes long enough for the load to go on
+# meanwhile.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
@@ -37,14 +38,14 @@ def stable_value(number: int) -> bytes:
 
 
 def growth_length(number: int) -> int:
-    """Returns the length of a value: some lengths lie below and some above the pools' bounds, and none is a round
-    number."""
+    """Returns the length in bytes of a value before it grows. Some lengths are smaller than the pools serve and some
+    are not; none is a round number."""
     return 1500 + number * 577 + number % 16
 
 
 def growth_piece(number: int, step: int) -> bytes:
-    """Returns a few bytes for each step, so that a value fills all its granted bytes before it moves, and many bytes
-    for the last step."""
+    """Returns the bytes that are added to a value in this step. They are few, so that the value fills all bytes that
+    malloc granted before it moves, but many in the last step."""
     length = GROWTH_LEAP if step == GROWTH_STEPS else 1 + (number + step) % 3
     return bodies.value(f"growing {number} step {step}", length)
 
@@ -54,13 +55,14 @@ def freed_key(number: int) -> str:
 
 
 def churn_value(number: int, version: int) -> bytes:
-    """Returns a value that contains its version, so that the whole value of any version can be checked."""
+    """Returns the value of a key in this version. The value contains the version's number, so that the whole value can
+    be checked whatever its version is."""
     name = f"churn {number} version {version}"
     return f"{version}:".encode() + bodies.value(name, SIZES[number % len(SIZES)])
 
 
 class Churn(Visitor):
-    """Writes all keys at each visit, each time with a new version, and reads each value back."""
+    """Writes all keys again and again, each time with values of a new version, and reads each value back."""
 
     def __init__(self, port: int) -> None:
         super().__init__(self._round)
@@ -82,8 +84,7 @@ class Churn(Visitor):
 
 class RedisServer(ServerCase):
     def start_redis(self, name: str, directory: Path, **variables: str) -> tuple[Server, int]:
-        """Starts redis without snapshots other than those that the test requests, and with all its files in the
-        directory."""
+        """Starts redis with all its files in the directory. It makes only those snapshots that the test requests."""
         directory.mkdir(exist_ok=True)
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         options += ["--dir", str(directory), "--dbfilename", "dump.rdb"]
@@ -111,17 +112,17 @@ class RedisServer(ServerCase):
             self.assertEqual(clients[0].call("DBSIZE"), 0)
 
     def on_all(self, clients: list[Redis], commands: list[tuple[str | bytes, ...]], wanted: list[Reply]) -> None:
-        """Sends a command on each connection before it reads the first reply."""
+        """Sends a command on each connection, then reads all replies and compares them with the wanted ones."""
         for client, command in zip(clients, commands, strict=True):
             client.send(*command)
         for client, command, reply in zip(clients, commands, itertools.cycle(wanted)):
-            # assertEqual would print both values in full, which are long
+            # assertEqual would print both values, which are long, in full
             self.assertTrue(client.receive() == reply, f"wrong reply to {command[:2]}")
 
     def test_values(self) -> None:
         server, port = self.start_redis("redis", self.directory / "data")
-        # redis keeps a histogram of latencies for every command from its first use on, so the first load is not
-        # measured
+        # redis keeps a histogram of latencies for every command from its first use on, so the first load, which
+        # allocates it, is not measured
         self.load(port)
         before = self.dump_at_rest([port], [server.pid])
         self.load(port)
@@ -141,7 +142,7 @@ class RedisServer(ServerCase):
                 for number in keys:
                     self.assertEqual(redis.call("SET", f"grow:{number}", values[number]), b"OK")
                 for step in range(GROWTH_STEPS + 1):
-                    # the keys take turns, so that a value moves to memory that holds another key's bytes
+                    # the values grow in turn, so that a value may move to memory that another key's value had
                     for number in keys:
                         way, piece = grow[(number + growth_round) % len(grow)], growth_piece(number, step)
                         values[number] = way(redis, f"grow:{number}", values[number], piece)
@@ -159,15 +160,16 @@ class RedisServer(ServerCase):
         return grown
 
     def _set_range(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
-        """Writes over the last bytes of the value and beyond its end, or leaves a gap behind its end, which redis fills
-        with zeros."""
+        """Writes the piece by SETRANGE near the end of the value: over its last bytes and beyond them, or after a gap,
+        which redis fills with zeros. Returns the new value."""
         start = max(0, len(value) + 5 - len(piece) % 11)
         grown = value[:start].ljust(start, b"\0") + piece + value[start + len(piece) :]
         self.assertEqual(redis.call("SETRANGE", key, start, piece), len(grown))
         return grown
 
     def _set_bit(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
-        """Sets the lowest bit of a byte that lies as far behind the value as the piece is long."""
+        """Sets one bit by SETBIT beyond the end of the value. The byte with this bit is as far from the end as the
+        piece is long. Returns the new value."""
         last = len(value) + len(piece)
         self.assertEqual(redis.call("SETBIT", key, last * 8 + 7, 1), 0)
         return value.ljust(last, b"\0") + b"\1"
@@ -192,8 +194,8 @@ class RedisServer(ServerCase):
         self._check_snapshot(self.directory / "data", first, last)
 
     def _snapshot(self, redis: Redis, churn: Churn) -> tuple[int, int]:
-        """Makes a snapshot. Returns which version the load had reached at the beginning and at the end of the
-        snapshot."""
+        """Makes a snapshot. Returns the version that the load was writing when the snapshot began, and the one when it
+        ended."""
         waiting.until(lambda: churn.visits > 0 or churn.failure, "the load begins")
         first = churn.visits
         self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")
@@ -226,7 +228,8 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def test_fork_trim_has_less_copied(self) -> None:
-        """Memory that is free when the child is forked is not copied when the parent uses it."""
+        """With SOCKMALLOC_FORK_TRIM=1, memory that is free when redis forks need not be copied when the parent uses it
+        again."""
         without, trimmed = (self._bytes_copied(f"redis-{trim}", trim) for trim in "01")
         print(f"BGSAVE: {without} bytes copied, {trimmed} with SOCKMALLOC_FORK_TRIM=1")
         reused = FREED_KEYS * SIZES[-1]
@@ -234,9 +237,9 @@ class RedisServer(ServerCase):
         self.assertLess(trimmed, without - reused * 8 // 10)
 
     def _bytes_copied(self, name: str, trim: str) -> int:
-        """Returns redis's own figure of the bytes that were copied during a snapshot, while values are written into
-        memory of deleted ones."""
-        # before the fork, no slot may be purged because it has been free for long
+        """Returns how many bytes were copied during a snapshot, by redis's own figure. During the snapshot redis writes
+        values into the memory of values that were deleted before."""
+        # keeps the library from purging slots before the fork only because they have been free for long
         variables = {"SOCKMALLOC_FORK_TRIM": trim, "SOCKMALLOC_DECAY_MS": "-1"}
         server, port = self.start_redis(name, self.directory / name, **variables)
         with Redis(port) as redis:
@@ -273,7 +276,8 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def test_child_is_asked(self) -> None:
-        """The child of a snapshot dumps and goes on, or dumps and ends, as its own signal handler decides."""
+        """The child that makes a snapshot writes its statistics. It goes on if only statistics were requested, and ends
+        if its own signal handler runs."""
         server, port = self.start_redis("redis", self.directory / "data")
         with Redis(port) as redis:
             child = self._begin_slow_snapshot(server, redis)
@@ -300,14 +304,14 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def _write_slow(self, redis: Redis) -> None:
-        """Writes a few values, each of which takes a child ten seconds to save."""
+        """Writes a few values. A child needs ten seconds to save each of them."""
         for number in range(10):
             redis.call("SET", f"stable:{number}", stable_value(number))
         redis.call("CONFIG", "SET", "rdb-key-save-delay", ENDLESS_DELAY_MICROSECONDS)
 
     def _begin_slow_snapshot(self, server: Server, redis: Redis) -> int:
-        """Starts a snapshot, and returns the pid of the child that writes it. By then the child has set the signal
-        handler by which redis can end it."""
+        """Starts a snapshot, and returns the pid of the child that writes it. Waits until the child writes: it has then
+        set the handler for the signal by which redis can end it."""
         self._write_slow(redis)
         redis.call("BGSAVE")
         (child,) = waiting.until(server.children, "redis forks")

@@ -1,5 +1,5 @@
-"""Tests servers behind systemd's filter @system-service, which kills a process for any other system call: the servers
-serve and dump."""
+"""Tests servers behind systemd's filter @system-service, which kills a process for any system call outside this set.
+The servers must serve, and write their statistics."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -53,7 +53,7 @@ class Sandboxed(ServerCase):
         return self.start(name, behind(command), SOCKMALLOC_POOL=kind, **FEATURES)
 
     def assert_filtered(self, pid: int) -> None:
-        """Checks that a filter is in force, because without one the test would show nothing."""
+        """checks that the server has a filter, because without one this test would show nothing"""
         self.assertIn("\nSeccomp:\t2\n", Path(f"/proc/{pid}/status").read_text())
 
     def assert_table(self, table: Table, least_requests: int) -> None:

@@ -1,4 +1,5 @@
-"""Tests nginx, redis and haproxy under a long load, with dumps, reloads and restarts at random."""
+"""Tests nginx, redis and haproxy under a long load. Statistics are requested, and servers reloaded and restarted, at
+random times."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random
@@ -16,11 +17,11 @@ from harness.upstream import Upstream
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
 SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
-# The length of a run in seconds from which on the slope is tested. In a shorter run the slope depends on the memory
-# that a burst has left.
+# In seconds: in a run of at least this length, the slope of the memory is tested. In a shorter run the slope depends on
+# the memory that a burst has left.
 LONG_SECONDS = 600
-SLOPE_MOST = 1.0  # the largest growth in MiB a minute that passes
-GROWTH_MOST = 8.0  # the largest growth in MiB that passes in a short run
+SLOPE_MOST = 1.0  # in MiB a minute: the test fails if memory grows faster
+GROWTH_MOST = 8.0  # in MiB: a short run fails if memory grows by more
 CLIENTS = 2
 SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
 VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
@@ -30,7 +31,8 @@ PROGRESS_SECONDS = 10.0
 QUIET = signal.SIGWINCH
 
 def fetch(port: int) -> Callable[[int], None]:
-    """Uses a new connection for each request, because a reload may close one that is kept."""
+    """Returns a function that fetches a body. It uses a new connection each time, because a reload of the server may
+    close a connection that is kept."""
 
     def visit(number: int) -> None:
         client = web.Client(port)
@@ -43,7 +45,7 @@ def fetch(port: int) -> Callable[[int], None]:
 
 
 def store(redis: Redis, name: str) -> Callable[[int], None]:
-    """Writes a value, reads it back, and deletes one that was written before."""
+    """Returns a function that writes a value, reads it back, and deletes another one that was written before."""
 
     def visit(number: int) -> None:
         value = bodies.value(f"{name} {number}", VALUES[number % len(VALUES)])
@@ -124,7 +126,7 @@ class Soak(ServerCase):
         return soak.Stage(server, port, [fetch(port)] * CLIENTS, disturbances, QUIET)
 
     def send(self, pid: int, number: int) -> None:
-        """A worker may have ended since it was chosen."""
+        """A worker that was chosen for a signal may have ended meanwhile."""
         try:
             os.kill(pid, number)
         except ProcessLookupError:
@@ -148,8 +150,9 @@ class Soak(ServerCase):
         self.assertEqual(self.error_log.read_text(), "", "nginx complained")
 
     def disturb(self, stages: list[soak.Stage]) -> None:
-        """Makes at most one disturbance of one server a second, samples the memory each second, and reports
-        progress. A slow machine takes longer, until each server has been visited and disturbed."""
+        """Until the run's time is over, samples the memory of the servers, disturbs one of them, waits for a moment,
+        and begins again. Reports progress. Goes on for longer on a slow machine, until each server has been visited and
+        disturbed and a dump was written."""
 
         def is_short() -> bool:
             tried = all(stage.visits() > 0 and stage.disturbed > 0 for stage in stages)
@@ -165,7 +168,7 @@ class Soak(ServerCase):
             if second - told >= PROGRESS_SECONDS:
                 told = second
                 self.say_progress(second, stages)
-            time.sleep(self.chance.uniform(0.2, 1.0))  # the pause in seconds between two disturbances
+            time.sleep(self.chance.uniform(0.2, 1.0))  # in seconds, the pause between two disturbances
             second = time.monotonic() - begin
 
     def say_progress(self, second: float, stages: list[soak.Stage]) -> None:
@@ -200,12 +203,13 @@ class Soak(ServerCase):
         return stage.server.tree()
 
     def check_dumps(self) -> None:
-        """Checks that each dump which was requested under load is whole."""
+        """Checks that all statistics which were requested under load are complete."""
         tables = [dump.parse(text) for path in self.dumps.iterdir() for text in dump.split(path.read_text())]
         self.assertGreater(len(tables), 0, "no dump was written")
 
     def stop_stage(self, stage: soak.Stage, number: int) -> None:
-        """The exit status of haproxy's master shows which signal has ended it."""
+        """Stops the server, and checks its exit status. haproxy's master exits with 128 plus the number of the signal
+        that ended it."""
         status = stage.server.stop(number)
         self.assertIn(status, (0, 128 + number), stage.server.last_words())
         self.assert_library_silent(stage.server.output(), f"the output of {stage.server.name}")

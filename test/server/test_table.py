@@ -1,5 +1,5 @@
-"""Tests each server that has a row in the table below: the server serves under the library, writes its statistics when
-a signal requests them, and stops."""
+"""Tests each server that has a row in the table below: the server must serve under the library, writes its statistics
+when a signal requests them, and stops."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -38,11 +38,11 @@ PHP_BODIES = BodyLoad(
         *("zip", "xslt", "iconv", "intl", "gmp", "serialize"),
     ),
     sizes=(100, 3_000_000, 16_384, 65_536, 5000, 900_000, 200_000),
-    connections=2,  # one connection for each worker, because a worker keeps its connection
+    connections=2,  # one connection for each worker of php-fpm, because a worker stays with its connection
     rounds=26,
 )
 
-# The extensions that Debian's web applications need. PHP loads each of them with RTLD_DEEPBIND.
+# The PHP extensions that Debian's web applications need. PHP loads each of them with RTLD_DEEPBIND.
 PHP_PACKAGES = tuple(
     f"php-{name}"
     for name in (
@@ -51,10 +51,10 @@ PHP_PACKAGES = tuple(
     )
 )
 
-# In some rows SIGUSR1 has an effect on the server that would disturb the test of its traffic. There dumps are requested
-# by this signal, which has no effect on the server.
+# In some rows SIGUSR1 has an effect on the server that would disturb the test of its traffic. In those rows statistics
+# are requested by this signal, which has no effect on the server.
 QUIET = "SIGRTMIN+5"
-APACHE_THREADS = 20  # the number of threads of a child that serve; two more threads listen and wait
+APACHE_THREADS = 20  # so many threads of each of Apache's children serve clients; two more threads listen and wait
 
 
 def make_cluster(place: Place) -> None:
@@ -67,12 +67,14 @@ def lay_php(place: Place) -> None:
 
 
 def make_base(place: Place) -> None:
-    """Makes an empty directory, in which MariaDB makes its files without a table of accounts."""
+    """Makes an empty directory, in which MariaDB makes its data files. There is no table of accounts, so no password is
+    needed."""
     place.run("mkdir base")
 
 
 def make_files(place: Place) -> None:
-    """Makes a root directory in which an anonymous user can write to one directory only, and an empty directory."""
+    """Makes the directories of vsftpd: a root in which an anonymous user can write only below `files`, and an empty
+    one."""
     place.run("mkdir --parents root/files empty")
     place.run("chmod a-w root empty")
 
@@ -120,7 +122,7 @@ ROWS = (
         account="www-data",
         processes=3,
         traffic=traffic.echoes(ECHOES),
-        requests=2 * ECHOES.connections,  # one buffer is requested for each direction of a connection
+        requests=2 * ECHOES.connections,  # each connection has a buffer for each of the two directions
         own=Own("reopens its logs", effects.reopens("access.log")),
         stop=signal.SIGQUIT,
     ),
@@ -170,7 +172,7 @@ ROWS = (
         outside="its child takes the end of a wait by any signal for the end of its manager",
         own=Own("goes on, with all that it has in its cache", effects.goes_on),
     ),
-    # In Debian, Apache's runtime library maps its memory itself, so httpd's own buffers reach no malloc. Those of
+    # In Debian, Apache's runtime library maps its memory itself, so httpd's own buffers reach no malloc. Only those of
     # OpenSSL do.
     Row(
         name="apache_event",
@@ -181,8 +183,8 @@ ROWS = (
         processes=3,
         traffic=traffic.https(PAGES),
         requests=PAGES.exchanges(),
-        # The children block every other signal. SIGTERM has a handler that does nothing in them, and it stops the
-        # parent.
+        # Apache's children block every signal except SIGTERM. In a child, the handler of SIGTERM does nothing. In the
+        # parent, it stops Apache.
         asks="SIGTERM",
         asks_master=False,
         own=Own("restarts when all is done", effects.replaces_children),
@@ -205,14 +207,14 @@ ROWS = (
         configuration=("squid.conf",),
         command="squid --foreground -f @directory@/squid.conf",
         account="proxy",
-        # If root starts squid, its master executes the worker with an effective user other than the real one, and then
-        # the dynamic linker ignores LD_PRELOAD.
+        # If root starts squid, its master executes the worker with different real and effective users. The dynamic
+        # linker ignores LD_PRELOAD in such a process.
         changes_account=False,
         ports=2,
         processes=2,
         traffic=traffic.proxied(PAGES, ECHOES),
         requests=PAGES.exchanges() + 2 * ECHOES.connections,
-        slack=4,  # chronyd's own tables change their sizes, so a few more slots may be live
+        slack=4,  # chronyd's own tables grow and shrink, so a few more slots may be live
         asks=QUIET,
         own=Own("rotates its logs", effects.writes("access.log.0")),
     ),
@@ -238,7 +240,7 @@ ROWS = (
         slack=4,
         asks=QUIET,
         own=Own("restarts when all is done", effects.says("server started", "error.log")),
-        stop=signal.SIGINT,  # after a restart and some traffic, SIGTERM would end the server with status 1
+        stop=signal.SIGINT,  # after a restart and some traffic, lighttpd would exit with status 1 on SIGTERM
     ),
     Row(
         name="node",
@@ -246,7 +248,7 @@ ROWS = (
         command="node --expose-gc --inspect-port=0 @programs@/node_upstream.js @port@",
         traffic=traffic.http(PAGES),
         requests=PAGES.exchanges(),
-        slack=16,  # V8's compiled code and its data about the program grow for a while, so more slots may be live
+        slack=16,  # V8 generates code and collects data about the program for a while, so more slots may be live
         asks=QUIET,
         own=Own("opens its inspector", effects.says("Debugger listening")),
     ),
@@ -359,7 +361,7 @@ ROWS = (
         ready=traffic.has_database,
         traffic=traffic.values(VALUES, mariadb.MariaDB),
         requests=2 * VALUES.values(),
-        slack=4,  # InnoDB's tables of its buffers change their sizes, so a few more slots may be live
+        slack=4,  # InnoDB's tables of its buffers grow and shrink, so a few more slots may be live
         asks=QUIET,
         own=Own("goes on", effects.goes_on),
     ),
@@ -390,8 +392,8 @@ ROWS = (
         asks=QUIET,
         own=Own("reopens its logs in each worker", effects.reopens_everywhere("access.log")),
     ),
-    # This row has the same server as the row before, so SIGUSR1 is not tested again. It adds the processes of git,
-    # three for each clone.
+    # This row has the same server as the row before, so SIGUSR1 is not tested again. What this row adds is the
+    # processes of git, three for each clone.
     Row(
         name="git_http",
         packages=("lighttpd", "git"),
@@ -411,17 +413,18 @@ ROWS = (
 
 
 class Table(TableCase):
-    """This class has two tests for each row, which are added below."""
+    """Each row of the table has two tests in this class, which are added below."""
 
     def test_packages_are_installed_by_the_script(self) -> None:
-        """Checks that scripts/install-packages installs the packages of all rows, for the purpose that scripts/test
-        gives it."""
+        """Checks that scripts/install-packages installs the packages of all rows, for the two purposes of the server
+        tests."""
         listed = settings.packages("servers") | settings.packages("test")
         wanted = {package for row in ROWS for package in row.packages}
         self.assertEqual(wanted - listed, set())
 
     def test_sshd_reads_in_its_sandbox(self) -> None:
-        """Until a client has logged in, its packets are read by a process that is allowed very few system calls."""
+        """Until a client has logged in, sshd reads its packets in a process that may make only very few system calls.
+        This process must survive with the library."""
         (row,) = (row for row in ROWS if row.name == "sshd")
         running = self.begin(row, QUIET)
         with contextlib.closing(ssh.Stranger(running.place.port)) as stranger:
@@ -437,7 +440,8 @@ class Table(TableCase):
         self.finish(row, running)
 
     def test_chronyd_outlives_the_signal(self) -> None:
-        """chronyd's seccomp filter kills the process for a system call that the filter does not allow."""
+        """chronyd's seccomp filter kills the process for any system call that the filter does not allow. SIGUSR1 must
+        not make the library make such a call."""
         (row,) = (row for row in ROWS if row.name == "chronyd")
         running = self.begin(row, "SIGUSR1")
         with row.traffic(running.place):
@@ -447,8 +451,8 @@ class Table(TableCase):
         self.finish(row, running)
 
     def test_apache_event_children_never_see_it(self) -> None:
-        """Apache's children block SIGUSR1 in every thread, and the library unblocks no signal, so SIGUSR1 stays
-        pending."""
+        """Apache's children block SIGUSR1 in every thread, and the library unblocks no signal. So a SIGUSR1 to a child
+        stays pending and brings no statistics."""
         (row,) = (row for row in ROWS if row.name == "apache_event")
         running = self.begin(row, "SIGUSR1")
         children = self.settled_tree(row, running.server)[1:]

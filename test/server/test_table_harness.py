@@ -1,4 +1,4 @@
-"""Tests of the table's loads, helpers and rows, which must fail when they should."""
+"""Tests of the table of servers: its loads, its helpers and the checks of its rows must fail when they should."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -22,7 +22,7 @@ SIZES = (4096, 70_000)
 
 
 class _Changed(socketserver.StreamRequestHandler):
-    """Runs a server that sends bytes back, with one of them changed."""
+    """A server that sends bytes back, but changes one of them."""
 
     def handle(self) -> None:
         while piece := self.request.recv(70_000):
@@ -30,7 +30,7 @@ class _Changed(socketserver.StreamRequestHandler):
 
 
 class Loads(unittest.TestCase):
-    """Each load accepts right answers, and notices wrong ones."""
+    """Tests that each load accepts right answers and notices wrong ones."""
 
     def test_echo(self) -> None:
         good = echo.EchoUpstream()
@@ -41,7 +41,8 @@ class Loads(unittest.TestCase):
         bad = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Changed)
         thread = threading.Thread(target=bad.serve_forever)
         thread.start()
-        for end in (thread.join, bad.server_close, bad.shutdown):  # addCleanup's functions run in reverse order
+        # addCleanup's functions run in reverse order: shutdown is the first
+        for end in (thread.join, bad.server_close, bad.shutdown):
             self.addCleanup(end)
         with self.assertRaisesRegex(AssertionError, "from byte 4088 on"):
             with load.held(lambda: echo.direct(bad.server_address[1])):
@@ -130,7 +131,7 @@ class Loads(unittest.TestCase):
 
 def _txt_answer(question: dns.Question, text: str) -> bytes:
     wire = question.wire()
-    end = 12 + wire[12:].index(b"\0") + 5  # the place where the question of the message ends
+    end = 12 + wire[12:].index(b"\0") + 5  # the offset in the message at which its question ends
     data = b"\0040000" + bytes([len(text)]) + text.encode()
     head = wire[:2] + struct.pack("!5H", dns.RESPONSE, 1, 1, 0, 0)
     record = struct.pack("!3HIH", 0xC00C, dns.TXT, dns.IN, 60, len(data))
@@ -138,7 +139,7 @@ def _txt_answer(question: dns.Question, text: str) -> bytes:
 
 
 class _Files:
-    """A stand-in for a client of an FTP server. It changes a file, or fails to delete one."""
+    """Stands in for an FTP client, with a fault: a file comes back changed, or a file is not deleted."""
 
     def __init__(self, kept: dict[str, bytes], fault: str) -> None:
         self._kept, self._fault = kept, fault
@@ -165,7 +166,7 @@ class _Files:
 
 
 class _Memory:
-    """A stand-in for a client of a server that loses or changes the values that it stores."""
+    """Stands in for a client of a server that stores values, with a fault: a value is changed or not deleted."""
 
     values: dict[str, bytes] = {}
 
@@ -246,14 +247,14 @@ def row_of(child: bool = False, status: int = 0, **changed) -> Row:
 
 
 class Rows(TableCase):
-    """The test fails for a row that promises too much, and for a row whose server ends badly."""
+    """Tests that the checks fail for a row that promises too much, and for a row whose server ends badly."""
 
     def begin(self, row: Row, asks: str) -> Running:
         self.running = super().begin(row, asks)
         return self.running
 
     def take_charge(self, server: Server) -> Server:
-        """Unlike in ServerCase, it is no failure here if the test does not wait for the server's end."""
+        """Unlike ServerCase, does not fail if the test has not waited for the server's end."""
         self.addCleanup(server.destroy)
         return server
 

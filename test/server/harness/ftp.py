@@ -35,7 +35,8 @@ class Client(ftplib.FTP):
 
 @dataclass(frozen=True)
 class Load:
-    """A load of `sessions` sessions, each of which reads files that another session has written, `rounds` times."""
+    """A load of `sessions` sessions. In each of `rounds` rounds every session sends one file and fetches the file of
+    another session."""
 
     sizes: Sequence[int]
     sessions: int = 3

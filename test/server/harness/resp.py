@@ -49,7 +49,7 @@ class Redis:
             raise AssertionError(f"redis had no {key}")
 
     def info(self, section: str) -> dict[str, str]:
-        """Returns the fields of one section of INFO."""
+        """Returns the fields of one section of redis's command INFO."""
         text = self.call("INFO", section)
         assert isinstance(text, bytes)
         pairs = (line.split(":", 1) for line in text.decode().splitlines() if ":" in line)

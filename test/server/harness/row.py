@@ -1,4 +1,4 @@
-"""The table of servers has a row for each server: how to start it, which load it gets, and what is checked."""
+"""Defines a row of the table of servers: how one server is started, which load it gets, and what is checked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from .server import Server
 # checked, and the connections are still open.
 Traffic = Callable[[Place], AbstractContextManager[None]]
 
-# A context that checks an effect of SIGUSR1. It is entered before SIGUSR1 is sent to the master, and left when the
-# master's dump has come.
+# A context that checks an effect of SIGUSR1 on the server. It is entered before SIGUSR1 is sent to the master process,
+# and left when the master has written its statistics.
 Effect = Callable[["Running"], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Running:
-    """The server of a row, and the place where it runs."""
+    """The server that was started for a row, and the place where it runs."""
 
     server: Server
     place: Place
@@ -28,7 +28,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Own:
-    """Describes the effect that SIGUSR1 has on the server without the library, and how a test sees this effect."""
+    """Says which effect SIGUSR1 has on the server even without the library, and how a test sees this effect."""
 
     words: str
     effect: Effect
@@ -37,52 +37,55 @@ class Own:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: one server and its test. In commands and configurations, names between @ signs are attributes of Place."""
+    """A row: one server and its test. In commands and configurations, a name between @ signs stands for an attribute of
+    Place."""
 
     name: str
     packages: tuple[str, ...]
     command: str
     traffic: Traffic
-    # the fewest requests of the pools' sizes that the traffic makes when it runs for the second time
+    # the traffic runs twice; in its second run it makes at least so many requests of the sizes that the pools serve
     requests: int
-    # the server's own reaction to SIGUSR1; None if another row has the same server, or if no dump can come by SIGUSR1
+    # the server's own reaction to SIGUSR1; None if the reaction is tested in another row, or if SIGUSR1 cannot bring a
+    # dump
     own: Own | None
     # the files of the configuration folder that the command needs
     configuration: tuple[str, ...] = ()
     prepare: Callable[[Place], None] = lambda place: None
     ports: int = 1
-    # True if the ports are UDP ports
+    # true if the server's ports are UDP ports, not TCP ports
     datagrams: bool = False
-    # If root runs the tests, the server runs under this account. `changes_account` is true if the server changes to
-    # this account by itself.
+    # If root runs the tests, the server runs under this account; None means the account that runs the tests.
+    # `changes_account` is true if the server changes to this account by itself.
     account: str | None = None
     changes_account: bool = True
-    # `processes` is the number of processes without clients: the master, and all that descend from it. `guests` is the
-    # number of processes that the clients add.
+    # `processes` is the number of processes while there is no client: the master, and all that descend from it.
+    # `guests` is the number of processes that the clients add.
     processes: int = 1
     guests: int = 0
-    # Returns true if the server behind the port answers.
+    # a function that returns true if the server answers at its port
     ready: Callable[[Place], bool] = lambda place: True
-    # the signal that brings a dump and has no other effect on the server
+    # the signal that requests statistics in this row; it has no other effect on the server
     asks: str = "SIGUSR1"
-    # True if the signal `asks` brings a dump of the master, too. Otherwise the master's dump is brought by the signal
-    # that stops the master.
+    # True if the master process, too, writes its statistics at the signal `asks`. Otherwise the master writes them at
+    # the signal that stops it.
     asks_master: bool = True
-    # Why no signal is sent to the processes; empty if signals are sent. If there is a reason, the command reads the
-    # processes' tables from outside.
+    # The reason why the processes are sent no signal; empty if they are sent one. If there is a reason, the command
+    # sockmalloc reads their statistics from outside.
     outside: str = ""
-    # Why the second run of the traffic may make no requests; empty if it must make some. If there is a reason, requests
-    # are counted from the server's start.
+    # The reason why the second run of the traffic may make no requests; empty if it must make some. If there is a
+    # reason, the requests are counted from the server's start, and not from the first run's end.
     keeps: str = ""
-    # how many more slots than before may be live in the end, in all buckets together
+    # how many more slots than before the traffic may be live after it, in all buckets together
     slack: int = 0
     stop: int = signal.SIGTERM
-    # The exit status of a server that has stopped well, both with the library and without it. A negative status means
-    # the signal that kills the server.
+    # The exit status of a server that has stopped well, both with the library and without it. A negative number -N
+    # means that signal N kills the server.
     status: int = 0
-    # the least share, in percent, of the bytes requested in the pools' sizes that the pools must serve
+    # the least share, in percent, that the pools must serve of all bytes in requests of their sizes
     share: float = LEAST_SHARE
 
     def askable(self, tree: list[int]) -> list[int]:
-        """Returns those processes of the server from which a dump can be requested, the master first."""
+        """Returns those of the server's processes that write statistics when a signal requests them; the master is the
+        first."""
         return tree if self.asks_master else tree[1:]

@@ -1,4 +1,4 @@
-"""Runs a server under the preloaded library: starts it, watches it, and ends it by its own pid."""
+"""Runs a server with the library preloaded: starts it, watches it, and ends it by its pid."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -15,15 +15,16 @@ PORT_ATTEMPTS = 5
 
 
 def _environment() -> dict[str, str]:
-    """Returns the environment without variables that set up the library, or that preload it into helper programs."""
+    """Returns this process's environment without the library's variables and without LD_PRELOAD, so that helper
+    programs run without the library."""
     return {
         name: value for name, value in os.environ.items() if name != "LD_PRELOAD" and not name.startswith("SOCKMALLOC_")
     }
 
 
 def _command(arguments: Sequence[str], variables: Mapping[str, str], preload: Path, account: str | None) -> list[str]:
-    """Returns the command with setpriv, which ends the server when this process ends in any way, and with env, which
-    keeps the library out of setpriv."""
+    """Returns the command that starts the server. setpriv has the kernel end the server if this process ends in any
+    way. env sets LD_PRELOAD after setpriv has started, so that setpriv runs without the library."""
     assignments = [f"{name}={value}" for name, value in variables.items()]
     helpers = [settings.program("setpriv"), "--pdeathsig", "TERM"]
     if account is not None:
@@ -33,7 +34,8 @@ def _command(arguments: Sequence[str], variables: Mapping[str, str], preload: Pa
 
 
 class Server:
-    """A running server. Its process group contains its children, and is empty once all have ended."""
+    """A running server. The server and its children are in one process group, which is empty once all of them have
+    ended."""
 
     def __init__(
         self,
@@ -44,8 +46,8 @@ class Server:
         preload: Path | None = None,
         account: str | None = None,
     ) -> None:
-        """Preloads the library under test unless another library is given. Only root can run the server under another
-        account."""
+        """Starts the server. Preloads the library under test unless `preload` names another library. Only root can run
+        the server under another account."""
         self.name = name
         self.preload = preload or settings.library()
         self.status: int | None = None  # the exit status, once the server's end has been waited for
@@ -63,16 +65,16 @@ class Server:
         self.pid = self.process.pid
 
     def output(self) -> str:
-        """Returns what the server has written so far: standard output, standard error, and its logs."""
+        """Returns all that the server has written so far to standard output, standard error, and its logs."""
         texts = (log.read_text(errors="replace") for log in self.logs if log.exists())
         return "".join(texts)
 
     def last_words(self) -> str:
-        """Returns the end of the output, to explain why the server failed."""
+        """Returns the last 4000 characters that the server has written, to explain why it failed."""
         return self.output()[-4000:]
 
     def first_line(self) -> str:
-        """Waits for the first whole line of standard output."""
+        """Waits for the first whole line of the server's standard output, and returns it."""
         waiting.until(
             lambda: not self.running() or "\n" in self.logs[0].read_text(), f"{self.name} prints no line", START_SECONDS
         )
@@ -94,32 +96,33 @@ class Server:
         return [self.pid, *sorted(processes.descendants(self.pid))]
 
     def is_preloaded(self, pid: int) -> bool:
-        """Returns true if the process has the library mapped. If a preload fails, the dynamic linker prints a line
-        and goes on."""
+        """Returns true if the process has the library mapped. This must be checked, because the dynamic linker goes on,
+        with only a message, if it cannot preload a library."""
         return os.path.realpath(self.preload) in Path(f"/proc/{pid}/maps").read_text()
 
     def wait_for_exit(self) -> int:
-        """Returns the exit status, or the negative signal number, once the whole group has ended."""
+        """Waits until all processes of the group have ended. Returns the server's exit status, or -N if signal N has
+        killed it."""
         self.status = self.process.wait(timeout=STOP_SECONDS)
         left = f"{self.name} left processes behind"
         waiting.until(lambda: not self._group_exists(), left, STOP_SECONDS)
         return self.status
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Sends the signal that ends the server, and returns its exit status."""
+        """Sends the signal to the server, waits until it has ended, and returns its exit status."""
         if self.running():
             os.kill(self.pid, number)
         return self.wait_for_exit()
 
     def destroy(self) -> None:
-        """Kills all processes that are left in the process group, and returns when they have gone."""
+        """Kills all processes that are left in the server's process group, and waits until they have gone."""
         if self._group_exists():
             os.killpg(self.pid, signal.SIGKILL)
         self.wait_for_exit()
         self.close_input()
 
     def _group_exists(self) -> bool:
-        self.process.poll()  # a child that has ended belongs to the process group until its parent has waited for it
+        self.process.poll()  # without this call, a server that has ended would still belong to its process group
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -130,7 +133,8 @@ class Server:
 def start_on_free_ports(
     start: Callable[[list[int]], Server], count: int, datagrams: bool = False
 ) -> tuple[Server, list[int]]:
-    """Starts a server on free ports, and again on others if another process was faster to use one."""
+    """Starts a server on free ports. If another process has meanwhile used one of them, starts the server again on
+    others."""
     kind = socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM
     open_there = waiting.receives if datagrams else waiting.accepts
     for _ in range(PORT_ATTEMPTS):
@@ -144,7 +148,8 @@ def start_on_free_ports(
         if server.running():
             return server, ports
         server.wait_for_exit()
-        # One text is that of strerror(EADDRINUSE), and the other is haproxy's own message.
+        # The server could not use a port. "in use" is from the text of strerror(EADDRINUSE), "cannot bind" is haproxy's
+        # own message.
         if not any(words in server.output() for words in ("in use", "cannot bind")):
             break
     raise AssertionError(f"{server.name} did not start:\n{server.last_words()}")

@@ -1,4 +1,4 @@
-"""Finds what the tests need: the library, the build directory, and the programs of the servers."""
+"""Finds what the server tests need: the library, the build directory, and the servers' programs."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 class Missing(RuntimeError):
-    """Raised if a program or file that the tests need is missing. That is an error, and never a reason to skip a
-    test."""
+    """Raised if a program or file that the tests need is missing. This counts as an error, because a test must not be
+    skipped for this reason."""
 
 
 def _path_from(variable: str) -> Path:
@@ -50,7 +50,7 @@ def program(name: str) -> str:
 
 
 def packages(purpose: str) -> set[str]:
-    """Returns the Debian packages that scripts/install-packages installs for a purpose."""
+    """Returns the Debian packages that scripts/install-packages installs for this purpose, such as `test`."""
     script = Path(__file__).resolve().parents[3] / "scripts" / "install-packages"
     rows = map(str.split, script.read_text().splitlines())
     return {fields[1] for fields in rows if len(fields) > 2 and fields[0] == purpose}

@@ -1,4 +1,4 @@
-"""A long run of one server under constant load, with disturbances, and how its memory changes."""
+"""Runs one server for a long time under constant load, with disturbances, and measures how its memory changes."""
 # SPDX-License-Identifier: BSD-2-Clause
 import random
 import statistics
@@ -64,21 +64,21 @@ class Stage:
         return self._samples[len(self._samples) // 2 :]
 
     def slope(self) -> float:
-        """Returns by how many MiB a minute the memory grew, by the best straight line through the samples of the second
-        half."""
+        """Returns by how many MiB a minute the memory grew, by the straight line that fits the samples of the run's
+        second half best."""
         seconds, sizes = zip(*self.second_half())
         return statistics.linear_regression(seconds, sizes).slope * 60 / MEBIBYTE
 
     def growth(self) -> float:
-        """Returns by how many MiB the memory grew, from the median at the start of the second half to the median at its
-        end."""
+        """Returns by how many MiB the memory grew in the second half of the run: from the median of its first samples
+        to the median of its last samples."""
         sizes = [size for _, size in self.second_half()]
         part = len(sizes) // 2
         return (statistics.median(sizes[part:]) - statistics.median(sizes[:part])) / MEBIBYTE
 
 
 def resident(pid: int) -> int:
-    """Returns how many bytes of the process are in memory; 0 for a process that has ended."""
+    """Returns how many bytes of the process's memory are resident; 0 if the process has ended."""
     if processes.start_time(pid) is None:
         return 0
     try:

@@ -1,4 +1,5 @@
-"""Sessions by Debian's ssh with a key that the test makes, and copies by its scp; every byte is compared."""
+"""Sessions of Debian's ssh with a key that the test makes, and copies by scp. Every byte that comes back is
+compared."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -15,14 +16,14 @@ from . import bodies, settings
 from .place import Place
 
 TIMEOUT_SECONDS = 30
-# The numbers of types of packets in the SSH protocol. No server knows the type UNKNOWN.
+# These are the numbers of some types of packets in the SSH protocol. No server knows the type UNKNOWN.
 IGNORE, UNIMPLEMENTED, KEX_INIT, UNKNOWN = 2, 3, 20, 15
-# If sshd runs as root it needs this directory, which Debian's service makes before the start.
+# If sshd runs as root, it needs this directory. Debian's service makes it before it starts sshd.
 SEPARATION = Path("/run/sshd")
 
 
 def prepare(place: Place) -> None:
-    """Makes a key for the server, and one for its clients, which may log in to any account."""
+    """Makes a key for the server, and one for its clients. Their key is accepted for every account."""
     if os.geteuid() == 0:
         SEPARATION.mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "client_key"):
@@ -33,7 +34,8 @@ def prepare(place: Place) -> None:
 
 
 def _command(place: Place, program: str) -> list[str]:
-    """Returns the command that runs without any other configuration and trusts only the test's server."""
+    """Returns the words that begin a command of ssh or scp: it uses no other configuration, and trusts only the test's
+    server."""
     words = (place.directory / "host_key.pub").read_text().split()
     known = place.directory / "known_hosts"
     known.write_text(f"sshd-under-test {words[0]} {words[1]}\n")
@@ -74,7 +76,8 @@ class Session:
         )
 
     def echo(self, body: bytes) -> None:
-        """Writes in another thread, because no buffer on the way needs to hold all bytes."""
+        """Sends the body and compares what comes back. A second thread writes while this one reads, because the buffers
+        on the way may be too small for the whole body."""
         writer = threading.Thread(target=self._write, args=(body,))
         writer.start()
         assert self._process.stdout is not None
@@ -86,13 +89,13 @@ class Session:
 
     def _write(self, body: bytes) -> None:
         assert self._process.stdin is not None
-        # an error here can be ignored, because the bytes that come back show if something was lost
+        # this error can be ignored, because the bytes that come back show if something was lost
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(body)
             self._process.stdin.flush()
 
     def _complaint(self) -> str:
-        """Returns ssh's messages about a session that has ended too early."""
+        """Ends a session that has failed, and returns the messages of ssh."""
         self._process.kill()
         assert self._process.stderr is not None
         return self._process.stderr.read().decode()
@@ -111,7 +114,8 @@ class Session:
 
 
 class Stranger:
-    """A connection that never exchanges keys, so that a sandboxed process of the server reads its packets."""
+    """A client that never exchanges keys. So its packets are read by the process of the server that has not yet
+    authenticated a client, which runs in a sandbox."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -128,20 +132,20 @@ class Stranger:
         self._socket.close()
 
     def send(self, kind: int, body: bytes = b"") -> None:
-        """Sends one packet without encryption. Its length is a multiple of eight bytes, with at least four of
-        padding."""
+        """Sends one packet without encryption. The packet's length is a multiple of eight bytes, and at least four of
+        these are padding."""
         padding = 4 + -(9 + 1 + len(body)) % 8
         head = struct.pack("!IBB", 2 + len(body) + padding, padding, kind)
         self._socket.sendall(head + body + bytes(padding))
         self._packets += 1
 
     def ignored(self, size: int) -> None:
-        """Sends a packet that the server must read and ignore."""
+        """Sends a packet of the type IGNORE with a body of this size. The server must read and ignore it."""
         self.send(IGNORE, struct.pack("!I", size) + bodies.body(size))
 
     def check(self) -> None:
-        """Sends a packet of an unknown type. The server's answer names the packet's number, so it has read all
-        packets before."""
+        """Sends a packet of an unknown type, and checks the server's answer. The answer names the number of this
+        packet, which shows that the server has read all earlier packets."""
         number = self._packets
         self.send(UNKNOWN)
         kind, body = self._receive()
@@ -161,7 +165,8 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Load:
-    """Copies files to the server and back by scp; then each of `sessions` sessions sends bodies that come back."""
+    """A load for sshd: copies files of these sizes to the server and back by scp; then each of `sessions` sessions
+    sends bodies of these sizes and gets them back."""
 
     sizes: Sequence[int]
     sessions: int = 2

@@ -1,4 +1,4 @@
-"""A load for servers that store values under keys: each value is read back by another client."""
+"""A load for servers that store values under keys. Each value is written by one client and read back by another."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from . import bodies
 
 
 class Client(Protocol):
-    """Declares the methods that a client of a server with values under keys must have."""
+    """The methods that a client must have for this load. Each store server has a client of its own."""
 
     def put(self, key: str, value: bytes) -> None: ...
 
@@ -26,7 +26,8 @@ Connect = Callable[[int], Client]
 
 @dataclass(frozen=True)
 class StoreLoad:
-    """A load of `clients` clients at the same time, each of which writes, reads and deletes `keys` values."""
+    """A load of `clients` clients. In each of `rounds` rounds every client writes one value, reads the value of the
+    next client, and deletes its own."""
 
     sizes: Sequence[int]
     clients: int = 8
@@ -37,8 +38,8 @@ class StoreLoad:
 
     @contextlib.contextmanager
     def held(self, connect: Connect, port: int) -> Iterator[None]:
-        """A context manager: reads and deletes all values, and keeps the connections open until the caller's `with`
-        statement ends."""
+        """A context manager: writes, reads and deletes all values, and keeps the connections open until the caller's
+        `with` statement ends."""
         with contextlib.ExitStack() as stack:
             clients = [connect(port) for _ in range(self.clients)]
             for client in clients:
@@ -62,7 +63,7 @@ class StoreLoad:
         client.put(self._key(number, index), self._value(number, index))
 
     def _get(self, client: Client, number: int, index: int) -> None:
-        """Reads a value that the next client has written."""
+        """Reads a value that the next client in the list has written, and checks it."""
         got = client.get(self._key(number, index + 1))
         wrong = bodies.difference(got or b"", self._value(number, index + 1))
         if wrong:

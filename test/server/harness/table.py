@@ -1,4 +1,4 @@
-"""Runs the checks of one row of the table of servers: traffic, dumps, signals, the end."""
+"""Runs the checks of one row of the table of servers: its traffic, its statistics, its signals, and its end."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import shutil
@@ -12,28 +12,29 @@ from .server import START_SECONDS, Server
 
 
 def signal_number(name: str) -> int:
-    """Returns the number of a signal named like SIGUSR1 or SIGRTMIN+5."""
+    """Returns the number of a signal with a name like SIGUSR1 or SIGRTMIN+5."""
     base, _, offset = name.partition("+")
     return signal.Signals[base] + int(offset or 0)
 
 
 class TableCase(ServerCase):
-    """Tests one row at a time: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
+    """Tests one row at a time: the server must work under the library, and SIGUSR1 must keep the effect that it has
+    without the library."""
 
     def serve(self, row: Row) -> None:
-        """Checks that the server serves, that every process shows this in its dump, and that no slot is left live
-        afterwards."""
+        """Checks that the server answers correctly, that the statistics of every process show this, and that afterwards
+        no slot is left live."""
         running = self.begin(row, row.asks)
         server, place = running.server, running.place
         number = FROM_OUTSIDE if row.outside else signal_number(row.asks)
-        # the first traffic comes before the first dump, because memory that the server then keeps for good must not
-        # count
+        # the traffic runs once before the statistics are read first, because a server allocates some memory at its
+        # first use and keeps it
         with row.traffic(place):
             pass
         tree = self.settled_tree(row, server)
         before = self.dump_at_rest(place.ports, row.askable(tree), number)
         with row.traffic(place):
-            waiting.until(  # processes of earlier clients may still be about to end
+            waiting.until(  # processes that served earlier clients may not have ended yet
                 lambda: len(server.tree()) == row.processes + row.guests,
                 f"{row.name} has {row.processes + row.guests} processes at work",
                 SETTLE_SECONDS,
@@ -49,10 +50,11 @@ class TableCase(ServerCase):
             self.assert_ledgers({server.pid: self.last_dump(server.pid)})
 
     def signal(self, row: Row) -> None:
-        """Checks that SIGUSR1 brings the dump, and that it has its own effect on the server as well."""
+        """Checks that SIGUSR1 makes the server write its statistics, and also has the effect that it has without the
+        library."""
         assert row.own is not None
         running = self.begin(row, "SIGUSR1")
-        with row.traffic(running.place):  # a server that has served has set its signal handlers
+        with row.traffic(running.place):  # after some traffic, a server has certainly set its signal handlers
             pass
         self.ask_for_nothing_else(row, running)
         with row.own.effect(running):
@@ -65,7 +67,8 @@ class TableCase(ServerCase):
             self.finish(row, running)
 
     def ask_for_nothing_else(self, row: Row, running: Running) -> None:
-        """Requests a dump of the master only, and checks that the server keeps its processes and serves as before."""
+        """Requests only statistics of the master process, without the effect of SIGUSR1. Checks that the server keeps
+        its processes and answers as before."""
         tree = self.settled_tree(row, running.server)
         self.dump_balanced(lambda: {running.server.pid: self.dump_only(running.server.pid)})
         with row.traffic(running.place):
@@ -73,8 +76,8 @@ class TableCase(ServerCase):
         self.assertEqual(self.settled_tree(row, running.server), tree, "a process was replaced")
 
     def assert_row_served(self, row: Row, before: Tables, last: Tables) -> None:
-        """Checks the requests of all processes together. The counts of a process that the traffic has started begin at
-        0."""
+        """Checks how many requests the pools served during the traffic, and which share of the bytes, for all processes
+        together. The counts of a process that the traffic has started begin at 0."""
         text = "\n".join(table.text for table in last.values())
         first = {} if row.keeps else before
         load = dump.served_between(first.values(), last.values())
@@ -85,7 +88,7 @@ class TableCase(ServerCase):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
         place = Place(self.directory, row.account, asks, stack)
-        # the library is copied, because another account may not be able to read the build directory
+        # the server loads a copy of the library, because its account may not be able to read the build directory
         shutil.copy(settings.library(), place.library)
         row.prepare(place)
 
@@ -109,7 +112,8 @@ class TableCase(ServerCase):
         return Running(server, place)
 
     def settled_tree(self, row: Row, server: Server) -> list[int]:
-        """Waits until there are as many processes as the row says, and returns them."""
+        """Waits until the server has the number of processes that the row gives for a server at rest. Returns their
+        pids."""
         waiting.until(
             lambda: len(server.tree()) == row.processes, f"{row.name} has {row.processes} processes", SETTLE_SECONDS
         )
@@ -118,10 +122,10 @@ class TableCase(ServerCase):
         return tree
 
     def finish(self, row: Row, running: Running) -> None:
-        """Stops the server, and checks that every process of it ends, also those outside its process group."""
+        """Stops the server, and checks that all of its processes end, also those outside its process group."""
         running.server.logs += sorted(running.place.data.glob("*.log"))
         starts = {pid: processes.start_time(pid) for pid in running.server.tree()}
-        # leaves out processes that had ended before their start was read
+        # leaves out processes that ended before their start time was read
         starts = {pid: start for pid, start in starts.items() if start is not None}
         self.stop(running.server, row.stop, row.status)
         waiting.until(

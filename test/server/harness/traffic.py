@@ -13,8 +13,8 @@ def http(load: web.Load) -> Traffic:
 
 
 def cached(load: web.Load) -> Traffic:
-    """Fetches bodies through a cache, and checks that the cache has requested each body only once, however often the
-    traffic runs."""
+    """Fetches bodies through a proxy with a cache, and checks that the cache has requested each body only once from the
+    server behind it, however often the traffic runs."""
 
     @contextlib.contextmanager
     def held(place: Place) -> Iterator[None]:
@@ -61,8 +61,8 @@ def sessions(load: ssh.Load) -> Traffic:
 
 
 def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
-    """Sends HTTP requests to the first port. Through the second port, opens tunnels to a server that sends every byte
-    back."""
+    """Sends HTTP requests to the proxy's first port. Through its second port, opens tunnels to a server that sends
+    every byte back."""
 
     @contextlib.contextmanager
     def held(place: Place) -> Iterator[None]:
@@ -74,7 +74,8 @@ def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
 
 
 def has_database(place: Place) -> bool:
-    """Makes the table for the values. Returns true, because a server that has accepted this connection is ready."""
+    """Makes the table for the values in MariaDB. Returns true, because a server that has accepted this connection is
+    ready."""
     client = mariadb.MariaDB(place.port)
     with contextlib.closing(client):
         client.run(mariadb.DATABASE)

@@ -1,4 +1,5 @@
-"""Runs the HTTP server behind a proxy: a thread of the test itself, without the library."""
+"""Runs the HTTP server that stands behind a tested proxy. The server is a thread of the test itself, and runs without
+the library."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import threading
@@ -34,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, self.rfile.read(int(self.headers["Content-Length"])))
 
     def log_message(self, *_arguments: object) -> None:
-        """Logs nothing, because the runner's output is for the tests."""
+        """Does nothing, so that the server writes no lines of its own between those of the test runner."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -47,7 +48,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(*arguments)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignores connections that a proxy resets, and prints all other errors."""
+        """Ignores the errors of connections that a proxy has reset, and prints all other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

@@ -1,11 +1,11 @@
-"""A thread that repeats a visit to a server, and keeps the error if a visit fails."""
+"""A thread that visits a server again and again, and keeps the error if a visit fails."""
 # SPDX-License-Identifier: BSD-2-Clause
 import threading
 from collections.abc import Callable
 
 
 class Visitor(threading.Thread):
-    """Makes visits, each with its number from 0, until it is stopped or a visit fails."""
+    """Makes visits until it is stopped or a visit fails. Each visit gets its number, which counts from 0."""
 
     def __init__(self, visit: Callable[[int], None]) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Visitor(threading.Thread):
         self.join()
 
     def end(self) -> None:
-        """Does what `stop` does, and raises the error if a visit failed."""
+        """Does what `stop` does. Then raises the error again if a visit has failed."""
         self.stop()
         if self.failure is not None:
             raise self.failure

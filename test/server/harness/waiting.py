@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-# The pause between two checks, for events for which the kernel has no call that waits.
+# In seconds: the pause between two checks for an event. It is needed if the kernel has no call that waits for this
+# event.
 LOOK_AGAIN_SECONDS = 0.02
 
-# The states in /proc/net/tcp of a socket that listens, and of one whose connection both ends have closed.
+# These are states in /proc/net/tcp: of a socket that listens, and of a connection that both ends have closed.
 _NOT_CONNECTED = ("0A", "06")
 
 Result = TypeVar("Result")
@@ -20,7 +21,8 @@ class TooLate(AssertionError):
 
 
 def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Result:
-    """Calls `look` until its result is true, and returns this result. An error names `what`."""
+    """Calls `look` until its result is true, and returns this result. If `seconds` pass without that, raises TooLate
+    with the text `what`."""
     end = time.monotonic() + seconds
     while True:
         # The time is read before the last call of `look`, so the last call always begins after the deadline.
@@ -41,7 +43,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def accepts(port: int) -> bool:
-    """Returns true if a program on 127.0.0.1 accepts a connection on the port."""
+    """Returns true if a connection to this port of 127.0.0.1 can be made."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=60):
             return True
@@ -50,13 +52,13 @@ def accepts(port: int) -> bool:
 
 
 def receives(port: int) -> bool:
-    """Returns true if a program on 127.0.0.1 receives datagrams on the port."""
+    """Returns true if a socket is bound to this UDP port of 127.0.0.1."""
     lines = Path("/proc/net/udp").read_text().splitlines()[1:]
     return any(line.split()[1] == f"0100007F:{port:04X}" for line in lines)
 
 
 def connections(port: int) -> int:
-    """Returns the number of connections to the port that its server has not closed."""
+    """Returns how many connections to the port the server has not closed yet."""
     local = f"0100007F:{port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     states = [fields[3] for fields in map(str.split, lines) if fields[1] == local]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import bodies
 
 TIMEOUT_SECONDS = 30
-# The buffer is so small that a proxy must hold a large body in its own buffers.
+# In bytes. The client's buffer is so small that a proxy must keep the rest of a large body in its own buffers.
 RECEIVE_BUFFER = 65536
 
 
@@ -45,7 +45,8 @@ class Client(http.client.HTTPConnection):
             self.request("GET", f"/bytes/{size}")
 
     def check(self, size: int, wanted: bytes | None = None) -> http.client.HTTPResponse:
-        """Reads the whole answer and compares its body with `wanted`, or with the upstream server's body."""
+        """Reads the whole answer and compares its body with `wanted`, or if that is None, with the body that
+        upstream.py sends for this size."""
         answer = self.getresponse()
         got = answer.read()
         if answer.status != 200:
@@ -62,7 +63,7 @@ class Client(http.client.HTTPConnection):
 
 @dataclass(frozen=True)
 class Load:
-    """A load of `connections` connections at a time, each of which is kept for `rounds` requests."""
+    """A load of `connections` connections at the same time. On each of them `rounds` requests are made."""
 
     sizes: Sequence[int]
     connections: int = 32
@@ -70,7 +71,7 @@ class Load:
     echo_every: int = 4
 
     def run(self, port: int, context: ssl.SSLContext | None = None) -> None:
-        """Raises an error at the first wrong answer. Returns when every connection is closed."""
+        """Runs all rounds and closes every connection. Raises an error at the first wrong answer."""
         with self.held(port, context):
             pass
 
@@ -90,7 +91,7 @@ class Load:
         return self.connections * self.rounds
 
     def _round(self, number: int, clients: Sequence[Client]) -> None:
-        """Sends the requests of all clients before it reads the first answer."""
+        """Makes one request on each connection. All requests are sent before the first answer is read."""
         plan = []
         for index, client in enumerate(clients, start=number):
             size = self.sizes[index % len(self.sizes)]

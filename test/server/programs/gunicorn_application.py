@@ -14,6 +14,6 @@ def application(environment, start_response):
     return [body]
 
 
-# Many applications start a program when they are loaded, which is after the worker has set its signal handlers. The
-# handlers must still be there afterwards.
+# Many applications start a program when they are loaded. gunicorn's worker has set its signal handlers before, and must
+# still have them afterwards.
 subprocess.run(["true"], check=True)
