@@ -53,7 +53,7 @@ class Sandboxed(ServerCase):
         return self.start(name, behind(command), SOCKMALLOC_POOL=kind, **FEATURES)
 
     def assert_filtered(self, pid: int) -> None:
-        """checks that the server has a filter, because without one this test would show nothing"""
+        """Checks that the server runs behind a filter, because without one this test would show nothing."""
         self.assertIn("\nSeccomp:\t2\n", Path(f"/proc/{pid}/status").read_text())
 
     def assert_table(self, table: Table, least_requests: int) -> None:

@@ -1,5 +1,5 @@
-"""Tests each server that has a row in the table below: the server must serve under the library, writes its statistics
-when a signal requests them, and stops."""
+"""Tests each server that has a row in the table below: the server must serve under the library, write its statistics
+when a signal requests them, and stop well."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os

@@ -1,11 +1,11 @@
-/* Counts what a worker does in each bucket, independently of the pools' own counters. */
+/* Counts what each worker (worker.h) does in each bucket, independently of the pools' own counters. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "books.h"
 
 /*
  * Adds to a count. The addition is sequentially consistent, so that a thread which reads these counts and the pool's
- * counters sees them change in the order in which the worker acted. It orders no worker before another, because only
- * the judge reads the counts.
+ * counters sees them change in the order in which the worker acted. Workers are not ordered by it, because only the
+ * judge (judge.h) reads the counts.
  */
 static void books_count(_Atomic uint64_t *count, uint64_t amount)
 {

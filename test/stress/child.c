@@ -1,4 +1,5 @@
-/* Forks while all workers are busy. The child checks all that it inherited, and goes on to allocate and free. */
+/* Forks while all workers are busy. The child checks all slots and counters that it inherited, and then goes on to
+ * allocate and free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "child.h"
 
@@ -21,12 +22,15 @@ enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NU
 static struct worker workers[CHILD_WORKERS];
 static _Atomic unsigned forks;
 
-/* ThreadSanitizer checks nothing in the child of a process that had several threads, and may hang when this child
- * starts a thread. So under ThreadSanitizer the child works with the thread that forked, and starts none. */
+/*
+ * The number of threads that work in a child. ThreadSanitizer checks nothing in the child of a process that had several
+ * threads, and may hang when this child starts a thread. So under ThreadSanitizer only the thread that forked works in
+ * the child.
+ */
 static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
-/* Counts the slots that the child inherited, by the state in their metadata, and compares these numbers with the
- * numbers of claims. */
+/* Stores how many slots of each bucket the child inherited as live, and how many of them have no claim. Ends the
+ * process with a fault if a slot has a claim, but is not live by its metadata. */
 static void child_inherit(struct judge_case *own)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
@@ -45,7 +49,8 @@ static void child_inherit(struct judge_case *own)
     }
 }
 
-/* Returns how many slots the fork may have caught while other workers were allocating or freeing them. */
+/* Returns how many live slots without an owner the child may have inherited. They are the slots that other workers were
+ * just allocating, freeing or resizing at the fork. */
 static uint64_t child_expect_lost(const struct judge_case *parent, const struct worker *self)
 {
     uint64_t most = 0;
@@ -71,7 +76,7 @@ static void child_judge_lost(const struct judge_case *parent, const struct worke
     }
 }
 
-/* Checks the contents of all inherited blocks that were filled, and frees about half of these blocks. */
+/* Checks the contents of each inherited block that was filled, and frees about half of these blocks. */
 static void child_check_blocks(void)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {

@@ -1,4 +1,4 @@
-/* Keeps a table of the program's own that says which slot belongs to which owner. The table does not depend on the
+/* Keeps a table of the test program's own, which says for each slot who owns it. It does not depend on the pools'
  * metadata, and is changed by atomic exchanges only. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "claim.h"
@@ -13,10 +13,10 @@
 struct claim_record {
     _Atomic uint64_t serial;
     size_t request;
-    _Atomic bool filled; /* atomic, because a fork may come while the owner writes it */
+    _Atomic bool filled; /* atomic, because another thread may fork while the owner sets this */
 };
 
-static struct claim_record *records; /* one record for each page of the range */
+static struct claim_record *records; /* an array with one record for each page of the range */
 
 void claim_open(void)
 {

@@ -1,4 +1,5 @@
-/* Reads the command line: the kind of pool and its settings, and the numbers of operations and of threads. */
+/* Reads the command line of the stress test: the kind of pool and its settings, and the numbers of operations and of
+ * threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command.h"
 
@@ -16,7 +17,7 @@ enum { SECONDS = 300, SECONDS_MAX = 86400, DECAY = 20, DECAY_MAX = 60000, VALUE_
 
 struct command command;
 
-/* Lists one row for each option: its word, its type, and its default. */
+/* Each option has a row below, with its word, its type, and its default. */
 enum row { ROW_POOL, ROW_OPERATIONS, ROW_THREADS, ROW_SEED, ROW_RETAIN, ROW_DECAY, ROW_FORKS, ROW_SECONDS, ROWS };
 
 static const struct {
@@ -60,8 +61,8 @@ static unsigned command_find(const char *word)
     command_refuse("does not know", word);
 }
 
-/* Writes the text that command_text returns. This is done once, after the command line was read, because a signal
- * handler may need the text and should not have to format it. */
+/* Writes the text that command_text returns. This is done once, after the command line was read, so that a signal
+ * handler which needs the text does not have to format it. */
 static void command_write(void)
 {
     struct text text = text_begin(again, sizeof again);

@@ -1,4 +1,5 @@
-/* Reads the command line: the kind of pool and its settings, and the numbers of operations and of threads. */
+/* Reads the command line of the stress test: the kind of pool and its settings, and the numbers of operations and of
+ * threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_COMMAND_H
 #define STRESS_COMMAND_H
@@ -10,19 +11,24 @@
 
 struct command {
     enum kind kind;
-    uint64_t operations; /* how many operations all threads do together; each is about one malloc, realloc or free */
+    /* how many operations all threads make together; one operation is about one malloc, realloc or free */
+    uint64_t operations;
     unsigned threads;
-    /* the seed of all random choices of the workers; how the kernel schedules the threads cannot be repeated */
+    /* the seed of all random choices of the workers; a run with the same seed makes the same choices, but the kernel
+     * schedules the threads differently */
     uint64_t seed;
-    uint64_t retain;  /* the limit in bytes on free memory; BUDGET_UNLIMITED for none */
-    bool forks;       /* true if children are forked */
-    uint64_t decay;   /* after how many milliseconds free slots are purged, or DECAY_NEVER */
+    uint64_t retain; /* in bytes, the limit on free memory; BUDGET_UNLIMITED for none */
+    bool forks;      /* true if the workers fork, to check their children */
+    /* free slots are purged after this time in milliseconds; DECAY_NEVER if they are not purged by age */
+    uint64_t decay;
     unsigned seconds; /* the seconds after which a run counts as hung */
 };
 
 extern struct command command;
 
-/* Fills `command`, or prints what is wrong and ends the process. */
+/*
+ * Fills the variable `command` from the command line. If an option is wrong, prints what is wrong and ends the process.
+ */
 void command_read(int count, char **words);
 
 /* Returns the words of a command line that repeats this run. A signal handler may call this function. */

@@ -1,4 +1,4 @@
-/* Defines what a buffer contains: a pattern made of its address and its serial number. */
+/* Defines what a block of the stress test contains: a pattern made of its address and its serial number. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "content.h"
 
@@ -17,7 +17,7 @@ static size_t content_step(const struct content *content)
     return content->serial % DENSE == 0 ? (size_t)WORD : (size_t)PAGE;
 }
 
-/* Returns the offset in each page at which the pattern's word is written. */
+/* Returns the offset in each page of the buffer at which a word of the pattern is written. */
 static size_t content_phase(const struct content *content)
 {
     return (content->serial * WORD + ((uintptr_t)content->origin >> 12) * 7 * WORD) % PAGE;
@@ -35,7 +35,8 @@ static bool content_stands(const char *buffer, const struct content *content, si
     return memcmp(buffer + offset, &word, sizeof word) == 0;
 }
 
-/* Fills the buffer. The last word is written after the others, because it may overlap one of them. */
+/* Fills the buffer with its pattern. The last word of the buffer is written after the others, because it may overlap
+ * one of them. */
 void content_fill(char *buffer, const struct content *content)
 {
     size_t end = content->size - WORD;

@@ -1,4 +1,4 @@
-/* Defines what a buffer contains: a pattern made of its address and its serial number. */
+/* Defines what a block of the stress test contains: a pattern made of its address and its serial number. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CONTENT_H
 #define STRESS_CONTENT_H
@@ -9,7 +9,7 @@
 
 /*
  * Describes the pattern of a buffer. The pattern is written to the first and the last eight bytes of the buffer, and to
- * eight bytes in each page, whose place in the page differs from buffer to buffer. One buffer in sixteen is filled in
+ * eight bytes in each page. Their place in the page differs from buffer to buffer. One buffer in sixteen is filled in
  * every word. All buffers have at least a page.
  */
 struct content {
@@ -20,11 +20,11 @@ struct content {
 
 void content_fill(char *buffer, const struct content *content);
 
-/* Compares the first `kept` bytes of the buffer, at most content->size, with its pattern. Returns the offset of the
- * first difference, or SIZE_MAX if there is none. */
+/* Compares the first `kept` bytes of the buffer with its pattern, but no more than content->size bytes. Returns the
+ * offset of the first difference, or SIZE_MAX if there is none. */
 size_t content_compare(const char *buffer, size_t kept, const struct content *content);
 
-/* Returns true if all bytes are zero. */
+/* Returns true if all bytes of the buffer are zero. */
 bool content_is_zero(const char *buffer, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
-/* Ends the process at the first fault, with one line that says what is wrong and how to repeat the run. */
+/* Ends the process at the first fault that the stress test finds. Prints one line, which says what is wrong and how to
+ * repeat the run. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fault.h"
 
@@ -15,8 +16,8 @@ enum { LINE_SIZE = 1024 };
 
 static _Atomic(const char *) watched;
 
-/* Prints one line by a single write, so that the lines of several threads are not mixed. Neither allocates nor locks,
- * nor uses anything that is under test. */
+/* Formats one line and prints it by a single write, so that the lines of several threads are not mixed. Neither
+ * allocates nor locks, and uses no code that is under test. */
 static void fault_say(const char *format, va_list list)
 {
     char line[LINE_SIZE];

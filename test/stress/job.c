@@ -1,4 +1,4 @@
-/* Defines the jobs of the workers: a worker allocates, frees, or does both. */
+/* Implements the jobs of the workers: a worker only allocates, only frees, or does both. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "job.h"
 
@@ -11,23 +11,23 @@
 #include "pool/pool.h"
 #include "pool/pool_sleep.h"
 
-/* one operation in ZEROES zeroes memory, one in TRIMS trims, one in EXCHANGES exchanges blocks, one in RESIZES resizes
- * a block, and one in SLEEPS sleeps */
+/* How often a worker does something special: one operation in ZEROES allocates zeroed memory, one in TRIMS returns free
+ * memory, one in EXCHANGES exchanges blocks, one in RESIZES resizes a block, and in one in SLEEPS the worker sleeps. */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_MAX = 1 << 18 };
 
-/* In a sleep, the worker acts like a thread that waits for events. It makes at most SLEEP_STEPS steps, and waits at
- * most SLEEP_NAP nanoseconds before each. */
+/* While a worker sleeps, it acts like a thread that waits for events. It makes at most SLEEP_STEPS steps, and waits at
+ * most SLEEP_NAP nanoseconds before each step. */
 enum { SLEEP_STEPS = 64, SLEEP_NAP = 1000000 };
 
-static struct shelf handover; /* holds blocks that workers which only allocate have made for workers which only free */
-static struct shelf exchange; /* holds blocks that workers which do both exchange */
+static struct shelf handover; /* blocks from workers that only allocate, for workers that only free */
+static struct shelf exchange; /* blocks that workers exchange which both allocate and free */
 
 static bool job_is_turn(struct worker *worker, unsigned one_in)
 {
     return worker_random(worker) % one_in == 0;
 }
 
-/* Allocates a block, and returns it. Returns NULL if the range was full. */
+/* Allocates a block of random size, and returns it. Returns NULL if the range of slots was full. */
 static char *job_try(struct worker *worker)
 {
     bool zeroed = job_is_turn(worker, ZEROES);
@@ -38,7 +38,8 @@ void job_take(struct worker *worker)
 {
     char *block = job_try(worker);
     while (block == NULL) {
-        sched_yield(); /* the range is full, because the workers that free are slower */
+        /* the range of slots is full, because the workers that only free are slower than those that only allocate */
+        sched_yield();
         block = job_try(worker);
     }
     while (!shelf_put(&handover, worker_random(worker), block)) {
@@ -66,7 +67,8 @@ static char *job_get(struct worker *worker)
 }
 
 /*
- * Passes a block to another worker, resizes it, or frees it. Returns the block if the worker keeps it, otherwise NULL.
+ * Passes a block to another worker, resizes it, or frees it, at random. Returns the resized block, or NULL if this
+ * worker has no block any more.
  */
 static char *job_use(struct worker *worker, char *block)
 {
@@ -80,8 +82,8 @@ static char *job_use(struct worker *worker, char *block)
     return NULL;
 }
 
-/* Purges pages, as the library does for a thread that waits for events: pages of shared slots, and of slots in the
- * thread's own magazines. */
+/* Waits, and purges pages of free slots meanwhile, as the library does for a thread that waits for events. The slots
+ * are those that all threads share, and those in the thread's own magazines. */
 static void job_sleep(void)
 {
     uint64_t wait = pool_sleep_limit(POOL_SLEEP_NEVER, false);

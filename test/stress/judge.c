@@ -1,4 +1,4 @@
-/* Compares the program's own counts with the pools' counters, under load and at rest. */
+/* Compares the test program's own counts with the pools' counters, while the workers work and while they wait. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "judge.h"
 
@@ -11,8 +11,8 @@
 #include "pool/standard.h"
 #include "statistics/snapshot.h"
 
-/* TICK is by how much the count of a thread's frees can be wrong for a moment. It is twice the most frees that a thread
- * makes between two readings of the clock, because a reading may come late by as many frees. */
+/* In frees: for a moment, the pools' count of one thread's frees can be wrong by so many. It is twice as many as a
+ * thread makes between two readings of the clock, because a reading can come late, by as many frees again. */
 enum { TICK = 2 * 1024 };
 
 typedef struct books_sum sums[BUCKET_LIMIT];
@@ -35,8 +35,8 @@ static void judge_within(unsigned bucket, const char *what, uint64_t figure, uin
     }
 }
 
-/* Returns `more` minus `less`, or 0 if the difference is negative. It can be negative because the two counts were read
- * at different times. */
+/* Returns `more` minus `less`, or 0 if the difference is negative. The difference can be negative because the two
+ * counts were read at different times. */
 static uint64_t judge_more(uint64_t more, uint64_t less)
 {
     return more > less ? more - less : 0;
@@ -76,8 +76,8 @@ static void judge_same(const char *doing, unsigned bucket, const char *what, uin
     }
 }
 
-/* The numbers of slots of one bucket in some states, as the metadata show them. `weight` is the sum of the bytes that
- * were requested in live slots. */
+/* Numbers of slots of one bucket, as their metadata say. `weight` is the sum of the bytes that were requested in live
+ * slots. */
 struct slot_states {
     uint64_t purged;
     uint64_t never_used;

@@ -1,4 +1,4 @@
-/* Sets up the library's tables, range of addresses and pools as its start-up does, but smaller. */
+/* Sets up the library's tables, its range of addresses and its pools as the library does at start-up, but smaller. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lay.h"
 
@@ -19,10 +19,12 @@
 #include "route/route.h"
 
 enum {
-    SHIFT = 23, /* the range has 8 MiB, so small that it is full at times */
+    /* two to this power is the size of the range in bytes: 8 MiB, so small that the range is full at times */
+    SHIFT = 23,
     MAXIMUM = 256 << 10,
     CACHE_LIMIT = 2 << 20, /* in bytes: too small for the quotas of all caches, so that the caches compete for quotas */
-    FREE_LIST = 4,         /* the most slots on the free list; slots beyond are purged */
+    /* how many slots the free list of the pool `standard` keeps; further free slots are purged */
+    FREE_LIST = 4,
 };
 
 struct bucket_plan lay_plan;
@@ -39,8 +41,8 @@ static bool lay_tables(void)
            region_lay(&lay_plan, lay_range);
 }
 
-/* Sets up the pools. KIND_AUTO changes to `cpu` in the middle of the run, when a further thread besides the workers
- * allocates a slot. */
+/* Sets up the pools. The kind `auto` changes to `cpu` when more threads than the workers allocate; in the middle of the
+ * run a further thread does so. */
 static bool lay_pools(void)
 {
     struct pool_settings settings = {.kind = command.kind,
@@ -55,8 +57,8 @@ static bool lay_pools(void)
 }
 
 /*
- * Runs in the child of a fork. The library itself would look for the slots that were free in the parent only at the
- * child's next slow allocation. This function looks for them at once, because the child checks all counters before it
+ * Runs in the child of a fork, and searches at once for the slots that were free in the parent. The library itself
+ * would search only at the child's next slow allocation. But the child of this test checks all counters before it
  * allocates.
  */
 static void lay_after_fork(void)

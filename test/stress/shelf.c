@@ -1,4 +1,4 @@
-/* Provides a shelf, on which threads pass blocks to each other. */
+/* Implements a shelf: a set of cells by which threads pass blocks to each other. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "shelf.h"
 

@@ -1,4 +1,4 @@
-/* Provides a shelf, on which threads pass blocks to each other. */
+/* Declares a shelf: a set of cells by which threads pass blocks to each other. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_SHELF_H
 #define STRESS_SHELF_H
@@ -10,19 +10,21 @@
 enum { SHELF_CELLS = 32 };
 
 /*
- * A shelf orders a thread that puts a block before the thread that takes this block, and no other threads. A queue with
- * a mutex would order all its users, and so hide from ThreadSanitizer what the pools fail to order. A shelf whose bytes
- * are all zero is empty. Any thread may use a shelf.
+ * A set of cells by which threads pass blocks to each other. A shelf orders a thread that puts a block before the
+ * thread that takes this block, and no other threads. A queue with a mutex would order all threads that use it, and so
+ * hide from ThreadSanitizer what the pools fail to order. A shelf whose bytes are all zero is empty. Any thread may use
+ * a shelf.
  */
 struct shelf {
     _Atomic(char *) cell[SHELF_CELLS];
 };
 
-/* Puts a block into the first empty cell from cell `from` on, which may be any number. Returns false if no cell is
- * empty. */
+/* Puts a block into an empty cell. The search begins at cell `from` modulo the number of cells, and covers all cells.
+ * Returns false if no cell is empty. */
 bool shelf_put(struct shelf *shelf, uint64_t from, char *block);
 
-/* Takes a block out of the first full cell from cell `from` on. Returns NULL if all cells are empty. */
+/* Takes a block out of a full cell, for which it searches as shelf_put does, and returns the block. Returns NULL if all
+ * cells are empty. */
 char *shelf_take(struct shelf *shelf, uint64_t from);
 
 #endif

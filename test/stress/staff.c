@@ -1,5 +1,5 @@
-/* Starts the threads that run the workers. They work in rounds, and a new thread takes the place of each that ends in
- * the middle of a round. */
+/* Starts the threads that run the workers. The work is done in rounds. When a thread ends in the middle of a round, a
+ * new thread goes on with its worker. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "staff.h"
 
@@ -14,20 +14,21 @@
 
 enum { ROUNDS_MIN = 8, ROUND_OPERATIONS = 100000, LOOKS = 32, SLOT = 16384, PROGRESS_SECONDS = 10 };
 
-/* A post says what a worker does, and which thread runs the worker now. */
+/* A post is the place of a worker: it says what the worker does, and which thread runs the worker at present. */
 struct post {
     struct worker *worker;
     job *job;
     bool is_mortal;
-    uint64_t done; /* operations since the start */
-    uint64_t life; /* operations until the thread ends */
-    char *last;    /* the block that an ending thread frees after its cache is closed */
+    uint64_t done; /* how many operations the worker has done since the start */
+    uint64_t life; /* how many operations the present thread still does before it ends */
+    char *last;    /* the block that a thread frees, as it ends, after its cache was closed */
     pthread_t thread;
     pthread_t former;
     bool has_former;
 };
 
-static struct worker workers[STAFF_MAX + 1]; /* one for each thread that runs a worker, and one for the first thread */
+/* the last one is run by the first thread, each other one by a thread of its own */
+static struct worker workers[STAFF_MAX + 1];
 static struct post posts[STAFF_MAX];
 static struct judge_case all = {.workers = workers};
 static uint64_t rounds;
@@ -49,16 +50,19 @@ static struct worker *staff_first(void)
 
 static void *post_man(void *argument);
 
-/* Frees the thread's last block, in a destructor that runs after the cache's destructor, because its key was made
- * later. */
+/* Frees the last block of an ending thread. This is a destructor of a thread-specific value. It runs after the
+ * destructor of the thread's cache, because its key was made later. */
 static void post_free_last(void *argument)
 {
     struct post *post = argument;
     worker_give(post->worker, post->last);
 }
 
-/* If a fork comes while glibc runs a thread's destructors, __reclaim_stacks does not clear the thread's later keys,
- * and a new thread of the child that gets the same stack has their values. So the child deletes the key. */
+/*
+ * Deletes the key in the child of a fork. If the fork came while glibc ran a thread's destructors, __reclaim_stacks has
+ * not cleared the thread's later keys. A new thread of the child that got the same stack would then have the values of
+ * these keys.
+ */
 static void staff_after_fork(void)
 {
     pthread_key_delete(last_key);
@@ -84,7 +88,8 @@ static void post_start(struct post *post)
     }
 }
 
-/* Ends the thread in the middle of a round. The next thread of the post waits for this thread's last destructor. */
+/* Lets the present thread of the post end in the middle of a round, and starts the next one, which first waits until
+ * the last destructor of the present one has run. */
 static void post_hand_over(struct post *post)
 {
     post->former = pthread_self();
@@ -102,8 +107,11 @@ static void staff_fork(struct worker *worker)
     }
 }
 
-/* Does one operation. Only one worker in a round also checks the counters and forks, because reading the other
- * workers' counts orders it behind them, and hides from ThreadSanitizer what the pools fail to order. */
+/*
+ * Does one operation of the worker. In each round, one worker also checks the counters and forks. The others must not,
+ * because a thread that reads the other workers' counts is ordered after them, which hides from ThreadSanitizer what
+ * the pools fail to order.
+ */
 static void post_do(struct post *post)
 {
     uint64_t round = post->done / share;
@@ -131,13 +139,14 @@ static void *post_man(void *argument)
         }
         post_do(post);
         if (post->done % share == 0) {
-            pthread_barrier_wait(&gate); /* the round is over, and now the first thread compares the counts */
+            /* this round of the worker is over; when all have come here, the first thread compares the counts */
+            pthread_barrier_wait(&gate);
         } else if (post->is_mortal && --post->life == 0) {
             post_hand_over(post);
             return NULL;
         }
     }
-    /* a thread that ends returns slots, which must not happen while the first thread judges */
+    /* an ending thread returns slots, which must not happen while the first thread compares the counts */
     pthread_barrier_wait(&gate);
     return NULL;
 }
@@ -172,7 +181,7 @@ static void staff_start(void)
     }
 }
 
-/* Prints the progress of long runs; short ones end before the first line. */
+/* Prints the progress of long runs. Short runs end before the first such line. */
 static void staff_say_progress(uint64_t round)
 {
     static time_t said;

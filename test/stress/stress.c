@@ -1,5 +1,5 @@
-/* Puts one kind of pool under a heavy load by many threads, and checks all of its counters against counts of its
- * own. */
+/* Puts one kind of pool under a heavy load by many threads, and compares all of the pool's counters with the program's
+ * own counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 
@@ -14,7 +14,7 @@
 /* the exit status that automake's test driver takes for a skipped test */
 enum { EXIT_SKIPPED = 77 };
 
-/* Prints how much work the run has done, which shows that the run tested enough. */
+/* Prints how much the run has done, so that a person can see that it tested enough. */
 static void say_totals(const struct staff_totals *totals)
 {
     struct snapshot snapshot;

@@ -1,4 +1,4 @@
-/* Implements a worker and its operations on a single block, each of which is checked and counted. */
+/* Implements a worker and its operations on a single block. Each operation checks the block, and is counted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "worker.h"
 
@@ -51,8 +51,8 @@ static uint64_t worker_next_serial(struct worker *worker)
     return (uint64_t)(worker->number + 1) << 48 | ++worker->blocks;
 }
 
-/* Returns the serial number as a pointer. pool/in_use.c notes this pointer in place of a caller, and must return it
- * later. */
+/* Returns the serial number as a pointer. The library stores this pointer in place of a block's caller (pool/in_use.c),
+ * and the test checks that it returns the same pointer later. */
 static const void *worker_caller(uint64_t serial)
 {
     return (const void *)(uintptr_t)serial;
@@ -75,7 +75,7 @@ static void worker_compare(const char *block, size_t kept, const struct content 
     }
 }
 
-/* Checks that the metadata of a block agree with its claim. */
+/* Checks that the metadata of a block agree with what its claim says. */
 static void worker_check_metadata(const char *block, const struct claim *claim)
 {
     struct place place = region_find(block);
@@ -105,7 +105,7 @@ void worker_check(const char *block)
     worker_compare(block, claim.request, &content);
 }
 
-/* Frees a block that came from mimalloc because the pools had no slot for the request. Returns NULL. */
+/* Frees and counts a block that came from mimalloc because the pools had no slot for the request. Returns NULL. */
 static char *worker_fall_through(struct worker *worker, char *block, size_t request)
 {
     route_free("free", block);

@@ -1,4 +1,4 @@
-/* Implements a worker and its operations on a single block, each of which is checked and counted. */
+/* Declares a worker and its operations on a single block. Each operation checks the block, and is counted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_WORKER_H
 #define STRESS_WORKER_H
@@ -13,40 +13,41 @@
 enum { WORKER_HOLDS = 32 };
 
 /*
- * A worker is run by one thread after another. Threads other than the present one may read only `books` and `resizing`.
+ * A worker allocates and frees blocks, and keeps its own counts. One thread after another runs a worker. Other threads
+ * than the present one may read only `books` and `resizing`.
  */
 struct worker {
     unsigned number;
     uint64_t random;
     uint64_t blocks; /* how many blocks the worker has allocated; the blocks' serial numbers are made from this count */
     char *held[WORKER_HOLDS];
-    _Atomic bool resizing; /* while true, the worker may have two blocks without a claim */
+    _Atomic bool resizing; /* while true, the worker may have two live blocks without a claim */
     struct books books;
 };
 
-/* Initializes a worker. `number` must be below 2^16, and differ from that of every other worker in this process and
- * in its children. */
+/* Initializes a worker. `number` must be below 2^16, and no other worker in this process or its children may
+ * have this number. */
 void worker_begin(struct worker *worker, unsigned number);
 
 /* Returns a random number. The sequence depends on the run's seed and the worker's number only. */
 uint64_t worker_random(struct worker *worker);
 
-/* Returns a size for malloc in any bucket; smaller buckets are more frequent. */
+/* Returns a random size for malloc, from any bucket. Smaller buckets come more often than larger ones. */
 size_t worker_size(struct worker *worker);
 
 /* Allocates a block, by calloc if `zeroed` is true, claims it and fills it. Returns NULL if mimalloc had to serve the
- * request; its block has been freed then. Ends the process if the slot has an owner already. */
+ * request; this function has then freed mimalloc's block. Ends the process if the slot has an owner already. */
 char *worker_take(struct worker *worker, size_t request, bool zeroed);
 
-/* Checks the contents of a block, and frees it. */
+/* Checks the contents of a block of the pools, and frees the block. */
 void worker_give(struct worker *worker, char *block);
 
 /* Resizes a block by realloc, and checks its contents before and after. Returns NULL if mimalloc had to serve the
- * request. */
+ * request; its block is then freed. */
 char *worker_resize(struct worker *worker, char *block, size_t request);
 
 /* Allocates the largest size of a bucket and claims the block, without writing to it. Returns NULL if mimalloc had to
- * serve the request. */
+ * serve the request; its block is then freed. */
 char *worker_seize(struct worker *worker, unsigned bucket);
 
 /* Ends the process unless the block's contents agree with its claim. */

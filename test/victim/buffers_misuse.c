@@ -1,6 +1,9 @@
-/* Misuse: frees what is no live block of a pool, a message page or a ring, or carves slack of what is no live buffer.
- * Arguments: `pool`, `message`, `ring` or `slack`, and what is wrong: `twice`, `interior`, `foreign`, `gone` (the
- * object is closed) or `scribbled` (the program has written over data of the library). */
+/*
+ * Misuse: frees an address that is no live block of a pool, a message page or a ring, or reserves slack for an address
+ * that is no live block of malloc. Arguments: `pool`, `message`, `ring` or `slack`, and what is wrong: `twice`,
+ * `interior`, `foreign`, `gone` (the object is closed) or `scribbled` (the program has overwritten data of the
+ * library).
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -29,7 +32,7 @@ static bool is(const char *word)
     return strcmp(what, word) == 0;
 }
 
-/* Returns the address that is misused. The block is freed before, if it shall be freed twice. */
+/* Returns the address to misuse. For `twice`, frees the block before, so that the misuse frees it again. */
 static char *choose(void *object, void *block, void (*give)(void *object, void *block))
 {
     if (is("twice")) {
@@ -74,7 +77,8 @@ static void free_message(void *messages, void *message)
 static void misuse_message(void)
 {
     struct sockmalloc_message *messages = sockmalloc_message_open(NULL);
-    void *kept = is("gone") ? NULL : sockmalloc_message_alloc(messages, SIZE, 0); /* keeps the page in use */
+    /* a second live message in the page, so that the page stays in use */
+    void *kept = is("gone") ? NULL : sockmalloc_message_alloc(messages, SIZE, 0);
     void *message = sockmalloc_message_alloc(messages, SIZE, 0);
     victim_require(message != NULL && (kept != NULL || is("gone")), "sockmalloc_message_alloc");
     if (is("gone")) {

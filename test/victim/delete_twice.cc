@@ -1,4 +1,4 @@
-/* Misuse: deletes a block twice in a row, in C++. Arguments: SIZE, FORM of operator delete. */
+/* Misuse: deletes a block twice in a row, in C++. Arguments: SIZE, and the FORM of operator delete. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <new>
 

@@ -1,4 +1,4 @@
-/* Harmless misuse: passes operator delete a size that is not the block's. Arguments: SIZE, WRONG SIZE. */
+/* Harmless misuse: passes a wrong size to operator delete. Arguments: SIZE of the block, WRONG SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <new>
 
@@ -7,14 +7,15 @@
 namespace
 {
 
-/* Returns the address as a number, because the compiler warns of a pointer that is used after its block was deleted. */
+/* Returns the block's address as a number, because the compiler would warn of a pointer that is used after its block
+ * was deleted. */
 uintptr_t remember(void *block)
 {
     return reinterpret_cast<uintptr_t>(block);
 }
 
-/* Checks that the next request of the size gets the block, which shows that delete has used the address and not the
- * wrong size. */
+/* Allocates `size` bytes, and checks that the result is the deleted block. This shows that delete has used the block's
+ * address and not the wrong size. */
 void require_back(size_t size, uintptr_t block)
 {
     void *again = ::operator new(size);

@@ -11,8 +11,8 @@ static void *free_here(void *block)
     return NULL;
 }
 
-/* The block is freed by a thread that then ends. So the block comes into the depot, because slots of a trained bucket
- * are purged only from the depot and not from a cache. */
+/* A thread frees the block, and ends. So the block goes to the depot. This is needed because slots of a trained bucket,
+ * which caches hold, are purged only in the depot. */
 int main(int argc, char **argv)
 {
     pthread_t thread;

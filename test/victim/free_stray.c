@@ -1,4 +1,6 @@
-/* Misuse: frees an address that no malloc has returned. Arguments: WHERE the address lies, OFFSET. */
+/*
+ * Misuse: frees an address that no malloc has returned. Arguments: where the address lies, and an OFFSET that is added.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 
@@ -13,8 +15,8 @@ static void sin_at(char *place, size_t offset)
     free(victim_hide(place + offset));
 }
 
-/* Frees an address on the calling thread's stack. Every byte around it is 7, so that these bytes cannot be taken for
- * metadata. */
+/* Frees an address on the calling thread's stack. All bytes around the address are 7, so that the library cannot take
+ * them for metadata. */
 static void sin_on_the_stack(size_t offset)
 {
     _Alignas(16) char local[SIZE];

@@ -1,4 +1,5 @@
-/* Misuse: frees a block twice in a row. Arguments: SIZE, FIRST call, SECOND call. */
+/* Misuse: frees a block twice in a row. Arguments: SIZE, and the names of the FIRST and the SECOND function that frees
+ * it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -17,7 +17,8 @@ static void live_as_daemon(int data, size_t size)
 }
 
 /*
- * The data file must stay empty. The library can write its message to no other place, so the runner expects no message.
+ * Checks that the data file stays empty. It is the only place to which the library could write its message, so the
+ * runner of the victims expects no message.
  */
 int main(int argc, char **argv)
 {

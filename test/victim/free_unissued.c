@@ -1,11 +1,12 @@
 /*
- * Misuse: frees a slot that was never allocated. Arguments: SIZE, how many SLOTS it lies behind the first slot, OFFSET.
+ * Misuse: frees a slot that was never allocated. Arguments: SIZE, SLOTS (how many slots after the first one), and an
+ * OFFSET in the slot.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
-/* In a new process the first two blocks of a size are the first two slots of the range, so the distance between them is
- * the stride of the slots. */
+/* In a new process the first two blocks of a size are the first two slots of the range, so their distance is that of
+ * all neighbouring slots. */
 int main(int argc, char **argv)
 {
     size_t size = victim_number(argc, argv, 1);

@@ -1,8 +1,10 @@
-/* Harmless misuse: passes a sized free a size that is not the block's. Arguments: SIZE, CALL, WRONG SIZE. */
+/* Harmless misuse: passes a wrong size to a function that frees. Arguments: SIZE of the block, CALL (the function),
+ * WRONG SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
-/* free uses only the address, so the next request of the block's size must get this block. */
+/* The library frees by the address alone. So the next request of the block's size must get this block, whatever size
+ * was passed. */
 int main(int argc, char **argv)
 {
     size_t size = victim_number(argc, argv, 1);

@@ -1,10 +1,11 @@
-/* Misuse that must not crash the library: writes far beyond a block into its neighbours. Argument: SIZE. */
+/* Misuse that must not crash the library: writes far beyond the end of a block, into the blocks after it. Argument:
+ * SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
 enum { BLOCKS = 16 };
 
-/* Removes an address from the list, and returns true if the list had it. */
+/* Replaces the address in the list by NULL. Returns true if it was in the list. */
 static bool strike(char **blocks, const char *block)
 {
     for (int i = 0; i < BLOCKS; i++) {

@@ -1,4 +1,4 @@
-/* Misuse: resizes a block that is free. Arguments: SIZE, CALL, NEW SIZE. */
+/* Misuse: resizes a block that is free. Arguments: SIZE, CALL (the function that resizes), NEW SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,4 +1,4 @@
-/* Misuse: resizes an address inside a slot. Arguments: SIZE, CALL, OFFSET. */
+/* Misuse: resizes an address inside a slot. Arguments: SIZE, CALL (the function that resizes), OFFSET in the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,5 +1,5 @@
-/* Misuse: asks for the usable size of an address that is no live block. Arguments: SIZE, CALL, OFFSET, the slot's state
- * (`live` or `free`). */
+/* Misuse: calls a function that returns a block's usable size with an address that is no live block. Arguments: SIZE,
+ * CALL (the function), OFFSET in the slot, the slot's state (`live` or `free`). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The exit status of a victim that did not get as far as its misuse. The runner accepts it in no row. */
+/* The exit status of a victim that could not make its misuse, because something before failed. The runner counts it as
+ * a failure in every row. */
 enum { VICTIM_UNFIT = 99 };
 
 static inline void victim_require(bool condition, const char *what)
@@ -27,9 +28,11 @@ static inline void victim_require(bool condition, const char *what)
     }
 }
 
-/* Prints the process id, the address that the library's message must name, and a second address, unless that is NULL.
- * Writes to no stream of stdio, because the buffer of the stream would be a request of a pool's size and would get the
- * slot whose number the runner expects. */
+/*
+ * Prints the process id, the address that the library's message must name, and a second address, unless that is NULL.
+ * Does not use stdio, because the pools would allocate the stream's buffer, and it would get the slot whose number the
+ * runner expects in the message.
+ */
 static inline void victim_announce_two(const void *address, const void *second)
 {
     char line[64];
@@ -61,7 +64,8 @@ static inline size_t victim_number(int argc, char **argv, int index)
     return number;
 }
 
-/* Returns the address, in a way that hides from the compiler where the block is from and that it was freed. */
+/* Returns the address, in a way that hides from the compiler where the address comes from, and that the block was
+ * freed. */
 static inline void *victim_hide(void *address)
 {
     __asm__ volatile("" : "+r"(address));
@@ -75,7 +79,8 @@ static inline char *victim_take(size_t size)
     return address;
 }
 
-/* Returns the function that has this name, because libc's headers do not declare all of these functions. */
+/* Returns the function with this name from the loaded libraries. It is searched by name because libc's headers do not
+ * declare all of these functions. */
 static inline void *victim_find(const char *name)
 {
     void *call = dlsym(RTLD_DEFAULT, name);

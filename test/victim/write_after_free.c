@@ -4,8 +4,8 @@
 
 enum { BLOCKS = 300, ROUNDS = 3 };
 
-/* Metadata and links lie outside the slots, so a program that writes into free slots destroys nothing of the
- * library's. */
+/* The library's metadata and links lie outside the slots, so a program that writes into free slots destroys none of
+ * them. */
 int main(int argc, char **argv)
 {
     static char *blocks[BLOCKS];
