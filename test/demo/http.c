@@ -29,7 +29,8 @@ static struct piece piece_trim(struct piece piece)
     return piece;
 }
 
-/* Cuts the text before the first `end` off `rest`. Returns false if there is no `end`. */
+/* Moves the text before the first `end` from the front of `rest` to `cut`, and drops this `end` itself. Returns false
+ * if `rest` contains no `end`. */
 static bool piece_cut(struct piece *rest, const char *end, struct piece *cut)
 {
     const char *found = memmem(rest->start, rest->length, end, strlen(end));

@@ -28,13 +28,13 @@ struct client {
     int descriptor;  /* -1 while there is no connection */
     bool count_only; /* checks only the number of bytes, and not their values */
     enum client_step step;
-    const char *failure; /* the reason of the failure, for a person */
+    const char *failure; /* why the exchange failed, in words */
 
     uint64_t size; /* the size of the exchange's body in bytes */
     bool echo;
     char head[160]; /* the head that is sent before the body */
     size_t head_size;
-    uint64_t sent;     /* how many bytes of head and body were sent so far */
+    uint64_t sent;     /* how many bytes of the request, its head and its body, were sent so far */
     uint64_t received; /* how many bytes of the answer's body were received so far */
 
     size_t count; /* how many bytes of the answer's head were received so far */
@@ -44,7 +44,8 @@ struct client {
 /* Begins to connect to 127.0.0.1, without waiting. Returns false, and sets `failure`, if that is impossible. */
 bool client_connect(struct client *client, uint16_t port);
 
-/* Prepares an exchange with a body of `size` bytes, which the server sends or, with `echo`, sends back. */
+/* Prepares an exchange with a body of `size` bytes. The server sends the body; with `echo`, the client sends it first,
+ * and the server sends it back. */
 void client_begin(struct client *client, uint64_t size, bool echo);
 
 /* Continues the exchange. Returns CLIENT_WAITS if the socket would block, and CLIENT_DONE or CLIENT_FAILED if the

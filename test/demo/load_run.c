@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 enum {
-    /* the most errors that are printed; few, because every exchange fails in the same way if the server has ended */
+    /* at most so many errors are printed, because after the server has ended every exchange fails in the same way */
     ERRORS_SHOWN = 10,
-    GRACE = 10, /* seconds for the exchanges that are still running when the time is over */
+    GRACE = 10, /* in seconds: when the time is over, exchanges that are still running get so long to finish */
 };
 
 struct load {

@@ -1,4 +1,4 @@
-/* The demo server: a small HTTP/1.1 server that uses malloc and free, and knows nothing of any allocator. */
+/* The demo server: a small HTTP/1.1 server that uses malloc and free, and is adapted to no allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "number.h"
 #include "server_worker.h"
@@ -22,7 +22,7 @@
 enum {
     THREADS_MOST = 64,
     DISCARD_SIZE = 256,
-    /* an upper bound of the descriptors that the server opens for anything other than connections */
+    /* an upper bound of the number of descriptors that are no client's connection */
     OTHER_DESCRIPTORS = 64 + 4 * THREADS_MOST,
 };
 

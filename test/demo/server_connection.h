@@ -36,7 +36,7 @@ struct connection {
 
     char answer[160]; /* the head of the answer */
     size_t answer_size;
-    size_t sent; /* how many bytes of head and body were sent */
+    size_t sent; /* how many bytes of the answer's head and body were sent so far */
 };
 
 /* Makes a connection from a non-blocking descriptor, which connection_close closes. If there is no memory, closes the

@@ -39,7 +39,7 @@ struct object {
     void *handle; /* NULL while the object is closed */
     struct place_of_block place[BUFFER_PLACES];
     struct type_count type[BUFFER_TYPES];
-    size_t size;           /* bytes of a pool's blocks, of a message page, or of a ring's chunk */
+    size_t size;           /* in bytes: a block of a pool, a message page, or a chunk of a ring */
     size_t count;          /* for message pages, how many there may be; for a ring, its number of chunks */
     size_t alignment;      /* a power of two; each block must begin at a multiple of it */
     size_t largest;        /* bytes of the largest block */

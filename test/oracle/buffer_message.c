@@ -1,4 +1,5 @@
-/* The part of the oracle that tests message pages (sockmalloc_message_*) with randomly drawn calls. */
+/* Tests message pages (sockmalloc_message_*) with random calls. This is a part of the oracle, a program that compares
+ * the results of random calls with a model. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <string.h>
@@ -63,7 +64,7 @@ static void message_free(struct object *object, void *address)
     sockmalloc_message_free(object->handle, address);
 }
 
-/* Allocates several messages by one call, and frees them by one call. */
+/* Allocates several messages by one call, checks them, and frees them by one call. */
 static void look_at_many(struct object *object, struct draw *draw)
 {
     struct block block[MANY] = {{0}};

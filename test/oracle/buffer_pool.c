@@ -1,4 +1,5 @@
-/* The part of the oracle that tests fixed-size pools (sockmalloc_pool_*) with randomly drawn calls. */
+/* Tests fixed-size pools (sockmalloc_pool_*) with random calls. This is a part of the oracle, a program that compares
+ * the results of random calls with a model. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdlib.h>

@@ -195,7 +195,7 @@ static void give_all(struct object *object)
     }
 }
 
-/* Calls a function of the model for each live block of the object. */
+/* Calls `call`, a function of model.h, for each live block of the object. */
 static void for_each_live(struct object *object, void (*call)(const struct block *block))
 {
     for (unsigned i = 0; i < BUFFER_PLACES; i++) {

@@ -11,7 +11,7 @@
  * function and those below do nothing. */
 void buffers_open(void);
 
-/* Makes some random calls on one of the objects that all threads share. */
+/* Chooses one of the objects that all threads share, and makes some random calls on it. */
 void buffers_step(struct draw *draw);
 
 /* buffers_stop waits until no other thread uses an object, and keeps other threads out until buffers_go_on is called.

@@ -20,7 +20,7 @@ enum {
     CALL_ZEROED = 1,        /* the call must return zeroed memory */
     CALL_ARRAY = 2,         /* the size is a product, which may be too large for a size_t */
     CALL_ALIGNED = 4,       /* the call takes an alignment, and may return NULL for 0 bytes */
-    CALL_BAD_ALIGNMENT = 8, /* the test passes an alignment that is not legal */
+    CALL_BAD_ALIGNMENT = 8, /* the test passes an illegal alignment */
     CALL_PAGE = 16,         /* the block must be aligned to a page; the call may return NULL for 0 bytes */
     CALL_WHOLE_PAGES = 32,  /* the call rounds the requested size up to whole pages */
     /* the call returns an error number; if the call fails, it does not change the pointer that it was to set */
@@ -31,7 +31,7 @@ enum {
     /* the call throws an exception when it fails; so the test must not let it fail, because C catches no exception */
     CALL_THROWS = 512,
     CALL_ERRNO_OPEN = 1024, /* the standards do not say if the call changes errno */
-    CALL_LENIENT = 2048,    /* older versions of glibc accept for this call an alignment that is not legal */
+    CALL_LENIENT = 2048,    /* older versions of glibc let this call succeed with an illegal alignment */
 };
 
 /* Holds the arguments and results of one call. */
@@ -49,7 +49,7 @@ struct call {
 
 struct operation {
     const char *name;
-    void (*present)(void); /* NULL if this process has no such function */
+    void (*present)(void); /* the address of the function that is called; NULL if this process has no such function */
     void (*perform)(struct call *call);
     enum role role;
     size_t weight;

@@ -7,7 +7,7 @@
 
 enum { PAGE = 4096 };
 
-/* Mixes the bits as splitmix64 does, by Sebastiano Vigna: two different states of the stream never give the same
+/* Mixes the bits of a stream's state as splitmix64 does (Sebastiano Vigna). Two different states never give the same
  * number. */
 static uint64_t draw_mix(uint64_t bits)
 {
@@ -37,7 +37,8 @@ static size_t size_tiny(struct draw *draw)
     return draw_below(draw, 80);
 }
 
-/* Returns a random size below 1 MiB. It lies with equal chance between any two neighbouring powers of two. */
+/* Returns a random size below 1 MiB. It lies between two neighbouring powers of two, and each such pair has the same
+ * chance. */
 static size_t size_any(struct draw *draw)
 {
     size_t floor = (size_t)1 << draw_below(draw, 20);

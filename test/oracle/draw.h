@@ -16,7 +16,7 @@ struct draw {
 };
 
 /* Returns the random stream of a worker in a round, for this seed. The child of a fork passes `is_child` and so gets
- * another stream than its parent. Streams that differ in any of these are independent. */
+ * another stream than its parent. Streams with different arguments are independent. */
 struct draw draw_begin(uint64_t seed, unsigned round, unsigned worker, bool is_child);
 
 /* draw_bits returns 64 random bits. draw_below returns a random number below `limit`, which must not be 0. draw_one_in

@@ -22,7 +22,7 @@ static atomic_flag told = ATOMIC_FLAG_INIT;
 void fault_die(const char *format, ...)
 {
     if (atomic_flag_test_and_set(&told)) {
-        sleep(1); /* long before this time the thread that prints the first fault ends the process */
+        sleep(1); /* one second; the thread that prints the first fault ends the process long before */
         _exit(1);
     }
     char line[LINE_SIZE];

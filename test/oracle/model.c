@@ -97,7 +97,7 @@ static unsigned char pattern_byte(uint64_t serial, size_t offset)
 }
 
 /* Fills a block with its pattern, up to the requested or the usable size. The last word of the pattern may be cut
- * short.. */
+ * short. */
 void model_fill(struct block *block, uint64_t serial, bool to_the_last)
 {
     block->serial = serial;

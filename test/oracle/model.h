@@ -1,6 +1,6 @@
 /*
- * Checks the properties that a block of memory must have, whichever allocator it comes from. These files know nothing
- * of sockmalloc: the rules are those of C11 and C23, POSIX, and the man pages malloc(3), posix_memalign(3) and
+ * Checks the properties that a block of memory must have, whichever allocator it comes from. The rules have nothing to
+ * do with sockmalloc. They are those of C11 and C23, of POSIX, and of the man pages malloc(3), posix_memalign(3) and
  * malloc_usable_size(3).
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
@@ -14,9 +14,10 @@
 /* Says which kind of call made a block. Some calls accept blocks of one kind only: free_sized, for example, accepts
  * only those of malloc, calloc and realloc. */
 enum origin {
-    ORIGIN_MALLOC = 1,      /* made by malloc, calloc or realloc, so free_sized accepts the block */
-    ORIGIN_ALIGNED = 2,     /* made by aligned_alloc, so free_aligned_sized accepts the block */
-    ORIGIN_OTHER = 4,       /* made by posix_memalign or a similar call, or by a function of libc */
+    ORIGIN_MALLOC = 1,  /* made by malloc, calloc or realloc, so free_sized accepts the block */
+    ORIGIN_ALIGNED = 2, /* made by aligned_alloc, so free_aligned_sized accepts the block */
+    /* made by another function of libc: posix_memalign or a similar call, or one that returns an allocated string */
+    ORIGIN_OTHER = 4,
     ORIGIN_NEW = 8,         /* operator new */
     ORIGIN_NEW_ALIGNED = 16 /* made by operator new with an alignment */
 };
@@ -25,14 +26,14 @@ enum origin {
 struct block {
     unsigned char *address;
     size_t request;
-    size_t usable;    /* what malloc_usable_size returned for the block at first */
+    size_t usable;    /* what malloc_usable_size returned for the block right after it was allocated */
     size_t filled;    /* how many bytes from the block's start the program has written: `request` or `usable` */
     size_t alignment; /* the alignment that was requested */
     uint64_t serial;  /* the pattern that was written into the block is made from this number */
     enum origin origin;
     const char *maker; /* the name of the call that made the block */
-    /* bytes at the end of the block's slot that sockmalloc lets the program use for data about the block; 0 with other
-     * allocators */
+    /* how many bytes of slack the block has: bytes at the end of its slot for data of the program; 0 with another
+     * allocator than sockmalloc */
     size_t slack;
 };
 

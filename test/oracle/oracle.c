@@ -1,15 +1,16 @@
-/* Draws random sequences of calls over the whole interface of malloc, and compares each result with a model that is
- * made of the standards and the man pages only. Between them it draws calls on fixed-size pools, message pages and
- * rings, which all threads share, with a model made of include/sockmalloc.h.
+/* Makes random calls of the whole interface of malloc, and compares each result with a model, which follows only the
+ * standards and the man pages. Between them it makes random calls on fixed-size pools, message pages and rings, which
+ * all threads share. Their model follows only include/sockmalloc.h.
  *
  * usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]
- *   --seconds N   the time after which the run counts as hung (120)
- *   --control     malloc must not be that of sockmalloc; without this option it must
- * The seed decides the number of threads, and what each thread does in each round. In a round every thread works on
- * a shelf of blocks of its own. Then the thread ends, and the shelf goes to another thread; only the first thread
- * stays. Children of forks go on with the blocks that they inherited, as their parents do: some are forked between
- * two rounds and run a round with threads of their own, others in the middle of a round. Two runs of one seed can
- * differ in how the steps of several threads mix, in the addresses of blocks, and in what depends on the clock. */
+ *   --seconds N   a run that takes longer than this counts as hung (120)
+ *   --control     tests a malloc that is not sockmalloc's; without this option, malloc must be sockmalloc's
+ * The seed decides the number of threads, and what each thread does in each round. In a round every thread works on a
+ * shelf of blocks of its own. After the round all threads but the first end, and each shelf goes to another thread.
+ * Children of forks go on with the blocks that they inherited, as their parents do. Some children are forked between
+ * two rounds, and run a round with threads of their own. Others are forked in the middle of a round. Two runs of one
+ * seed can differ in how the steps of several threads mix, in the addresses of blocks, and in what depends on the
+ * clock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>

@@ -20,8 +20,8 @@ void slack_draw(struct block *block, struct draw *draw);
  * slack_draw wrote. */
 void slack_check(const struct block *block);
 
-/* Checks the slack of `block`, which realloc has returned for `old`. The slack must have the same bytes as before. Only
- * if realloc has moved the block, it may have no slack any more. */
+/* Checks the slack of `block`, which realloc has returned for `old`. The slack must have the same bytes as before. If
+ * realloc has moved the block, the block may instead have no slack any more. */
 void slack_follow(const struct block *old, struct block *block);
 
 #endif

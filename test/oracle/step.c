@@ -14,7 +14,7 @@
 #include "slack.h"
 
 enum {
-    /* once the blocks of a shelf have SHELF_BYTES together, all further requests for it are of fewer bytes than this */
+    /* in bytes: once the blocks of a shelf have SHELF_BYTES together, each request for it is smaller than LITTLE */
     LITTLE = 4096,
     TEXT_MAX = 20000,
     RUSH_BLOCKS = 24,
@@ -23,10 +23,10 @@ enum {
     ERRNO_BEFORE = 4321 /* errno is set to this value before a call; no call sets it to this value */
 };
 
-/* In bytes. No block can be so large, because a process has not so many addresses. */
+/* a size in bytes that no block can have, because a process has only 2^47 bytes of addresses */
 static const size_t impossible = (size_t)1 << 47;
 
-/* Holds one long string. A test passes the last part of this string, of any length, where a call needs a string. */
+/* Holds one long string. A call that needs a string gets the end of this one, as many characters as it needs. */
 static char text[TEXT_MAX + 1];
 
 void step_open(void)

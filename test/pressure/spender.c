@@ -1,4 +1,6 @@
-/* A program whose buffers change their size again and again: it uses 40 MiB of each size in turn. */
+/*
+ * Uses 40 MiB in blocks of one size, frees them, and does so again for several sizes. run-pressure runs this program.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Runs unit tests in child processes as Criterion does, and counts them. It replaces Criterion in builds with a
- * sanitizer. */
+/* Replaces Criterion in builds with a sanitizer: runs each unit test in a child process, as Criterion does, and counts
+ * the results. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -92,7 +92,7 @@ static bool criterion_run(const struct criterion_test *test)
     return passed;
 }
 
-/* Returns true if one of the words names the test in the form SUITE/NAME. */
+/* Returns true if one of `words` is SUITE/NAME of the test. */
 static bool criterion_is_named(const struct criterion_test *test, char **words)
 {
     size_t suite = strlen(test->suite);

@@ -31,7 +31,7 @@ MEBIBYTE = 1 << 20
 
 
 def results(**columns: float) -> judge.Results:
-    """Returns the results of one round with one figure called x."""
+    """Returns the results of one round of the benchmark. Each column has one figure, which is called x."""
     made = judge.Results()
     for name, value in columns.items():
         made.add(1, name, {"x": value})
@@ -206,7 +206,8 @@ class Rows(unittest.TestCase):
                     self.check(row, servers.run(program(), row, self.ours, port, REQUESTS))
 
     def test_idle(self) -> None:
-        """The waits of the benchmark are cut short, because only the names of the figures are checked here."""
+        """Shortens the waits of the benchmark, because only the names of the figures are checked here, and not their
+        values."""
         glibc = servers.preload_of(peers.Allocator("glibc", None, ""))
         short = {"SOON_SECONDS": 0.1, "LATER_SECONDS": 0.2, "IDLE_SECONDS": 0.3, "SLOW_CLIENTS": 10, "ROUNDS": 7}
         with mock.patch.multiple(idle, **short), servers.upstream(glibc) as port:

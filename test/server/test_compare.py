@@ -1,4 +1,5 @@
-"""Tests `sockmalloc compare` on real servers: nginx as a proxy, as a master with a worker and as a daemon, and redis."""
+"""Tests `sockmalloc compare` on real servers: nginx as a proxy, with a master and a worker, in the foreground and as a
+daemon; and redis."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -72,7 +73,7 @@ class Compare(unittest.TestCase):
                 if os.readlink(entry / "cwd") == str(self.directory):
                     found.append((entry / "cmdline").read_text(errors="replace"))
             except OSError:
-                continue  # the process has ended, or is another user's
+                continue  # the process has ended, or belongs to another user
         return found
 
     def assert_burst(self, result: dict[str, Any]) -> None:

@@ -59,8 +59,8 @@ class DeepBind(unittest.TestCase):
         return Outcome(ended.returncode, ended.stdout, ended.stderr)
 
     def assert_same(self, got: Outcome, wanted: Outcome) -> None:
-        """Checks that two outcomes are equal. If not, prints only the place of the first difference, because an outcome
-        has megabytes."""
+        """Checks that two outcomes are equal. If not, prints only where the first difference is, because the outputs
+        have megabytes."""
         if got == wanted:
             return
         wrong = bodies.difference(got.stdout.encode(), wanted.stdout.encode())

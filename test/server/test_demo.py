@@ -42,7 +42,7 @@ class Demo(ServerCase):
         self.assertEqual(load.returncode, 0, load.stdout + load.stderr)
         self.assertRegex(load.stdout, rf"^demo-load: {EXCHANGES} exchanges .*, 0 errors, ")
         after = self.assert_live_returns(before)
-        # each exchange allocates a body, and each connection allocates a read buffer
+        # each exchange makes one request for a body, and each connection one for a read buffer
         self.assert_served(before, after, EXCHANGES + CONNECTIONS)
         self.stop(server)
 

@@ -118,8 +118,8 @@ class Assertions(ServerCase):
             self.assert_fails("slots are known", self.dump_balanced, lambda: torn)
 
     def test_live_with_slack(self) -> None:
-        """Each additional live slot counts. If one bucket has fewer live slots than before, this does not make up for
-        an additional slot of another bucket."""
+        """Tests that a few additional live slots are accepted. All additional slots are added up, and a bucket with
+        fewer live slots than before does not make up for them."""
         grown = self.after(live=4, carved=13)
         with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
             with mock.patch.object(self, "dump_all", return_value=grown):

@@ -15,20 +15,20 @@ SIZES = (16 * 1000, 16 * 1024, 64 * 1000, 64 * 1024)
 CONNECTIONS = 32
 ROUNDS = 6
 
-STABLE_KEYS = 300  # how many keys are written before the snapshot, and never again
-CHURN_KEYS = 40  # how many keys are written again and again while the snapshot is made
+STABLE_KEYS = 300  # so many keys are written before the snapshot, and not changed later
+CHURN_KEYS = 40  # so many keys are written again and again during the snapshot
 # redis's child pauses for so long after it has saved a key. So the snapshot takes long enough for the load to go on
 # meanwhile.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
-GROWTH_ROUNDS = 3  # how many rounds there are; each round begins with new values
-# How many steps a round has. Each step appends a few bytes; together these are more than malloc_usable_size grants
-# beyond a request.
+GROWTH_ROUNDS = 3  # each round begins with new values
+# How many steps a round has. Each step appends a few bytes; together these are more than the bytes by which a slot is
+# larger than the request.
 GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 
-FREED_KEYS = 500  # how many keys are written, deleted before a snapshot, and written again while it is made
+FREED_KEYS = 500  # so many keys are written, deleted before a snapshot, and written again during the snapshot
 LONG_DELAY_MICROSECONDS = 20000
 ENDLESS_DELAY_MICROSECONDS = 10_000_000
 
@@ -84,7 +84,7 @@ class Churn(Visitor):
 
 class RedisServer(ServerCase):
     def start_redis(self, name: str, directory: Path, **variables: str) -> tuple[Server, int]:
-        """Starts redis with all its files in the directory. It makes only those snapshots that the test requests."""
+        """Starts redis with all its files in the directory. redis makes only those snapshots that the test requests."""
         directory.mkdir(exist_ok=True)
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         options += ["--dir", str(directory), "--dbfilename", "dump.rdb"]
@@ -104,7 +104,7 @@ class RedisServer(ServerCase):
                 self.on_all(clients, [("SET", *pair) for pair in zip(keys, values)], [b"OK"])
                 self.on_all(clients, [("GET", key) for key in keys], values)
                 if number % 2:
-                    # each value is deleted over another connection than the one that wrote it
+                    # each value is deleted over another connection than the one over which it was written
                     self.on_all(clients, [("DEL", key) for key in reversed(keys)], [1])
             left = (ROUNDS - ROUNDS // 2) * CONNECTIONS
             self.assertEqual(clients[0].call("DBSIZE"), left, "keys that are left")
@@ -212,7 +212,7 @@ class RedisServer(ServerCase):
         return state
 
     def _check_snapshot(self, directory: Path, first: int, last: int) -> None:
-        """Checks that a new server reads the snapshot and has every value as it was written."""
+        """Checks that a new server which reads the snapshot has every value as it was written."""
         server, port = self.start_redis("redis-fresh", directory)
         with Redis(port) as redis:
             self.assertEqual(redis.call("DBSIZE"), STABLE_KEYS + CHURN_KEYS)
@@ -289,7 +289,8 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def test_rewrite_is_cancelled(self) -> None:
-        """Disabling the append-only file sends SIGUSR1 to the child of a rewrite, and waits for it."""
+        """Disabling the append-only file sends SIGUSR1 to the child of a rewrite, and waits until the child has
+        ended."""
         server, port = self.start_redis("redis", self.directory / "data")
         with Redis(port) as redis:
             self._write_slow(redis)

@@ -26,8 +26,8 @@ CLIENTS = 2
 SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
 VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
 PROGRESS_SECONDS = 10.0
-# Dumps are requested by SIGWINCH and not by SIGUSR1, because haproxy stops on SIGUSR1. The reloads test such stops
-# often enough.
+# Dumps are requested by SIGWINCH and not by SIGUSR1, because haproxy stops on SIGUSR1. The reloads of haproxy test
+# SIGUSR1 often enough.
 QUIET = signal.SIGWINCH
 
 def fetch(port: int) -> Callable[[int], None]:
@@ -181,8 +181,8 @@ class Soak(ServerCase):
         print(f"soak: {text}", file=sys.stderr, flush=True)
 
     def check_stage(self, stage: soak.Stage) -> None:
-        """Checks that resident memory has not grown, and that the sums in each process's dump agree once the server is
-        at rest."""
+        """Checks that resident memory has not grown. Then waits until the server is at rest, and checks that the
+        columns of each process's dump agree with their sums."""
         name = stage.server.name
         stage.check()
         self.assertGreater(stage.visits(), 0, f"{name} had no load")

@@ -274,7 +274,7 @@ ROWS = (
         own=Own("reopens its logs", effects.reopens("php-fpm.log")),
         stop=signal.SIGQUIT,
     ),
-    # PHP uses malloc directly, without its own allocator.
+    # Runs PHP without PHP's own allocator, so that it uses malloc directly.
     Row(
         name="php_fpm_by_malloc",
         packages=PHP_PACKAGES,
@@ -471,7 +471,7 @@ def _test(call: Callable[[Table, Row], None], row: Row, words: str) -> Callable[
     def test(case: Table) -> None:
         call(case, row)
 
-    test.__doc__ = words  # the test runner prints this text
+    test.__doc__ = words  # the test runner prints this text when it runs the test
     return test
 
 

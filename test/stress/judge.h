@@ -15,7 +15,7 @@ struct judge_case {
     struct worker *workers;
     unsigned count;
     uint64_t live[BUCKET_LIMIT];   /* live slots */
-    uint64_t weight[BUCKET_LIMIT]; /* bytes that were requested in the inherited live slots */
+    uint64_t weight[BUCKET_LIMIT]; /* how many bytes were requested in the inherited live slots */
     uint64_t lost[BUCKET_LIMIT];   /* live slots that no worker owns */
     uint64_t carved[BUCKET_LIMIT]; /* carved slots */
 };

@@ -22,7 +22,8 @@ enum {
     /* two to this power is the size of the range in bytes: 8 MiB, so small that the range is full at times */
     SHIFT = 23,
     MAXIMUM = 256 << 10,
-    CACHE_LIMIT = 2 << 20, /* in bytes: too small for the quotas of all caches, so that the caches compete for quotas */
+    /* in bytes: less than the quotas of all caches together, so that the caches compete for quotas */
+    CACHE_LIMIT = 2 << 20,
     /* how many slots the free list of the pool `standard` keeps; further free slots are purged */
     FREE_LIST = 4,
 };

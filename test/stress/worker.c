@@ -19,8 +19,8 @@ void worker_begin(struct worker *worker, unsigned number)
     worker->random = (command.seed + 1) * UINT64_C(0xd1342543de82ef95) + number;
 }
 
-/* Returns the next random number: an increment by the golden ratio, and a mix of the bits (G. Steele, D. Lea, C.
- * Flood, "Fast splittable pseudorandom number generators", 2014). */
+/* Returns the next random number: adds a constant (the golden ratio) to the state, and mixes the bits (G. Steele, D.
+ * Lea, C. Flood, "Fast splittable pseudorandom number generators", 2014). */
 uint64_t worker_random(struct worker *worker)
 {
     uint64_t mixed = worker->random += UINT64_C(0x9e3779b97f4a7c15);
@@ -29,7 +29,7 @@ uint64_t worker_random(struct worker *worker)
     return mixed ^ (mixed >> 31);
 }
 
-/* Returns the largest request of a bucket. */
+/* Returns the largest request, in bytes, that the bucket serves. */
 static size_t worker_most(unsigned bucket)
 {
     size_t capacity = lay_plan.capacity[bucket];

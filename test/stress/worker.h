@@ -19,7 +19,7 @@ enum { WORKER_HOLDS = 32 };
 struct worker {
     unsigned number;
     uint64_t random;
-    uint64_t blocks; /* how many blocks the worker has allocated; the blocks' serial numbers are made from this count */
+    uint64_t blocks; /* how many blocks the worker has allocated; the serial number of each block contains this count */
     char *held[WORKER_HOLDS];
     _Atomic bool resizing; /* while true, the worker may have two live blocks without a claim */
     struct books books;
@@ -50,7 +50,7 @@ char *worker_resize(struct worker *worker, char *block, size_t request);
  * serve the request; its block is then freed. */
 char *worker_seize(struct worker *worker, unsigned bucket);
 
-/* Ends the process unless the block's contents agree with its claim. */
+/* Ends the process with a fault unless the block has the contents that its claim says. */
 void worker_check(const char *block);
 
 #endif

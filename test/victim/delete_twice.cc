@@ -7,7 +7,7 @@
 namespace
 {
 
-/* An alignment that every bucket can serve, and that malloc does not provide by itself. */
+/* every bucket can serve this alignment, and malloc would not give it without a request for it */
 const std::align_val_t alignment{256};
 
 struct Form {

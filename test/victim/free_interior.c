@@ -1,4 +1,5 @@
-/* Misuse: frees an address inside a slot. Arguments: SIZE, OFFSET, the slot's state (`live` or `free`). */
+/* Misuse: frees an address inside a slot. Arguments: SIZE of the block, OFFSET of the address in the slot, the slot's
+ * state (`live` or `free`). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

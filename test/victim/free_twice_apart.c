@@ -1,4 +1,5 @@
-/* Misuse: frees a block again after many other blocks of its bucket were freed. Arguments: SIZE, OTHERS. */
+/* Misuse: frees a block again after many other blocks of its bucket were freed. Arguments: SIZE, OTHERS (how many
+ * others). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

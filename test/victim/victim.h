@@ -1,4 +1,6 @@
-/* Functions that all programs of test/victim share. Each program makes one misuse of malloc's interface. */
+/*
+ * Functions that all victims share: the programs of this folder, each of which misuses malloc's interface in one way.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_VICTIM_H
 #define SOCKMALLOC_TEST_VICTIM_H

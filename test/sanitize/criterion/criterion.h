@@ -23,7 +23,7 @@ struct criterion_options {
     int signal;     /* the signal that must end the test; 0 if none must */
 };
 
-/* One test. If `body` is NULL, the structure describes no test, but holds the options of all tests of the suite. */
+/* One test, if `body` is not NULL. Otherwise the structure holds the options of all tests of the suite. */
 struct criterion_test {
     const char *suite;
     const char *name;

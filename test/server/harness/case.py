@@ -128,7 +128,7 @@ class ServerCase(unittest.TestCase):
         return receive()
 
     def dump_all(self, pids: Iterable[int], number: int = signal.SIGUSR1) -> Tables:
-        """Returns a dump of each process. The signals are sent to all before the first dump is read."""
+        """Returns a dump of each process. All processes get the signal before the first dump is read."""
         if number == FROM_OUTSIDE:
             return {pid: self.read(pid) for pid in pids}
         awaited = {pid: self._expect(pid, self.dumps / str(pid)) for pid in pids}
@@ -146,7 +146,7 @@ class ServerCase(unittest.TestCase):
         return table
 
     def _expect(self, pid: int, path: Path) -> Callable[[], Table]:
-        """Returns a function that waits for the next dump of the process."""
+        """Returns a function that waits until the process has written one more dump than now, and returns this dump."""
 
         def complete() -> list[str]:
             return dump.split(path.read_text()) if path.exists() else []
@@ -214,8 +214,8 @@ class ServerCase(unittest.TestCase):
         self.assertEqual(said, [], f"the library complained in {where}")
 
     def assert_served(self, before: Tables, after: Tables, least_requests: int) -> None:
-        """Checks that the pools served nearly all bytes, both of the load between the two dumps and of the processes'
-        whole lives."""
+        """Checks that the pools served nearly all bytes, both between the two dumps and since the processes were
+        started."""
         self.assertEqual(before.keys(), after.keys())
         load = dump.served_between(before.values(), after.values())
         text = "\n".join(table.text for table in after.values())

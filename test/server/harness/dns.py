@@ -102,7 +102,7 @@ def _strings(data: bytes) -> Iterator[str]:
 
 
 class Stream:
-    """A TCP connection that is kept open for several questions."""
+    """A connection for DNS over TCP, which is kept open for several questions."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -125,7 +125,7 @@ class Stream:
 
 
 class Datagrams:
-    """A UDP socket. On the loopback interface a datagram is lost only if the socket's queue is full."""
+    """A socket for DNS over UDP. On the loopback interface a datagram is lost only if the socket's queue is full."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

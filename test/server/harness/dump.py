@@ -133,7 +133,7 @@ class Served:
 
 
 def served(tables: Iterable[Table]) -> Served:
-    """Adds up the requests of several processes from their starts to their tables."""
+    """Adds up the requests of several processes, counted from the start of each process to its table."""
     tables = list(tables)
     return Served(*(sum(table.sum(name) for table in tables) for name in _SERVED))
 

@@ -42,7 +42,7 @@ def _stream(kind: int, content: bytes) -> bytes:
 
 
 class FastCgi:
-    """A connection that is kept open for several requests."""
+    """A connection to php-fpm that is kept open for several requests."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)

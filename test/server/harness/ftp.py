@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 30
 
 
 class Client(ftplib.FTP):
-    """The session of an anonymous user."""
+    """The session of an anonymous user with an FTP server."""
 
     def __init__(self, port: int) -> None:
         super().__init__(timeout=TIMEOUT_SECONDS)

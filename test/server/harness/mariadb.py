@@ -63,7 +63,7 @@ class MariaDB:
         self._socket.close()
 
     def run(self, statement: str | bytes) -> list[list[bytes | None]]:
-        """Returns the result rows of the statement."""
+        """Runs the statement, and returns the rows of its result."""
         text = statement.encode() if isinstance(statement, str) else statement
         self._number = 0
         self._send(QUERY + text)

@@ -1,4 +1,4 @@
-"""A connection to memcached, by Debian's python3-pymemcache."""
+"""A connection to memcached, which uses Debian's python3-pymemcache."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pymemcache.client.base import Client
 

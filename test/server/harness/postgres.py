@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL, by Debian's python3-psycopg2, with a table of values under keys."""
+"""A connection to PostgreSQL, which uses Debian's python3-psycopg2, and a table of values under keys."""
 # SPDX-License-Identifier: BSD-2-Clause
 import select
 

@@ -46,8 +46,8 @@ class Row:
     traffic: Traffic
     # the traffic runs twice; in its second run it makes at least so many requests of the sizes that the pools serve
     requests: int
-    # the server's own reaction to SIGUSR1; None if the reaction is tested in another row, or if SIGUSR1 cannot bring a
-    # dump
+    # the server's own reaction to SIGUSR1; None if another row tests it, or if the server writes no statistics at
+    # SIGUSR1
     own: Own | None
     # the files of the configuration folder that the command needs
     configuration: tuple[str, ...] = ()

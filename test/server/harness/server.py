@@ -50,7 +50,8 @@ class Server:
         the server under another account."""
         self.name = name
         self.preload = preload or settings.library()
-        self.status: int | None = None  # the exit status, once the server's end has been waited for
+        # the server's exit status; None until this process has waited for the server's end
+        self.status: int | None = None
         self.logs = [directory / f"{name}.stdout", directory / f"{name}.stderr"]
         with self.logs[0].open("wb") as stdout, self.logs[1].open("wb") as stderr:
             self.process = subprocess.Popen(

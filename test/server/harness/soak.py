@@ -13,7 +13,7 @@ MEBIBYTE = 1 << 20
 
 
 class Stage:
-    """Holds a server, the visitors that put load on it, and the functions that disturb it."""
+    """Holds a server, the visitors (threads that put load on it), and the functions that disturb it."""
 
     def __init__(
         self,

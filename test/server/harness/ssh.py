@@ -23,7 +23,7 @@ SEPARATION = Path("/run/sshd")
 
 
 def prepare(place: Place) -> None:
-    """Makes a key for the server, and one for its clients. Their key is accepted for every account."""
+    """Makes a key for the server, and one for its clients. The clients' key is accepted for every account."""
     if os.geteuid() == 0:
         SEPARATION.mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "client_key"):
@@ -34,8 +34,8 @@ def prepare(place: Place) -> None:
 
 
 def _command(place: Place, program: str) -> list[str]:
-    """Returns the words that begin a command of ssh or scp: it uses no other configuration, and trusts only the test's
-    server."""
+    """Returns the first words of a command of ssh or scp. They make the program ignore all other configuration and
+    trust only the test's server."""
     words = (place.directory / "host_key.pub").read_text().split()
     known = place.directory / "known_hosts"
     known.write_text(f"sshd-under-test {words[0]} {words[1]}\n")
@@ -64,7 +64,7 @@ def _copy(place: Place, source: str, target: str) -> None:
 
 
 class Session:
-    """A session whose program sends every byte back."""
+    """A session of ssh that runs cat on the server, so that every byte comes back."""
 
     def __init__(self, place: Place) -> None:
         account = pwd.getpwuid(os.geteuid()).pw_name
@@ -114,8 +114,8 @@ class Session:
 
 
 class Stranger:
-    """A client that never exchanges keys. So its packets are read by the process of the server that has not yet
-    authenticated a client, which runs in a sandbox."""
+    """A client of sshd that never exchanges keys. So its packets are read by the process that sshd runs in a sandbox
+    for clients that have not logged in."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)

@@ -84,7 +84,7 @@ def has_database(place: Place) -> bool:
 
 
 def has_table(place: Place) -> bool:
-    """If PostgreSQL accepts connections, makes the table for the values and returns true."""
+    """Returns false while PostgreSQL refuses connections. Otherwise makes the table for the values and returns true."""
     try:
         client = postgres.Postgres(place.port)
     except postgres.Refused:

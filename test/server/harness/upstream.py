@@ -64,7 +64,7 @@ class Upstream:
 
     @property
     def asked(self) -> dict[str, int]:
-        """Returns a count for each path: how often the path was requested by GET."""
+        """Returns how often each path was requested by GET, as a dictionary from path to count."""
         with self._server.lock:
             return dict(self._server.asked)
 

@@ -23,7 +23,7 @@ class Visitor(threading.Thread):
             self.failure = failure
 
     def stop(self) -> None:
-        """Makes no further visit, and waits until the present visit has ended."""
+        """Makes the thread begin no further visit, and waits until its present visit has ended."""
         self._ended.set()
         self.join()
 

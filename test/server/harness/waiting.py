@@ -1,4 +1,5 @@
-"""Waits with a deadline until a condition is true, and checks which ports are in use."""
+"""Provides functions that wait, up to a time limit, until a condition is true, and functions that check which ports are
+in use."""
 # SPDX-License-Identifier: BSD-2-Clause
 import socket
 import time
@@ -17,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class TooLate(AssertionError):
-    """Raised if the expected event did not happen before the deadline."""
+    """Raised if an awaited event did not happen before the deadline."""
 
 
 def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Result:

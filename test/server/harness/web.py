@@ -38,7 +38,7 @@ class Client(http.client.HTTPConnection):
             raise
 
     def ask(self, size: int, echo: bool = False) -> None:
-        """Sends the request, and reads nothing."""
+        """Sends the request, but does not yet read the answer."""
         if echo:
             self.request("POST", "/echo", body=bodies.body(size))
         else:

@@ -1,4 +1,5 @@
-"""Answers GET /bytes/N with bodies.body(N), and POST with the body that it received."""
+"""A web application that gunicorn serves: answers GET /bytes/N with bodies.body(N), and POST with the body that it
+received."""
 # SPDX-License-Identifier: BSD-2-Clause
 import hashlib
 import subprocess
