@@ -17,6 +17,7 @@
 #include "command/compare_wait.h"
 #include "command/error.h"
 #include "command/library_path.h"
+#include "command/now.h"
 #include "command/preload_check.h"
 
 enum { PORT_MAX = 65535, CLIENTS_MAX = 20000, SECONDS_MAX = 600, PATH_LENGTH_MAX = 1500, PROGRESS_WIDTH = 79 };
@@ -245,7 +246,7 @@ static void show_stage(void *input, const char *what)
     char line[256];
     char left[64] = "";
     if (progress->done > 0) {
-        double seconds = (compare_now() - progress->start) / progress->done * (progress->turns - progress->done);
+        double seconds = (now_seconds() - progress->start) / progress->done * (progress->turns - progress->done);
         int rest = (int)seconds;
         snprintf(left, sizeof left, rest >= 120 ? ", %d min left" : ", %d s left", rest >= 120 ? rest / 60 : rest);
     }
@@ -312,7 +313,7 @@ static bool has_peer(const struct compare_result *result)
  */
 static enum command_exit take_turns(struct compare_result *result)
 {
-    struct progress progress = {.result = result, .turns = result->rounds * result->count, .start = compare_now()};
+    struct progress progress = {.result = result, .turns = result->rounds * result->count, .start = now_seconds()};
     for (int round = 0; round < result->rounds; round++) {
         progress.round = round;
         for (int i = 0; i < result->count; i++) {

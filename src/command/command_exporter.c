@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bounds.h"
@@ -19,6 +18,7 @@
 #include "command/exporter_read.h"
 #include "command/exporter_socket.h"
 #include "command/look.h"
+#include "command/now.h"
 
 #define DEFAULT_ADDRESS "127.0.0.1:9500"
 
@@ -134,13 +134,6 @@ static enum command_exit exporter_open(void)
     return code;
 }
 
-static uint64_t exporter_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /*
  * Returns how many milliseconds the loop may wait, or -1 if it may wait without limit. The next file is due at `due`,
  * and the HTTP server may need to run earlier.
@@ -150,7 +143,7 @@ static int exporter_patience(uint64_t due)
     int patience = exporter_http_patience();
     if (given.directory != NULL) {
         enum { LONGEST = 60000 };
-        uint64_t now = exporter_now();
+        uint64_t now = now_milliseconds();
         uint64_t left = EXCESS(due, now);
         left = LESSER(left, LONGEST);
         patience = patience < 0 || (int)left < patience ? (int)left : patience;
@@ -168,15 +161,15 @@ static void exporter_loop(int signals)
         wait[1 + i] = (struct pollfd){.fd = descriptors[i], .events = POLLIN};
     }
     uint64_t interval = (uint64_t)(given.interval * 1000);
-    uint64_t due = exporter_now() + interval;
+    uint64_t due = now_milliseconds() + interval;
     while (poll(wait, 1 + count, exporter_patience(due)) >= 0 || errno == EINTR) {
         if ((wait[0].revents & POLLIN) != 0) {
             return;
         }
         exporter_http_work();
-        if (given.directory != NULL && exporter_now() >= due) {
+        if (given.directory != NULL && now_milliseconds() >= due) {
             exporter_write_file(); /* an error has been printed, and the next file may succeed */
-            due = exporter_now() + interval;
+            due = now_milliseconds() + interval;
         }
     }
 }

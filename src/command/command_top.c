@@ -7,6 +7,7 @@
 #include "command/command.h"
 #include "command/error.h"
 #include "command/look.h"
+#include "command/now.h"
 #include "command/top_list.h"
 #include "command/top_screen.h"
 #include "command/top_text.h"
@@ -45,7 +46,7 @@ static const char *top_take(void *input, int key, const char *argument)
  */
 static int top_milliseconds_until(uint64_t due)
 {
-    uint64_t now = top_list_now();
+    uint64_t now = now_nanoseconds();
     return now < due ? (int)((due - now + 999999) / 1000000) : 0;
 }
 
@@ -64,11 +65,11 @@ static void top_update(struct top_list *list, const struct top_view *view)
 static void top_run(struct top_list *list, struct top_view *view, uint64_t updates)
 {
     uint64_t interval = (uint64_t)(view->interval * 1e9);
-    uint64_t due = top_list_now() + interval;
+    uint64_t due = now_nanoseconds() + interval;
     uint64_t shown = 0;
     do {
         if (top_milliseconds_until(due) == 0) {
-            due = top_list_now() + interval;
+            due = now_nanoseconds() + interval;
             top_list_look(list);
             shown++;
         }

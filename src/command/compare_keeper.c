@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "command/compare_tree.h"
-#include "command/compare_wait.h"
+#include "command/now.h"
 
 /*
  * When a keeper ends its descendants, it sends SIGTERM to all of them after this many seconds, and SIGKILL to all of
@@ -146,7 +146,7 @@ static void send_signal(int number, bool only_children)
 static void begin_ending(struct keeper *keeper)
 {
     keeper->is_ending = true;
-    keeper->ending_since = compare_now();
+    keeper->ending_since = now_seconds();
     if (keeper->program > 0) {
         kill(keeper->program, SIGTERM);
     } else {
@@ -156,7 +156,7 @@ static void begin_ending(struct keeper *keeper)
 
 static void go_on_ending(struct keeper *keeper)
 {
-    double seconds = compare_now() - keeper->ending_since;
+    double seconds = now_seconds() - keeper->ending_since;
     if (seconds > 2 * PATIENCE_SECONDS) {
         send_signal(SIGKILL, false);
     } else if (seconds > PATIENCE_SECONDS && !keeper->all_got_term) {

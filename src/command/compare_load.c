@@ -16,6 +16,7 @@
 
 #include "base/bounds.h"
 #include "command/compare_wait.h"
+#include "command/now.h"
 
 enum {
     REQUEST_SIZE = 2048,
@@ -178,9 +179,9 @@ static bool send_waiting(int socket, const char *bytes, size_t count)
 /* Reads a whole answer. Returns false if the server sends no valid answer of the protocol in time. */
 static bool receive_waiting(int socket, enum compare_protocol protocol, struct compare_answer *answer)
 {
-    double end = compare_now() + ANSWER_SECONDS;
+    double end = now_seconds() + ANSWER_SECONDS;
     compare_answer_begin(answer);
-    while (answer->state != ANSWER_DONE && compare_now() < end) {
+    while (answer->state != ANSWER_DONE && now_seconds() < end) {
         ssize_t count = recv(socket, buffer, sizeof buffer, 0);
         if (count == 0) {
             return compare_answer_close(answer);
@@ -277,7 +278,7 @@ static void begin_request(struct run *run, struct connection *connection)
 {
     make_request(run, connection);
     connection->sent = 0;
-    connection->started = compare_now();
+    connection->started = now_seconds();
     compare_answer_begin(&connection->answer);
 }
 
@@ -352,7 +353,7 @@ static void finish_request(struct run *run, struct connection *connection)
         run->failures++;
     } else {
         run->requests++;
-        keep_latency(&run->latencies, compare_now() - connection->started);
+        keep_latency(&run->latencies, now_seconds() - connection->started);
     }
     connection->answered++;
     if (connection->answer.closes) {
@@ -382,7 +383,7 @@ static void lose(struct run *run, struct connection *connection, const char *rea
 /* Sends and receives over a connection until its socket would block. */
 static void drive(struct run *run, struct connection *connection)
 {
-    for (bool goes_on = true; goes_on && connection->socket >= 0 && compare_now() < run->end;) {
+    for (bool goes_on = true; goes_on && connection->socket >= 0 && now_seconds() < run->end;) {
         if (!send_some(connection)) {
             lose(run, connection, strerror(errno));
             return;
@@ -417,7 +418,7 @@ static bool has_failed(const struct run *run)
 static void run_events(struct run *run, struct connection *connections)
 {
     struct epoll_event events[EVENTS_MAX];
-    while (compare_now() < run->end && !has_failed(run) && !compare_is_stopped()) {
+    while (now_seconds() < run->end && !has_failed(run) && !compare_is_stopped()) {
         for (int i = 0; i < run->load->connections && !has_failed(run); i++) {
             if (connections[i].socket < 0) {
                 open_connection(run, &connections[i]);
@@ -439,7 +440,7 @@ bool compare_load_run(const struct compare_load *load, struct compare_load_resul
         return compare_fail(fault, EXIT_FAILED, "the load can't be started: %s", strerror(errno));
     }
     fill_value();
-    double start = compare_now();
+    double start = now_seconds();
     run.end = start + load->seconds;
     for (int i = 0; i < load->connections; i++) {
         connections[i].socket = -1;
@@ -447,7 +448,7 @@ bool compare_load_run(const struct compare_load *load, struct compare_load_resul
     struct rlimit limit = raise_limit(load->connections);
     run_events(&run, connections);
     setrlimit(RLIMIT_NOFILE, &limit);
-    result->seconds = compare_now() - start;
+    result->seconds = now_seconds() - start;
     result->requests = run.requests;
     result->p99 = find_p99(&run.latencies);
     for (int i = 0; i < load->connections; i++) {

@@ -13,6 +13,7 @@
 #include "command/compare_load.h"
 #include "command/compare_server.h"
 #include "command/compare_wait.h"
+#include "command/now.h"
 
 enum { PORTS_MAX = 32, RECENT = 64, STEADY_SAMPLES = 10 };
 
@@ -127,7 +128,7 @@ static bool report_unusable(struct measurement *measurement, const struct compar
 static bool wait_for_server(struct measurement *measurement)
 {
     struct compare_listener listeners[PORTS_MAX];
-    double start = compare_now();
+    double start = now_seconds();
     double heard = 0; /* the time at which the first listener was found */
     int count = 0;
     for (;;) {
@@ -142,8 +143,8 @@ static bool wait_for_server(struct measurement *measurement)
         if (take_listener(measurement, listeners, count)) {
             return true;
         }
-        heard = heard == 0 && count > 0 ? compare_now() : heard;
-        bool is_late = compare_now() - start > LISTEN_SECONDS || (heard > 0 && compare_now() - heard > ANSWER_SECONDS);
+        heard = heard == 0 && count > 0 ? now_seconds() : heard;
+        bool is_late = now_seconds() - start > LISTEN_SECONDS || (heard > 0 && now_seconds() - heard > ANSWER_SECONDS);
         if (is_late && compare_server_lives(&measurement->server, measurement->fault)) {
             return report_unusable(measurement, listeners, count);
         }
@@ -164,7 +165,7 @@ static bool take_sample(struct measurement *measurement, double *mebibytes)
     }
     measurement->peak = GREATER(measurement->peak, *mebibytes);
     measurement->recent[measurement->samples % RECENT] =
-        (struct sample){.time = compare_now(), .mebibytes = *mebibytes};
+        (struct sample){.time = now_seconds(), .mebibytes = *mebibytes};
     measurement->samples++;
     return true;
 }
@@ -202,7 +203,7 @@ static bool sample_after(struct measurement *measurement, double end)
     int last = compare_curve_steps(result) - 1;
     turn->curve[first] = (float)value;
     for (int i = first + 1; i <= last; i++) {
-        double wait = end + compare_curve_second(i) - compare_now();
+        double wait = end + compare_curve_second(i) - now_seconds();
         bool is_figure = i == soon || i == last;
         if (!compare_wait(wait) || ((wait > -SAMPLE_SECONDS || is_figure) && !take_sample(measurement, &value))) {
             return false;
@@ -235,10 +236,10 @@ static void keep_cost(struct measurement *measurement, struct compare_cost befor
 /* Samples the memory while the slow clients hold their connections, until the memory no longer grows. */
 static bool sample_while_held(struct measurement *measurement)
 {
-    double start = compare_now();
+    double start = now_seconds();
     double most = 0;
     int steady = 0;
-    while (steady < STEADY_SAMPLES && compare_now() - start < HOLD_SECONDS) {
+    while (steady < STEADY_SAMPLES && now_seconds() - start < HOLD_SECONDS) {
         double value;
         if (!compare_wait(SAMPLE_SECONDS) || !take_sample(measurement, &value)) {
             return false;
@@ -261,7 +262,7 @@ static bool play_burst(struct measurement *measurement, double *end)
     if (is_held) {
         compare_load_leave(&measurement->load, sockets);
     }
-    *end = compare_now();
+    *end = now_seconds();
     free(sockets);
     return is_good;
 }
@@ -335,14 +336,14 @@ static bool play_users(struct measurement *measurement, compare_stage *stage, vo
 {
     struct compare_keeper keeper;
     char how[COMPARE_SAID_SIZE + 64];
-    double start = compare_now();
+    double start = now_seconds();
     struct compare_cost before = compare_server_cost(&measurement->server);
     stage(input, "the load");
     if (!start_load(measurement, &keeper)) {
         return false;
     }
     bool is_good = sample_during(measurement, &keeper);
-    *end = compare_now();
+    *end = now_seconds();
     compare_keeper_end(&keeper);
     if (!is_good) {
         return false;

@@ -1,4 +1,4 @@
-/* Waits and measures time for a comparison, and notices the signals that shall end the comparison. */
+/* Waits for a comparison, and notices the signals that shall end the comparison. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/compare_wait.h"
 
@@ -48,11 +48,4 @@ void compare_end_by_signal(void)
     sigprocmask(SIG_UNBLOCK, &ends, NULL);
     raise(received);
     abort(); /* not reached: the default action of each of these signals ends the process */
-}
-
-double compare_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }

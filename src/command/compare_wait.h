@@ -1,4 +1,4 @@
-/* Waits and measures time for a comparison, and notices the signals that shall end the comparison. */
+/* Waits for a comparison, and notices the signals that shall end the comparison. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMPARE_WAIT_H
 #define SOCKMALLOC_COMPARE_WAIT_H
@@ -20,8 +20,5 @@ bool compare_wait(double seconds);
 
 /* Ends this process by the signal that came, so that a shell sees which signal ended the command. */
 void compare_end_by_signal(void) __attribute__((noreturn));
-
-/* Returns the time of the monotonic clock in seconds. */
-double compare_now(void);
 
 #endif

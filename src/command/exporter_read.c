@@ -5,19 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "command/error.h"
 #include "command/look.h"
+#include "command/now.h"
 
 enum { RETRY_SECONDS = 300 }; /* seconds after which processes that took too long are tried again */
-
-static double exporter_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* Returns zeroed memory with the alignment of struct option_set, or NULL. */
 static void *exporter_allocate(size_t size)
@@ -319,7 +312,7 @@ static void exporter_count_unreadable(struct exporter *exporter)
 static bool exporter_visit(struct exporter *exporter)
 {
     struct process_group *group = &exporter->group;
-    double now = exporter_now();
+    double now = now_seconds();
     bool late = now - exporter->retried >= RETRY_SECONDS;
     exporter->retried = late ? now : exporter->retried;
     group->is_silent = true;
@@ -368,7 +361,7 @@ static void exporter_mark_present(struct exporter *exporter)
  */
 bool exporter_read(struct exporter *exporter)
 {
-    double begin = exporter_now();
+    double begin = now_seconds();
     bool whole = true;
     if (!exporter_visit(exporter)) {
         return false;
@@ -383,6 +376,6 @@ bool exporter_read(struct exporter *exporter)
     if (!whole) {
         error_report(EXIT_FAILED, "exporter: there is no memory for the figures: %s", strerror(errno));
     }
-    exporter->seconds = exporter_now() - begin;
+    exporter->seconds = now_seconds() - begin;
     return whole;
 }

@@ -14,10 +14,10 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bounds.h"
+#include "command/now.h"
 #include "config/option.h"
 
 enum look_kind {
@@ -207,21 +207,14 @@ static bool look_start(void)
     return true;
 }
 
-static uint64_t look_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Waits until the child sends its byte or ends. Returns false if neither happens within the given milliseconds. */
 static bool look_wait(uint64_t milliseconds)
 {
     struct pollfd answer = {.fd = channel, .events = POLLIN};
-    uint64_t due = look_now() + milliseconds;
+    uint64_t due = now_milliseconds() + milliseconds;
     int ready;
     do {
-        uint64_t now = look_now();
+        uint64_t now = now_milliseconds();
         ready = poll(&answer, 1, now < due ? (int)(due - now) : 0);
     } while (ready < 0 && errno == EINTR);
     return ready > 0;

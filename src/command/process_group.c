@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bounds.h"
 #include "command/error.h"
 #include "command/look.h"
+#include "command/now.h"
 
 const char *process_group_add_word(struct process_group *group, const char *text)
 {
@@ -293,13 +293,6 @@ enum command_exit process_group_find(struct process_group *group)
     return EXIT_DONE;
 }
 
-static uint64_t group_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 /*
  * Takes a snapshot of a member. Copies the settings, the buckets and the program's name to the member, because the next
  * snapshot overwrites the global variables that hold them.
@@ -326,7 +319,7 @@ static void group_take(struct process_group *group, struct group_member *member)
         return;
     }
     member->is_read = true;
-    member->time = group_now();
+    member->time = now_nanoseconds();
     member->plan = remote_snapshot_plan;
     *member->options = options;
     strncpy(member->program, member->snapshot->program, sizeof member->program - 1);

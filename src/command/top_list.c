@@ -7,18 +7,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bounds.h"
 #include "command/look.h"
-
-uint64_t top_list_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
+#include "command/now.h"
 
 static struct top_process *top_find(struct top_list *list, int process)
 {
@@ -104,7 +97,7 @@ static enum remote_process_state top_look_at(struct top_process *process)
     process->has_former = process->is_read;
     enum remote_process_state state = look_take(&process->target, &process->snapshot);
     process->is_read = state == REMOTE_READ;
-    process->time = top_list_now();
+    process->time = now_nanoseconds();
     process->plan = remote_snapshot_plan;
     top_look_at_status(process);
     process->total = top_total(process);

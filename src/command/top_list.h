@@ -45,7 +45,7 @@ struct top_process {
     bool has_former; /* true if there was a reading before the last one */
     struct snapshot snapshot;
     struct snapshot former;
-    uint64_t time; /* time of the last reading in nanoseconds, by top_list_now */
+    uint64_t time; /* time of the last reading in nanoseconds, by now_nanoseconds */
     uint64_t former_time;
     uint64_t ticks; /* processor time that the process had used at the last reading, in clock ticks */
     uint64_t former_ticks;
@@ -79,9 +79,6 @@ struct top_list {
     struct top_costly costly[TOP_COSTLY];
     unsigned costly_next;
 };
-
-/* Returns the time of the monotonic clock in nanoseconds. */
-uint64_t top_list_now(void);
 
 /*
  * Reads all processes again. Removes from the list each process that cannot be read, even if the user gave its process
