@@ -11,6 +11,7 @@
 #include "command/command_version.h"
 #include "command/error.h"
 #include "command/look.h"
+#include "command/printed_text.h"
 #include "command/process_group.h"
 #include "command/whole_file.h"
 #include "config/sources.h"
@@ -156,9 +157,8 @@ static char *read_process_file(struct remote_process *target, const char *name, 
     static struct look_file part;
     static unsigned late;
     enum remote_process_state state = REMOTE_LATE;
-    char *whole = NULL;
-    FILE *text = open_memstream(&whole, size);
-    if (text == NULL) {
+    struct printed_text whole;
+    if (!printed_text_begin(&whole)) {
         return NULL;
     }
     for (part.offset = 0, part.size = 1; late < LATE_MAX && part.size > 0 && part.offset < FILE_MAX;) {
@@ -167,13 +167,18 @@ static char *read_process_file(struct remote_process *target, const char *name, 
         if (state != REMOTE_READ) {
             break;
         }
-        part.offset += fwrite(part.text, 1, part.size, text);
+        fwrite(part.text, 1, part.size, whole.file);
+        part.offset += part.size;
     }
-    bool is_whole = fclose(text) == 0 && state == REMOTE_READ;
-    if (!is_whole) {
-        free(whole);
+    if (printed_text_end(&whole) != EXIT_DONE) {
+        return NULL;
     }
-    return is_whole ? whole : NULL;
+    if (state != REMOTE_READ) {
+        free(whole.text);
+        return NULL;
+    }
+    *size = whole.size;
+    return whole.text;
 }
 
 static void add_process_file(FILE *report, struct remote_process *target, const struct source *source)
@@ -394,20 +399,16 @@ static enum command_exit print_summary(const char *path, size_t size, const stru
 
 static enum command_exit write_report(const char *path, struct bugreport_wish *wish)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *report = open_memstream(&text, &size);
-    if (report == NULL) {
-        return error_report(EXIT_UNWRITTEN, "%s could not be written: there is no memory", path);
+    struct printed_text report;
+    if (!printed_text_begin(&report)) {
+        return EXIT_UNWRITTEN;
     }
-    enum command_exit code = collect(report, wish);
-    bool is_whole = fclose(report) == 0;
-    if (code == EXIT_DONE && !is_whole) {
-        code = error_report(EXIT_UNWRITTEN, "%s could not be written: there is no memory", path);
-    }
-    code = code == EXIT_DONE ? whole_file_write(path, text, size) : code;
-    free(text);
-    return code == EXIT_DONE ? print_summary(path, size, wish) : code;
+    enum command_exit code = collect(report.file, wish);
+    enum command_exit ended = printed_text_end(&report);
+    code = code == EXIT_DONE ? ended : code;
+    code = code == EXIT_DONE ? whole_file_write(path, report.text, report.size) : code;
+    free(report.text);
+    return code == EXIT_DONE ? print_summary(path, report.size, wish) : code;
 }
 
 enum command_exit command_bugreport(int count, char **arguments)

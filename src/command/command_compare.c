@@ -19,6 +19,7 @@
 #include "command/library_path.h"
 #include "command/now.h"
 #include "command/preload_check.h"
+#include "command/printed_text.h"
 
 enum { PORT_MAX = 65535, CLIENTS_MAX = 20000, SECONDS_MAX = 600, PATH_LENGTH_MAX = 1500, PROGRESS_WIDTH = 79 };
 
@@ -334,17 +335,12 @@ static enum command_exit take_turns(struct compare_result *result)
 static enum command_exit print_by(const struct compare_result *result,
                                   void (*print)(const struct compare_result *result, FILE *file), const char *path)
 {
-    char *buffer = NULL;
-    size_t size = 0;
-    FILE *file = open_memstream(&buffer, &size);
-    if (file == NULL) {
-        return error_report(EXIT_UNWRITTEN, "no memory for the output");
+    struct printed_text printed;
+    if (!printed_text_begin(&printed)) {
+        return EXIT_UNWRITTEN;
     }
-    print(result, file);
-    fclose(file);
-    enum command_exit code = path != NULL ? command_write_file(path, buffer, size) : command_write(buffer, size);
-    free(buffer);
-    return code;
+    print(result, printed.file);
+    return printed_text_write(&printed, path);
 }
 
 static enum command_exit print_result(const struct compare_wish *wish)

@@ -1,11 +1,10 @@
 /* sockmalloc report: draws recordings and statistics in JSON as one page of HTML. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <stdbool.h>
 
 #include "command/command.h"
 #include "command/error.h"
+#include "command/printed_text.h"
 #include "command/report_file.h"
 #include "command/report_page.h"
 #include "command/report_source.h"
@@ -46,20 +45,12 @@ static enum command_exit report_name_cut(const struct report_sources *sources)
 
 static enum command_exit report_write(const struct report_wish *wish, const struct report_sources *sources)
 {
-    char *page = NULL;
-    size_t size = 0;
-    FILE *file = open_memstream(&page, &size);
-    if (file == NULL) {
-        return error_report(EXIT_UNWRITTEN, "there is no memory for the page");
+    struct printed_text page;
+    if (!printed_text_begin(&page)) {
+        return EXIT_UNWRITTEN;
     }
-    report_page_print(sources, file);
-    bool is_whole = fflush(file) == 0 && ferror(file) == 0;
-    is_whole = fclose(file) == 0 && is_whole;
-    enum command_exit code = !is_whole              ? error_report(EXIT_UNWRITTEN, "there is no memory for the page")
-                             : wish->output != NULL ? command_write_file(wish->output, page, size)
-                                                    : command_write(page, size);
-    free(page);
-    return code;
+    report_page_print(sources, page.file);
+    return printed_text_write(&page, wish->output);
 }
 
 enum command_exit command_report(int count, char **arguments)

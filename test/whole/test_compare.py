@@ -334,3 +334,10 @@ class Refusals(CompareCase):
     def test_a_page_that_cannot_be_written(self) -> None:
         for path in ("/nosuch/page.html", str(self.directory)):
             self.assert_refused(self.compare(f"--html={path}"), command.UNWRITTEN, "can't be written")
+
+    def test_a_full_disk(self) -> None:
+        with open("/dev/full", "wb") as full:
+            line = [command.path(), *self.line("--json", "--html=/dev/full")]
+            done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE_SECONDS)
+        self.assertEqual(done.returncode, command.UNWRITTEN, done.stderr)
+        self.assertRegex(done.stderr, r"\Asockmalloc: [^\n]* could not be written: [^\n]*\n[^\n]* can't be written: [^\n]*\n\Z")
