@@ -93,12 +93,6 @@ void route_publish(const struct bucket_plan *plan)
     route.mapped_least = GREATER(route.limit, MAPPED_LEAST);
 }
 
-void route_close(void)
-{
-    route.limit = 0;
-    route.mapped_least = 0;
-}
-
 /* Returns true if a request outside the pools' sizes becomes a mapped block. */
 static bool route_is_mapped(size_t request)
 {

@@ -64,9 +64,6 @@ bool route_sample_small(uint64_t until);
  * freed, and everything that a free needs must be ready. */
 void route_publish(const struct bucket_plan *plan);
 
-/* Makes mimalloc serve all further requests. Slots can still be freed. */
-void route_close(void);
-
 /* Returns true if the pools serve requests of this size. */
 FAST_PATH bool route_is_pooled(size_t request)
 {

@@ -72,19 +72,6 @@ Test(route, pools_serve_from_minimum_to_maximum)
     house_assert();
 }
 
-Test(route, closed_pools_free_their_slots)
-{
-    house_lay_default();
-    char *bytes = route_alloc(16384, NULL);
-    route_close();
-    cr_assert_not(region_owns(route_alloc(16384, NULL)));
-    bytes = route_realloc("realloc", bytes, 20000, NULL);
-    cr_assert(region_owns(bytes), "resizing in place is still possible");
-    route_free("free", bytes);
-    cr_assert_eq(house_metadata(B16K, SLOT_LIVE), 0);
-    cr_assert_eq(house_metadata(B16K, SLOT_FREE), 1);
-}
-
 Test(route, free_keeps_errno)
 {
     void *taken[200];
