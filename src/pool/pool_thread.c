@@ -57,8 +57,12 @@ bool pool_free_cold(unsigned bucket, void *slot)
     return true;
 }
 
-/* Finds a slot for a thread that has a quota for the bucket. Each of the steps below is taken only if the steps before
- * it have found nothing. */
+/*
+ * Finds a slot for a thread that has a quota for the bucket, by the first of the steps below that finds one. Step 2 is
+ * tried if the stack has free slots, and step 3 only if it has none. If step 2 finds nothing all the same, because
+ * other threads were faster or there is no memory for a magazine, no run is carved: step 4 allocates one slot, a free
+ * one if it can, so that the range does not grow by more than is needed.
+ */
 static void *thread_find_trained(struct cache *cache, unsigned bucket)
 {
     /* 1. A slot of a magazine: the thread's public one, another thread's public one, or one from the depot. */
@@ -71,7 +75,7 @@ static void *thread_find_trained(struct cache *cache, unsigned bucket)
         }
     } else if (slot == NULL && !slots_have_purged(bucket)) {
         /* 3. A new slot of a run that is carved for this thread. None is carved while there are purged slots, because
-         * these should be used again before the range grows. */
+         * step 4 shall use these again before the range grows. */
         slot = cache_carve(cache, bucket);
         if (slot != NULL) {
             counter_add(&cache->tally[bucket].carves, 1);
