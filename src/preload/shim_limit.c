@@ -8,6 +8,7 @@
 
 #include "base/attributes.h"
 #include "os/os_process.h"
+#include "os/sandbox.h"
 #include "pool/pool.h"
 #include "route/fallback.h"
 
@@ -62,6 +63,12 @@ static int set(const char *name, int resource, const struct rlimit *limit)
     return status;
 }
 
+/* Returns true if prlimit takes `process` for this process: 0, its id, or the id of the calling thread. */
+static bool is_own(pid_t process)
+{
+    return process == 0 || process == sandbox_process() || process == os_thread();
+}
+
 static int change(const char *name, pid_t process, int resource, const struct rlimit *limit, struct rlimit *former)
 {
     change_function *next = (change_function *)dlsym(RTLD_NEXT, name);
@@ -70,7 +77,7 @@ static int change(const char *name, pid_t process, int resource, const struct rl
         return -1;
     }
     int status = next(process, resource, limit, former);
-    if (status == 0 && (process == 0 || process == os_thread())) {
+    if (status == 0 && is_own(process)) {
         note(resource, limit);
     }
     return status;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -147,18 +147,46 @@ CASE(another_size_after_blocks_that_grew)
     expect_share(limit);
 }
 
-/* As the case another_size_after_a_burst, but the limit is 256 MiB, and the program itself sets it, by setrlimit or by
- * prlimit. */
+static const struct rlimit late_limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
+
+/* Limits the process by its id. */
+static void *limit_by_id(void *unused)
+{
+    CHECK_EQUAL(prlimit(getpid(), RLIMIT_DATA, &late_limit, NULL), 0);
+    return unused;
+}
+
+/* Limits the process by setrlimit, by prlimit, or in another thread by prlimit with the id of the process. */
+static void set_late_limit(const char *by)
+{
+    if (strcmp(by, "thread") == 0) {
+        check_in_thread(limit_by_id, NULL);
+    } else if (strcmp(by, "prlimit") == 0) {
+        CHECK_EQUAL(prlimit(0, RLIMIT_DATA, &late_limit, NULL), 0);
+    } else {
+        CHECK_EQUAL(setrlimit(RLIMIT_DATA, &late_limit), 0);
+    }
+}
+
+/* As the case another_size_after_a_burst, but the limit is 256 MiB, and the program itself sets it, in the way that
+ * the runner's fourth argument names. */
 CASE(another_size_after_a_late_limit)
 {
-    const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
     give(take(20000, MIB));
-    if (strcmp(check_arguments[3], "prlimit") == 0) {
-        CHECK_EQUAL(prlimit(0, RLIMIT_DATA, &limit, NULL), 0);
-    } else {
-        CHECK_EQUAL(setrlimit(RLIMIT_DATA, &limit), 0);
-    }
+    set_late_limit(check_arguments[3]);
     another_size_after_a_burst();
+}
+
+/* The program sets a limit in the way that the runner's first argument names. From then on, blocks that would waste a
+ * fifth of their pages share slots, long before the kernel refuses memory. */
+CASE(late_limit_is_known_at_once)
+{
+    enum { SIZE = 16390, BYTES = 64 * MIB };
+    set_late_limit(check_arguments[0]);
+    size_t before = status_figure("VmData");
+    size_t count = take(SIZE, BYTES);
+    CHECK((status_figure("VmData") - before) * 100 <= count * SIZE * 115);
+    give(count);
 }
 
 /*

@@ -123,10 +123,13 @@ def bursts_that_grew() -> list[Run]:
     return [Run(f"to {a}, then {b}", wrapper=charged(), arguments=(str(a), str(b), str(c))) for a, b, c in rows]
 
 
+WAYS = ("setrlimit", "prlimit", "thread")
+
+
 def late() -> list[Run]:
     return [
         Run(f"{by}: of {a}, then {b}", arguments=(str(a), str(b), str(c), by))
-        for by in ("setrlimit", "prlimit")
+        for by in WAYS[:2]
         for a, b, c in BURSTS[:2]
     ]
 
@@ -142,6 +145,7 @@ load_tests = cases.loader(
             "another_size_after_a_burst": bursts(),
             "another_size_after_blocks_that_grew": bursts_that_grew(),
             "another_size_after_a_late_limit": late(),
+            "late_limit_is_known_at_once": [Run(by, arguments=(by,)) for by in WAYS],
             "blocks_that_grow_fill_the_limit": grown(),
             "says_its_size": [],  # run by test_says_its_size instead, because this case prints a number
         },
