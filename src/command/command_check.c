@@ -201,8 +201,9 @@ static enum command_exit check_process(int process, int status)
 
 /* The verdict on one of several processes. */
 struct check_part {
-    char *details; /* the text; NULL if the process was not read, or if its verdict has been printed */
+    char *details; /* the text; NULL if the process was not read */
     bool is_effective;
+    bool is_printed;
 };
 
 /* Stores the verdict on a process of the group. The caller frees part->details. */
@@ -220,6 +221,12 @@ static void check_member(struct group_member *member, struct check_part *part)
     part->details = strdup(buffer);
 }
 
+/* Returns true if the process's verdict shall be printed, and has this text. */
+static bool check_is_alike(const struct check_part *part, const char *details)
+{
+    return part->details != NULL && !part->is_printed && strcmp(part->details, details) == 0;
+}
+
 /*
  * Prints the verdict of the process `first` once, with the numbers of all later processes that have the same verdict.
  */
@@ -227,27 +234,22 @@ static enum command_exit check_print_part(const struct process_group *group, str
 {
     static char buffer[VERDICT_SIZE];
     struct text text = text_begin(buffer, sizeof buffer);
-    char *details = part[first].details;
+    const char *details = part[first].details;
     unsigned alike = 0;
     for (unsigned i = first; i < group->count; i++) {
-        alike += part[i].details != NULL && strcmp(part[i].details, details) == 0 ? 1 : 0;
+        alike += check_is_alike(&part[i], details) ? 1 : 0;
     }
     text_add(&text, "%u process%s (", alike, alike == 1 ? "" : "es");
     text_add_shown(&text, group->member[first]->target.name);
     text_add(&text, "): sockmalloc %s is %sin effect\n  process ", group->member[first]->target.view.library,
              part[first].is_effective ? "" : "not ");
     for (unsigned i = first; i < group->count; i++) {
-        if (part[i].details != NULL && strcmp(part[i].details, details) == 0) {
+        if (check_is_alike(&part[i], details)) {
             text_add(&text, " %d", group->member[i]->target.process);
-            if (i != first) {
-                free(part[i].details);
-                part[i].details = NULL;
-            }
+            part[i].is_printed = true;
         }
     }
     text_add(&text, "\n%s", details);
-    free(details);
-    part[first].details = NULL;
     return command_write(buffer, text.used);
 }
 
@@ -257,11 +259,13 @@ static enum command_exit check_group(struct process_group *group)
     static struct process_sum sum;
     char line[128];
     struct text text = text_begin(line, sizeof line);
-    struct check_part *part = calloc(group->count, sizeof *part);
     enum command_exit verdict = process_group_take(group);
-    if (part == NULL || verdict != EXIT_DONE) {
-        free(part);
+    if (verdict != EXIT_DONE) {
         return verdict;
+    }
+    struct check_part *part = calloc(group->count, sizeof *part);
+    if (part == NULL) {
+        return error_report(EXIT_FAILED, "check: there is no memory for the verdicts");
     }
     for (unsigned i = 0; i < group->count; i++) {
         check_member(group->member[i], &part[i]);
@@ -269,9 +273,12 @@ static enum command_exit check_group(struct process_group *group)
     }
     enum command_exit code = EXIT_DONE;
     for (unsigned i = 0; i < group->count; i++) {
-        if (part[i].details != NULL && code == EXIT_DONE) {
+        if (part[i].details != NULL && !part[i].is_printed && code == EXIT_DONE) {
             code = check_print_part(group, part, i);
         }
+    }
+    for (unsigned i = 0; i < group->count; i++) {
+        free(part[i].details);
     }
     free(part);
     process_group_sum(group, &sum);

@@ -73,6 +73,7 @@ static bool find_answer(struct measurement *measurement, const struct compare_li
         measurement->load.listener = listeners[i];
         if (compare_load_probe(&measurement->load, measurement->fault) &&
             measurement->load.protocol != COMPARE_NO_PROTOCOL) {
+            measurement->fault->code = EXIT_DONE; /* an earlier listener may have refused the request */
             return true;
         }
     }
