@@ -46,8 +46,8 @@ static size_t bucket_first(const struct bucket_plan *plan, unsigned bucket)
     return bucket > 0 ? plan->capacity[bucket - 1] + 1 : plan->minimum;
 }
 
-/* Returns the bucket that serves the requests of a step of the histogram of request sizes, or plan->count if no bucket
- * serves them. */
+/* Returns the bucket that serves the requests in one step (a range of sizes) of the histogram of request sizes, or
+ * plan->count if no bucket serves them. */
 static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 {
     size_t request = histogram_end(step);
@@ -59,9 +59,9 @@ static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 }
 
 /*
- * Estimates how large the requests in the slots in use are. Assumes that the requests of each bucket are distributed as
- * the requests that the histogram has counted. An estimate is needed because the histogram counts most requests when
- * they are freed.
+ * Estimates how large the requests in the slots in use are. The histogram cannot tell, because it counts most requests
+ * only when they are freed. So this function assumes that the requests in use of a bucket have the same mix of sizes as
+ * the requests of that bucket that the histogram has counted.
  */
 static void estimate_sizes(const struct advise_facts *facts, struct remote_sizes *sizes)
 {
@@ -120,8 +120,8 @@ static uint64_t pages(const struct advise_work *work, uint64_t bytes)
     return (bytes + work->page - 1) / work->page * work->page;
 }
 
-/* Returns the bytes of pages that the requests in one step of the histogram of request sizes need if each request
- * begins at a page. */
+/* Returns the bytes of pages that the requests in one step (a range of sizes) of the histogram of request sizes need if
+ * each request begins at a page. */
 static uint64_t step_pages(const struct advise_work *work, unsigned step)
 {
     uint64_t count = work->sizes.count[step];
@@ -139,8 +139,8 @@ static uint64_t bucket_pages(const struct advise_work *work, unsigned bucket)
 }
 
 /*
- * Returns the part of `saving` that is resident, in bytes. It may be less than `saving`, because programs do not write
- * to all pages of their buffers.
+ * Returns how many of the `saving` bytes, which are counted in whole pages, are resident. They may be fewer, because
+ * programs do not write to all pages of their buffers.
  */
 static uint64_t resident_part(const struct advise_work *work, unsigned bucket, uint64_t saving)
 {
@@ -175,19 +175,20 @@ static struct text sentence(struct advice *advice)
     return text_begin(advice->text, sizeof advice->text);
 }
 
-/* The buffers of a server whose size is a little above one power of two. */
+/* The buffers of a server that are all a little larger than `size`, a power of two. */
 struct over {
-    uint64_t size; /* the power of two, in bytes */
+    uint64_t size; /* the power of two that the buffers slightly exceed, in bytes */
     uint64_t count;
-    uint64_t bytes;  /* the sum of the requests for these buffers, in bytes */
-    uint64_t saving; /* resident bytes that would be saved if each buffer fitted into the power of two */
+    uint64_t bytes;  /* the sum of the sizes of the buffers that are a little larger than `size` */
+    uint64_t saving; /* resident bytes that would be saved if each of the buffers fitted into `size` bytes */
 };
 
 /*
- * Returns the size in bytes to set in the server, so that a buffer takes no more than over->size, a power of two. The
- * server adds some bytes of its own to each buffer. The mean of the buffers minus over->size is taken as the number of
- * added bytes. That is exact if the present setting is the power of two. If another size is set, the difference may be
- * larger, so at most ADDED_MOST bytes are subtracted.
+ * Returns the buffer size in bytes that the user should set in the server. The server adds some bytes of its own to
+ * each buffer, and with these bytes a buffer must take no more than over->size, a power of two. The number of added
+ * bytes is taken to be the mean size of the buffers minus over->size. That is exact if the server's present setting is
+ * over->size. For another setting the difference may be larger than the added bytes, so at most ADDED_MOST bytes are
+ * subtracted.
  */
 static uint64_t over_bytes(const struct over *over)
 {
@@ -316,8 +317,8 @@ static bool advise_minimum(const struct advise_work *work, struct advice *advice
 }
 
 /*
- * Returns the counts of requests of all sizes, if the caller has counted them (facts->traffic). Otherwise returns the
- * counts that the snapshot has had since the program started.
+ * Returns how many requests the program has made. If the caller has counted requests of all sizes (facts->traffic),
+ * returns these counts. Otherwise returns the counts in the snapshot, which begin at the start of the program.
  */
 static struct traffic traffic_of(const struct advise_work *work)
 {

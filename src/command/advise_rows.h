@@ -4,10 +4,10 @@
 #define SOCKMALLOC_ADVISE_ROWS_H
 
 /*
- * The rules of the advice. Columns: name; the setting that the rule would change, or words for it; the condition under
- * which the rule holds; what to do, and what doing so costs. The text, the man page and the calls of the functions
- * advise_NAME come from these rows. A rule gives no advice if the saving is less than ADVISE_LEAST bytes or less than 2
- * percent of the bytes that the pools hold.
+ * The rules of the advice. Columns: name; the setting that the rule would change, or a description of a setting of the
+ * server; the condition under which the rule holds; what to do, and what doing so costs. The output of `sockmalloc
+ * advise`, the man page and the calls of the functions advise_NAME come from these rows. A rule gives no advice if the
+ * saving is less than ADVISE_LEAST bytes or less than 2 percent of the bytes that the pools hold.
  */
 #define ADVISE_ROWS(ROW)                                                                                               \
     ROW(just_over, "a setting of the server", "many buffers are a little larger than a power of two",                  \

@@ -9,8 +9,8 @@ static char *advise_source_no_variable(const char *name)
 }
 
 /*
- * Returns the settings that a file of statistics holds. A setting has its default value if the file lacks it, or if its
- * value is a path.
+ * Returns the settings that a file of statistics holds. A setting keeps its default value if the file lacks it. The
+ * settings whose values are paths also keep their defaults, because only numbers are read.
  */
 static const struct option_set *advise_source_settings(const struct report_source *source)
 {

@@ -32,13 +32,13 @@ _Static_assert(sizeof((struct remote_ring *)NULL)->figures == RING_ROWS * sizeof
  */
 struct buffer_group {
     const char *word;
-    const char *member; /* the name of the JSON array that lists the objects of this kind in the statistics */
+    const char *member; /* the name of the JSON array that lists the message pages, or the rings, in the statistics */
     const char *size;   /* the word for the unit whose size is printed: a page or a chunk */
     const struct buffer_row *rows;
     unsigned row_count;
     /*
-     * in bytes: `first` is an offset in struct remote_buffers, `each` is the size of an object's structure, and
-     * `size_at` and `figures_at` are offsets in that structure
+     * in bytes: `first` is the offset in struct remote_buffers of the array of message pages or rings, `each` is the
+     * size of an element of that array, and `size_at` and `figures_at` are offsets in an element
      */
     size_t first, each, size_at, figures_at;
     size_t count_at;
@@ -59,7 +59,8 @@ static unsigned count_of(const struct buffer_group *group, const struct remote_b
     return *(const unsigned *)(const void *)((const char *)buffers + group->count_at);
 }
 
-/* Returns the object with this number in the group. An object's structure begins with its name. */
+/* Returns the message page or ring with this number. The structure of a message page or ring begins with its name, so
+ * the result is also the name. */
 static const char *object_of(const struct buffer_group *group, const struct remote_buffers *buffers, unsigned number)
 {
     return (const char *)buffers + group->first + number * group->each;
@@ -158,7 +159,7 @@ void buffer_format_json(const struct remote_buffers *buffers, struct text *text)
 
 /* --- Prometheus --- */
 
-/* Prints the samples of one figure: one sample for each object of the group. */
+/* Prints the samples of one figure: one sample for each message page, or for each ring. */
 static void print_samples(const struct buffer_group *group, unsigned row, const struct pool_subject *subject,
                           const char *metric, struct text *text)
 {

@@ -10,19 +10,19 @@
 enum { BUFFER_FORMAT_SIZE = (MESSAGE_OBJECTS + RING_SHOWN) * 4096 };
 
 /*
- * Prints a table of message pages, with a line for each type that had messages, and a table of rings. Leaves out a
- * table that would have no objects.
+ * Prints a table of message pages and a table of rings. Below a message page, a line follows for each type of messages
+ * that the page has allocated. Leaves out a table that would have no rows.
  */
 void buffer_format_text(const struct remote_buffers *buffers, int process, struct text *text);
 
 /*
- * Prints the members "messages" and "rings" of the statistics as JSON, each after a comma. Leaves out a member that
- * would have no objects.
+ * Prints the members "messages" and "rings" of the statistics as JSON, each after a comma. Leaves out a member whose
+ * list would be empty.
  */
 void buffer_format_json(const struct remote_buffers *buffers, struct text *text);
 
-/* The pools, message pages and rings of one process, or of one program as a sum, and the labels that all of their
- * samples in Prometheus's format get. */
+/* The pools, message pages and rings of one process, or their sums over all processes of a program. In the format of
+ * Prometheus, each sample of them gets the labels `labels`. */
 struct pool_subject {
     const struct remote_pools *pools;
     const char *labels;

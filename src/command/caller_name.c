@@ -117,8 +117,8 @@ void caller_name_add(uintptr_t address, struct text *text)
     GElf_Sym symbol;
     Dwarf_Addr start = 0;
     /*
-     * a return address may belong to the next function, if the called function never returns; the byte before is in the
-     * caller
+     * If the called function never returns, the call may be the last instruction of the caller, and the return address
+     * is then in the next function. The byte before the return address always belongs to the call.
      */
     uintptr_t call = address - 1;
     Dwfl_Module *module = modules != NULL ? dwfl_addrmodule(modules, call) : NULL;

@@ -1,5 +1,5 @@
-/* Has the functions that all subcommands share: they parse a command line by its rows, read arguments, and write
- * output. */
+/* Has the functions that all subcommands share. They parse a command line by the rows of command_rows.h, read
+ * arguments, and write output. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
 
@@ -92,7 +92,8 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     } else if (key > 0 && key < ARGP_KEY_END) {
         fault = line->take(line->input, key, argument);
     } else {
-        return ARGP_ERR_UNKNOWN; /* this is an event of argp itself, which argp then handles */
+        /* argp calls this function for events of its own, too, and handles these events itself */
+        return ARGP_ERR_UNKNOWN;
     }
     if (fault != NULL) {
         exit((int)error_report(EXIT_USAGE, "%s: %s", line->name, fault));
@@ -256,7 +257,7 @@ static bool command_write_directly(const char *path, const char *text, size_t si
 
 /*
  * Writes a new file in the directory of `path`, and renames it to `path`. The new file has the mode that open would
- * give it.
+ * give a new file: 0666 without the bits of the umask.
  */
 static bool command_replace(const char *path, const char *text, size_t size)
 {

@@ -22,7 +22,7 @@ COMMAND_ROWS(COMMAND_FUNCTION)
  */
 struct command_option {
     const char *name;
-    int key; /* the option's letter, or a number above all letters for an option without one */
+    int key; /* the option's letter, or a number above all letters if the option has no letter */
     const char *argument;
     bool may_lack; /* true if the argument is optional */
     const char *help;
@@ -41,8 +41,9 @@ typedef const char *command_taker(void *input, int key, const char *argument);
 struct command_line {
     const char *name; /* of the subcommand */
     command_taker *take;
-    void *input;                       /* passed to `take` */
-    const struct command_option *more; /* options in addition to the rows; an entry without a name is last */
+    void *input; /* passed to `take` */
+    /* options in addition to those of COMMAND_OPTION_ROWS; an entry without a name is last */
+    const struct command_option *more;
     /* true if options end at the first argument, because that argument is a program, which has options of its own */
     bool stops_behind;
 };

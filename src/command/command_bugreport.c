@@ -19,9 +19,9 @@
 
 /*
  * PROCESSES_MAX limits how many processes of a server are reported, because further ones would make the report long
- * without saying more. FILE_MAX is the most bytes that are read of a file. LATE_MAX is the number of files that may
- * take too long. No further file is tried after them, because a process could otherwise hold the command up without
- * limit.
+ * without saying more. FILE_MAX is the most bytes that are read of a file. LATE_MAX is how many reads of files in
+ * /proc/PID may exceed their time limit. After LATE_MAX such reads, no further file in /proc/PID is read, because
+ * processes could otherwise delay the command without limit.
  */
 enum { PROCESSES_MAX = 16, FILE_MAX = 16 << 20, LATE_MAX = 3, LINE_SIZE = 4096, FILE_NAME_SIZE = 64 };
 
@@ -32,7 +32,7 @@ enum { PROCESSES_MAX = 16, FILE_MAX = 16 << 20, LATE_MAX = 3, LINE_SIZE = 4096, 
 enum { WORDS = 12 };
 
 struct source {
-    const char *file; /* a path in the rows of `machine`; a name below /proc/PID in the rows of `process` */
+    const char *file; /* in the array `machine` this is a path, and in the array `process` a name below /proc/PID */
     const char *words[WORDS];
 };
 
@@ -238,8 +238,8 @@ static void add_environment(FILE *report, struct remote_process *target)
     free(text);
 }
 
-/* Adds each setting in force in the process that the report describes, and where the setting was made. The caller has
- * stored that process's settings in the global `options`. */
+/* Adds each setting in force in the process that the report describes, and where the setting comes from, for example
+ * from the environment. The caller has stored that process's settings in the global `options`. */
 static void add_settings(FILE *report)
 {
     char line[LINE_SIZE];
@@ -287,7 +287,7 @@ static void add_messages(FILE *report, struct remote_process *target)
     add_lines(report, first, all);
 }
 
-/* Adds which object serves malloc in the process. */
+/* Adds a line that names the program or library whose malloc the process calls. */
 static void add_malloc(FILE *report, struct remote_process *target)
 {
     struct remote_linkmap loaded;

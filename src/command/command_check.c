@@ -18,7 +18,8 @@
 
 enum { VERDICT_SIZE = 16 << 10 };
 
-/* Prints the path of an object as the process sees it. The program itself has the path "". */
+/* Prints the path of the program or of a loaded library, as the process sees the path. For the program itself `path` is
+ * "". */
 static void check_print_object(const char *path, struct text *text)
 {
     text_add_shown(text, path[0] == '\0' ? "the program itself" : path);
@@ -32,8 +33,8 @@ static void check_print_malloc(const struct remote_linkmap *loaded, struct text 
 }
 
 /*
- * Prints which object serves an allocation function with a name of its own, such as mallocx. A call of such a function
- * does not reach malloc.
+ * Prints which object (the program or a library) serves a function of another allocator, such as jemalloc's mallocx. A
+ * call of such a function does not reach malloc.
  */
 static void check_print_foreign(const struct remote_linkmap *loaded, struct text *text)
 {
@@ -81,7 +82,8 @@ static void check_print_confinement(const struct remote_process *target, struct 
     }
 }
 
-/* Prints that the library is not loaded, which object serves malloc, and which value LD_PRELOAD had at the start. */
+/* Prints that sockmalloc is not loaded, which object (the program or a library) serves malloc, and which value
+ * LD_PRELOAD had at the start. */
 static enum command_exit check_print_absence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                              struct text *text)
 {
@@ -99,7 +101,8 @@ static enum command_exit check_print_absence(const struct remote_process *target
     return EXIT_NO;
 }
 
-/* Prints the share of requested bytes that the pools served, or that no request had a size that the pools serve. */
+/* Prints the share of requested bytes that the pools served. If no request had a size that the pools serve, prints a
+ * line that says so. */
 static void check_print_share(const struct snapshot_figures *total, struct text *text)
 {
     if (total->asked == 0 && total->fell_through_asked == 0) {
@@ -126,9 +129,9 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
 }
 
 /*
- * Prints that objects loaded with RTLD_DEEPBIND use the malloc of libc. They do so only with SOCKMALLOC_DEEPBIND=1.
- * Without that setting, the library removes the flag RTLD_DEEPBIND, and objects that are loaded later use the malloc
- * that the lines before name.
+ * With SOCKMALLOC_DEEPBIND=1, prints that objects loaded with RTLD_DEEPBIND use the malloc of libc. Without that
+ * setting nothing is printed: the library removes the flag RTLD_DEEPBIND, and objects that are loaded later use the
+ * same malloc as the rest of the process.
  */
 static void check_print_deeply_bound(struct text *text)
 {
@@ -138,7 +141,8 @@ static void check_print_deeply_bound(struct text *text)
     }
 }
 
-/* Prints how the library is loaded. Prints no figures that change from one moment to the next. */
+/* Prints how the library is loaded. Prints no figures that change from one moment to the next, because check_print_part
+ * prints the text only once for all processes that have an equal text. */
 static void check_print_details(const struct remote_process *target, const struct remote_linkmap *loaded,
                                 const struct snapshot *snapshot, struct text *text)
 {
@@ -201,7 +205,7 @@ static enum command_exit check_process(int process, int status)
 
 /* The verdict on one of several processes. */
 struct check_part {
-    char *details; /* the text; NULL if the process was not read */
+    char *details; /* the text of the verdict; NULL if the process was not read */
     bool is_effective;
     bool is_printed;
 };

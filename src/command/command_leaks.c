@@ -1,4 +1,4 @@
-/* sockmalloc leaks: lists the callers that hold slots of live processes. */
+/* sockmalloc leaks: lists which callers in live processes have allocated the slots that are still in use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
 #include "command/error.h"
@@ -53,7 +53,8 @@ static void print_table(const struct remote_process *target, const struct remote
     }
 }
 
-/* Prints a JSON object for each caller. The member "age" is in nanoseconds, or null if the age is unknown. */
+/* Prints a JSON object for each caller that has slots in use. The member "age" is the age of the caller's oldest slot
+ * in nanoseconds, or null if the age is unknown. */
 static void print_json(const struct remote_process *target, const struct remote_in_use *in_use, struct text *text)
 {
     for (unsigned i = 0; i < in_use->listed; i++) {
@@ -71,7 +72,8 @@ static void print_json(const struct remote_process *target, const struct remote_
     }
 }
 
-/* Prints the callers that hold slots of a process. Returns EXIT_DONE, or prints an error and returns its exit code. */
+/* Prints which callers have allocated the slots that are still in use in a process. Returns EXIT_DONE, or prints an
+ * error and returns its exit code. */
 static enum command_exit leaks_of(struct remote_process *target, bool as_json)
 {
     static char buffer[(REMOTE_IN_USE_CALLERS + 3) * (REMOTE_IN_USE_NAME_SIZE + 128)];

@@ -58,11 +58,13 @@ struct stat_subject {
     const struct snapshot *snapshot;
     const struct bucket_plan *plan;
     const struct remote_memory *memory; /* NULL if the memory could not be read */
-    const struct remote_pools *pools;   /* as JSON and for Prometheus, these are printed together with the statistics */
+    /* if the output is JSON or in the format of Prometheus, these pools are printed together with the statistics */
+    const struct remote_pools *pools;
     bool same_settings;
     const struct traffic *traffic; /* the requests that --sample has counted, or NULL */
     struct group_rates rates;
-    /* in the lines of --interval the first column has the heading `heading` and the value `number` */
+    /* --interval prints a line for each reading; the first column of these lines has the heading `heading` and shows
+     * `number` */
     const char *heading;
     unsigned number;
 };
@@ -209,8 +211,9 @@ static enum command_exit stat_print_sum(struct stat_wish *wish, const struct tra
 }
 
 /*
- * Sends the library's statistics signal to each process. The value SOCKMALLOC_DUMP_ONLY tells the library not to call
- * the program's own handler of the signal. Returns EXIT_DONE, or the exit code of the last error.
+ * Sends the library's statistics signal to each process. The value SOCKMALLOC_DUMP_ONLY, which is sent with the signal,
+ * tells the library not to call the program's own handler of the signal. Returns EXIT_DONE, or the exit code of the
+ * last error.
  */
 static enum command_exit stat_ask_all(struct process_group *group)
 {
@@ -327,9 +330,9 @@ static enum command_exit stat_print_group(struct stat_wish *wish, const struct t
         return stat_print_all_pools(wish);
     }
     /*
-     * true if the pools of processes that have loaded only libsockmalloc-buffers.so must still be printed. For
-     * Prometheus these were printed together with the statistics, if there are statistics, because each metric may
-     * occur only once in the output.
+     * true if the pools of processes that have loaded only libsockmalloc-buffers.so must still be printed. In the
+     * format of Prometheus each metric may occur only once in the output, so stat_print_sum has already printed these
+     * pools together with the statistics, unless there were no statistics.
      */
     bool follow = wish->format == FORMAT_JSON || (wish->format == FORMAT_PROMETHEUS && !has_statistics);
     return code == EXIT_DONE && follow ? stat_print_buffers(wish) : code;
@@ -338,8 +341,9 @@ static enum command_exit stat_print_group(struct stat_wish *wish, const struct t
 static enum command_exit stat_do(struct stat_wish *wish)
 {
     /*
-     * true to include processes that have loaded libsockmalloc-buffers.so but not the library: they get no signal, have
-     * no requests to watch, and have no rates for the lines of --interval
+     * true to include processes that have loaded libsockmalloc-buffers.so but not the library. They are left out with
+     * --signal, because they get no signal; with --sample, because they have no requests to watch; and in the lines of
+     * --interval, because they have no rates.
      */
     wish->group.has_buffers =
         !wish->by_signal && wish->sample == 0 && (wish->interval == 0 || wish->format != FORMAT_TEXT);

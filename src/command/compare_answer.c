@@ -74,7 +74,7 @@ static bool judge_chunk_line(struct compare_answer *answer)
 
 static bool judge_trailer(struct compare_answer *answer)
 {
-    /* two bytes are an empty line, which is the last line */
+    /* a line of two bytes has only its CR and LF, and this empty line is the last one */
     answer->state = answer->used == 2 ? ANSWER_DONE : ANSWER_TRAILER;
     answer->used = 0;
     return true;

@@ -8,8 +8,9 @@
 #include "command/compare_result.h"
 
 /*
- * Prints the page: the verdict, the curves with their table, and the tables of memory and speed with the ranges of the
- * rounds. The page consists of the parts that page.h has.
+ * Prints the page: the verdict, the curves of the memory over time with their table, and the tables of memory and
+ * speed. These tables have the medians of all rounds, and the least and greatest values. The page is made by the
+ * functions of page.h.
  */
 void compare_print_html(const struct compare_result *result, FILE *file);
 

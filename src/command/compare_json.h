@@ -7,7 +7,7 @@
 
 #include "command/compare_result.h"
 
-/* Prints all figures of all rounds, their medians and ranges, the curves and the verdict. */
+/* Prints all figures of all rounds, their medians and ranges, the curves of the memory over time, and the verdict. */
 void compare_print_json(const struct compare_result *result, FILE *file);
 
 #endif

@@ -30,7 +30,8 @@ enum {
     SPARE_DESCRIPTORS = 64,
 };
 
-/* the most seconds to wait for one answer: to a request of the probe, or to the storing of a value for slow clients */
+/* the most seconds to wait for one answer: to the request by which compare_load_probe tests the server, or to the
+ * storing of a value for slow clients */
 static const double ANSWER_SECONDS = 5;
 
 static char buffer[BUFFER_SIZE]; /* receives the bytes that arrive; the content of an answer's body is ignored */
@@ -40,7 +41,7 @@ struct connection {
     int socket; /* or -1 */
     char request[REQUEST_SIZE];
     size_t request_size;
-    size_t value_size; /* how many bytes of `value` follow the request; 0 if none do */
+    size_t value_size; /* how many bytes of the global array `value` are sent after the request; 0 to send none */
     size_t sent;
     struct compare_answer answer;
     double started;
@@ -248,7 +249,7 @@ static void keep_latency(struct latencies *latencies, double seconds)
         size_t size = GREATER(2 * latencies->size, 1 << 16);
         uint32_t *larger = realloc(latencies->microseconds, size * sizeof *larger);
         if (larger == NULL) {
-            return; /* without memory the latency is not stored, and the percentile is computed without it */
+            return; /* if there is no memory, this latency is not stored, and the percentile does not include it */
         }
         latencies->microseconds = larger;
         latencies->size = size;
@@ -288,7 +289,7 @@ static void note_failure(struct run *run, const char *reason)
     snprintf(run->reason, sizeof run->reason, "%s", reason);
 }
 
-/* Begins to connect, without waiting until the connection is made, and makes the first request. */
+/* Begins to connect, without waiting until the connection is made, and prepares the first request. */
 static void open_connection(struct run *run, struct connection *connection)
 {
     const struct compare_listener *listener = &run->load->listener;

@@ -48,8 +48,9 @@ bool compare_load_run(const struct compare_load *load, struct compare_load_resul
 
 /*
  * Connects the slow clients. Each of them sends a request and reads nothing, so that the answer stays in the server.
- * The answer is limited to segments of 1448 bytes, as on an Ethernet, because otherwise the kernel's buffers for a
- * loopback connection could hold more than 2 MiB. Stores the sockets in `sockets`.
+ * The TCP segments of the answer are limited to 1448 bytes, as on an Ethernet. Without that limit, the kernel's buffers
+ * for a loopback connection could take more than 2 MiB of the answer out of the server. Stores the sockets in
+ * `sockets`.
  */
 bool compare_load_hold(const struct compare_load *load, int *sockets, struct compare_fault *fault);
 

@@ -191,8 +191,9 @@ static void fill_before(struct measurement *measurement, double end)
 }
 
 /*
- * Samples the memory at each step of the curve after `end`, the end of the burst. If a step is already over, its value
- * is that of the step before, except for the two steps whose memory is compared.
+ * Samples the memory at each step of the curve after `end`, the end of the burst. A step whose time is already over
+ * gets the value of the step before. Only at the two steps whose memory is compared between allocators, the memory is
+ * sampled even then.
  */
 static bool sample_after(struct measurement *measurement, double end)
 {
@@ -283,7 +284,8 @@ static bool play(struct measurement *measurement, compare_stage *stage, void *in
     return take_sample(measurement, &measurement->turn->figure[COMPARE_STEADY]) && play_burst(measurement, end);
 }
 
-/* Returns the number after a word at the beginning of a line of the text, or NAN. */
+/* Finds a line of the text that begins with the word, and returns the number after the word. Returns NAN if there is no
+ * such line. */
 static double find_number(const char *text, const char *word)
 {
     size_t length = strlen(word);

@@ -10,10 +10,10 @@
 typedef void compare_stage(void *input, const char *what);
 
 /*
- * Starts the server with `library` preloaded, waits until the server listens and answers, runs the load, samples the
- * memory until the last memory figure (COMPARE_LATE), result->late seconds after the end of the load, and ends the
- * server. Stores the figures in *turn, and the port and the protocol in *result. Returns false if the turn failed, with
- * the fault set, or if a signal came (compare_is_stopped). No process is left in any of these cases.
+ * Starts the server with `library` preloaded, waits until the server listens and answers, runs the load, and samples
+ * the memory. The last sample is taken result->late seconds after the end of the load, and is the figure COMPARE_LATE.
+ * Then the server is ended. Stores the figures in *turn, and the port and the protocol in *result. Returns false if the
+ * turn failed, with the fault set, or if a signal came (compare_is_stopped). No process is left in any of these cases.
  */
 bool compare_measure(struct compare_result *result, const char *library, struct compare_turn *turn,
                      compare_stage *stage, void *input, struct compare_fault *fault);

@@ -210,8 +210,8 @@ static void print_curves(const struct compare_result *result, FILE *file)
     char number[COMPARE_NUMBER_SIZE];
     compare_number(most, number);
     /*
-     * the burst ends at the beginning of a column only if `group`, the steps in a column, divides the steps before the
-     * end
+     * A column of the chart shows `group` steps. The burst ends exactly where a column begins only if the number of
+     * steps before the end of the burst is a multiple of `group`.
      */
     while (COMPARE_CURVE_BEFORE * COMPARE_STEPS_A_SECOND % group != 0) {
         group++;

@@ -36,8 +36,9 @@ enum compare_figure {
 };
 
 /*
- * The curve of an allocator has a value in MiB for each step of time. It begins COMPARE_CURVE_BEFORE seconds before the
- * end of the burst, and ends at the time of the late memory figure, the figure LATE.
+ * The curve of an allocator shows the server's memory over time, with a value in MiB for each step of time. The curve
+ * begins COMPARE_CURVE_BEFORE seconds before the end of the burst. It ends some seconds after the burst, when the last
+ * memory figure (COMPARE_LATE) is measured.
  */
 enum { COMPARE_ROUNDS_MAX = 50, COMPARE_CURVE_BEFORE = 2, COMPARE_STEPS_A_SECOND = 10, COMPARE_LATE_MAX = 60 };
 enum { COMPARE_STEPS_MAX = (COMPARE_CURVE_BEFORE + COMPARE_LATE_MAX) * COMPARE_STEPS_A_SECOND + 1 };

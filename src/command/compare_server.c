@@ -241,8 +241,8 @@ struct compare_cost compare_server_cost(const struct compare_server *server)
     double ticks_per_second = (double)sysconf(_SC_CLK_TCK);
     struct compare_cost cost = {0};
     for (size_t i = 0; i < count; i++) {
-        /* tree[0] is the keeper. The keeper is no process of the server, but its children are, so the cost of those
-         * that have ended counts. */
+        /* tree[0] is the keeper, the process that starts the server. The keeper's own cost does not count. The cost of
+         * its ended children counts, because they were processes of the server. */
         cost.seconds += (double)tree[i].child_ticks / ticks_per_second;
         cost.faults += (double)tree[i].child_faults;
         if (i > 0) {

@@ -95,8 +95,8 @@ static void list_differences(const struct compare_result *result, enum compare_f
     }
 }
 
-/* The figures that the verdict names, besides the sentence on the memory that comes back. Each has its name with a
- * verb. */
+/* The figures for which the verdict says if sockmalloc is better or worse, each with its name and a verb. The verdict
+ * has another sentence on the memory that comes back after a burst. */
 static const struct {
     enum compare_figure figure;
     const char *name;
@@ -110,8 +110,8 @@ static const struct {
 enum { NAMED = sizeof named / sizeof named[0] };
 
 /*
- * Returns true if the verdict leaves a figure out because another figure says the same: seconds and CPU of the load, if
- * the rate of requests is known.
+ * Returns true if the verdict leaves a figure out. It leaves out the seconds and the CPU of the whole load if the rate
+ * of requests is known, because the figures per request then say the same.
  */
 static bool is_redundant(const struct compare_result *result, enum compare_figure figure)
 {

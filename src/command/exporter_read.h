@@ -71,7 +71,8 @@ struct exporter {
     struct exporter_program *program;      /* first entry of the list of programs that have processes */
     unsigned unreadable[EXPORTER_REASONS]; /* processes that the last exporter_read could not read, by reason */
     double seconds;                        /* duration of the last exporter_read in seconds */
-    double retried; /* time at which late processes were last tried again, in seconds of the monotonic clock */
+    /* time at which processes that had taken too long were last tried again, in seconds of the monotonic clock */
+    double retried;
 };
 
 /*

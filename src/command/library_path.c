@@ -32,12 +32,12 @@ static bool lies_as_installed(const char *folder, char path[PATH_MAX])
 {
     static const char bindir[] = BINARY_FOLDER;
     static const char library[] = LIBRARY_PATH;
-    size_t common = 0; /* length of the common beginning of both paths, up to a slash */
+    size_t common = 0; /* length of the common beginning of `bindir` and `library`, up to a slash */
     for (size_t at = 0; bindir[at] != '\0' && bindir[at] == library[at]; at++) {
         common = bindir[at] == '/' ? at : common;
     }
     size_t length = strlen(folder);
-    size_t rest = strlen(bindir + common); /* the length of `bindir` after the common beginning */
+    size_t rest = strlen(bindir + common); /* the length of the part of `bindir` that `library` does not share */
     if (length < rest || strcmp(folder + length - rest, bindir + common) != 0) {
         return false;
     }

@@ -14,10 +14,10 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most milliseconds that one request may take. Another process can make a reader of its memory wait for ever, by a
- * page of a file system that the process serves itself. Only SIGKILL ends such a read, so a child process makes the
- * reads. The child is killed when the time is over, and the next request gets a new child. Reading a process with 128
- * GiB of buffers takes one or two seconds.
+ * The most milliseconds that one request may take. Another process can make a reader of its memory wait for ever,
+ * because that process can map a file of a file system that it serves itself, and need not deliver the file's pages.
+ * Only SIGKILL ends such a read, so a child process makes the reads. The child is killed when the time is over, and the
+ * next request gets a new child. Reading a process with 128 GiB of buffers takes one or two seconds.
  */
 enum { LOOK_MILLISECONDS = 5000 };
 
@@ -58,7 +58,9 @@ enum remote_process_state look_at_pools(struct remote_process *target, struct re
 /* A part of a file in /proc/PID. A part with fewer than LOOK_FILE_SIZE bytes is the last one of its file. */
 enum { LOOK_FILE_SIZE = 64 << 10 };
 struct look_file {
-    const char *name; /* name of a file in /proc/PID; a string constant, because the forked child has a copy of it */
+    /* name of a file in /proc/PID; a string constant, because the child, a fork of this process, has the constant at
+     * the same address */
+    const char *name;
     size_t offset;
     size_t size;
     char text[LOOK_FILE_SIZE];
