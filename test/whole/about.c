@@ -80,8 +80,8 @@ CASE(mallinfo_counts_the_pools)
     CHECK_EQUAL(narrow.keepcost, wide.keepcost);
 }
 
-/* haproxy calls mallinfo2 before and after malloc(1), and calls malloc_trim later only if the results differ. For small
- * requests the library therefore returns the same result. */
+/* haproxy calls mallinfo2 before and after malloc(1). If the two results are equal, haproxy assumes that the allocator
+ * is not glibc's, and never calls malloc_trim. So a small request must not change the library's result. */
 CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();

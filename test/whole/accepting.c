@@ -25,8 +25,8 @@ enum {
     SIGNALS = 3,
     WORKERS = 4,
     SHORT = 20, /* in milliseconds */
-    /* milliseconds, fewer than the decay time: if an accept returns sooner than this, it has not waited until free
-     * memory was due to be purged */
+    /* in milliseconds. An accept that returns sooner has not waited until free memory was due to be purged, because the
+     * decay time is longer. */
     MUCH_LATER = 4000,
     /* time limit of a case in seconds; if the library lost a signal, accept would wait for ever */
     MOST_SECONDS = 30,
@@ -91,7 +91,7 @@ static void note_sleeper(void)
     sleeper_number = gettid();
 }
 
-/* Returns when the thread that calls accept sleeps. This thread sleeps nowhere else. */
+/* Returns when the thread that calls accept sleeps. That thread sleeps in no other call. */
 static void await_sleep(void)
 {
     char path[64];
@@ -175,7 +175,8 @@ static void *connect_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* Waits until the library has begun to purge pages, and then sends the signal while it purges the rest. */
+/* Waits until the library has begun to purge the burst's pages. Then sends SIGUSR2 to the thread that calls accept,
+ * while the library purges the rest of these pages. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -195,9 +196,9 @@ static void *shut_down(void *unused)
 static int handled_by_then;
 
 /*
- * Makes and frees a burst of blocks, and calls accept by the function `way` before that memory is due to be purged.
- * Meanwhile another thread runs `other`. Stores in `handled_by_then` how many signals had been handled when accept
- * returned.
+ * Makes and frees a burst of blocks, calls accept by the function `way` before the memory of the burst is due to be
+ * purged, and returns the result of accept. Meanwhile another thread runs `other`. Stores in `handled_by_then` how many
+ * signals had been handled when accept returned.
  */
 static int accept_beside(void *(*other)(void *), int (*way)(int))
 {
@@ -247,10 +248,11 @@ CASE(pages_go_in_a_child)
 }
 
 /*
- * Calls accept in a process of one thread that has handlers with SA_RESTART, after which accept continues, and handlers
- * without it, which end accept. A child sends `restarting` signals of the first kind, one every `milliseconds`, and
- * then sends signals of the second kind until this process kills the child. Returns true if the very first signal of
- * the second kind ended accept; on a busy machine that signal may come before accept waits.
+ * Calls accept in a process of one thread. After the process's handler of SIGUSR2, which has SA_RESTART, accept
+ * continues. The handler of SIGRTMIN, which does not have it, ends accept. A child sends SIGUSR2 `restarting` times,
+ * once every `milliseconds`, and then SIGRTMIN again and again until this process kills the child. Returns true if the
+ * first SIGRTMIN ended accept, and false if only a later one did: on a busy machine the first one may come before
+ * accept waits.
  */
 static bool accept_beside_process(int milliseconds, int restarting)
 {
@@ -553,9 +555,11 @@ CASE(every_accept_can_be_cancelled)
     }
 }
 
-/* Behind a seccomp filter, the library's accept does not find out first if accept would wait, and does not change the
- * signal mask. It purges the pages that are due, and then calls libc's accept. If no pages are due, libc's accept makes
- * the only system call. */
+/*
+ * Behind a seccomp filter, the library's accept makes no system call to learn if libc's accept would have to wait, and
+ * does not change the signal mask. It purges the pages that are due, and then calls libc's accept. If no pages are due,
+ * libc's accept makes the only system call.
+ */
 CASE(filtered_accept_makes_no_other_call)
 {
     open_listener();

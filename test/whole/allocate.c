@@ -13,9 +13,9 @@ enum { MARK = 1234 /* a value of errno that no call under test sets */ };
 typedef void *take_call(size_t size);
 
 /*
- * Checks that every byte of the block can be written, that the block is aligned for any type that fits into it, as C23
- * demands (mimalloc aligns its smallest blocks to 8 bytes), and that it comes from the allocator that the documentation
- * names for its size.
+ * Checks that every byte of the block can be written. Checks that the block is aligned for any type that fits into it,
+ * as C23 demands; mimalloc aligns its smallest blocks to 8 bytes. Checks that the block comes from the allocator that
+ * the documentation names for its size.
  */
 static void check_block(char *block, size_t size)
 {
@@ -132,8 +132,8 @@ CASE(free_keeps_errno)
     }
 }
 
-/* glibc exports malloc and free also under these names, and some programs call them. Calls by each name must reach the
- * pools. */
+/* glibc exports malloc and free also under names such as __libc_malloc, and some programs call these. Calls by each of
+ * these names must reach the pools. */
 CASE(libc_names)
 {
     const char *const plain[] = {"__libc_malloc", "__libc_valloc", "__libc_pvalloc"};

@@ -131,8 +131,8 @@ static uint64_t naps_of_other_threads(void)
 }
 
 /*
- * Returns true if the background thread no longer wakes up by itself: it has not run during the time of ten of its
- * waits between purges.
+ * Returns true if the background thread no longer wakes up by itself: it stays asleep for 250 ms, the time of ten of
+ * its sleeps between two steps of purging.
  */
 static bool thread_is_asleep(void)
 {
@@ -185,7 +185,7 @@ CASE(blocks_every_signal)
 }
 
 /* Forks a child, which uses memory and then calls the function `wait`. The child has no background thread at first.
- * malloc and free do not start one; the wait for events must. */
+ * malloc and free do not start this thread, but the wait for events must start it. */
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();
@@ -304,9 +304,9 @@ static void *touch_it(void *unused)
 }
 
 /*
- * If a thread ends whose stack the program has supplied, libc frees the thread-local storage of a plug-in while libc
- * holds the lock of all thread stacks. pthread_create needs that lock, so a free that started a thread there would
- * hang.
+ * The program has supplied the stack of a thread. When this thread ends, libc frees the thread-local storage that a
+ * plug-in has in this thread, and meanwhile holds the lock of all thread stacks. So the library's free must not start
+ * the background thread there: pthread_create needs this lock, and would hang.
  */
 CASE(threads_end_with_storage_of_a_plugin)
 {

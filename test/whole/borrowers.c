@@ -33,9 +33,9 @@ static void borrow(child_work *work, void *argument)
 }
 
 /*
- * Checks each function that sets a signal's disposition (its handler or default action) and returns the former one: it
- * must return the one that the child has set. The same is checked for a signal that the library leaves alone, where
- * libc gives the results.
+ * Calls each function that sets the disposition of the stats signal (its handler or default action) and returns the
+ * former disposition. Each must return the disposition that was in force in the child. Then does the same with a signal
+ * that the library leaves alone, for which libc gives the results.
  */
 static int set_by_each_call(void *unused)
 {
@@ -155,8 +155,8 @@ static int interrupt_all(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* siginterrupt in a child that shares its parent's memory changes neither the handlers that the parent has set nor
- * those that it sets later. */
+/* siginterrupt in a child that shares its parent's memory does not change the parent's handlers: neither those that the
+ * parent has set, nor those that the parent sets later. */
 CASE(interrupted_in_a_child)
 {
     *(void **)&interrupt = check_find("siginterrupt");
@@ -171,8 +171,8 @@ CASE(interrupted_in_a_child)
     }
 }
 
-/* In the child of a fork, which has memory of its own, siginterrupt changes SA_RESTART of the handler that is set now,
- * and of those that signal sets later. */
+/* In the child of a fork, which has memory of its own, siginterrupt changes the flag SA_RESTART of the handler that is
+ * set now, and of the handlers that the function signal sets later. */
 CASE(interrupted_after_a_fork)
 {
     *(void **)&interrupt = check_find("siginterrupt");

@@ -88,7 +88,9 @@ static void give(const struct block *block, unsigned bucket, unsigned i)
     }
 }
 
-/* Prints without stdio, because stdio would allocate a buffer, which is one request more than the case counts. */
+/*
+ * Prints without stdio, because stdio would allocate a buffer: that would be a request that the case has not counted.
+ */
 static void report(const char *label, const struct outcome *outcome)
 {
     char line[128];
@@ -144,7 +146,8 @@ CASE(until_nothing_is_left)
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
     /*
-     * the kernel has refused memory above; since then the pools carve a new slot only for a request that fills the slot
+     * The kernel has refused memory above. Since then the pools save address space: they carve a new slot only for a
+     * request that fills the whole slot. So these requests have the largest size of their bucket.
      */
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
         char *block = malloc(pools_largest(bucket));

@@ -12,7 +12,7 @@
 enum {
     BLOCKS = 2048,
     SIZE = 16000,
-    KEPT = 256, /* of KEPT blocks one stays live, so 8 stay live in the whole burst */
+    KEPT = 256, /* one of every KEPT blocks stays live: 8 in the whole burst */
     PRIME = 251,
     LOOK_EVERY = 2,      /* in milliseconds */
     LONG_ENOUGH = 20000, /* milliseconds, longer than any wait of a case takes */

@@ -13,8 +13,8 @@ enum {
      */
     BURST_FEW = BURST_MIB / 4,
     /*
-     * at most this many bytes of the burst may be resident while its thread does not sleep, because the free slots in
-     * the thread's magazines then keep their pages
+     * At most this many bytes of the burst may be resident while the thread that has freed the blocks does not sleep:
+     * the free slots in this thread's magazines then keep their pages.
      */
     BURST_FEW_AND_CACHED = 4 * BURST_MIB,
 };

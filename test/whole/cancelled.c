@@ -42,8 +42,8 @@ static void clean(void *unused)
     atomic_store(&cleaned, true);
 }
 
-/* Runs as a thread that calls `report` after another thread has cancelled this one. The loops contain no cancellation
- * point, so the thread is not cancelled before that call. */
+/* Runs as a thread that calls `report` after another thread has cancelled this one. The loops in this function contain
+ * no cancellation point, so the thread is not cancelled before it calls `report`. */
 static void *report_with_a_pending_cancel(void *unused)
 {
     pthread_cleanup_push(clean, NULL);

@@ -127,9 +127,11 @@ static void expect_share(size_t limit)
     give(count);
 }
 
-/* The runner's arguments are the size of the blocks in a burst, the size of the blocks that are allocated afterwards,
- * and how many percent of the limit these must at least get. The limit (RLIMIT_DATA) is in force from the start of the
- * program. */
+/*
+ * The runner's arguments are the size of the blocks in a burst, the size of the blocks that are allocated after the
+ * burst, and a percentage of the limit. The later blocks must be able to use at least this percentage. The limit
+ * (RLIMIT_DATA) is in force from the start of the program.
+ */
 CASE(another_size_after_a_burst)
 {
     size_t limit = data_limit();
@@ -138,8 +140,11 @@ CASE(another_size_after_a_burst)
     expect_share(limit);
 }
 
-/* As the case another_size_after_a_burst, but each block of the burst is allocated small and grown by realloc to the
- * size in the runner's first argument, and the burst has as many blocks as the limit (RLIMIT_DATA) permits. */
+/*
+ * Blocks of another size are allocated after a burst, as in the case another_size_after_a_burst. But here each block of
+ * the burst is allocated small and grown by realloc to the size in the runner's first argument, and the burst has as
+ * many blocks as the limit (RLIMIT_DATA) permits.
+ */
 CASE(another_size_after_blocks_that_grew)
 {
     size_t limit = data_limit();
@@ -168,8 +173,8 @@ static void set_late_limit(const char *by)
     }
 }
 
-/* As the case another_size_after_a_burst, but the limit is 256 MiB, and the program itself sets it, in the way that
- * the runner's fourth argument names. */
+/* Blocks of another size are allocated after a burst, as in the case another_size_after_a_burst. But here the limit is
+ * 256 MiB, and the program itself sets it, in the way that the runner's fourth argument names. */
 CASE(another_size_after_a_late_limit)
 {
     give(take(20000, MIB));
@@ -204,7 +209,7 @@ CASE(blocks_that_grow_fill_the_limit)
 }
 
 /* After mlockall, all memory that is mapped becomes resident at once. The pools map memory in steps, so they may map
- * more than is needed, but never by more than one step. */
+ * more than is needed, but at most one step more. */
 CASE(locked_memory_serves)
 {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {

@@ -104,9 +104,9 @@ CASE(spawn_again_and_again)
 }
 
 /*
- * Neither the system call clone nor _Fork runs fork handlers, so the child has the state that its parent's threads were
- * in. The child can allocate all the same, because its thread has a cache of its own and all shared lists are
- * lock-free.
+ * Neither the system call clone nor _Fork runs fork handlers. So the child inherits the state in which its parent's
+ * threads were, perhaps in the middle of malloc or free. The child can allocate all the same, because its thread has a
+ * cache of its own and all shared lists are lock-free.
  */
 CASE(clone_by_the_system_call)
 {
@@ -252,7 +252,8 @@ CASE(child_of_a_handler_goes_on)
     pools_check_ledger();
 }
 
-/* The grandchild that daemon(3) makes reports through a pipe, because its parent does not wait for it. */
+/* daemon(3) forks, and only the new process returns from it. This process writes a byte to a pipe when it has
+ * succeeded, because its parent does not wait for it. */
 CASE(daemon_and_double_fork)
 {
     int ends[2];

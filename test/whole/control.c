@@ -40,7 +40,7 @@ CASE(version)
     CHECK_EQUAL(sockmalloc_active(), 1);
 }
 
-/* The text is cut to fit a buffer of any length, and always ends with NUL. */
+/* sockmalloc_configuration cuts its text so that it fits a buffer of any length, and always ends it with NUL. */
 CASE(configuration)
 {
     char whole[4096];

@@ -21,8 +21,8 @@ static void ask_for_statistics(void)
     check_wait(asker);
 }
 
-/* Opens the file that the argument names as descriptors 0, 1 and 2, and makes the library write statistics. The runner
- * checks that nothing was written to the file. */
+/* Opens the file in argument 0 three times, so that the file gets the descriptors 0, 1 and 2. Then makes the library
+ * write statistics. The runner checks that nothing was written to the file. */
 CASE(data_takes_their_place)
 {
     for (int wanted = 0; wanted <= 2; wanted++) {

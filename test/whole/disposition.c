@@ -262,8 +262,8 @@ CASE(set_in_many_ways)
     }
 }
 
-/* If the program has set SIG_IGN, the kernel must ignore the stats signal, and otherwise it must not, because a program
- * that is executed by exec inherits this. */
+/* The kernel must ignore the stats signal if the program has set SIG_IGN, and only then, because a program that is
+ * executed by exec inherits what the kernel ignores. */
 CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {

@@ -15,9 +15,9 @@ static void check_filled(const char *block, size_t size)
 }
 
 /*
- * Prints `pools` or `mimalloc`, by which of them the early blocks were allocated; the runner checks that this is the
- * right one for the order in which the libraries are preloaded. Blocks of either kind can be used and freed, and
- * realloc moves a block to the allocator that serves new blocks.
+ * Prints which allocator served the early blocks, `pools` or `mimalloc`. The runner checks that this is the right one
+ * for the order in which the libraries are preloaded. Blocks of either kind can be used and freed, and realloc moves a
+ * block to the allocator that serves new blocks.
  */
 CASE(blocks_from_before_main)
 {

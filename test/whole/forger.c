@@ -20,10 +20,10 @@
 #include "statistics/inspect_export.h"
 
 /*
- * How the objects that hold the library's counters are forged: the program copies an object to a shadow, changes the
- * shadow, and puts the shadow's address into the library's list of objects, by which readers find them. The library
- * itself still uses the original. The page after each shadow cannot be read. The dynamic linker's list of loaded
- * objects is changed in place.
+ * The library has its counters in several objects, and lists the addresses of these objects for the programs that read
+ * them. To forge an object, this program copies the object to a shadow, changes the shadow, and puts the shadow's
+ * address into the list. The library itself still uses the original object. The page after each shadow cannot be read.
+ * The dynamic linker's list of loaded objects is changed in place.
  */
 enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 
@@ -34,8 +34,8 @@ static char *plain; /* address space of 256 GiB, more than the machine has memor
 
 #define PLAIN_SIZE ((size_t)1 << 38)
 
-/* Memory that is full of one letter, and larger than any table that a reader has. It takes 2 MiB, which are mapped many
- * times in a row. */
+/* Memory that is full of one letter, and larger than any table in a program that reads the counters. It takes 2 MiB,
+ * which are mapped many times in a row. */
 static char *flood;
 enum { FLOOD_PIECE = 2 << 20, FLOOD_PIECES = 64 };
 
@@ -123,7 +123,7 @@ static void make_pools(void)
 }
 
 /*
- * Allocates messages and a ring, so that their objects are in the library's list and can be forged as all others are.
+ * Allocates messages and a ring, so that the library also has counters of these, which can be forged as all others are.
  */
 static void make_messages_and_ring(void)
 {
@@ -158,8 +158,8 @@ static void restore_pools(void)
     }
 }
 
-/* Sets all words of all pool records to `value`, except for each record's first word: without that, readers do not take
- * the record for a pool. */
+/* Sets all words of all pool records to `value`, but not the first word of each record: without the right first word,
+ * readers do not take the record for a pool. */
 static void forge_pools(uint64_t value)
 {
     for (unsigned i = 0; i < POOLS; i++) {
@@ -192,7 +192,8 @@ static void prepare(void)
         CHECK(honest.object[i].size <= SHADOW_SIZE);
         char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(place != MAP_FAILED && mprotect(place + SHADOW_SIZE, PAGE, PROT_NONE) == 0);
-        /* the object ends where its mapping ends or, because of its alignment, at most 63 bytes before */
+        /* the shadow ends where its mapping ends or, because of the shadow's alignment, at most 63 bytes before that
+         * end */
         shadow[i] = place + (SHADOW_SIZE - honest.object[i].size) / 64 * 64;
     }
     plain = mmap(NULL, PLAIN_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -217,8 +218,8 @@ static void restore(void)
 
 /* --- what is forged --- */
 
-/* Copies an object of the library to its shadow, and replaces the object's address in the library's list by the
- * shadow's. Returns the shadow. */
+/* Copies an object in which the library has counters to the object's shadow, a copy that this program may change.
+ * Replaces the object's address in the library's list by the shadow's. Returns the shadow. */
 static void *forge(unsigned which)
 {
     if (view->object[which].start != shadow[which]) {
@@ -354,7 +355,8 @@ static void draw_place(unsigned which)
     case 1:
         view->object[which].size = draw_number(honest.object[which].size);
         break;
-    case 2: /* moves the object so far that its end would lie on the page that cannot be read */
+    case 2:
+        /* changes the object's address in the list so that its end would lie on the page that cannot be read */
         view->object[which].start = (char *)forge(which) + 64 * draw(64);
         break;
     default:
@@ -416,7 +418,7 @@ static void draw_large_table(struct fixed_pool *pool)
     forge_in_place(words + parts[part].table / sizeof *words, (uintptr_t)(draw(2) == 0 ? plain : flood));
 }
 
-/* Makes the list of message threads a circle: its only record names itself as the next one. */
+/* Makes a circle of the list of threads that use message pages: the list's only record names itself as the next one. */
 static void draw_circle(void)
 {
     static struct message_thread circle = {.older = &circle};
@@ -570,7 +572,8 @@ static void obey(const char *order, unsigned which, uint64_t value)
     }
 }
 
-/* Executes the orders from stdin. After each it prints how many objects the library's list has. */
+/* Executes the orders from stdin. After each order it prints how many objects the library's list has, which is the
+ * number of objects that can be forged. */
 int main(void)
 {
     char line[80];

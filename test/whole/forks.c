@@ -47,8 +47,8 @@ static size_t draw_size(unsigned *seed)
     return kind < 15 ? 1 + draw(seed) % POOLS_LARGEST : POOLS_LARGEST + 1 + draw(seed) % 4000000;
 }
 
-/* Puts a new block into a random place of the shelf, and frees the block that was in this place. Any thread may have
- * allocated that block. */
+/* Puts a new block into a random place of the array `shelf`, and frees the block that was in this place. Any thread may
+ * have allocated that block. */
 static void lay(unsigned *seed, size_t size)
 {
     char *block = malloc(size);
@@ -73,8 +73,8 @@ static void park(int signal_number)
     (void)signal_number;
     sem_post(&parked);
     CHECK_EQUAL(read(gate[0], &byte, 1), 1);
-    /* Each thread posts `left` after it has read its byte. No thread may be stopped again before all have posted,
-     * because it could then read a byte that is meant for another thread. */
+    /* Each stopped thread waits here until it has read one byte, and then posts `left`. No thread may be stopped again
+     * before all have posted, because that thread could then read the byte that is meant for another one. */
     sem_post(&left);
     errno = kept;
 }

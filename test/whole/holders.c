@@ -115,8 +115,8 @@ CASE(resized_and_moved)
     resized(40000, false);
 }
 
-/* The list of slots in use that the stats signal requests names both blocks, because they were live then. The list at
- * exit is empty. */
+/* The stats signal requests a list of slots in use while both blocks of this case are live, so the list names both. The
+ * list at exit is empty, because they were freed before. */
 CASE(asked_by_signal)
 {
     void *first = keep_by_malloc(16384);

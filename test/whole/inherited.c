@@ -1,6 +1,7 @@
 /*
- * These cases test a program that was started behind a seccomp filter, as in a container. The library must write its
- * statistics, and provide all else that needs no system call which such a filter may forbid.
+ * These cases test a program that was started behind a seccomp filter, as in a container. Such a filter may forbid
+ * system calls. The library must write its statistics, and must do everything else for which it needs no forbidden
+ * system call.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>

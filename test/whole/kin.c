@@ -20,8 +20,8 @@ static int answers[2]; /* the parent makes the child end by this pipe */
 
 static char tables_name[64];
 
-/* Makes the library write statistics to a file in /tmp from now on. It does so if descriptor 2 is no longer the file
- * that was stderr at the start of the process. */
+/* Makes the library write statistics to a file in /tmp from now on. The library does so if descriptor 2 is no longer
+ * the file that was stderr at the start of the process. */
 static void begin_tables(void)
 {
     snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());

@@ -10,8 +10,8 @@
 
 #include "check.h"
 
-/* KEPT blocks stay live. The few blocks that the threads allocate and free meanwhile are so few beside them that a
- * reading of the counters that misses some of these is still nearly exact. */
+/* KEPT blocks stay live. The threads allocate and free only a few other blocks meanwhile. So a reading of the counters
+ * is nearly exact, even if it misses some of these few. */
 enum { WORKERS = 3, HELD = 8, KEPT = 3000, SPARE = 1000, SIZE = 16390 };
 
 static atomic_bool over;

@@ -234,8 +234,8 @@ CASE(library_in_another_namespace)
 
 /*
  * If a file name has no slash, dlopen searches the DT_RUNPATH of the object that called dlopen, and replaces $ORIGIN
- * there by that object's folder. The case loads the object in argument 0. This object can find the object in argument 1
- * by its DT_RUNPATH, and the program cannot. The library's dlopen must not change that.
+ * there by that object's folder. The case loads the object in argument 0. By its DT_RUNPATH, this object can find the
+ * object in argument 1, but the program cannot. This must also be true if they call the library's dlopen.
  */
 CASE(caller_finds_what_it_names)
 {
@@ -261,7 +261,8 @@ CASE(caller_finds_what_it_names)
     CHECK_EQUAL(dlclose(caller), 0);
 }
 
-/* Two allocators are preloaded. free recognizes the blocks of strdup and strndup, whichever of the two comes first. */
+/* Two allocators are preloaded, in either order. In both orders free must recognize the blocks that strdup and strndup
+ * return. */
 CASE(copies_of_strings)
 {
     enum { LONG = 20000 };
@@ -294,8 +295,11 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* Two allocators are preloaded in either order. If the first one does not export some functions of this family, such as
- * reallocarray, the program calls the second one's, and these must recognize blocks of the first. */
+/*
+ * Two allocators are preloaded in either order. If the first allocator does not export a relative of realloc or free,
+ * such as reallocarray, the program calls that of the second allocator. The function must then recognize blocks of the
+ * first allocator.
+ */
 CASE(relatives_of_realloc_and_free)
 {
     void *(*array)(void *, size_t, size_t);

@@ -60,7 +60,8 @@ static void check_marked(const char *block, size_t to)
 }
 
 /*
- * Neither calloc nor malloc makes a page of a mapped block resident, and free leaves none of the block's memory behind.
+ * For a block with a mapping of its own, neither calloc nor malloc makes a page resident, and free leaves none of the
+ * block's memory behind.
  */
 CASE(untouched_memory_costs_nothing)
 {
@@ -106,8 +107,8 @@ CASE(growth_copies_no_page)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* mallinfo2 counts each mapped block in hblks and its bytes in hblkhd, where glibc counts the blocks that it has
- * mapped. */
+/* mallinfo2 counts each block that has a mapping of its own in hblks, and the bytes of such blocks in hblkhd, as glibc
+ * does. */
 CASE(mallinfo_counts_them)
 {
     char *block = check_hide(malloc(LARGE + 1));
@@ -171,7 +172,8 @@ CASE(sizes_that_no_memory_has)
 }
 
 /*
- * The child of a fork can free and resize the mapped blocks that it inherits. This does not change the parent's blocks.
+ * The child of a fork inherits blocks that have mappings of their own, and can free and resize them. This does not
+ * change the parent's blocks.
  */
 CASE(children_have_their_own)
 {
@@ -216,8 +218,11 @@ static void *allocate_and_pass(void *shared)
     return NULL;
 }
 
-/* Threads free each other's mapped blocks. As soon as a block is freed, the kernel may map its addresses for another
- * thread. The library's table of mapped blocks must not mix the two up. */
+/*
+ * Threads free each other's blocks, each of which has a mapping of its own. As soon as a block is freed, the kernel may
+ * map its addresses for a new block of another thread. The library's table of these blocks must not confuse the new
+ * block with the freed one.
+ */
 CASE(threads_pass_blocks_on)
 {
     enum { THREADS = 4 };
@@ -255,8 +260,9 @@ static void *map_and_write(void *stop)
     while (!*(volatile bool *)stop) {
         char *pages = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         for (size_t at = 0; pages != MAP_FAILED && at < SIZE; at += MIB / 2) {
-            /* if this page is no longer mapped, the growth of the block in the other thread has unmapped it: the
-             * process gets SIGSEGV */
+            /*
+             * the process gets SIGSEGV here if the other thread, which tries to grow its block, has unmapped this page
+             */
             ((volatile char *)pages)[at] = 1;
         }
         if (pages != MAP_FAILED) {

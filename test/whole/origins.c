@@ -58,7 +58,8 @@ CASE(libc_calls_ours)
     CHECK_EQUAL(pools_figure("16k.live"), 0);
 }
 
-/* Some versions of mimalloc export strdup and strndup, so this library must define these two, too. */
+/* Some versions of mimalloc export strdup and strndup. The library must define these two as well, because a program
+ * would otherwise call mimalloc's, and the library would not serve the copies. */
 CASE(string_copies)
 {
     static char text[30000];

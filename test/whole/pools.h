@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /* The buckets with SOCKMALLOC_MAX=4m, as all tests set it: 4 KiB to 4 MiB, of which the first five are trained. The
- * last bucket ends with the largest request, and has no headroom. */
+ * last bucket has no headroom: its largest request has POOLS_LARGEST bytes. */
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 

@@ -37,8 +37,8 @@ enum { REPORT = 99, MILLISECONDS = 60, THREADS = 3, LIMIT = 64 };
 
 /* --- the filter ------------------------------------------------------------------------ */
 
-/* The first list has the system calls that the library may make: in malloc and free, when it purges regularly, in the
- * background thread, and in its signal handler. The second list has those that the test itself needs. */
+/* `malloc_calls` has the system calls that the library may make. It makes them in malloc and free, in regular purges,
+ * in the background thread, and in its signal handler. `test_calls` has the system calls that the test itself needs. */
 static const int malloc_calls[] = {SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_futex, SYS_brk};
 static const int test_calls[] = {SYS_exit_group, SYS_rt_sigreturn};
 
@@ -368,8 +368,8 @@ static void answer(int number)
     atomic_fetch_add(&answers->signals, 1);
 }
 
-/* Sends the stats signal to `target` QUESTIONS times with the value that requests only statistics. After each, sends
- * the signal without a value until the program's handler has run. */
+/* Sends the stats signal to `target` with the value that requests only statistics. Then sends the signal without a
+ * value, again and again, until the program's handler has run. Does all this QUESTIONS times. */
 static void ask(pid_t target)
 {
     enum { QUESTIONS = 40 };

@@ -143,8 +143,8 @@ static void pair(const char *size)
 #pragma weak sockmalloc_message_free
 #pragma weak sockmalloc_message_open
 
-/* Makes message pages with this name, and fills a page with messages. Then frees all but one of them, which has type 1
- * and so keeps its page in use. */
+/* Makes message pages with this name, and fills a page with messages. Then frees all messages but the first one, which
+ * keeps the page in use. The first one has type 1, and all others have type 0. */
 static void make_messages(const char *name)
 {
     struct sockmalloc_message_options options = SOCKMALLOC_MESSAGE_OPTIONS;

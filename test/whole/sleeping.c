@@ -300,7 +300,8 @@ CASE(signals_end_every_wait)
     }
 }
 
-/* Waits until the library has begun to purge pages, and then sends the signal while it purges the rest. */
+/* Waits until the library has begun to purge the burst's pages. Then sends SIGUSR2 to the thread that waits for events,
+ * while the library purges the rest of these pages. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -329,8 +330,8 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* The signal is blocked and pending, and the mask that the waiting call gets unblocks it. So the signal must end the
- * wait as soon as the wait begins. */
+/* The signal is blocked and pending. The waiting call gets a signal mask in which the signal is not blocked. So the
+ * signal must end the wait as soon as the wait begins. */
 CASE(wait_has_the_mask_that_it_was_given)
 {
     sigset_t blocked;
@@ -452,8 +453,11 @@ CASE(select_tells_what_is_ready_and_left)
     burst_end();
 }
 
-/* Behind a seccomp filter, the library first purges the pages that are due, and then makes only the system call that
- * libc's own wait makes. It must use neither epoll_pwait nor ppoll instead. */
+/*
+ * Behind a seccomp filter, the library first purges the pages that are due, and then makes only the system call that
+ * libc's own function makes. The library must not use epoll_pwait or ppoll instead, which the filter of this case
+ * forbids.
+ */
 CASE(filtered_wait_makes_no_other_call)
 {
     open_pipe();

@@ -85,8 +85,8 @@ static void check_distinct(void)
 }
 
 /*
- * Checks the pools of a fork child, and ends it. Allocates at least as many blocks as the child can have found free
- * slots, so that each of these slots is checked.
+ * Checks the pools of a fork child, and ends the child. For the check, allocates at least as many blocks as there can
+ * be free slots in the child, so that each free slot is used.
  */
 static void end_child(void)
 {
@@ -96,8 +96,8 @@ static void end_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Allocates two blocks, and frees the first one first. The free writes its slot's address to an entry of the magazine,
- * in which the second block's address still stands. */
+/* Allocates two blocks, and frees the first one first. free stores the address of the first block's slot in an entry of
+ * the magazine; until then this entry still has the address of the second block's slot. */
 static void work(void)
 {
     char *first = check_hide(malloc(size));
@@ -137,7 +137,8 @@ static void work_for_ever(void)
 {
     CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
     signal(HIT, hit);
-    /* the tracer still sees END, but END does not stop a fork child of this process, which has no tracer */
+    /* END is ignored, so that it does not stop a fork child of this process, which no tracer traces. The tracer of this
+     * process still sees END. */
     signal(END, SIG_IGN);
     for (;;) {
         if (is_child) {

@@ -217,15 +217,17 @@ class Loaded(Company):
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin())
 
     def test_deeply_bound_plugin_that_has_another_malloc(self) -> None:
-        """A plug-in that is loaded with RTLD_DEEPBIND shares the blocks of an allocator that is preloaded before our
-        library. With SOCKMALLOC_DEEPBIND=1 our dlopen keeps the flag, so the plug-in uses the C library's malloc."""
+        """A plug-in is loaded with RTLD_DEEPBIND, and another allocator is preloaded before our library. Our dlopen
+        removes the flag, so the plug-in allocates by that other allocator. With SOCKMALLOC_DEEPBIND=1 our dlopen keeps
+        the flag, so the plug-in uses the C library's malloc."""
         preloaded = (installed("libjemalloc.so.2"), settings.library())
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), preloaded=preloaded)
         self.run_loader("deeply_bound_plugin_serves_itself", settings.plugin(), SOCKMALLOC_DEEPBIND="1")
 
     def test_deeply_bound_plugin_of_a_constructor(self) -> None:
         """A second library is preloaded before or after ours. Its constructor calls dlopen with RTLD_DEEPBIND, before
-        our constructor has run or after it."""
+        our constructor has run or after it. In both orders the plug-in must use our malloc, and with
+        SOCKMALLOC_DEEPBIND=1 that of the C library."""
         early = self.build("early", EARLY_OPENER, "-shared", "-fPIC", f'-DPLUGIN="{settings.plugin()}"')
         for library in ((settings.library(), early), (early, settings.library())):
             outcome = self.run_under(*self.program(), preloaded=library)

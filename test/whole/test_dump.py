@@ -116,9 +116,9 @@ class Place(ServantCase):
         self.assertEqual(servant.end(), 0)
 
     def test_in_a_unit_of_systemd(self) -> None:
-        """Under systemd, the statistics go to stderr if that is the journal, and otherwise to the directory
-        RUNTIME_DIRECTORY. They go to /tmp only if that directory does not exist and stderr is closed. SOCKMALLOC_STATS
-        overrides all of these."""
+        """Under systemd, the statistics go to stderr if stderr is the journal, and otherwise to the directory
+        RUNTIME_DIRECTORY. If this directory does not exist, they go to stderr. If stderr is also closed, they go to
+        /tmp. SOCKMALLOC_STATS overrides all of these."""
         journal, stats = self.directory / "journal", self.directory / "stats"
         for variables, orders, place in (
             ({"RUNTIME_DIRECTORY": "{here}"}, [], "{here}/sockmalloc.{pid}"),

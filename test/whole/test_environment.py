@@ -116,8 +116,8 @@ class Sources(ServantCase):
     a mount namespace of its own, in which a test file stands in the place of /etc/sockmalloc.conf."""
 
     def verbose(self, *command: str, **variables: str) -> str:
-        """Runs the program `true` by the words `command`, with SOCKMALLOC_VERBOSE=1, and returns what the library
-        prints on stderr."""
+        """Runs the program `true`, with the words `command` in front of it on the command line and with
+        SOCKMALLOC_VERBOSE=1. Returns what the library prints on stderr."""
         done = subprocess.run([*command, settings.tool("true")], capture_output=True, text=True, check=True,
                               env={**settings.environment({"SOCKMALLOC_VERBOSE": "1", **variables})})
         return done.stderr

@@ -135,8 +135,9 @@ class Relay(Example):
         self.assertEqual(self.passed("relay_ring"), f"{self.MESSAGES} messages through the ring, 0 of them lost\n")
 
     def test_a_sender_that_dies(self) -> None:
-        """A relay has a process that receives and a process that sends. The one that sends dies. The other must notice
-        this, and free the messages in the ring that the dead process was using and those that nobody has received."""
+        """A relay has a receiving and a sending process. The sending process dies. The receiving process must notice
+        this, and free two kinds of messages in the ring: those that the dead process was using, and those that it had
+        not yet taken from the ring."""
         process, client, output = self.relay("relay_ring")
         output.close()  # from now on the relay cannot send, so its sending process ends
         with contextlib.suppress(BrokenPipeError, ConnectionError):

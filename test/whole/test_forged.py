@@ -23,7 +23,7 @@ VIEWS = int(os.environ.get("SOCKMALLOC_VIEWS", "300"))
 VIEWS_SEED = int(os.environ.get("SOCKMALLOC_VIEWS_SEED", "1"))
 VIEWS_SECONDS = 60 + VIEWS
 ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
-HELD = 6  # the number of live blocks in the bucket 4k that the threads of the forger hold, without the buffers of stdio
+HELD = 6  # the forger's threads have this many live blocks in the bucket 4k, beside the buffers of stdio
 ADDR_NO_RANDOMIZE = 0x0040000
 CLONE3 = 435
 # All control characters but the newline. A terminal acts on them, so the command must print none of them.
@@ -46,8 +46,8 @@ class Forger:
         self.objects = self.forge("restore")
 
     def forge(self, *words: str | int) -> int:
-        """Sends an order to the forger. Returns the forger's answer, which is the number of objects that it can
-        forge."""
+        """Sends an order to the forger, and returns the forger's answer. The answer to any order is the number of
+        objects in which the library has counters. The forger can forge each of them."""
         self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -104,8 +104,8 @@ class Views(ForgedCase):
             self.assertGreaterEqual(statistics.tables(table, 1)[0].rows["4k"]["live"], HELD)
 
     def test_objects_of_one_value(self) -> None:
-        """Forges the library's objects one after the other: sets all bytes or all words of an object, and so each
-        count, pointer and text in it, to one value."""
+        """The library has its counters in several objects. Forges these one after the other: sets all bytes or all
+        words of an object, and so each count, pointer and text in it, to one value."""
         forger = self.forger()
         for number in range(forger.objects):
             for order in ("fill {} 0", "fill {} ff", "fill {} 41", "words {} 7f0000000000", "words {} 1"):

@@ -171,9 +171,9 @@ class Ledger(ServantCase):
 
 
 class UnderLoad(ServantCase):
-    """While threads work, the numbers of a bucket's slots in all states need not add up exactly, because a slot whose
-    state changes during the reading may be missed or counted twice. The error must be at most the number of slots that
-    caches may hold plus IN_HAND, the number that threads may be moving."""
+    """While threads work, the numbers of a bucket's slots in each state need not add up exactly to the number of carved
+    slots, because a slot whose state changes during the reading may be missed or counted twice. The error must be at
+    most the number of slots that caches may hold plus IN_HAND, the number that threads may be moving."""
 
     IN_HAND = 3 * 8 + 3
     LOOKS = 20
@@ -187,8 +187,8 @@ class UnderLoad(ServantCase):
                 self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "they do work")
                 for row in rows:
                     known = sum(row[stock] for stock in STOCKS)
-                    # The quota in the statistics is a sum of magazine sizes: one magazine for each processor, and two
-                    # for each thread.
+                    # The caches may hold as many slots as the quota in the statistics says. This quota is a sum of
+                    # magazine sizes: one magazine for each processor, and two for each thread.
                     self.assertLessEqual(abs(known - row["carved"]), row["quota"] + self.IN_HAND, row)
                     self.assertGreaterEqual(row["carved"], 4000)
                     parts = ("resident_live", "resident_free", "resident_purged")

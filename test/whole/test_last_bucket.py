@@ -6,8 +6,8 @@ from support import cases
 from support.cases import Run
 from support.servant import ServantCase
 
-# Each row: a value of SOCKMALLOC_MAX, the same value in bytes, and the label of the last bucket that it makes. The
-# first two of these buckets are trained. 4m is the value with which the other tests run.
+# Each row: a value of SOCKMALLOC_MAX, the same value in bytes, and the label of the last bucket that it makes. In the
+# first two rows the last bucket is trained. 4m is the value with which the other tests run.
 MAXIMA = [
     ("70000", 70000, "70000"),
     ("84999", 84999, "84999"),

@@ -49,8 +49,8 @@ class Limits(unittest.TestCase):
                 self.assertGreater(table.sum("requests"), 40)
 
     def test_every_bucket(self) -> None:
-        """Under every limit the pools serve the trained buckets. Larger requests are served by the pools or by mimalloc
-        under 256M, and all by the pools under 8G. Under 64M some may fail."""
+        """Under every limit the pools serve the trained buckets. For larger requests the limits differ: under 8G the
+        pools serve all of them; under 256M and 1G either the pools or mimalloc serve them; under 64M some may fail."""
         for name, limit in LIMITS.items():
             with self.subTest(name):
                 outcome = cases.run_case("buckets", "every_bucket", Run(wrapper=limited(limit)))

@@ -1,5 +1,5 @@
-"""Tests how many pages the kernel pins for a buffer from which it sends: for a buffer from sockmalloc only the pages
-that the bytes need, and more for one from glibc's malloc."""
+"""Tests how many pages the kernel pins for a buffer from which it sends. If the buffer comes from sockmalloc, the
+kernel pins only the pages that the bytes need. If it comes from glibc's malloc, the kernel pins more."""
 # SPDX-License-Identifier: BSD-2-Clause
 import subprocess
 import unittest

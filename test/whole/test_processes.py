@@ -33,8 +33,8 @@ SNAPSHOTS = [
     for trim in ("0", "1")
 ]
 
-# With decay disabled, the library does not purge a slot that waits for its next use. On a busy machine that may take
-# longer than the decay time.
+# With decay disabled, the library does not purge a slot while the slot waits for its next use. On a busy machine this
+# wait may be longer than the decay time.
 WARM = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
 # The child of a fork finds the free slots in a different way with each of these kinds of pool, so all of them are

@@ -146,7 +146,8 @@ class Refusals(RecordCase):
             contents.append(self.file.read_bytes())
             self.file.unlink()
         sample = len(contents[1]) - len(contents[0])
-        # contents[2] has three samples and an end mark, which is as long as a sample; its second sample is left out
+        # contents[2] is a recording of three samples and an end mark, which is as long as a sample; the second sample
+        # is cut out
         begin = len(contents[2]) - 3 * sample
         self.file.write_bytes(contents[2][:begin] + contents[2][begin + sample :])
         result = self.show()

@@ -53,7 +53,8 @@ class Refusals(unittest.TestCase):
         self.assertEqual((outcome.status, outcome.stderr), (0, ""))
         born = next((i for i, line in enumerate(lines) if LOOK.search(line)), None)
         self.assertIsNotNone(born, "no look for a place among the calls")
-        # The last such calls of the dynamic linker are those of mprotect that make relocated memory read-only.
+        # The last calls of the dynamic linker in strace's log are those of mprotect that make relocated memory
+        # read-only.
         loaded = max(i for i in range(born) if lines[i].startswith("mprotect("))
         numbers = [i for i, line in enumerate(lines) if line.startswith(f"{name}(")]
         return sum(i <= loaded for i in numbers), len(numbers)
@@ -78,8 +79,8 @@ class Refusals(unittest.TestCase):
             self.assertEqual(self.assert_survives("mremap", f"{number}").stderr, "")
 
     def test_no_mremap_at_all(self) -> None:
-        """If every mremap fails, as it does under valgrind, the library's tables grow by new mappings, each after the
-        last one, and the pools serve all requests."""
+        """If every mremap fails, as it does under valgrind, the library's tables grow by new mappings, each of which
+        begins where the one before ends, and the pools serve all requests."""
         before, _ = self.calls_of("mremap")
         outcome = self.assert_survives("mremap", f"{before + 1}+")
         served = [line.split()[1] for line in outcome.stdout.splitlines()]
@@ -120,7 +121,7 @@ class Refusals(unittest.TestCase):
 
 
 def some_of(first: int, last: int) -> Iterator[int]:
-    """Returns the numbers of the calls that shall fail in turn: each of the first eight, which map the tables, some of
+    """Returns the numbers of the calls that shall fail in turn: each of the first eight (they map the tables), some of
     the others, and the last one."""
     for number in range(first, last + 1):
         if number < first + 8 or number % 5 == 0 or number == last:

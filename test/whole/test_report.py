@@ -292,7 +292,7 @@ class InABrowser(ReportCase):
                 self.assertEqual(len(sizes), 2 * len(CHARTS))
                 self.assertTrue(all(0.7 * width * 0.8 < size <= width for size in sizes), sizes)
                 self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
-                # a chart that the script has drawn has more colours than that of its background
+                # if the script has drawn a chart, the chart has more colours than only that of its background
                 self.assertGreater(min(self.browser.value(COLOURS)), 3)
                 grounds.add(self.browser.value("getComputedStyle(document.body).backgroundColor"))
         self.assertEqual(len(grounds), 2)

@@ -113,8 +113,8 @@ class Secure(unittest.TestCase):
         all of them, SOCKMALLOC_STRICT makes the library refuse the program."""
         variables = self.variables()
         self.assertEqual(self.run_it(variables)[0], "")
-        # without the settings that SOCKMALLOC_STRICT refuses, and without SOCKMALLOC_DISABLE, the others have their
-        # effects
+        # without the settings that SOCKMALLOC_STRICT refuses, and without SOCKMALLOC_DISABLE, the program runs, and the
+        # other settings have their effects
         for name in ("NO_SUCH_SETTING", "IN_USE", "DISABLE"):
             del variables[f"SOCKMALLOC_{name}"]
         stdout, stderr = self.run_it(variables)

@@ -87,8 +87,8 @@ class Sums(ServerCase):
         second.ask("take 90000")
         (server,) = self.stat(first.pid, second.pid)
         live = [(bucket["bucket"], bucket["live"]) for bucket in server["buckets"]]
-        # The bucket 64k appears twice, with and without headroom: in the first process it is the last bucket, and the
-        # last bucket has none.
+        # The bucket 64k appears twice. In the first process it is the last bucket, which never has headroom; in the
+        # second process it has headroom.
         expected = [("4k", 0), ("8k", 0), ("16k", 2), ("32k", 0), ("64k", 0), ("64k", 0), ("100k", 1)]
         self.assertEqual(live, expected)
         self.assertEqual((server["minimum"], server["maximum"]), (4 << 10, 100 << 10))

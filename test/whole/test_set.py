@@ -28,8 +28,8 @@ class SetCase(ServantCase):
 
 class Changes(SetCase):
     def test_what_each_setting_changes(self) -> None:
-        """At first the servant keeps its free memory, because no setting limits this memory. After each of these
-        settings was changed, the servant must give the memory back."""
+        """At first no setting limits the servant's free memory, so the servant keeps it. Each row changes one setting
+        to 0. After that the servant must give the memory back."""
         for word, figure in (("DECAY_MS=0", "resident_free"), ("RETAIN=0", "resident_free"), ("CACHE=0", "charged"),
                              ("LARGE_RETAIN=0", "resident_free")):  # fmt: skip
             size = 400_000 if word.startswith("LARGE") else 40_000

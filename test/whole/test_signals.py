@@ -9,7 +9,8 @@ from support.cases import Run, outcome_of
 
 
 # SOCKMALLOC_IN_USE makes the library write a list of slots in use at exit. With SOCKMALLOC_STATS_AT_EXIT the list is a
-# part of the statistics at exit, so that the test can count whole statistics; without it the list would stand alone.
+# part of the statistics at exit, so that the test can count whole statistics. Otherwise the list would be written
+# without statistics.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
 
 # This program starts child processes by Python's subprocess. Python makes them by vfork, and each child resets the
@@ -37,9 +38,9 @@ class Python(unittest.TestCase):
 UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
 
 
-# Each row: a kind of pool, the size of the blocks in bytes, and at every how many instructions the signal is sent. The
-# number is above 1 for slow paths, because they have so many instructions. The kind `cpu` is left out, because its
-# restartable sequences begin again whenever the tracer stops the thread.
+# Each row: a kind of pool, the size of the blocks in bytes, and the stride: the signal is sent at every stride-th
+# instruction. The stride is above 1 for slow paths, because they have so many instructions. The kind `cpu` is left out,
+# because its restartable sequences begin again whenever the tracer stops the thread.
 FORKED = [
     Run(f"by {kind}, of {size}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}, (size, stride))
     for kind, size, stride in (
@@ -109,7 +110,7 @@ load_tests = cases.loader(
             **dumps(
                 signal_meets_a_pending_cancel=2, call_meets_a_pending_cancel=2, malloc_stats_meets_a_pending_cancel=2
             ),
-            # the cases that run these two in a new process, with a full pipe as stderr, are run instead
+            # these two are not run by themselves: other cases run them in a new process, with a full pipe as stderr
             "held_up_and_left_by_a_jump": [],
             "held_up_and_cancelled": [],
         },

@@ -7,8 +7,8 @@ import subprocess
 from support import command, settings
 from support.servant import ServantCase
 
-# UNIT is a systemd unit, as `systemctl cat` prints it. REMARKS has, for each of its settings, the words that the remark
-# of `sockmalloc systemd` about this setting must contain.
+# UNIT is a systemd unit, as `systemctl cat` prints it. `sockmalloc systemd` must print a remark about each setting that
+# REMARKS names, and about no other. REMARKS has the words that the remark must contain.
 UNIT = """# /lib/systemd/system/web.service
 [Service]
 Type=forking

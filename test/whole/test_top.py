@@ -83,9 +83,9 @@ class Screens(TopCase):
                 self.end(terminal)
 
     def test_a_rate_and_its_shares(self) -> None:
-        """The rates and shares on the screen count only the requests since the last reading. In some intervals these
-        are only requests of 8000 bytes, which fill 98% of their slots. Totals since the start would also contain as
-        many requests of 5000 bytes, and would never reach 98%."""
+        """The rates and shares on the screen count only the requests since the last reading. In some intervals the
+        servant makes only requests of 8000 bytes, which fill 98% of their slots. Totals since the start would also
+        contain as many requests of 5000 bytes, and would never reach 98%."""
         servant = self.start()
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))
@@ -101,8 +101,8 @@ class Screens(TopCase):
         self.end(terminal)
 
     def test_a_process_comes_and_goes(self) -> None:
-        """If top has no process id on its command line, it shows every process that has loaded the library, and follows
-        as they begin and end."""
+        """If top has no process id on its command line, it shows every process that has loaded the library. A process
+        appears when it begins, and disappears when it ends."""
         terminal = self.top(lines=TALL)
         terminal.wait_for(lambda now: now[0].startswith("sockmalloc top: "))
         servant = self.start()

@@ -106,8 +106,8 @@ CASE(blocks_outlive_their_thread)
 
 /*
  * A destructor of thread-specific data. It runs after the library's own destructor, because the library's key was made
- * before any key of the program. libc calls destructors in several rounds: in each, this one frees the blocks of the
- * round before, and allocates others for the next.
+ * before any key of the program. libc calls destructors in several rounds. In each round, this destructor frees the
+ * blocks that it allocated in the round before, and allocates new ones.
  */
 static pthread_key_t late_key;
 static atomic_uint late_calls;

@@ -15,8 +15,8 @@ DEADLINE_SECONDS = 120
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
-# The samples of a metric: a list of pairs. Each pair is a set of labels without the label `bucket`, and the sum of the
-# values that all buckets have with these labels.
+# The samples of a metric: a list of pairs. The first of a pair is a set of labels, without the label `bucket`. The
+# second is the sum of the metric's values with these labels over all buckets.
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 

@@ -9,9 +9,9 @@ LIBRARY_SIZE = 24
 
 
 def of_version(version: str, layout: int | None = None) -> bytes:
-    """Returns the content of the library's file, in which the version that it exports to other processes is replaced by
-    `version`, and the number of the layout by `layout` if that is given. The fields are those of struct inspect_export:
-    magic, version of the layout, library."""
+    """Returns the content of the library's file, changed in up to two fields, which other processes read. `version`
+    replaces the version of the library. `layout`, if it is given, replaces the version of the data's layout. The fields
+    are those of struct inspect_export: magic, version of the layout, library."""
     image = bytearray(settings.library().read_bytes())
     at = image.index(MAGIC) + len(MAGIC)
     if layout is not None:

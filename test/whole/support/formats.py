@@ -61,8 +61,9 @@ def of_prometheus(text: str) -> Figures:
 
 
 def sizes(text: str) -> dict[str, dict[int, int]]:
-    """Returns the histogram of request sizes in the last dump of each format: a dictionary from format to the upper end
-    of a step, in bytes, to the count of this step. Steps with a count of 0 are left out."""
+    """Returns the histograms of request sizes in the last dump of each format: a dictionary from the format to its
+    histogram. A histogram is a dictionary from the upper end of a step, in bytes, to the count of this step. Steps with
+    a count of 0 are left out."""
     lines = [line for line in text.splitlines() if line.startswith("requests by size, from a sample: ")]
     steps = [step.split(":") for line in lines[-1:] for step in line.partition(": ")[2].split()]
     found = {"text": {int(end): int(count) for end, count in steps}}

@@ -15,8 +15,8 @@ VOID = {"tr", "meta", "option", "br", "input"}
 class Table:
     caption: str = ""
     columns: list[str] = field(default_factory=list)
-    # Each item of `rows` has the texts of the cells of one row. Each item of `figures` has the exact figures of these
-    # cells, and None for a cell without one.
+    # Each item of `rows` has the texts of the cells of one row. The item of `figures` with the same index has, for each
+    # of these cells, the exact number that the page stores beside the text, or None if the page stores none.
     rows: list[list[str]] = field(default_factory=list)
     figures: list[list[str | None]] = field(default_factory=list)
 

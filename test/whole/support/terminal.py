@@ -19,8 +19,8 @@ DEADLINE_SECONDS = 120.0
 
 
 class Terminal:
-    """Runs a command on the terminal. The command's stderr goes to a pipe instead of the screen, unless the argument
-    for this is set. The caller must close the terminal after use."""
+    """Runs a command on the terminal. If `shows_errors` is false, the command's stderr goes to a pipe and not to the
+    screen. The caller must close the terminal after use."""
 
     def __init__(
         self,
