@@ -18,10 +18,10 @@
 
 /*
  * Marks a large object that is zero at first and that start-up does not touch. Where the compiler has a second section
- * for zeroed objects (.lbss), the object lies in that section, so that the small objects that start-up writes to share
- * few pages. The objects that start-up makes read-only (FROZEN_OBJECT) lie in that section too, and must stay next to
- * each other. So only files of statistics/ and preload/, which are linked after the files with these objects, may have
- * a LARGE_OBJECT.
+ * for zeroed objects (.lbss), the object lies in that section. The small objects, which start-up writes to, then lie
+ * together on few pages. The objects that start-up makes read-only (FROZEN_OBJECT) lie in .lbss too, and must stay next
+ * to each other. So only files of statistics/ and preload/, which are linked after the files with these objects, may
+ * have a LARGE_OBJECT.
  */
 #ifdef __x86_64__
 #define LARGE_OBJECT __attribute__((section(".lbss")))
@@ -48,9 +48,9 @@
 #define FAST_PATH static inline __attribute__((always_inline))
 
 /*
- * Returns `value`, and keeps the compiler from knowing how it was computed. Without this, gcc turns base + offset +
- * 64 * number into base + 64 * (number + offset / 64), and then computes a separate index for each structure that a
- * fast path indexes by the same number.
+ * Returns `value`, and hides from the compiler how it was computed. Otherwise gcc turns base + offset + 64 * number
+ * into base + 64 * (number + offset / 64). A fast path that indexes several structures by the same number would then
+ * compute the sum in parentheses for each structure.
  */
 static inline size_t opaque(size_t value)
 {

@@ -25,15 +25,15 @@ enum {
      * are only read */
     COLOUR_REGIONS = 0x040,
     /*
-     * the addresses where mimalloc maps its memory, which each free reads first; these data are only read, so they may
-     * share cache lines with those at COLOUR_REGIONS
+     * the start and the length of the range of addresses where mimalloc maps its memory; each free reads these numbers
+     * before all other data; nothing writes to them, so they may share cache lines with the data at COLOUR_REGIONS
      */
     COLOUR_HINTS = 0x060,
     /*
      * the limits of the requests that the pools serve, then the map from requests to buckets; these data are only read
      */
     COLOUR_ROUTE = 0x180,
-    COLOUR_MAGAZINES = 0x200, /* start of the magazines, which are whole records of 512 bytes */
+    COLOUR_MAGAZINES = 0x200, /* the magazines begin here; each takes 512 bytes */
     /*
      * the heads of the stacks of free slots; they may lie at the same offsets as magazines, because a bucket uses
      * either magazines or stacks
@@ -41,10 +41,11 @@ enum {
     COLOUR_SLOTS = 0x680,
     COLOUR_MAGAZINES_END = 0xc00, /* the magazines end here */
     COLOUR_BINS = 0xc00,          /* the cache lines of a thread's cache, one for each bucket */
-    /* the states of the first slots, behind the cache lines (COLOUR_BINS) of eleven buckets */
+    /* the table of the slots' states begins here; the cache lines at COLOUR_BINS reach up to this offset if there are
+     * eleven buckets */
     COLOUR_STATES = 0xec0,
-    /* the request sizes of the first slots; the links of the stacks have no offset of their own, because they are
-     * rarely written */
+    /* the table of the slots' request sizes begins here; the links of the stacks of free slots have no offset of their
+     * own, because they are rarely written */
     COLOUR_REQUESTS = 0xf00,
 };
 
@@ -63,8 +64,8 @@ enum { FROZEN_PAGE = 0x10000 };
 /*
  * Marks the definition of an object that never changes after start-up. Where the compiler has a second section for
  * variables that are zero at first (.lbss), these objects lie there, next to each other, and become read-only by one
- * system call. Elsewhere the macro is empty, because the compiler would write the zeros of any other section into the
- * library's file.
+ * system call. Elsewhere the macro is empty, because there is only the usual section for zeros: the compiler would
+ * write the zeros of any other section into the library's file.
  */
 #if defined __x86_64__
 #define FROZEN_OBJECT __attribute__((section(".lbss")))

@@ -12,7 +12,8 @@
  * A row has the probe's name, the meaning of its second argument, and the event that fires it. The first argument is
  * always the bucket, counted from 0 as in the table of statistics. All probes lie on slow paths, behind a branch that
  * counts the same event, so the fast paths of malloc and free contain none. A probe that nobody traces costs a `nop`.
- * Its two arguments must also be in registers or in memory then; a note in the library's file tells the tracer where.
+ * Even without a tracer, its two arguments must be in registers or in memory at that point, because a note in the
+ * library's file tells tracers where they are.
  */
 #define PROBE_ROWS(ROW)                                                                                                \
     ROW(miss, "quota", "neither of a cache's two magazines could serve")                                               \

@@ -38,10 +38,10 @@ enum { STACK_NUMBER_BITS = 24, STACK_NUMBERS = (1 << STACK_NUMBER_BITS) - 1 };
 #define STACK_EMPTY UINT32_MAX /* what stack_pop returns if the stack is empty */
 
 /*
- * Makes the compare-and-swap of stack_push and stack_pop. While the process has one thread, according to the flag of
- * glibc that glibc's own malloc uses, this is the x86-64 instruction without the lock prefix, which takes a quarter of
- * the time. This is safe, because no other thread exists, and a signal handler cannot interrupt one instruction
- * half-way.
+ * Makes the compare-and-swap of stack_push and stack_pop. glibc has a flag that says if the process has only one
+ * thread, and glibc's own malloc relies on it. As long as the flag is set, this function uses the x86-64 instruction
+ * without the lock prefix. This takes a quarter of the time, and is safe, because no other thread exists, and a signal
+ * handler cannot interrupt one instruction half-way.
  */
 #if defined(__x86_64__) && HAVE_SYS_SINGLE_THREADED_H
 static inline bool stack_swap(struct stack *stack, uint64_t *seen, uint64_t wanted)
@@ -69,9 +69,9 @@ static inline uint32_t stack_top(uint64_t head)
 
 /*
  * Pushes an item, whose number is below STACK_NUMBERS. A thread that pops the item sees everything that was written
- * before the push. `shift` shortens the table of links, in which 2^shift neighbouring numbers share a link. So the
- * numbers of any two items that share a table must differ by 2^shift at least. With a shift of 0 each number has a link
- * of its own.
+ * before the push. With a `shift` above 0 the table of links is shorter, because 2^shift neighbouring numbers share one
+ * link. So the numbers of any two items whose links are in this table must differ by 2^shift at least. With a shift of
+ * 0 each number has a link of its own.
  */
 static inline void stack_push(struct stack *stack, stack_link *links, unsigned shift, uint32_t item)
 {
@@ -114,7 +114,7 @@ static inline uint32_t stack_peek(const struct stack *stack)
 /*
  * Removes all items from the stack. Only the child of a fork may call this function, because there no other thread can
  * be using the stack. The tag advances, because a signal handler may have forked in the middle of this thread's own
- * push or pop, which then has to start again.
+ * push or pop. That push or pop goes on after the handler, and must find the head changed, so that it starts again.
  */
 static inline void stack_reset(struct stack *stack)
 {

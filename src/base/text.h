@@ -43,8 +43,9 @@ void text_add_shown(struct text *text, const char *string);
 void text_add_size(struct text *text, uint64_t bytes);
 
 /*
- * Reads a size as text_add_size writes it: a decimal number, then k, m or g, or KiB, MiB or GiB, in either case, or no
- * unit. Returns false if the string has another form or the number of bytes overflows.
+ * Reads a size as text_add_size writes it: a decimal number of bytes, or a number with a unit behind it. The unit is k,
+ * m or g, or KiB, MiB or GiB, in small or capital letters. Returns false if the string has another form or the number
+ * of bytes overflows.
  */
 bool text_read_size(const char *string, uint64_t *bytes);
 

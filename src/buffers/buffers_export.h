@@ -1,4 +1,5 @@
-/* Says where another process finds the buffers of a process that has libsockmalloc-buffers.so without the malloc. */
+/* Says where another process finds the buffers of a process that has loaded libsockmalloc-buffers.so, the library that
+ * has no malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUFFERS_EXPORT_H
 #define SOCKMALLOC_BUFFERS_EXPORT_H
@@ -13,8 +14,8 @@
 
 /*
  * libsockmalloc-buffers.so has one struct buffers_export among its variables, by which the command `sockmalloc` finds
- * pools, message pages and rings. A process with libsockmalloc.so has a struct inspect_export instead, in which the
- * rows of the same names describe the same memory.
+ * pools, message pages and rings. BUFFERS_EXPORT_ROWS lists where they lie. A process with libsockmalloc.so has a
+ * struct inspect_export instead, whose list has rows with the same names for the same memory.
  */
 #define BUFFERS_EXPORT_MAGIC "sockmalloc pool" /* 16 bytes with the NUL at the end */
 enum { BUFFERS_EXPORT_MAGIC_SIZE = 16, BUFFERS_EXPORT_LIBRARY_SIZE = 24, BUFFERS_EXPORT_SIZES = 10 };

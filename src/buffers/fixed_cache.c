@@ -52,8 +52,8 @@ void fixed_cache_count(struct fixed_cache *cache)
     counter_add(&cache->frees, fixed_tally_frees(tally));
 }
 
-/* Takes the private magazine from the cache and returns it, with its number of blocks stored in it, so that any thread
- * may use it. The caller then calls private_set, which puts another magazine in its place. */
+/* Writes into the private magazine how many blocks it has, so that any thread may use it, and returns the magazine. The
+ * caller must then call private_set, which gives the cache another private magazine. */
 static struct fixed_magazine *private_remove(struct fixed_cache *cache)
 {
     fixed_cache_count(cache);
@@ -170,8 +170,11 @@ static struct fixed_magazine *magazine_new(struct fixed_pool *pool)
     return &pool->magazine[number];
 }
 
-/* Makes the record of a cache ready for a thread, with two new magazines. At least two new ones are always left,
- * because cache_find makes at most FIXED_CACHES caches, and the depot leaves enough magazines for these. */
+/*
+ * Makes the record of a cache ready for a thread, with two magazines that were never used. At least two such magazines
+ * are always left, because cache_find makes at most FIXED_CACHES caches, and the depot leaves enough unused magazines
+ * for these.
+ */
 static void cache_prepare(struct fixed_pool *pool, struct fixed_cache *cache, uint32_t number)
 {
     cache->number = number;
@@ -256,9 +259,9 @@ void fixed_cache_reset(struct fixed_pool *pool)
 
 /*
  * Exchanges the cache's empty or full private magazine for the public one of another thread: one that has blocks if
- * `wants_blocks`, and otherwise one that has space. Returns false if it finds no such magazine. The first look at a
- * magazine's count is only a hint, because the magazine may belong to another thread by then; reading it is safe,
- * because magazines are never unmapped.
+ * `wants_blocks`, and otherwise one that has space. Returns false if it finds no such magazine. The count of another
+ * thread's magazine is only a hint, because the magazine may get another owner before the exchange. The count can be
+ * read safely, because magazines are never unmapped.
  */
 static bool steal_public(struct fixed_pool *pool, struct fixed_cache *cache, bool wants_blocks)
 {
@@ -369,9 +372,9 @@ static void depot_drain(struct fixed_pool *pool)
 }
 
 /*
- * Replaces each public magazine by an empty one, and moves its blocks to the shared free list; the magazine is then the
- * empty one for the next exchange. The first empty one is the pool's spare magazine, which only this thread uses,
- * because the caller holds the pool's lock.
+ * Replaces each public magazine by an empty one, and moves the blocks of the replaced magazine to the shared free list.
+ * The replaced magazine is then empty, and takes the place of the next public magazine. The first empty magazine is the
+ * pool's spare one, which only this thread uses, because the caller holds the pool's lock.
  */
 void fixed_cache_drain(struct fixed_pool *pool, bool only_idle)
 {

@@ -62,8 +62,8 @@ INTERNAL void fixed_cache_reset(struct fixed_pool *pool);
  */
 INTERNAL bool fixed_cache_refill(struct fixed_pool *pool, struct fixed_cache *cache);
 
-/* Adds the requests and frees since the cache's tally began to the counters of the cache, and begins the tally again.
- * The caller has marked the cache as busy. */
+/* Adds the requests and frees in the cache's tally (its running count) to the counters of the cache, and begins a new
+ * tally. The caller has marked the cache as busy. */
 INTERNAL void fixed_cache_count(struct fixed_cache *cache);
 
 /* Makes space in the private magazine, which is full: exchanges it for one with space, or moves its blocks to the
@@ -119,8 +119,9 @@ FAST_PATH uint64_t fixed_cache_tally(const struct fixed_cache *cache)
 }
 
 /*
- * Pops a block of the private magazine and marks it as live. Returns its item, which the next push overwrites, or NULL
- * if the magazine is empty. The caller has marked the cache as busy.
+ * Pops a block of the private magazine and marks it as live. Returns the magazine's item for the block, with the
+ * addresses of the block and of its state; the next push overwrites the item. Returns NULL if the magazine is empty.
+ * The caller has marked the cache as busy.
  */
 FAST_PATH const struct fixed_item *fixed_cache_pop(struct fixed_cache *cache)
 {

@@ -16,8 +16,8 @@ enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = FIXED_COLOUR_STATES };
 
 /* --- the stack of a chunk --- */
 
-/* Lowers `least`, the fewest free blocks that the chunk has had, to `count` if `count` is lower. If two threads note
- * counts at the same time, one may be lost; a block is then purged although it was needed. */
+/* Lowers `least`, the fewest free blocks that the chunk has had, to `count` if `count` is lower. If two threads lower
+ * it at the same time, the smaller number may be lost. Then a block is purged although it was needed. */
 static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
 {
     if (count < atomic_load_explicit(&chunk->least, memory_order_relaxed)) {
@@ -99,9 +99,10 @@ uint32_t fixed_chunk_push(struct fixed_pool *pool, uint32_t chunk, struct fixed_
         next = head >> FIXED_TAG_SHIFT << FIXED_TAG_SHIFT |
                (uint64_t)(fixed_head_count(head) + chain.count) << FIXED_COUNT_SHIFT | (chain.first + 1);
         /*
-         * Sequentially consistent, like the exchange of `listed` in fixed_chunk_unlist. So either fixed_chunk_list
-         * below sees that the chunk is not in `available` and puts it there, or the thread in fixed_chunk_unlist sees
-         * the blocks that were pushed here.
+         * Sequentially consistent, like the exchange of `listed` in fixed_chunk_unlist, because another thread may be
+         * removing the chunk from the list `available` at this moment. Either fixed_chunk_list below sees that the
+         * chunk was removed, and puts it on the list again; or that thread sees the blocks that were pushed here, and
+         * puts the chunk on the list.
          */
     } while (!atomic_compare_exchange_weak_explicit(place, &head, next, memory_order_seq_cst, memory_order_relaxed));
     fixed_chunk_list(pool, chunk);
@@ -332,8 +333,8 @@ static void chunk_unmap(const struct fixed_pool *pool, char *start)
 
 /*
  * Maps a chunk so that it lies in one granule of the hash table (2^hash_shift bytes of addresses). Every free then
- * finds the chunk at its first look; a chunk in two granules would share one with its neighbour. If the kernel has no
- * such addresses, maps the chunk anywhere.
+ * finds the chunk by the first entry that it reads. A chunk that lay in two granules would share one of them with a
+ * neighbouring chunk. If the kernel has no such addresses, maps the chunk anywhere.
  */
 static char *chunk_map_own(const struct fixed_pool *pool)
 {
@@ -403,8 +404,8 @@ bool fixed_chunk_grow(struct fixed_pool *pool)
     char *start = chunk_map(pool);
     if (!chunk_install(pool, chunk, start)) {
         if (start != NULL) {
-            /* this is a signal handler that could not get the lock: the chunk's number stays reserved until the process
-             * forks or the pool is destroyed */
+            /* the caller is a signal handler that could not get the lock: the chunk's number stays reserved until the
+             * process forks or the pool is destroyed */
             chunk_unmap(pool, start);
         }
         return false;

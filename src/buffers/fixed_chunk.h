@@ -8,8 +8,9 @@
 
 /*
  * The stacks of chunks are lock-free: any thread and any signal handler may use them at any time. Threads that add or
- * remove a chunk hold the pool's lock. A signal handler cannot get this lock if another thread holds it and the handler
- * has interrupted its own thread inside some lock. The handler then adds and removes no chunk.
+ * remove a chunk hold the pool's lock. A signal handler cannot get this lock if another thread holds it, and if the
+ * handler has interrupted its own thread while that thread held any lock of the library. The handler then adds and
+ * removes no chunk.
  */
 
 /* The lowest bits of two parts of a head (see struct fixed_chunk): the number of blocks, and the tag. */

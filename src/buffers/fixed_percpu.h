@@ -8,18 +8,16 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * No thread waits for a processor's magazine. If a thread finds it busy, it uses the shared free list instead: another
- * thread may have lost the processor while using the magazine, or a signal handler may have interrupted its own thread
- * there. If a thread dies while using the magazine, the magazine stays busy, and its blocks are lost until the pool is
- * destroyed or the process forks.
+ * No thread waits for a processor's magazine. If a thread finds the magazine busy, it uses the shared free list
+ * instead. The magazine may be busy because the kernel has stopped another thread in the middle of using it, or because
+ * the caller is a signal handler that has interrupted its own thread there. If a thread dies while using the magazine,
+ * the magazine stays busy, and its blocks are lost until the pool is destroyed or the process forks.
  */
 
 /* Allocates a block, marks it as live and returns it. Returns NULL if there is no memory. */
 INTERNAL void *fixed_percpu_take(struct fixed_pool *pool);
 
-/*
- * Frees a block, which is already marked as free (FIXED_FREE), to the processor's magazine or to the shared free list.
- */
+/* Puts a block, which is already marked as free (FIXED_FREE), into the processor's magazine or the shared free list. */
 INTERNAL void fixed_percpu_put(struct fixed_pool *pool, struct fixed_item item);
 
 /* Moves the blocks of all processors' magazines to the shared free list, except for magazines that are busy. */

@@ -24,10 +24,10 @@
  * of the time. A chunk's number keeps its metadata when the chunk is returned, so that a thread which still looks at a
  * returned chunk reads old metadata and does not crash.
  *
- *     fixed_pool.place[chunk + 1] where the chunk and its metadata lie; read by every allocation and free
- *     fixed_pool.chunk[chunk]   the chunk's free blocks, a lock-free stack of its own; written by slow paths
- *     fixed_pool.hash           a hash table that finds the chunk of an address
- *     fixed_pool.available      the chunks that have free blocks, a lock-free stack of chunk numbers
+ * fixed_pool.place[chunk + 1] says where the chunk and its metadata lie, and is read by every allocation and free.
+ * fixed_pool.chunk[chunk] is a lock-free stack of the chunk's free blocks, and is written by slow paths.
+ * fixed_pool.hash is a hash table that finds the chunk of an address. fixed_pool.available is a lock-free stack of the
+ * numbers of chunks that have free blocks.
  */
 enum {
     FIXED_INDEX_BITS = 13,
@@ -89,10 +89,10 @@ struct fixed_place {
 };
 
 /*
- * `head` has the chunk's whole stack of free blocks in one word: the index of the top block plus one, or 0 for an empty
- * stack, in the lowest 13 bits; the number of blocks in the next 13; and, in the upper 38, a tag that each removal
- * advances, so that a thread which read an old head does not take it for the present one. At 20 million removals a
- * second of one chunk the tag repeats after almost four hours. The count says at any time if the whole chunk is free.
+ * `head` has the chunk's whole stack of free blocks in one word. The lowest 13 bits are the index of the top block plus
+ * one, or 0 if the stack is empty. The next 13 bits are the number of blocks, which says at any time if the whole chunk
+ * is free. The upper 38 bits are a tag that each removal advances, so that a thread which read an old head does not
+ * take it for the present one. At 20 million removals a second of one chunk the tag repeats after almost four hours.
  */
 struct fixed_chunk {
     _Alignas(CACHE_LINE) _Atomic uint64_t head;
@@ -101,7 +101,7 @@ struct fixed_chunk {
     /* the next one in the list of free chunk numbers, plus one; 0 at its end; changed under the pool's lock */
     uint32_t next_spare;
     _Atomic uint32_t least; /* the fewest free blocks that the chunk has had since `seen_at` */
-    /* when `least` was last read and begun anew, in nanoseconds of clock_now; changed under the pool's lock */
+    /* when `least` was last read and then set anew, in nanoseconds of clock_now; changed under the pool's lock */
     uint64_t seen_at;
 };
 
@@ -138,7 +138,8 @@ struct fixed_cache {
     _Atomic uint32_t busy;
     uint32_t number;
     _Atomic uint32_t tally_blocks;
-    struct counter requests; /* allocations before the tally began; `frees` counts the frees before then */
+    /* allocations before the present count in `tally` began; `frees` counts the frees before then */
+    struct counter requests;
     struct counter frees;
     struct counter swaps;
     _Alignas(CACHE_LINE) _Atomic(struct fixed_magazine *) public_magazine;
@@ -164,7 +165,8 @@ static inline uint32_t fixed_tally_frees(uint64_t tally)
     return (uint32_t)((tally - FIXED_TALLY_START) >> 32);
 }
 
-/* Returns how many blocks were allocated from a cache since its tally began with `before` blocks. */
+/* Returns how many blocks were allocated from a cache since its tally began. The private magazine had `before` blocks
+ * at that time. */
 static inline uint32_t fixed_tally_requests(uint64_t tally, uint32_t before)
 {
     return fixed_tally_frees(tally) + before - fixed_tally_blocks(tally);
@@ -201,7 +203,8 @@ struct fixed_pool {
     _Atomic uint16_t *hash;
     struct fixed_chunk *chunk;
     struct fixed_cache *cache;
-    struct fixed_magazine *magazine;   /* the table of magazines; the first is the spare one of fixed_cache_drain */
+    /* the table of all magazines; its first one is the spare magazine of fixed_cache_drain */
+    struct fixed_magazine *magazine;
     struct fixed_processor *processor; /* the caches of the processors; NULL unless the kind is `cpu` */
     stack_link *links;                 /* of `available` */
     stack_link *magazine_links;        /* the links of the stacks `full` and `empty` */
@@ -248,9 +251,10 @@ struct fixed_pool {
     FIXED_EVENT_ROWS(FIXED_EVENT_FIELD)
 #undef FIXED_EVENT_FIELD
 
-    _Alignas(CACHE_LINE) struct lock mutex; /* of the kind `standard`: held while its free list is used */
-    struct counter requests;                /* the kind standard */
-    struct counter returned_blocks;         /* the kind standard */
+    /* only in pools of the kind `standard`: held while the pool's free list is used */
+    _Alignas(CACHE_LINE) struct lock mutex;
+    struct counter requests;        /* the kind standard */
+    struct counter returned_blocks; /* the kind standard */
     /* how many free blocks outside magazines have pages; counted only if there is a limit */
     _Atomic int64_t kept;
 };
@@ -358,8 +362,8 @@ static inline size_t fixed_offset(const struct fixed_pool *pool, uint32_t chunk,
  *
  * The table has a chunk under each granule of 2^hash_shift bytes in which the chunk begins or ends, so chunks need no
  * alignment of that size. An entry is the number of a chunk plus one, 0 at the end of a chain of entries, or
- * FIXED_HASH_GONE for a chunk that was given back. 0 and FIXED_HASH_GONE lead to the first and to the last place, which
- * stand for no chunk: their start is FIXED_NOWHERE, and their states are not live.
+ * FIXED_HASH_GONE for a chunk that was given back. For an entry of 0 or FIXED_HASH_GONE, the function returns the first
+ * or the last place. Both stand for no chunk: their start is FIXED_NOWHERE, and their states are not live.
  */
 FAST_PATH const struct fixed_place *fixed_first_place_at(const struct fixed_pool *pool, const void *address)
 {

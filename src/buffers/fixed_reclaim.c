@@ -8,7 +8,8 @@
 #include "os/os.h"
 
 /*
- * A pool looks this many times for memory that has been free for long within its age, a time that the program has set.
+ * A pool's age is the time, set by the program, for which memory must be free before the pool gives it back. Within
+ * this time the pool looks TICKS times for such memory.
  */
 enum { TICKS = 4 };
 
@@ -60,8 +61,8 @@ static uint32_t reclaim_run(struct fixed_pool *pool, uint32_t chunk, struct run 
 }
 
 /*
- * Marks the blocks of a chain as taken, except for as many blocks at its top as `first_ones` says. `top` is the index
- * of the top block, which was pushed last, plus one. Returns the chain of the blocks that were not marked.
+ * Marks the blocks of a chain as taken, except for the topmost ones; `first_ones` is the number of these. `top` is one
+ * more than the index of the top block, which was pushed last. Returns the chain of the blocks that were not marked.
  */
 static struct fixed_chain reclaim_mark(struct fixed_pool *pool, uint32_t chunk, uint32_t top, uint32_t first_ones)
 {

@@ -28,9 +28,9 @@ INTERNAL bool fixed_purge_block(struct fixed_pool *pool, uint32_t number);
 INTERNAL size_t fixed_reclaim_all(struct fixed_pool *pool);
 
 /*
- * Gives back the memory of blocks that have been free for the pool's age, a time that the program has set. Does so, and
- * returns true, only if a quarter of that time has passed since it last did so; otherwise returns false. Must be called
- * after every FIXED_TICK_FREES frees.
+ * Gives back the memory of blocks that have been free for the pool's age, a time that the program has set. Returns
+ * false, and does nothing, if less than a quarter of that time has passed since the last call that returned true. Must
+ * be called after every FIXED_TICK_FREES frees.
  */
 INTERNAL bool fixed_reclaim_old(struct fixed_pool *pool);
 

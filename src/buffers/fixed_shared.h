@@ -1,5 +1,5 @@
-/* The free list of a fixed-size pool that all threads share: it consists of the stacks of the chunks, and may have a
- * limit. */
+/* The free list that all threads share in a fixed-size pool. It consists of the stacks of free blocks that the chunks
+ * have. A pool may have a limit for the blocks there that keep their pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_SHARED_H
 #define SOCKMALLOC_FIXED_SHARED_H

@@ -30,8 +30,8 @@ struct fixed_figures {
 
 /*
  * Sums up the figures of a pool. If other threads use the pool meanwhile, a figure may differ by what they do. The
- * function also reads copies of other processes' pools, so it limits every count that it reads to the size of the table
- * that is counted.
+ * function also reads copies of other processes' pools, in which a count may have any value. So it reads no count as
+ * more than the size of the table whose entries are counted.
  */
 INTERNAL void fixed_statistics_take(const struct fixed_pool *pool, struct fixed_figures *figures);
 

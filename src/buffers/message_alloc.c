@@ -1,5 +1,5 @@
-/* Allocates and frees messages: the fast paths, and the slow ones for a full page, for a free in another page, and for
- * errors. */
+/* Allocates and frees messages. The fast paths allocate in the page that the thread fills, and free in that page or in
+ * one other page. Slow paths get a new page, free in further pages, and handle errors. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_alloc.h"
 
@@ -85,8 +85,11 @@ FAST_PATH void message_count(struct message_cache *cache, size_t size, unsigned 
     }
 }
 
-/* Makes a message begin at `message`, which is `next` of the cache and has enough space behind it, and moves `next`
- * behind it. Counts it as `times` messages in the statistics; a caller that counts it itself passes 0. */
+/*
+ * Makes a message begin at `message`, which is `next` of the cache and has enough space behind it, and moves `next`
+ * behind it. Adds `times` messages of this size and type to the statistics; `times` is 0 if the caller updates the
+ * statistics.
+ */
 FAST_PATH void *message_carve(const struct sockmalloc_message *messages, struct message_cache *cache, char *message,
                               size_t size, unsigned type, uint64_t times)
 {
@@ -228,7 +231,8 @@ static COLD _Noreturn void message_die_misused(const struct sockmalloc_message *
                                                char *message)
 {
     if (messages->serves_malloc && strncmp(call, MESSAGE_PREFIX, sizeof MESSAGE_PREFIX - 1) == 0) {
-        call += sizeof MESSAGE_PREFIX - 1; /* the program has called malloc's free, so the line must name `free` */
+        /* the program has called malloc's free, so the error line must name `free` */
+        call += sizeof MESSAGE_PREFIX - 1;
     }
     if (message_is_freed(messages, message, atomic_load_explicit(message_header(message), memory_order_relaxed))) {
         message_die(MESSAGE_MESSAGE_FREED, call, (void *)message);
@@ -261,9 +265,9 @@ static uint32_t message_find_page(const struct sockmalloc_message *messages, con
 
 /*
  * Counts the free of a message of `extent` bytes in `pending_page`, which is not the page that the thread fills. The
- * cache counts the bytes that are freed in this page. If all its other bytes have been freed too, subtracts the count
- * from the page at once, so that the page is recycled. The load is relaxed, because the subtraction that follows orders
- * the threads.
+ * cache counts the bytes that are freed in this page. If the count equals `held` of the page, all messages there have
+ * been freed; then subtracts the count from `held` at once, so that the page is recycled. The load is relaxed, because
+ * the subtraction that follows orders the threads.
  */
 FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct message_cache *cache, size_t extent)
 {

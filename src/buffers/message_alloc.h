@@ -1,4 +1,5 @@
-/* Tells how many bytes of a message may be used, for the malloc that serves small requests from message pages. */
+/* Tells how many bytes of a message may be used. The library needs this number when message pages serve small requests
+ * of malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_ALLOC_H
 #define SOCKMALLOC_MESSAGE_ALLOC_H

@@ -13,8 +13,8 @@
 _Static_assert(SOCKMALLOC_MESSAGE_STEPS == SIZE_STEPS, "the public histogram has the steps of size_statistics.h");
 
 enum {
-    /* sockmalloc_message_reserve proposes a page that holds this many messages of the usual largest size. About a 32nd
-     * of such a page is left unused at its end. */
+    /* sockmalloc_message_reserve proposes a page that holds this many messages of the usual largest size, which 99 % of
+     * the messages do not exceed. About a 32nd of such a page is left unused at its end. */
     MESSAGES_IN_PAGE = 16,
     USUAL_PARTS = 990, /* the usual largest size is the one that 990 of 1,000 messages do not exceed */
 };

@@ -14,9 +14,9 @@
 static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPTIONS;
 
 /*
- * Finds the empty pages of an open object again in the child of a fork. Does nothing if the fork was made by a signal
- * handler that had interrupted its thread inside the cache, because the thread will continue to use the cache; the
- * pages that other threads of the parent were filling are then lost to the child.
+ * Finds the empty pages of an open object again in the child of a fork. Does nothing if a signal handler has forked
+ * while its thread was changing its cache, because the thread will continue to use that cache. In this case the pages
+ * that other threads of the parent were filling are lost to the child.
  */
 static void message_restore(struct sockmalloc_message *messages)
 {
@@ -159,7 +159,8 @@ static void message_close_object(struct sockmalloc_message *messages)
         message_close_cache(messages, &thread->cache[object]);
     }
     message_pages_close(messages);
-    /* set again, so that a free after the close finds a cache that has no page, and ends the process */
+    /* message_pages_close has set this to 0; with the right offset, a free after the close finds a cache that has no
+     * page, and ends the process */
     messages->cache_offset = message_cache_offset(object);
 }
 

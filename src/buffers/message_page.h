@@ -58,7 +58,8 @@ struct sockmalloc_message {
     char *start;                         /* the address of the first page; a multiple of the size of a page */
     uintptr_t page_mask;                 /* an AND with this gives the start of the page in which an address lies */
     uintptr_t unit_mask;                 /* an AND with this rounds an address down to a unit */
-    /* the size of a header and of a unit, less 1: added to an address before unit_mask rounds it down */
+    /* one less than the size of a header plus that of a unit; added to a message's size before unit_mask rounds the sum
+     * down */
     size_t round;
     /* the header that a live message of 0 bytes and type 0 would have at the address 0 */
     uint64_t live;
@@ -73,7 +74,8 @@ struct sockmalloc_message {
     bool serves_malloc; /* true if the program calls malloc and free, and knows nothing of messages */
     uint32_t pages;     /* how many pages the object may use */
     uint32_t counted;   /* how many types have statistics: `types`, or 0 if none has */
-    /* as many bytes of empty pages as this keep their memory; further pages are given back to the kernel */
+    /* empty pages keep their memory up to this many bytes altogether; the memory of further ones is given back to the
+     * kernel */
     size_t keep;
     struct stack empty;
     struct stack returned; /* empty pages whose memory was given back to the kernel */

@@ -1,5 +1,5 @@
-/* Manages the cache that each thread has for each object of message pages. It knows the page that the thread fills, and
- * one other page whose frees it counts. */
+/* Manages the cache that each thread has for each object of message pages. A cache knows the page that the thread
+ * fills, and one other page in which it counts the thread's frees. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_thread.h"
 
@@ -103,8 +103,11 @@ static void message_thread_end(void *argument)
 {
     struct message_thread *thread = argument;
     if (thread != message_thread) {
-        /* the record belongs to another thread: in a fork child, a new thread may get the stack, and with it the key's
-         * value, of a thread of the parent that was ending at the fork */
+        /*
+         * The record belongs to another thread. This happens in a fork child if a thread of the parent was ending at
+         * the fork: a new thread of the child may get that thread's stack, and with it the thread-specific value that
+         * names the record.
+         */
         return;
     }
     message_thread = (struct message_thread *)&message_thread_ended;

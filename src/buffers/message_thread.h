@@ -1,5 +1,5 @@
-/* Manages the cache that each thread has for each object of message pages. It knows the page that the thread fills, and
- * one other page whose frees it counts. */
+/* Manages the cache that each thread has for each object of message pages. A cache knows the page that the thread
+ * fills, and one other page in which it counts the thread's frees. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_THREAD_H
 #define SOCKMALLOC_MESSAGE_THREAD_H
@@ -131,8 +131,8 @@ INTERNAL bool message_threads_open(void);
 
 /*
  * Gives the calling thread a record. The thread must have none. If the kernel refuses memory, the thread stays without
- * a record. A signal handler may call the function if it may call pthread_setspecific: in glibc, if the process has
- * fewer than 32 keys.
+ * a record. A signal handler may call the function only where it may call pthread_setspecific. With glibc it may, as
+ * long as the process has fewer than 32 keys.
  */
 INTERNAL void message_thread_begin(void);
 

@@ -46,8 +46,8 @@ _Noreturn static COLD void ring_not_in_use(const struct sockmalloc_ring *ring, c
     message_die(MESSAGE_RING_FREED, caller, message, (unsigned)(state - ring->states), (void *)ring->header);
 }
 
-/* Returns the position that lies `chunks` chunks after `position`. If these chunks reach exactly the end of the ring's
- * memory, that is the start of the memory in the next lap. They must not reach beyond the end. */
+/* Returns the position that lies `chunks` chunks after `position`. If these chunks end exactly at the end of the ring's
+ * memory, returns the start of the memory in the next lap. They must not reach beyond the end. */
 static uint64_t ring_advance(const struct sockmalloc_ring *ring, uint64_t position, uint32_t chunks)
 {
     uint32_t next = ring_chunk(position) + chunks;
@@ -105,8 +105,8 @@ static void ring_place(struct sockmalloc_ring *ring, uint64_t head, uint32_t chu
 
 /*
  * Stores in *place the position of `chunks` free chunks at the head. If fewer than `chunks` remain before the end of
- * the ring's memory, makes a freed message of the remaining ones, and continues at the start of the memory. Returns
- * false if the ring has too few free chunks.
+ * the ring's memory, marks the remaining ones as one freed message, and looks for free chunks at the start of the
+ * memory. Returns false if the ring has too few free chunks.
  */
 static bool ring_find_room(struct sockmalloc_ring *ring, uint32_t chunks, uint64_t *place, const char *caller)
 {

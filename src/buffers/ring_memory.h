@@ -20,8 +20,8 @@
  *
  * The shared memory holds no address. Addresses and sizes are in struct sockmalloc_ring, which is private memory of
  * each process. So a process that writes at random over the shared memory changes no address and no bound of another
- * one. What is read from shared memory after attachment is positions and states of chunks alone, and every one of them
- * is compared with the private bounds before it is used.
+ * one. After attachment, a process reads only positions and states of chunks from the shared memory, and compares each
+ * of them with its private bounds before it uses it.
  */
 
 /*

@@ -1,5 +1,5 @@
-/* Counts sizes: how many there were, their sum in bytes, and a histogram with eight steps for each doubling of the
- * size. */
+/* Counts sizes in bytes, such as those of messages: how many sizes there were, their sum, and a histogram with eight
+ * steps for each doubling of the size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SIZE_STATISTICS_H
 #define SOCKMALLOC_SIZE_STATISTICS_H

@@ -19,7 +19,7 @@ static uint64_t adjust_cache_limit(void)
     return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * processor_count;
 }
 
-/* Returns the limits of the pools that follow from the present settings. A decay time of 0 means that nothing may be
+/* Returns the limits for the pools, computed from the present settings. A decay time of 0 means that nothing may be
  * retained. */
 static struct pool_limits adjust_limits(void)
 {

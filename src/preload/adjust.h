@@ -12,8 +12,8 @@
 #include "pool/pool.h"
 
 /*
- * Returns the limits of the pools that follow from the settings in `options`. `processors` is the number of processors
- * by which SOCKMALLOC_CACHE=auto is computed, now and after each change. Start-up calls this function.
+ * Returns the limits for the pools, computed from the settings in `options`. Start-up calls this function. `processors`
+ * is the number from which SOCKMALLOC_CACHE=auto is computed, now and after each later change of a setting.
  */
 INTERNAL struct pool_limits adjust_open(unsigned processors);
 

@@ -27,16 +27,16 @@
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
- * The actions that the program has set for the stats signal. For each record there is one handler below. The kernel
- * gets the handler of the record that is in force, and so it is the kernel that stores, for each process separately,
- * which record that is. A child of vfork shares its parent's memory but has handlers of its own: an action that it sets
+ * The actions that the program has set for the stats signal. For each record there is one handler below, and the kernel
+ * gets the handler of the record that is in force. So the kernel's own table of handlers says, for each process, which
+ * record is in force. A child of vfork shares its parent's memory but has handlers of its own: an action that it sets
  * adds a record and changes none of its parent's. If the program sets an equal action a second time, the first record
  * is used again. If all records are in use, the oldest one is replaced.
  */
 enum { RECORDS = 64 };
 static LARGE_OBJECT struct sigaction records[RECORDS];
-/* whole[n] is true if records[n] is complete. The array is not a part of the records, which take up several pages, so
- * that start-up touches only one page of the two together. */
+/* whole[n] is true if records[n] is complete. The records take up several pages. Start-up reads all of this array, but
+ * touches only one record; if the array were a part of the records, start-up would touch all their pages. */
 static _Atomic bool whole[RECORDS];
 static _Atomic unsigned next_record;
 

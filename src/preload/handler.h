@@ -34,8 +34,8 @@ INTERNAL void handler_after_fork(void);
 
 /*
  * Handles a signal that sigwait(3) or a similar call has returned and for which no handler has run. If it is the stats
- * signal, writes statistics, or changes a setting as adjust_do does. Returns true if the sender has requested nothing
- * else; the program must then not see the signal.
+ * signal, writes statistics, or changes a setting as adjust_do does. Returns true if the sender wanted nothing but
+ * statistics or a change of a setting; the program must then not see the signal.
  */
 INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 

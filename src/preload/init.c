@@ -39,9 +39,9 @@
 enum { FROZEN_QUOTA = 16 };
 
 /*
- * Start-up tries to reserve a range of slots of 2^SHIFT_MAX bytes. If there are too few addresses, it halves the range,
- * down to 2^SHIFT_MIN bytes; a shorter range is not useful. A range takes only addresses, of which only a small machine
- * or an emulator has too few.
+ * Start-up tries to reserve a range of slots of 2^SHIFT_MAX bytes. If there are too few addresses, start-up halves the
+ * range, down to 2^SHIFT_MIN bytes; a shorter range is not useful. A reserved range takes up addresses but no memory,
+ * and only a small machine or an emulator has too few addresses.
  */
 enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 
@@ -68,8 +68,9 @@ static size_t init_space(size_t range)
 
 /*
  * Returns the address at which the `space` bytes of addresses for the library should end: some MiB below the program,
- * where nothing is ever mapped. Returns NULL for a program that is not position-independent, because such a program
- * lies too low. AT_PHDR is the address of the program headers, which lie in the program's first page.
+ * where nothing is ever mapped. The program's address is known from AT_PHDR, the address of the program headers,
+ * because these lie in the program's first page. Returns NULL for a program that is not position-independent, because
+ * such a program lies too low.
  */
 static char *init_wished_end(size_t space)
 {
@@ -99,8 +100,8 @@ static bool init_lay(size_t range)
 }
 
 /*
- * Reserves addresses for the longest range of slots for which there are enough, and maps the first page of each table.
- * Returns false if there are not enough for the shortest range.
+ * Reserves addresses for the range of slots and for the tables, and maps the first page of each table. The range is the
+ * longest one for which there are enough addresses. Returns false if there are too few even for the shortest range.
  */
 static bool init_claim(void)
 {
@@ -307,8 +308,8 @@ static void init_after_fork(void)
  *  3. os: test whether the kernel really discards pages.
  *  4. fallback: prepare mimalloc, and note where libc's heap ends.
  *  5. options: read the settings; SOCKMALLOC_STRICT ends the process here if one is wrong.
- *  6. dump: choose the place for statistics, and remember the buckets. Step 8 plans them in place, so their address is
- *     enough.
+ *  6. dump: choose the place for statistics, and remember the address of the plan of the buckets. Step 8 makes the
+ *     plan at this address.
  *  7. route: choose whether small requests are counted.
  *  8. pools: plan the buckets, reserve addresses, open the pools, and publish them. From here on malloc returns slots.
  *  9. route: learn where mimalloc has its memory, and open message pages elsewhere.

@@ -83,9 +83,9 @@ static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting,
 
 /*
  * Does one piece of a wait for a connection: at most `limit` nanoseconds. Returns 1 if libc's accept is to be called,
- * -1 with EINTR if a handler has ended the wait, and 0 if `limit` nanoseconds are over. The last piece has the limit
- * POOL_SLEEP_NEVER, and only lets pending signals be handled. Other pieces check twice for a connection, because a
- * process that was woken sooner may have taken the connection.
+ * -1 with EINTR if a handler has ended the wait, and 0 if `limit` nanoseconds are over. A `limit` of POOL_SLEEP_NEVER
+ * marks the last piece, which does not wait, but lets pending signals be handled. Any other piece checks again after a
+ * wait that has found a connection, because another process may have taken the connection meanwhile.
  */
 static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {
@@ -108,8 +108,8 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
         result = sleep_connection(accept->file, 0, mask);
     }
     if (result < 0 && errno == EINTR) {
-        /* if a handler of the program has run at the same moment as the library's own, the EINTR of that handler is
-         * lost */
+        /* if a handler of the program has run at the same moment as the library's own handler, accept does not fail
+         * with EINTR, although the program's handler should make it fail */
         return interrupting != 0 && handler_runs() == runs ? -1 : 0;
     }
     return result < 0 ? 1 : result;

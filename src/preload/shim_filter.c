@@ -36,8 +36,8 @@ static void *filter_find(const char *name)
 }
 
 /*
- * Returns true if a call of prctl sets a filter. A call without a filter program sets none: programs make it to learn
- * from the error what the kernel can do.
+ * Returns true if a call of prctl sets a filter. A call with a null pointer in place of the filter's code sets none.
+ * Applications make such a call because its error tells them what the kernel can do.
  */
 static bool filter_is_set_by_prctl(long option, long mode, long program)
 {
@@ -142,7 +142,7 @@ static bool filter_is_fallback(const void *caller)
 /*
  * Returns true if mimalloc calls getrandom while a filter that the process has set is in force. Then getrandom fails
  * without a system call, for which the filter might kill the process. mimalloc then makes its random numbers from
- * addresses and the clock. Only the hardened lists of mimalloc need random numbers.
+ * addresses and the clock. Only the hardened free lists of mimalloc depend on random numbers.
  */
 static bool filter_is_spared(long number, const void *caller)
 {

@@ -43,7 +43,7 @@ static void *load_nothing(void)
 }
 
 /*
- * The addresses of libc's functions. They are looked up at the first call if that comes before this library's
+ * The addresses of libc's dlopen and dlmopen. They are looked up at the first call if that comes before this library's
  * constructor, because constructors of other libraries may call dlopen. If two threads look them up at the same time,
  * both find the same addresses, so no lock is needed. Signal handlers may call neither dlopen nor dlsym.
  */
@@ -61,7 +61,7 @@ static void *load_find(const char *name)
 
 static void load_prepare(void)
 {
-    message_open(); /* sources_open_own, which follows, may print a message */
+    message_open(); /* must come first, because sources_open_own may print a message */
     sources_open_own();
     bool left_alone = option_peek(OPTION_DEEPBIND, sources_lookup) != 0;
     next.kept = left_alone ? ~0 : ~RTLD_DEEPBIND;

@@ -48,8 +48,9 @@ EXPORTED void *realloc(void *address, size_t request)
 /*
  * The functions malloc, realloc and free that the program reaches by these names. They are this library's, unless the
  * program or a library that the linker searches earlier has its own. In that case the relatives of malloc in this file
- * must use them, too, because a free that is not ours does not know our blocks. A pointer is NULL until its function is
- * first needed, which a constructor of another library can cause before find_all has run.
+ * must use those too, because a free that is not ours does not know our blocks. Each pointer is NULL until find_all or
+ * the first call that needs the function sets it. A constructor of another library may make such a call before find_all
+ * has run.
  */
 static _Atomic(void *) program_malloc;
 static _Atomic(void *) program_realloc;
@@ -176,7 +177,8 @@ EXPORTED void *aligned_alloc(size_t alignment, size_t request)
     return take_aligned(alignment, request, CALLER);
 }
 
-/* SunOS has memalign. glibc's function rounds a bad alignment up; no program is known that relies on the rounding. */
+/* SunOS has memalign. For an alignment that is no power of two, glibc's function rounds it up, and this one fails with
+ * EINVAL; no program is known that relies on the rounding. */
 EXPORTED void *memalign(size_t alignment, size_t request)
 {
     return take_aligned(alignment, request, CALLER);

@@ -10,8 +10,8 @@
 
 /*
  * This file is compiled with -fexceptions, because an exception of std::__throw_bad_alloc or of a new-handler passes
- * through these functions. The names are weak, because most servers have no C++ library. The first two names belong to
- * libstdc++, the third to libc++.
+ * through these functions. The three functions declared here are weak symbols, because most servers have no C++
+ * library. The first two belong to libstdc++, the third to libc++.
  */
 typedef void new_handler(void);
 typedef void thrower(void);
@@ -23,8 +23,9 @@ extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv") _
 enum { PLAIN = 0 };
 
 /*
- * Allocates a block; does not call the new-handler if there is no memory. `caller` may be NULL if this function is
- * inlined into the operator itself; route_alloc accepts that.
+ * Allocates a block; does not call the new-handler if there is no memory. `caller` is the address in the program from
+ * which the operator was called. It may be NULL if this function is inlined into the operator, because the address can
+ * then be found later, by the code that needs it.
  */
 FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
 {

@@ -21,20 +21,21 @@
  * without waiting, until no further step is due. The last piece sleeps for the rest of the time. For the program, each
  * call behaves as libc's call does:
  *
- * - Signals. All are blocked while the call is in pieces, and each piece waits with the caller's own mask, as ppoll
- *   does. So a signal that arrives during a step is pending, its handler runs as the next piece begins, and that
- *   piece ends with EINTR. Signals that a fault raises stay unblocked, and libc's own two as well (pthread_sigmask
- *   sees to that).
- * - Timeouts. The pieces add up to the caller's timeout, without a reading of the clock; the steps come on top, so that
- *   no wait is shorter than it was asked to be.
- * - Cancellation. libc's own call does the waiting, and is a cancellation point. A thread that ends in it is unwound
- *   through this file, which restores its signal mask.
+ * - Signals. All signals are blocked between the pieces, and each piece waits with the caller's own mask, as ppoll
+ *   does. So a signal that arrives during a step stays pending until the next piece begins. Its handler runs then, and
+ *   that piece ends with EINTR. Signals that a fault raises stay unblocked, and so do libc's own two, because
+ *   pthread_sigmask does not block these.
+ * - Timeouts. The pieces add up to the caller's timeout, without a reading of the clock. The steps take time beyond it,
+ *   so no wait is shorter than the caller's timeout.
+ * - Cancellation. Each piece waits in libc's own call, which is a cancellation point. A thread that is cancelled there
+ *   is unwound through this file, which restores the thread's signal mask.
  * - Arguments that libc refuses, and timeouts of zero, go to libc unchanged.
  *
  * poll, ppoll, select, pselect and accept may be called in signal handlers, so libc's functions are looked up at start,
- * and no lock is waited for. Behind a seccomp filter it is not certain that the mask can be changed. One step is then
- * made at the beginning of a call, and libc's call does the rest. The child of vfork has its parent's memory, and its
- * parent's thread sleeps until the child is gone, so the child may do here what its parent would do.
+ * and the library waits for no lock. A seccomp filter may forbid the library to change the signal mask. So behind a
+ * filter, one step is made at the beginning of a call, and libc's call does the rest. The child of vfork has its
+ * parent's memory, and its parent's thread sleeps until the child is gone. So the child may do here what its parent
+ * would do.
  */
 #define SLEEP_FUNCTIONS(ROW)                                                                                           \
     ROW(epoll_wait, int (*)(int, struct epoll_event *, int, int))                                                      \
@@ -98,10 +99,10 @@ typedef int sleep_piece(void *arguments, uint64_t limit, const sigset_t *mask);
 int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, uint64_t wait, const sigset_t *mask);
 
 /*
- * Returns for how many nanoseconds a call that waits may sleep before memory should be given back. Returns
- * POOL_SLEEP_NEVER if it may sleep as long as the program wants; libc's call then makes the whole wait. If `watches` is
- * set, the call also checks from time to time for memory that other threads have freed. Price if no memory is free: a
- * check of each bucket.
+ * Returns for how many nanoseconds a call that waits may sleep before memory should be given back. `limit` is the
+ * timeout of the call, in nanoseconds. Returns POOL_SLEEP_NEVER if the call may sleep until its timeout; libc's call
+ * then makes the whole wait. If `watches` is set, the call also checks from time to time for memory that other threads
+ * have freed. Price if no memory is free: a check of each bucket.
  */
 uint64_t sleep_before(uint64_t limit, bool watches);
 

@@ -53,10 +53,11 @@ COLD void *fallback_refuse(void)
 }
 
 /*
- * For a request of 256, 512 or 1024 bytes with no larger alignment, mimalloc 2.0.9 uses any block of that size,
- * although such blocks need not lie at multiples of their size. mi_malloc_aligned_at checks the address, and uses a
- * larger block if it must. It is called only if the first block is not aligned, because it uses larger blocks even for
- * small alignments that every block of the size has.
+ * Frees a block of mimalloc's that is not aligned as requested, and allocates an aligned one. mimalloc 2.0.9 serves a
+ * request of 256, 512 or 1024 bytes from any block of that size if the alignment is not larger than the size, although
+ * such blocks need not lie at multiples of their size. mi_malloc_aligned_at checks the address, and uses a larger block
+ * if it must. It is not called for every aligned request, because it uses larger blocks even for small alignments that
+ * every block of the size has.
  */
 COLD void *fallback_align(void *address, size_t alignment, size_t request)
 {
@@ -70,9 +71,9 @@ COLD void *fallback_align(void *address, size_t alignment, size_t request)
 }
 
 /*
- * Finds the main thread's stack. The kernel writes the name of the program's file on the stack's last page. Below that
- * page the kernel keeps as many bytes free of other mappings as the stack limit says when the program begins, so at
- * most 8 MiB of them certainly belong to the stack, however large the limit is now.
+ * Finds the main thread's stack. The kernel writes the name of the program's file on the stack's last page. When the
+ * program begins, the kernel keeps other mappings out of the addresses below that page, for as many bytes as the stack
+ * limit says. The limit may have become larger since, so only up to 8 MiB of these addresses count as the stack.
  */
 static void fallback_find_main_stack(void)
 {
@@ -125,9 +126,9 @@ void fallback_open(void)
     fallback_find_main_stack();
     mi_register_error(fallback_note_error, NULL);
     /*
-     * Without this option, mimalloc would count the NUMA nodes at its first block and, if there are several, ask the
-     * kernel at many blocks on which node it runs. mimalloc uses the nodes only to choose between arenas reserved for
-     * nodes, which exist only if its environment variables ask for them.
+     * Without this setting of mimalloc, mimalloc would count the NUMA nodes at its first block and, if there are
+     * several, ask the kernel at many blocks on which node it runs. mimalloc uses the nodes only to choose between
+     * arenas that are reserved for nodes. It has such arenas only if environment variables of mimalloc ask for them.
      */
     mi_option_set_default(mi_option_use_numa_nodes, 1);
     libc_heap = os_break();
@@ -175,8 +176,8 @@ static const void *fallback_heap(void)
 
 /*
  * Keeps mimalloc from collecting the calling thread's heap when the thread ends. mimalloc does that in the destructor
- * of a thread-specific value, which is the heap; without the value no destructor runs. The key of the value is not
- * known, but it is the only key whose value is the heap.
+ * of a thread-specific value, which is a pointer to the heap. If the value is NULL, the destructor does not run. The
+ * key of the value is not known, so every key whose value is the heap gets the value NULL; there is only one.
  */
 static void fallback_keep_heap(void)
 {

@@ -22,9 +22,10 @@ enum {
     PACKED_LARGEST_SHIFT = 16,
     PACKED_FLOOR_SHIFT = 11,
     PACKED_CLASSES = (PACKED_LARGEST_SHIFT - PACKED_FLOOR_SHIFT) * PACKED_STEPS,
-    PACKED_GAP = 16,        /* at least this many bytes lie unused in front of the last block of a slot */
-    PACKED_WASTE = 32,      /* a class divides slots of which at most 1/32 is left over, if a bucket has such slots */
-    PACKED_WASTE_MOST = 16, /* otherwise the class divides slots of which at most 1/16 is left over */
+    PACKED_GAP = 16, /* at least this many bytes lie unused in front of the last block of a slot */
+    /* at most 1/32 of a slot may be left over when it is divided into blocks, if a bucket has slots that fit so well */
+    PACKED_WASTE = 32,
+    PACKED_WASTE_MOST = 16, /* at most 1/16 of a slot may be left over if no bucket has slots with at most 1/32 */
     /* the smallest number of blocks in a slot; fewer are not worth a slow path for each slot */
     PACKED_BLOCKS_LEAST = 4,
     /* the largest number of blocks in a slot; with more, too many would have to be freed before the slot is free */
@@ -52,14 +53,13 @@ struct packed_class {
 /*
  * The header of a packed slot. Bit i of `state` is set while block i is in use. PACKED_LISTED is set while the header
  * lies on the list of its class, or while a thread holds the header that has popped it or is about to push it. A slot
- * that is not full is always listed. It is freed as soon as all its blocks are free, and its header stays listed until
- * it is popped. So `state` says at any time which of two threads has to act:
+ * that is not full is always listed. The slot is freed as soon as all its blocks are free, and its header stays listed
+ * until it is popped. So `state` says at any time which of two threads has to act, and where the header lies.
  *
- *     state                       the header lies
- *     LISTED, some blocks used    on its class's list, or with one thread
- *     LISTED, no blocks used      there too; the slot has been freed
- *     all blocks used             nowhere; the first free of a block lists it
- *     0                           on the list of unused headers, or with one thread
+ * If PACKED_LISTED is set and some blocks are in use, the header lies on the list of its class, or a thread holds it.
+ * If PACKED_LISTED is set and no block is in use, the same is true, and the slot has been freed. If all blocks are in
+ * use, the header lies nowhere, and the first free of a block puts it on the list. If `state` is 0, the header lies on
+ * the list of unused headers, or a thread holds it.
  */
 struct packed_header {
     _Atomic uint64_t state;
@@ -308,7 +308,8 @@ static struct packed_block packed_find(const void *address)
     uint32_t word = region_request_word(place.number + 1);
     unsigned class = word >> PACKED_CLASS_SHIFT;
     uint32_t number = word & ((1 << PACKED_CLASS_SHIFT) - 1);
-    /* checks class and number, because in the child of a fork the words may have been copied at different moments */
+    /* checks class and number, because in the child of a fork the slot's two request words may have been copied from
+     * the parent at different moments */
     if (class >= PACKED_CLASSES || number >= atomic_load_explicit(&opened, memory_order_relaxed)) {
         return none;
     }
@@ -343,8 +344,8 @@ size_t packed_size(const char *call, const void *address)
 
 /*
  * Returns what `state` is after a block has been freed, with PACKED_LISTED set. If the slot was full, the caller must
- * now put its header on the list. If the slot is empty now, its other blocks were freed before, so the header is on the
- * list already: a slot has at least two blocks.
+ * now put its header on the list. If all blocks of the slot are free now, the header is on the list already: a slot has
+ * at least two blocks, so another block was free before this call, and a slot that is not full is always on the list.
  */
 static uint64_t packed_without(uint64_t state, uint64_t bit)
 {

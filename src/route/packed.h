@@ -10,9 +10,9 @@
 #include "memory/bucket.h"
 
 /*
- * Limits on writable memory charge for whole pages. A request just above a whole number of pages, such as 16390 bytes,
- * leaves a fifth of the memory that it is charged for unused, in a slot of its own and in mimalloc. So while memory is
- * tight, several such requests share a slot:
+ * A limit on writable memory counts whole pages. A request just above a whole number of pages, such as 16390 bytes,
+ * leaves a fifth of the counted memory unused, both if it gets a slot of its own and if mimalloc serves it. So while
+ * memory is tight, several such requests share a slot:
  *
  *     slot                                                              end of the slot
  *     | unused | block n - 1 |  ...  | block 1 | block 0 |

@@ -13,8 +13,11 @@
 #include "pool/pool.h"
 #include "route/fallback.h"
 
-/* The limits by which each call is routed. Only start-up writes them, and route_sample_small writes direct_below later.
- * If `limit` is 0, as it is before the end of start-up and with the pools off, mimalloc serves all requests. */
+/*
+ * The limits by which each call is routed. Only start-up writes them, except for direct_below, which route_sample_small
+ * changes later. If `limit` is 0, as it is before the end of start-up and with the pools off, mimalloc serves all
+ * requests.
+ */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* start of the addresses where mimalloc maps its memory; route_open finds it */
@@ -22,7 +25,8 @@ struct route {
     /* requests above the pools' sizes become mapped blocks if they have at least this size; 0 if none does */
     size_t mapped_least;
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
-    /* smaller requests than this go to mimalloc without a sample, and are not served from message pages */
+    /* smaller requests than this go straight to mimalloc: they are neither sampled for the histogram nor served from
+     * message pages */
     size_t direct_below;
     size_t minimum; /* the smallest request that the pools serve */
     size_t limit;   /* one byte more than the largest request that the pools serve */

@@ -32,7 +32,7 @@ static char *slack_floor(uint32_t number)
 }
 
 /* Sets how many bytes of slack the slot has. The size is written first and the state byte second, because a signal
- * handler may read both in between. */
+ * handler may read both in between. So a slot whose state says that it has slack always has a valid size. */
 static void slack_set(uint32_t number, size_t size)
 {
     region_set_request_word(number + 1, (uint32_t)size);

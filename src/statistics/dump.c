@@ -55,7 +55,8 @@ static bool dump_in_use(int descriptor, enum format format)
     return in_use_report_write(plan, descriptor);
 }
 
-/* Writes a whole report. The list of blocks in use has a buffer of its own, so the text before it is written first. */
+/* Writes a whole report. The list of blocks in use is written from a buffer of its own, so `buffer`, with the text
+ * before the list, must be written first. */
 static bool dump_report(int descriptor, enum format format)
 {
     struct text text = text_begin(buffer, sizeof buffer);

@@ -35,9 +35,10 @@ static bool place_is_own(const char *path, size_t length)
 }
 
 /*
- * Stores the path of the file for statistics in one folder of `list`, whose folders are separated by colons. That is
- * the first folder on whose path the library has a folder of its own name, or else the first one. A folder without an
- * absolute path, or with one that is too long, does not count. Returns false if no folder is left.
+ * Chooses one folder of `list`, whose folders are separated by colons, and stores the path of the file for statistics
+ * in that folder. Chooses the first folder whose path has a part with the library's name (place_is_own), or else the
+ * first folder. A folder without an absolute path, or with one that is too long, does not count. Returns false if no
+ * folder is left.
  */
 static bool place_choose(const char *list)
 {

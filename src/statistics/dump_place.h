@@ -25,7 +25,8 @@ INTERNAL bool dump_place_prefers_stderr(void);
 /*
  * Returns the path of a file for statistics, in which %p stands for the process id, or NULL if there is no further one.
  * `attempt` counts from 0. The first file that can be opened is the place: one in RUNTIME_DIRECTORY, one in
- * /run/sockmalloc if JOURNAL_STREAM is set, and one in /tmp. Both functions are safe in a signal handler.
+ * /run/sockmalloc if JOURNAL_STREAM is set, and one in /tmp. Signal handlers may call this function, and
+ * dump_place_prefers_stderr too.
  */
 INTERNAL const char *dump_place_template(unsigned attempt);
 

@@ -11,8 +11,8 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most bytes of a snapshot's labels: their names and numbers, and 32 bytes of a program's name, each of which may
- * be printed as five bytes.
+ * The most bytes of a snapshot's labels: their names and numbers, and a program's name of at most 32 bytes. Each byte
+ * of that name may be printed as an escape of five bytes.
  */
 enum { PROMETHEUS_LABELS_SIZE = 256 };
 

@@ -18,10 +18,11 @@
  * takes no lock.
  *
  * The command copies each object over its own object of that name, maps copies of the memory that the objects point to,
- * and calls snapshot_take. So its structures must have the layout that they have in the process. The command compares
- * INSPECT_VERSION, and then the layout of the structure with its own, byte by byte. It does not compare the version of
- * the library, so that after an upgrade the new command reads servers that still run the library from before it.
- * INSPECT_VERSION goes up with a release that changes an object in a way that the names and places do not show.
+ * and calls snapshot_take. So the structures of the command must have the same layout as those of the process. The
+ * command compares INSPECT_VERSION, and then the layout of the structure with its own, byte by byte. It does not
+ * compare the version of the library, so that after an upgrade the new command reads servers that still run the library
+ * from before it. INSPECT_VERSION goes up with a release that changes an object in a way that this comparison would not
+ * notice.
  *
  * A debugger runs command/debugger.py. This script relies only on the beginning of the structure, up to `layout`, and
  * finds everything else by the names in the structure. So it can read a core file of a library without symbols.
@@ -151,7 +152,7 @@ enum { INSPECT_PLACES = 0 INSPECT_PLACE_ROWS(INSPECT_COUNT_ROW) };
 
 /*
  * The names of all counters, settings, objects and places, in four lists that each end with a full stop. If two
- * programs have the same names, their tables have the same meaning.
+ * programs have the same names here, the counters, settings, objects and places have the same meaning in both.
  */
 #define INSPECT_ROW_NAME(name, ...) #name " "
 #define INSPECT_NAMES                                                                                                  \

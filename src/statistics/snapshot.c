@@ -58,9 +58,10 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
 }
 
 /*
- * Returns `sum`, a sum of counts of frees, or 0 if it is negative. cache_arm first lowers a thread's count of frees by
- * one interval, which is the number of frees until its next tick, and then adds as many to `armed`. A sum that is read
- * between these two steps is too low by up to one interval, and can be negative soon after the start of the process.
+ * Returns `sum`, the frees of one bucket added up over all caches, or 0 if it is negative. A cache counts its frees in
+ * two counters, `returned` and `armed`. cache_arm first lowers `returned` by one interval, which is the number of frees
+ * until the thread's next tick, and then adds as many to `armed`. A sum that is read between these two steps is too low
+ * by up to one interval, and can be negative soon after the start of the process.
  */
 static uint64_t snapshot_returned(uint64_t sum)
 {
