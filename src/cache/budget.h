@@ -1,5 +1,5 @@
-/* The budget: limits, in bytes, on the free memory of the process. One limits how much all caches together may hold,
- * others how much free memory may keep its pages. */
+/* The budget: limits, in bytes, on the free memory of the process. The first limit says how much all caches together
+ * may hold, the other limits how much free memory may keep its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUDGET_H
 #define SOCKMALLOC_BUDGET_H
@@ -34,7 +34,8 @@ struct budget {
     /* true if retain_limit or large_limit was set at start-up, or may be set later; retained memory is then counted */
     bool counts_retained;
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
-    /* the bytes of retained memory; below zero for a moment if a slot's next allocation is counted before its free */
+    /* the bytes of retained memory; below zero for a moment if one thread counts that it has allocated a slot before
+     * another thread has counted that it freed this slot */
     _Atomic int64_t retained;
     _Atomic int64_t large_retained; /* the part of `retained` that consists of slots of the large pool */
 };

@@ -15,20 +15,20 @@
 #include "memory/slots.h"
 
 /*
- * How many slots are carved at once, and how many are moved from the stack to a magazine at once. With 16 slots side by
- * side, two threads rarely write to the same cache line of metadata.
+ * How many slots one call carves, and how many one call moves from the bucket's stack of free slots to a magazine. With
+ * 16 slots side by side, two threads rarely write to the same cache line of metadata.
  */
 enum { CARVE_RUN = 16 };
 
 /*
- * The largest numbers of frees until a thread's next tick (a free that reads the clock and purges a little). HASTE is
- * for the time after slots have gone to the depot or the stack. SLOW_INTERVAL is for a bucket without a private
- * magazine, in which every free is a slow path.
+ * Two upper limits on the number of frees until a thread's next tick (a free that reads the clock and purges a little).
+ * HASTE is for the time after slots have gone to the depot or the stack. SLOW_INTERVAL is for a bucket without a
+ * private magazine, because every free of such a bucket takes the slow path.
  */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
-/* malloc and free of this bucket, and of all larger buckets, may use the short path of the large pool, which uses a
- * stack of free slots and does nothing else. cache_set_usual sets this number. */
+/* The number of the first bucket whose malloc and free may use the short path of the large pool, which uses a stack of
+ * free slots and does nothing else. All larger buckets may use it too. cache_set_usual sets this number. */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
@@ -57,7 +57,7 @@ struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
 }
 
-/* Returns how many bytes of the budget `count` slots of the bucket use. */
+/* Returns how many bytes `count` slots of the bucket use of the budget. */
 static uint64_t cache_weight(unsigned bucket, uint32_t count)
 {
     return (uint64_t)count * region.geometry[bucket].capacity;
@@ -84,8 +84,8 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
     struct cache_bin *bin = &cache->bin[bucket];
     uint64_t frees = bin->floor != NULL ? interval : LESSER(interval, SLOW_INTERVAL);
     /*
-     * One exchange reads the old count and sets the new one, so that a free in a signal handler between the two is not
-     * lost.
+     * One exchange reads the old count and sets the new one. With a separate load and store, a free in a signal handler
+     * between the two would be lost.
      */
     uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
     counter_add(&cache->tally[bucket].armed, had + frees);
@@ -240,7 +240,8 @@ static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
     return magazine != NULL ? magazine : depot_pop_empty(bucket);
 }
 
-/* Returns how many slots are moved from the stack at once: CARVE_RUN, or the quota if that is lower. */
+/* Returns how many slots one call moves from the bucket's stack of free slots to a magazine: CARVE_RUN, or the quota if
+ * that is lower. */
 static uint32_t cache_run(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);

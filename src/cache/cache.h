@@ -22,7 +22,8 @@ bool cache_lay(void);
 
 /*
  * Opens a cache for the calling thread and returns it. Returns cache_shared if there is no memory, if the table of
- * caches is full, or if the library would not notice the end of the thread. The function does not change errno.
+ * caches is full, or if there is no key whose destructor would run at the end of the thread. The function does not
+ * change errno.
  */
 INTERNAL struct cache *cache_open(void);
 
@@ -35,9 +36,9 @@ static inline struct cache *cache_reach(void)
 /*
  * Makes the bucket's next tick come after `interval` frees. (A tick is a free at which the thread reads the clock and
  * purges a little.) The fast path of free adds 1 to `returned` of the bin, and runs a tick when `returned` has become 0
- * (counter_step). So cache_arm sets `returned` to minus the interval, and adds to `armed` what it has subtracted. If
- * the bucket has no private magazine, each free is a slow path anyway, and the tick comes after at most 61 frees.
- * `cache` must be the calling thread's own.
+ * (counter_step). So cache_arm sets `returned` to minus the interval, and adds to `armed` what it has subtracted from
+ * `returned`, because the sum of both is the number of the thread's frees. If the bucket has no private magazine, each
+ * free is a slow path anyway, and the tick comes after at most 61 frees. `cache` must be the calling thread's own.
  */
 void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
@@ -77,16 +78,17 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 
 /*
- * Sets from which bucket on malloc and free may use the short path of the large pool. This path uses the stack of free
- * slots and does nothing else. So it may only be used if no budget counts free slots, if no background thread must be
- * told of them, and if memory is not tight. BUCKET_LIMIT closes the path. The change takes effect in the calling
- * thread's cache at once, and in another thread's at that thread's next tick (a free that reads the clock).
+ * Sets the first bucket whose malloc and free may use the short path of the large pool; all larger buckets may use it
+ * too. This path uses the stack of free slots and does nothing else. So it may only be used if no budget counts free
+ * slots, if no background thread must be told of freed slots, and if memory is not tight. If `bucket` is BUCKET_LIMIT,
+ * no bucket uses the path. The change takes effect in the calling thread's cache at once, and in another thread's at
+ * that thread's next tick (a free that reads the clock).
  */
 void cache_set_usual(uint32_t bucket);
 
 /*
- * Stores in the cache if pages are due to be purged. If they are, the short path of the large pool, which purges
- * nothing, is closed for this thread. `cache` must be the calling thread's own.
+ * Sets the cache's `more`, which is true if pages are due to be purged. While it is true, the short path of the large
+ * pool, which purges nothing, is closed for this thread. `cache` must be the calling thread's own.
  */
 void cache_set_more(struct cache *cache, bool more);
 
@@ -101,11 +103,11 @@ void cache_force_slow(struct cache *cache);
 bool cache_resume_fast(struct cache *cache, unsigned bucket);
 
 /*
- * cache_mark_cold marks all slots in the bucket's private magazine, and all free places above them, as cold: it moves
- * floor and ceiling to the top, so that no fast path uses them. On the slow path, cache_pop_cold pops one cold slot,
- * and cache_push_cold pushes a slot to one cold place. The fast paths may use these places again. cache_pop_cold
- * returns NULL if no cold slot is left, and cache_push_cold returns false if the quota is used up. `cache` must be the
- * calling thread's own.
+ * cache_mark_cold marks all slots in the bucket's private magazine as cold (freed long ago), and also all free places
+ * above them: it moves floor and ceiling to the top, so that no fast path uses these slots and places. On the slow
+ * path, cache_pop_cold pops one cold slot, and cache_push_cold pushes a slot to one cold place. From then on the fast
+ * paths may use this place again. cache_pop_cold returns NULL if no cold slot is left, and cache_push_cold returns
+ * false if the quota is used up. `cache` must be the calling thread's own.
  */
 void cache_mark_cold(struct cache *cache, unsigned bucket);
 void *cache_pop_cold(struct cache *cache, unsigned bucket);
@@ -151,9 +153,9 @@ void *cache_refill_from_stack(struct cache *cache, unsigned bucket);
 
 /*
  * Returns a new slot, which was never used, or NULL if the range is full or there is no memory. A run of slots is
- * carved for this thread alone, so that other threads do not write to the cache line with their metadata, and each call
- * returns the next slot of the run. The slots do not go through a magazine, so that the pages of each can be populated
- * when its request is known. `cache` must be the calling thread's own, with a quota for the bucket.
+ * carved for this thread alone, so that other threads do not write to the cache line with the metadata of these slots.
+ * Each call returns the next slot of the run. The slots do not go through a magazine, so that the pages of each can be
+ * populated when its request is known. `cache` must be the calling thread's own, with a quota for the bucket.
  */
 void *cache_carve(struct cache *cache, unsigned bucket);
 
@@ -219,16 +221,16 @@ void cache_leave(void);
 bool cache_others_are_open(void);
 
 /*
- * Removes from the records what the caches of other threads hold, and the public magazines of the calling thread's own
- * cache, because other threads may have been stealing these public magazines at the fork. The calling thread's private
- * magazines stay, because a signal handler may have forked in the middle of a malloc or free that uses them. This
- * function runs in the child of a fork.
+ * Removes from the records of caches what the caches of other threads hold, and the public magazines of the calling
+ * thread's own cache, because other threads may have been stealing these public magazines at the fork. The calling
+ * thread's private magazines stay, because a signal handler may have forked in the middle of a malloc or free that uses
+ * them. This function runs in the child of a fork.
  */
 void cache_isolate(void);
 
 /*
- * Removes all magazines from the caches, and makes all records free for new threads, except for the calling thread's.
- * This function runs in the child of a fork.
+ * Removes all magazines from the caches, and makes all records of caches free for new threads, except for the calling
+ * thread's record. This function runs in the child of a fork.
  */
 void cache_reset(void);
 
@@ -240,8 +242,8 @@ void cache_reset_counters(void);
  * thread's own. ---
  */
 
-/* Makes `magazine` the private magazine of a bucket that has none. The floor and the ceiling are set so that no slot
- * and no place in it is cold. */
+/* Makes `magazine` the private magazine of a bucket that has none. The floor and the ceiling are set so that the fast
+ * paths may use all slots in it, and all places up to the quota. */
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
 /* Removes the private magazine from the bin, stores in it how many slots it has, and returns it. Returns NULL if there

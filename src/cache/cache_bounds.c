@@ -39,8 +39,8 @@ void cache_mark_cold(struct cache *cache, unsigned bucket)
 }
 
 /*
- * If a signal handler allocates a slot of the bucket after the floor was lowered and before the pop, the top is no
- * longer above the floor. cache_pop then returns NULL, as if no cold slot were left.
+ * The floor is lowered first, and then cache_pop is called. If a signal handler allocates a slot of the bucket between
+ * the two, the top is no longer above the floor. cache_pop then returns NULL, as if no cold slot were left.
  */
 void *cache_pop_cold(struct cache *cache, unsigned bucket)
 {
@@ -53,8 +53,8 @@ void *cache_pop_cold(struct cache *cache, unsigned bucket)
 }
 
 /*
- * If a signal handler frees a slot of the bucket after the ceiling was raised and before the push, the top is at the
- * ceiling again. cache_push then returns false, as if the quota were used up.
+ * The ceiling is raised first, and then cache_push is called. If a signal handler frees a slot of the bucket between
+ * the two, the top is at the ceiling again. cache_push then returns false, as if the quota were used up.
  */
 bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot)
 {

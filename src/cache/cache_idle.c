@@ -8,8 +8,8 @@
  * A round checks each cache once, from the highest number down to 1 (number 0 has no magazines). `left` is the number
  * of the cache to check next, or 0 after the end of a round; `began` is the time at which the round began. Several
  * threads may share a round; each cache is then checked by only one of them. Both variables are zero at first, so that
- * they lie in .bss, on a page to which frees write anyway. On another page, the kernel would have to copy one page more
- * after a fork.
+ * they lie in .bss, on a page to which frees write anyway. If they lay on another page, a write to them after a fork
+ * would make the kernel copy that page too.
  */
 static _Alignas(CACHE_LINE) _Atomic uint32_t left;
 static _Atomic uint64_t began;
@@ -50,8 +50,8 @@ static void cache_collect(struct cache *cache, struct cache *sleeper)
 
 /*
  * Begins a round if the last one began `age` nanoseconds ago or longer. The difference of the times is compared as a
- * signed number, because another thread may have begun a round since the caller read the clock. Returns the number of
- * the first cache to check, or 0 if it is too early or another thread has just begun the round.
+ * signed number, because it is negative if another thread has begun a round since the caller read the clock. Returns
+ * the number of the first cache to check, or 0 if it is too early or another thread has just begun the round.
  */
 static uint32_t cache_begin_round(uint64_t now, uint64_t age)
 {

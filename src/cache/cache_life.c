@@ -88,7 +88,7 @@ bool cache_others_are_open(void)
 
 void cache_isolate(void)
 {
-    cache_forget_records(); /* makes the list of unused records empty; cache_reset fills it again */
+    cache_forget_records(); /* makes the list of unused records of caches empty; cache_reset fills it again */
     atomic_store_explicit(&open_now, cache_is_own(cache_mine) ? 1 : 0, memory_order_relaxed);
     for (uint32_t number = 1; number < cache_count(); number++) {
         struct cache *cache = cache_at(number);

@@ -16,8 +16,8 @@ static uint64_t cache_charge(unsigned bucket, uint32_t count)
     return 2 * (uint64_t)count * region.geometry[bucket].capacity;
 }
 
-/* Moves the slots by which a magazine exceeds the quota to the stack: its lowest slots, which have been free for
- * longest. */
+/* If a magazine has more slots than the quota permits, moves its lowest slots, which have been free for longest, to the
+ * bucket's stack of free slots. */
 static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine, uint32_t quota)
 {
     uint32_t count = magazine_count(magazine);

@@ -44,7 +44,8 @@ struct cache_bin {
     void **ceiling; /* at most magazine->slot + quota */
     /* the owner of the cache exchanges this pointer; other threads may only change it to NULL */
     _Atomic(struct magazine *) public_magazine;
-    /* the mark that slot_meta_owner makes for the cache's thread; it is equal in all bins of a cache */
+    /* the mark that malloc writes into the metadata of each slot that the cache's thread allocates (slot_meta_owner);
+     * it is equal in all bins of a cache */
     uint32_t owner;
     uint8_t live; /* the state byte that a live slot of the bucket has in its metadata */
 #define CACHE_COUNTER(name, help) struct counter name;
@@ -61,7 +62,8 @@ struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
     struct counter armed; /* `armed` plus the bin's `returned` is how often the thread has freed a slot of the bucket */
-    /* how many slots were in use (requests minus frees) when pool_fold last updated the bucket's peak */
+    /* how many slots the thread had allocated minus how many it had freed when pool_count_live last updated the
+     * bucket's peak */
     uint32_t folded;
     uint32_t seen; /* the sum of requests and frees when training last checked if the bucket was in use */
     /* how many slots each of the two magazines may hold; 0 if the cache has no magazines of the bucket */
@@ -75,8 +77,11 @@ struct cache_tally {
     _Atomic uint32_t fresh;
     /* how many of the new slots that were carved for this thread have not been allocated yet */
     _Atomic uint32_t fresh_left;
-    /* how many requests the bucket had when cache_collect_idle last checked its public magazine; for a large bucket,
-     * when cache_drop_spares last checked the spare slot, the free slot that the thread keeps */
+    /*
+     * how many requests the bucket had at the last check: for a small bucket, when cache_collect_idle last checked its
+     * public magazine; for a large bucket, when cache_drop_spares last checked the spare slot, the free slot that the
+     * thread keeps
+     */
     _Atomic uint32_t watched;
     /* the smallest number of slots that a tick has found in the private magazine since training_rest last lowered
      * quotas */
@@ -86,8 +91,8 @@ struct cache_tally {
 };
 
 /*
- * How much each event counts when training decides whether to raise a quota. A miss counts more, because it needs the
- * depot or more, while a swap of the two magazines takes one exchange.
+ * How much each event counts when training decides whether to raise a quota. A miss counts more than a swap of the two
+ * magazines, because a swap takes one exchange, and a miss needs at least the depot.
  */
 enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 
@@ -97,7 +102,8 @@ struct cache_state {
     uint32_t events;
     uint32_t victim;   /* the number of the record at which the next cache_walk begins */
     uint32_t interval; /* how many frees of a bucket lie between two ticks (frees that read the clock) */
-    /* this bucket and all larger ones may use the short path of the large pool (see cache_set_usual) */
+    /* the first bucket that may use the short path of the large pool; all larger buckets may use it too (see
+     * cache_set_usual) */
     uint32_t usual;
     /* true if pages are due to be purged; then each malloc takes the slow path and purges a few pages */
     bool more;

@@ -33,8 +33,8 @@ _Thread_local struct cache *cache_mine = &cache_none;
 
 static struct table caches;
 static struct table links;
-static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* how many records have ever been used */
-static struct stack closed;                          /* the records of ended threads, which new threads get */
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* how many records of caches have ever been used */
+static struct stack closed;                          /* the records of ended threads' caches, which new threads get */
 
 static size_t cache_table_size(void)
 {

@@ -70,8 +70,8 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 
 /*
- * Empties the list of unused records. This function runs in the child of a fork, because a signal handler may have
- * forked while it interrupted its thread in cache_find_record.
+ * Empties the list of unused records of caches. This function runs in the child of a fork, because a signal handler may
+ * have forked while it interrupted its thread in cache_find_record.
  */
 void cache_forget_records(void);
 

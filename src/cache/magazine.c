@@ -20,7 +20,8 @@ enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 /*
  * MAGAZINES_A_PAGE is the number of magazines in each page of the table. Only the offsets of a page that colour.h
  * assigns to magazines are used, so that stores to magazines do not slow down loads and stores of other frequently used
- * data. MAGAZINES_SKIPPED is how many magazines would fit before the first of these offsets.
+ * data, which lie at other offsets. MAGAZINES_SKIPPED is how many magazines would fit before the first of these
+ * offsets.
  */
 enum {
     MAGAZINES_SKIPPED = COLOUR_MAGAZINES / MAGAZINE_SIZE,

@@ -117,9 +117,9 @@ static bool profile_may_replace(const char *path)
 }
 
 /*
- * Opens a file and locks it. Only a process that holds the lock of the file that has this name now may remove or rename
- * the file. The lock ends when the descriptor is closed, even if SIGKILL ends the process. Returns the descriptor, or
- * -1 if another process has the lock, or if the name belongs to another file by now.
+ * Opens the file `name` and locks it. A process may remove or rename the file only while it holds the lock of the very
+ * file that has this name. The lock ends when the descriptor is closed, even if SIGKILL ends the process. Returns the
+ * descriptor, or -1 if another process has the lock, or if another file has got this name by now.
  */
 static int profile_hold(const char *name, int flags)
 {

@@ -15,9 +15,9 @@
  * Reads the profile at `path`. Returns NULL on success. On failure the profile has no rows, and the function returns a
  * few words that say what is wrong with the file, or "" if there is no such file (at a server's first start).
  *
- * The file must be a regular file of root or of the effective user that nobody else may write to. A symbolic link is
- * not followed, but the directories in `path` may be links. A FIFO is refused without waiting for it. Any thread may
- * call the function, which keeps errno.
+ * The file must be a regular file that belongs to root or to the effective user, and nobody else may have the right to
+ * write to it. A symbolic link is not followed, but the directories in `path` may be links. A FIFO is refused without
+ * waiting for it. Any thread may call the function, which keeps errno.
  */
 INTERNAL const char *profile_read(const char *path, struct profile *profile);
 

@@ -47,9 +47,9 @@ static const char *profile_row_fault(const struct profile_row *row, size_t befor
 }
 
 /*
- * A valid profile has at most one row for each power of two in range, because the sizes rise from row to row and only
- * the last may be no power of two. struct profile has space for these rows and one more, which is refused. So the loops
- * below need not check the number of rows.
+ * A valid profile has at most BUCKET_LIMIT - 1 rows: the sizes rise from row to row, and each is a power of two in
+ * range, except that the last may be another size. A row after these is refused, and struct profile has space for that
+ * row too. So the loops below need not check the number of rows.
  */
 _Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
 

@@ -33,8 +33,8 @@ void bucket_label(struct bucket_plan *plan, unsigned bucket)
 }
 
 /*
- * Adds a bucket of `power` bytes, with headroom, to the plan. If bucket and headroom are larger than the largest
- * request of the pools, the capacity becomes that request, rounded up to whole pages.
+ * Adds a bucket of `power` bytes to the plan. Its slots can hold `headroom` bytes more than that, but at most the
+ * largest request of the pools, rounded up to whole pages.
  */
 static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
 {

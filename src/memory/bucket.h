@@ -61,7 +61,8 @@ struct bucket_plan {
     unsigned first_large;
     /* the bucket's size in bytes: a power of two, or the largest request of the plan if that is less */
     size_t size[BUCKET_LIMIT];
-    size_t capacity[BUCKET_LIMIT];               /* bytes of the largest request that a slot can hold, in whole pages */
+    /* bytes of the largest request that a slot can hold; a multiple of the page size */
+    size_t capacity[BUCKET_LIMIT];
     size_t stride[BUCKET_LIMIT];                 /* bytes from one slot to the next */
     char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* the bucket's size as settings write it, such as "16k" */
 };

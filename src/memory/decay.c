@@ -19,8 +19,8 @@ void decay_open(uint64_t milliseconds)
     decay.most_extra = decay.age > EXTRA_MOST / 3 ? EXTRA_MOST : 3 * decay.age;
 }
 
-/* The difference of the times is compared as a signed number, because another thread may have set `turned` to a later
- * time than the caller has read from the clock. */
+/* The difference of the times is compared as a signed number, because it is negative if another thread has set `turned`
+ * to a later time than the caller has read from the clock. */
 bool decay_is_due(uint64_t now)
 {
     uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);

@@ -22,9 +22,9 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
  * between half and all of the setting, and no time has to be stored for each slot.
  *
  * A load that returns to its peak every 300 ms would need all of its pages anew each time. So decay learns: if at least
- * half of what was purged is allocated again soon, a generation lasts longer from then on, by three times its age or
- * 375 ms, whichever is less. If much is purged even after that longer time, the load has not returned, and generations
- * last as long as they did at first. decay_age and decay_learn compute these times.
+ * half of what was purged is allocated again soon, a generation from then on lasts longer than at first: by three times
+ * its first length, or by 375 ms if that is less. If much is purged even after that longer time, the load has not
+ * returned, and generations last as long as they did at first. decay_age and decay_learn compute these times.
  *
  * Any thread may use the generations without a lock. A thread that has read `young` before a change pushes its slot to
  * the generation that is old by now. The slot is then purged sooner, which does no harm.

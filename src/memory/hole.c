@@ -17,8 +17,8 @@ static _Atomic uint32_t hole_count;
 
 /*
  * Sets the flag that keeps other threads from using the holes. Returns false if another thread has set it; the caller
- * then uses no hole. No caller waits, because a signal handler would wait for the thread that it has interrupted, and
- * the child of a raw clone for a thread that it does not have.
+ * then uses no hole. No caller waits for the flag, because a signal handler would wait for the thread that it has
+ * interrupted, and the child of a raw clone would wait for a thread that it does not have.
  */
 static bool hole_enter(void)
 {
@@ -96,8 +96,8 @@ static char *hole_start(char *range, uint32_t first)
 
 /*
  * Unmaps pages if they can be mapped again later. For this, the page before them must be mapped and belong to the range
- * (`backed`), so that its mapping can be extended, or a hole must end there. Returns false if neither is so, if there
- * are HOLES_MAX holes, or if the kernel refuses.
+ * (`backed`), so that its mapping can be extended; or a hole must end just before the pages. Returns false if neither
+ * is so, if there are HOLES_MAX holes, or if the kernel refuses.
  */
 static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 {

@@ -35,8 +35,9 @@ struct hole {
  * Unmaps `pages` pages from `first` on, whose slots no thread can allocate any more. `range` is the address of page 0.
  * `backed` is true if the page before `first` is mapped and belongs to the range; the hole will later be filled by
  * extending the mapping of that page. If `backed` is false, a hole must end at `first`; the two holes then become one.
- * Returns false, with nothing changed, if both are missing, if another thread is busy with holes, if there are
- * HOLES_MAX holes, or if the kernel refuses. If the function returns true, the caller must call hole_close next.
+ * Returns false, with nothing changed, if `backed` is false and no hole ends at `first`, if another thread is busy with
+ * holes, if there are HOLES_MAX holes, or if the kernel refuses. If the function returns true, the caller must call
+ * hole_close next.
  */
 bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed);
 

@@ -225,7 +225,8 @@ bool mapped_free(void *address)
 /*
  * Returns false if the kernel would now place a mapping of this size in the range where no mapped block may lie
  * (mapped_open). To find out, the function maps `size` bytes and unmaps them. Returns true if the kernel refuses to map
- * them, because a limit on addresses may leave no space for a second mapping but let the first one move.
+ * them, because a limit on addresses may leave no space for this additional mapping and still let the block's mapping
+ * move.
  */
 static bool mapped_may_move(size_t size)
 {
@@ -249,8 +250,8 @@ static char *mapped_extend(struct mapped_block *entry, char *start, size_t size,
         return NULL;
     }
     /*
-     * The entry is marked busy, so that no search finds it while the block moves, because another thread may get the
-     * old addresses before os_move returns.
+     * The entry is marked busy before the block moves, because another thread may get the old addresses before os_move
+     * returns. A search for these addresses then does not find this entry.
      */
     mapped_set(entry, start, MAPPED_BUSY);
     char *place = os_move(start, size, wanted);
@@ -258,8 +259,11 @@ static char *mapped_extend(struct mapped_block *entry, char *start, size_t size,
         mapped_set(entry, start, 0);
         return NULL;
     }
-    /* If the table is full, the moved block keeps its old entry. A search for the new address begins at another entry,
-     * but a full table has no entry of 0 at which the search would stop, so it reaches the old entry too. */
+    /*
+     * If the table is full, the moved block keeps its old entry. A search for the new address begins at another entry,
+     * but a full table has no entry with the address 0, at which the search would stop, so it reaches the old entry
+     * too.
+     */
     struct mapped_block *target = mapped_take(place);
     if (target != NULL) {
         mapped_set(entry, start, MAPPED_FREED);

@@ -13,8 +13,8 @@
 #include "os/os.h"
 
 /*
- * The smallest number of bytes by which each table grows. One step of the tables of states and of words is enough for
- * 16 MiB of slots, so the tables of a small range never grow.
+ * The smallest number of bytes by which each table grows. One step of the table of state bytes and of the table of
+ * request words is enough for 16 MiB of slots, so the tables of a small range never grow.
  */
 enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
@@ -24,7 +24,7 @@ static struct table states;
 static struct table requests;
 static struct table links;
 
-/* Returns how many whole pages of 4 KiB a number of bytes fills. */
+/* Returns how many whole pages of 4 KiB lie in `size` bytes, rounded down. */
 static size_t region_pages(size_t size)
 {
     return size >> REGION_SHIFT;
@@ -77,9 +77,8 @@ static bool region_open_tables(size_t size)
 
 /*
  * Returns the shift that makes the number of a link from the number of a page. The shortest slots are those of the
- * first bucket. The starts of any two slots lie at least as many pages apart as such a slot has, so this number of
- * pages can share one link. Fewer links lie on fewer pages that frees write to, and the kernel would copy each such
- * page after a fork.
+ * first bucket. No two slots begin closer together than such a slot is long, so all pages within this length can share
+ * one link. Fewer links lie on fewer pages that frees write to, and the kernel would copy each such page after a fork.
  */
 static unsigned region_link_shift(const struct bucket_plan *plan)
 {
@@ -140,8 +139,8 @@ static bool region_grow(size_t size)
            table_reach(&links, region_links(pages) * sizeof(stack_link)) && table_grow_to(&region_growth.slots, size);
 }
 
-/* Makes the range usable up to page `end`, and one page further. The mapping grows by an mremap of this last page, so
- * the page must stay mapped. No slot ever takes the page, so it is never unmapped with a slot's addresses. */
+/* Makes the pages before page `end` usable, and one page more. The range later grows by an mremap of this last page, so
+ * the page must stay mapped. No slot contains the last page, so it is never unmapped with a slot's addresses. */
 static bool region_reach(uint32_t end)
 {
     size_t size = ((size_t)end << REGION_SHIFT) + os_page_size();
@@ -228,7 +227,8 @@ static void region_forget_run(uint32_t first, uint32_t pages)
 
 /*
  * Returns true if the page before `first` is the first page of the range or a page of a slot, so that it is mapped.
- * Returns false if the page belongs to a hole, even to a hole that hole_reset has made a fork child forget.
+ * Returns false if the page belongs to a hole, even to one that is no longer in the list of holes, because hole_reset
+ * has emptied the list in the child of a fork.
  */
 static bool region_is_backed(uint32_t first)
 {

@@ -19,9 +19,9 @@
 /*
  * The front of the range is the page up to which slots were carved. Each bucket carves new slots at the front when it
  * needs them, several side by side at once (a run), so the runs of all buckets lie mixed. A slot's number is the number
- * of its first page, counted from the start of the range. The number is the index of the slot's metadata. For every
- * bucket, one subtraction and one shift make the number of an address. A page in this file is a granule of 4 KiB on
- * every machine.
+ * of its first page, counted from the start of the range. The number is the index of the slot's metadata. One
+ * subtraction and one shift compute a slot's number from its address, in the same way for every bucket. A page in this
+ * file is a granule of 4 KiB on every machine.
  */
 enum {
     REGION_SHIFT = BUCKET_GRANULE_SHIFT,
@@ -77,8 +77,8 @@ FAST_PATH size_t region_offset(const void *address)
     return (uintptr_t)address - (uintptr_t)region.start;
 }
 
-/* Returns true if an offset lies in the range. A relaxed load is enough, because a program that has got an address
- * from another thread has also seen the range grow before. */
+/* Returns true if an offset lies in the range. A relaxed load is enough: when a program passes an address from one
+ * thread to another, the second thread also sees how far the range has grown before. */
 FAST_PATH bool region_covers(size_t offset)
 {
     return offset < atomic_load_explicit(&region_growth.slots.ready, memory_order_relaxed);

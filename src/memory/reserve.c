@@ -38,7 +38,7 @@ static uint64_t reserve_seed(void)
     return seed;
 }
 
-/* Returns a random place for the window: a multiple of 2 MiB. */
+/* Returns a random place for the library's window of addresses: a multiple of 2 MiB. */
 static char *reserve_random(uint64_t seed, unsigned attempt)
 {
     uint64_t mixed = (seed + attempt) * UINT64_C(0x9e3779b97f4a7c15); /* Knuth's multiplier */
@@ -46,8 +46,8 @@ static char *reserve_random(uint64_t seed, unsigned attempt)
     return (char *)(lowest + (offset >> ALIGNMENT_SHIFT << ALIGNMENT_SHIFT));
 }
 
-/* Returns where the window will begin, or NULL if no place is free. The window ends at `wished_end` if the place before
- * it is free. */
+/* Returns where the library's window of addresses will begin, or NULL if no place is free. The window ends at
+ * `wished_end` if the place before it is free. */
 static char *reserve_choose(size_t size, char *wished_end)
 {
     if (wished_end != NULL && os_is_free(wished_end - size, size)) {

@@ -15,16 +15,17 @@
 bool reserve_open(size_t size, char *wished_end);
 
 /*
- * Returns the start of the next `size` bytes of the window, which must be whole pages. The page after them stays
- * unmapped. One thread calls this function at start-up. The function cannot fail, because the caller has passed the sum
- * of reserve_space over all parts to reserve_open.
+ * Returns the start of the next `size` bytes of the library's window of addresses, which must be whole pages. The page
+ * after them stays unmapped. One thread calls this function at start-up. The function cannot fail, because the caller
+ * has passed the sum of reserve_space over all parts of the window to reserve_open.
  */
 char *reserve_cut(size_t size);
 
-/* Returns true if the address lies in the window, mapped or not. */
+/* Returns true if the address lies in the library's window of addresses, mapped or not. */
 bool reserve_holds(const void *address);
 
-/* Returns how many bytes of the window a part of `size` bytes takes, including the unmapped page after the part. */
+/* Returns how many bytes of the library's window of addresses a table or range of `size` bytes takes, including the
+ * unmapped page after it. */
 size_t reserve_space(size_t size);
 
 #endif

@@ -13,8 +13,8 @@
 
 /*
  * Two tables have an element for each page of the range: a byte with the state, which malloc and free write, and a word
- * with the request, which malloc alone writes. They are separate tables because the kernel copies each page that a
- * process writes to after a fork, and so frees write to the smaller table only.
+ * with the request, which malloc alone writes. They are separate tables so that frees write to the smaller one only,
+ * because after a fork the kernel copies each page that a process writes to.
  *
  * The byte of a page at which no slot begins is 0. The byte of a slot's first page is the sum of SLOT_BEGINS, the
  * bucket's number and one of four states. Both are relaxed atomics, because only the thread that holds a slot writes
@@ -123,8 +123,8 @@ static inline size_t slot_meta_request(uint32_t word)
 }
 
 /*
- * Returns the mark of a thread for the number of the thread's cache. malloc writes it into the request word of each
- * slot that the thread allocates. There are SLOT_OWNERS marks, so two threads can have equal ones.
+ * Returns the mark of the thread whose cache has this number. malloc writes it into the request word of each slot that
+ * the thread allocates. There are SLOT_OWNERS marks, so two threads can have equal ones.
  */
 static inline uint32_t slot_meta_owner(size_t number)
 {

@@ -29,7 +29,8 @@ struct slots {
 
 extern INTERNAL struct slots slots;
 
-/* Pops the number of a free slot of one generation, or returns STACK_EMPTY. */
+/* Pops the number of a free slot of one generation (the slots freed lately or those freed longer ago), or returns
+ * STACK_EMPTY. */
 static inline uint32_t slots_pop_generation(size_t bucket, unsigned generation)
 {
     return stack_pop(&slots.free[generation][bucket], region.links, region.link_shift);
@@ -96,7 +97,8 @@ static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 }
 
 /*
- * Pushes a slot onto the stack of the free slots of one generation. The state in the slot's metadata must be SLOT_FREE.
+ * Pushes a slot onto the stack of the free slots of one generation (those freed lately or those freed longer ago). The
+ * state in the slot's metadata must be SLOT_FREE.
  */
 static inline void slots_push_generation(size_t bucket, uint32_t number, unsigned generation)
 {

@@ -22,9 +22,9 @@ enum { TABLE_STEP_MAX = 32 << 20 };
 enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 
 /*
- * How many calls of this thread are between their mremap and the store to `ready`. More than one are possible, because
- * a signal handler may interrupt such a call and make one itself. In a signal handler, a count above 0 means that the
- * handler interrupted its thread there.
+ * How many calls of table_extend this thread is in, between table_begin and table_end. There can be more than one,
+ * because a signal handler may interrupt such a call and call table_extend itself. In a signal handler, a count above 0
+ * means that the handler has interrupted its thread in table_extend.
  */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
@@ -83,7 +83,8 @@ static void table_publish(struct table *table, size_t ready)
     atomic_store_explicit(&table->ready, ready, memory_order_release);
 }
 
-/* Counts in `inside` that the thread is between its mremap and the store to `ready`. table_end ends this. */
+/* Adds 1 to `inside`, because the thread is about to extend a table and store the new end in `ready`. table_end
+ * subtracts 1 after that. */
 static void table_begin(void)
 {
     unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
@@ -114,9 +115,9 @@ static void table_leave(struct table *table)
 }
 
 /*
- * Extends the table from `ready` to `goal`. The function first checks that the table still ends at `ready`, because
- * addresses inside the table may have been unmapped before table_enter. No addresses are unmapped between table_enter
- * and table_leave.
+ * Extends the table from `ready` to `goal`. The function first checks that the table still ends at `ready`. If another
+ * thread has extended the table meanwhile, addresses after `ready` may have been unmapped again before table_enter, and
+ * the kernel would extend the table into these. No addresses are unmapped between table_enter and table_leave.
  */
 static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
 {

@@ -18,8 +18,8 @@
 #include "os/os_process.h"
 
 /*
- * How many processors can have a record, which holds their magazines. On a processor with a higher number, slots come
- * from the depot and the stacks.
+ * How many processors can have a record, which holds the processor's magazines. On a processor with a higher number,
+ * slots come from the depot and the stacks.
  */
 enum { PROCESSORS_MAX = 1 << 12 };
 
@@ -31,7 +31,7 @@ static atomic_flag sharing = ATOMIC_FLAG_INIT;
 
 static size_t percpu_limit_of_records(void)
 {
-    /* the number of processors is read only once, so that the table has the size that was reserved for it */
+    /* the number of processors is read only once, so that the table gets as many bytes as percpu_space has said */
     static size_t limit;
     if (limit == 0) {
         limit = os_processors();
@@ -186,7 +186,7 @@ static bool percpu_swap(unsigned bucket, void **old, void **wanted)
     return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
 }
 
-/* Returns how many bytes of the budget `count` slots of the bucket use. */
+/* Returns how many bytes `count` slots of the bucket use of the budget. */
 static int64_t percpu_weight(unsigned bucket, uint32_t count)
 {
     return (int64_t)(count * region.geometry[bucket].capacity);

@@ -23,13 +23,13 @@
  * processor owns the magazine.
  *
  * A thread may be moved to another processor between any two statements, and a signal handler may use the caches in
- * between. So each operation is a single restartable sequence, and one that replaces a magazine names the top that it
- * expects to find.
+ * between. So each operation is a single restartable sequence. An operation that replaces a magazine names the top that
+ * it expects to find, and changes nothing if it finds another.
  */
 struct processors {
     struct rseq_table table;
-    /* the quota of each bucket in bytes, because rseq_push compares it with the bytes of pointers in a magazine: the
-     * number of slots times the size of a pointer */
+    /* the quota of each bucket: the number of slots times the size of a pointer; in bytes, because rseq_push compares
+     * it with the bytes that the pointers in a magazine take up */
     _Atomic uint32_t limit[BUCKET_LIMIT];
 };
 
@@ -146,7 +146,7 @@ static inline void percpu_count(struct counter *of_shared, uint64_t amount)
  */
 uint32_t percpu_records(void);
 
-/* Returns how many processors can have records on any machine. */
+/* Returns the largest number of processors that can have records on any machine. */
 uint32_t percpu_capacity(void);
 struct cache *percpu_at(uint32_t number);
 

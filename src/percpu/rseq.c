@@ -4,8 +4,8 @@
 
 /*
  * glibc has these symbols from version 2.35 on. They are declared here as weak symbols and not by <sys/rseq.h>, so that
- * their addresses are NULL with an older glibc or another libc. With weak symbols the library requires neither a
- * version of glibc's symbols nor the dynamic linker that defines them.
+ * their addresses are NULL with an older glibc or another libc. So the library also runs without that version of glibc,
+ * and without glibc's dynamic linker, which defines the symbols.
  */
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));

@@ -91,20 +91,21 @@ enum { RSEQ_RECORD = 1 << 12 /* the assembly code contains this number too */ };
 struct rseq_table {
     char *records;
     _Atomic size_t count; /* the number of usable records; 0 before percpu_open */
-    /* the distance from a thread's thread pointer to its area, as rseq_area_offset returns it */
+    /* the distance from a thread's thread pointer to the area that glibc registers for the thread, as rseq_area_offset
+     * returns it */
     ptrdiff_t area;
 };
 
 /*
  * Returns true if the calling thread is registered for restartable sequences. This requires glibc 2.35 or later, and a
- * kernel with rseq (valgrind and most emulators have none); and the tunable glibc.pthread.rseq must not be 0. The
- * operations may only be used in a process in which this function has returned true.
+ * kernel with rseq (valgrind and most emulators have none); and the tunable glibc.pthread.rseq must not be 0. rseq_pop
+ * and the other operations may only be used in a process in which this function has returned true.
  */
 bool rseq_available(void);
 
 /*
- * Returns the distance of a thread's area from its thread pointer, for the member `area` of struct rseq_table. Returns
- * 0 if threads have no area.
+ * Returns the distance from a thread's thread pointer to the area that glibc registers for the thread, for the member
+ * `area` of struct rseq_table. Returns 0 if threads have no such area.
  */
 ptrdiff_t rseq_area_offset(void);
 
@@ -126,7 +127,7 @@ static inline struct magazine *rseq_magazine(void **top)
 /*
  * Tells ThreadSanitizer that the calling thread releases a magazine and its slots. The magazine is released after its
  * slots here, and acquired before them in rseq_tell_acquire, because the addresses of the slots are read from the
- * magazine, and another thread may write to it as soon as that thread has acquired it.
+ * magazine, to which another thread may write as soon as it has acquired the magazine.
  */
 static inline void rseq_tell_release(void **top)
 {

@@ -13,8 +13,8 @@ enum { RSEQ_IS_KNOWN = 1 };
 
 /*
  * The code with which each sequence begins. Its labels mean: 1 is the first instruction of the sequence, 2 is the first
- * instruction after the commit, 3 is the descriptor, 4 is the abort handler, and 5 is where the handler begins the
- * sequence again. A jump to label 2 leaves the sequence without a commit.
+ * instruction after the commit (the store that ends the sequence), 3 is the descriptor, 4 is the abort handler, and 5
+ * is where the handler begins the sequence again. A jump to label 2 leaves the sequence without a commit.
  *
  * The descriptor lies in a writable section, because the dynamic linker relocates the addresses in it. The abort
  * handler lies in another section, so that the sequence need not jump over it. The signature of the abort handler is an
@@ -62,7 +62,9 @@ static inline uint32_t rseq_run_number(ptrdiff_t area)
 
 /*
  * The offset of the top in its magazine is 0 if there is no magazine, and 8 if the magazine is empty, so one comparison
- * tests for both cases. After the slot was loaded, either the commit follows or a new attempt begins.
+ * tests for both cases. The result is a slot only if the commit (the last store of the sequence) was reached: if the
+ * thread is stopped after the load of the slot and before the commit, a new attempt begins, which sets the result to 0
+ * again.
  */
 FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 {

@@ -53,8 +53,8 @@ static void background_first_ends(void *unused)
     background_wake();
 }
 
-/* Makes libc call background_first_ends when the calling thread ends: libc does this because the key has a value for
- * this thread. Any value but NULL would do. */
+/* Makes libc call background_first_ends when the calling thread ends: sets the thread's value of the key whose
+ * destructor is background_first_ends. Any value but NULL would do. */
 static void background_watch_first(void)
 {
     pthread_setspecific(first_thread, &background);
@@ -121,8 +121,8 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
 /*
  * Sleeps until the next step of purging. `idle` is how many naps in a row have passed without a call of
  * background_call; returns the new number. After NAPS_UNTIL_ASLEEP such naps, the thread sleeps until background_call
- * wakes it. These 48 naps take three times as long as a free slot can keep its pages: four naps are the decay time, and
- * decay_learn can make the generations of free slots four times as long.
+ * wakes it. A free slot can keep its pages for 16 naps at most: four naps are the decay time, and decay_learn can make
+ * the generations of free slots four times as long. The 48 naps take three times as long.
  */
 static unsigned background_rest(unsigned idle)
 {

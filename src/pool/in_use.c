@@ -17,7 +17,7 @@ static struct table records;
 
 bool in_use_laid;
 
-/* Returns the offset in the table at which the record of slot `number` ends. */
+/* Returns the offset in the table of records at which the record of slot `number` ends. */
 static size_t in_use_end(size_t number)
 {
     return IN_USE_FIRST + (number + 1) * sizeof(struct in_use_record);

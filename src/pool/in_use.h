@@ -31,7 +31,7 @@ struct in_use {
     const void *caller; /* the return address of the call of malloc; NULL if unknown */
 };
 
-/* A record as it lies in the table, and the offset of the first record in the table. */
+/* A record as it lies in the table of records. IN_USE_FIRST is the offset of the first record in the table. */
 struct in_use_record {
     _Atomic uint64_t taken_at;
     _Atomic(const void *) caller;
@@ -39,19 +39,20 @@ struct in_use_record {
 enum { IN_USE_FIRST = COLOUR_REQUESTS };
 
 /*
- * in_use_space returns how many bytes of addresses the table needs for a range of `size` bytes. in_use_lay creates the
- * table, and returns false if the kernel refuses its first page. in_use_unlay removes the table. All three are called
- * at start-up.
+ * in_use_space returns how many bytes of addresses the table of records needs for a range of `size` bytes. in_use_lay
+ * creates the table, and returns false if the kernel refuses its first page. in_use_unlay removes the table. All three
+ * are called at start-up.
  */
 size_t in_use_space(size_t size);
 bool in_use_lay(size_t size);
 void in_use_unlay(void);
 
-/* Makes the table usable in the child of a fork, although another thread of the parent may have been growing it. */
+/* Makes the table of records usable in the child of a fork, although another thread of the parent may have been growing
+ * it. */
 void in_use_after_fork(void);
 
-/* in_use_is_kept returns true if the table exists. It reads the variable in_use_laid, which is written at start-up
- * only. */
+/* in_use_is_kept returns true if the table of records exists. It reads the variable in_use_laid, which is written at
+ * start-up only. */
 extern INTERNAL bool in_use_laid;
 static inline bool in_use_is_kept(void)
 {

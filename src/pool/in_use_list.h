@@ -23,7 +23,8 @@ struct in_use_slot {
 /* How many slots can be listed even if the kernel has no memory for a longer list. */
 enum { IN_USE_FEW = 128 };
 
-/* A list. It takes some KiB, which is too much for the stack of a signal handler, so it must lie in static memory. */
+/* A list of live slots. It takes some KiB, which is too much for the stack of a signal handler, so it must lie in
+ * static memory. */
 struct in_use_list {
     struct in_use_slot *slot;
     size_t count;

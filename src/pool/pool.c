@@ -16,8 +16,8 @@ static struct pool_settings settings;
 /*
  * Changes KIND_AUTO to KIND_CPU, in which all threads on a processor share one cache, because there are many more
  * threads than processors. If restartable sequences cannot be used, changes KIND_AUTO to KIND_THREAD. A thread that has
- * a cache of its own closes it in its next slow path. The kind never changes back, because as many threads may come
- * again. Several threads may call this function at once.
+ * a cache of its own closes it in its next slow path. The kind never changes back, because the process may later have
+ * as many threads again. Several threads may call this function at once.
  */
 static COLD void auto_turn(void)
 {
@@ -78,7 +78,7 @@ static unsigned pool_find_first_large(enum kind kind)
 }
 
 /* Opens the processors' caches if the kind is KIND_CPU. Returns false if they cannot be opened, or if the kind is
- * KIND_AUTO and there are no restartable sequences, so that it could not become KIND_CPU later. */
+ * KIND_AUTO and there are no restartable sequences, so that the kind could not change to KIND_CPU later. */
 static bool pool_prepare_kind(enum kind kind)
 {
     if (kind == KIND_CPU) {

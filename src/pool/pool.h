@@ -75,9 +75,9 @@ INTERNAL void pool_die(const char *call, const void *address) __attribute__((nor
  * 12. route_alloc_far (route.c)        there was no slot: unmaps free slots and tries again, else mimalloc
  *
  * pool_alloc is step 2. It allocates a slot for `request` bytes out of the private magazine, or returns NULL if the
- * magazine is empty. `line` is the bucket's offset, which must be that of the request's bucket. `was`, unless NULL,
- * receives the metadata's state from before: calloc needs no memset if slot_meta_is_zero is true of it. Price: about 20
- * instructions with a single test, none locked; the slot itself is not touched.
+ * magazine is empty. `line` is the bucket's offset, which must be that of the request's bucket. Stores the slot's
+ * former state byte in `was` unless that is NULL: calloc needs no memset if slot_meta_is_zero is true of this byte.
+ * Price: about 20 instructions with a single test, none locked; the slot itself is not touched.
  */
 FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 {
@@ -116,7 +116,7 @@ FAST_PATH void *pool_alloc_large(size_t bucket, size_t request)
 
 /*
  * Allocates a slot when pool_alloc and pool_alloc_large have returned NULL. Returns NULL if the range of the pools is
- * full or the kernel has no memory. `was`, unless NULL, receives the metadata's state from before. `caller` is the
+ * full or the kernel has no memory. Stores the slot's former state byte in `was` unless that is NULL. `caller` is the
  * return address of the program's call of malloc.
  */
 INTERNAL void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller);

@@ -23,7 +23,8 @@
  * All functions here but pool_before_fork run in the child, in its one thread.
  */
 
-/* Stores if the process has several threads, for its child. This function runs in the parent, just before each fork. */
+/* Stores, for the child of a fork, whether this process has several threads. This function runs in the parent, just
+ * before each fork. */
 void pool_before_fork(void);
 
 /*
@@ -46,8 +47,11 @@ void pool_atfork_child(void);
 /* Does both steps of pool_atfork_child at once. The caller must not have interrupted a malloc or free. */
 void pool_atfork_child_at_once(void);
 
-/* The states of the second step, which finds the free slots. POOL_RECOVERED: it is done, or was not needed.
- * POOL_RECOVERY_DUE: the thread that has forked has to do it. POOL_RECOVERING: that thread is doing it. */
+/*
+ * The states of the search for free slots in the child of a fork (the second step of pool_atfork_child).
+ * POOL_RECOVERED: it is done, or was not needed. POOL_RECOVERY_DUE: the thread that has forked has to do it.
+ * POOL_RECOVERING: that thread is doing it.
+ */
 enum { POOL_RECOVERED, POOL_RECOVERY_DUE, POOL_RECOVERING };
 extern INTERNAL _Atomic uint32_t pool_recovery;
 

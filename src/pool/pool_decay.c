@@ -78,9 +78,9 @@ static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Runs at a tick at which the clock has not advanced: makes the next tick come after twice as many frees. If this is
- * the bucket's second tick within one step of the clock, the thread is busy with the bucket, and may keep one free slot
- * of it in its cache (a spare slot).
+ * Runs at a tick (a free that reads the clock) if the clock has not advanced since the last one: makes the next tick
+ * come after twice as many frees. If this is the bucket's second tick within one step of the clock, the thread is busy
+ * with the bucket, and may keep one free slot of it in its cache (a spare slot).
  */
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {
@@ -94,8 +94,11 @@ static void pool_tick_later(struct cache *cache, unsigned bucket)
     cache_arm(cache, bucket, cache->state.interval);
 }
 
-/* Returns how many frees to wait until the next tick, after the clock has advanced: half as many as before, or fewer if
- * these would take longer than tick_pace nanoseconds at the pace of the last `frees` frees in `elapsed` nanoseconds. */
+/*
+ * Returns how many frees to wait until the next tick (a free that reads the clock), after the clock has advanced: half
+ * as many as before, or fewer if these would take longer than tick_pace nanoseconds at the pace of the last `frees`
+ * frees in `elapsed` nanoseconds.
+ */
 static uint32_t pool_tick_sooner(uint32_t frees, uint64_t elapsed)
 {
     uint32_t half = frees / 2;
@@ -122,8 +125,8 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     pool_sample_rest(cache);
 }
 
-/* While pages are due to be purged, every free runs a tick, and every allocation a step of purging. So a step of either
- * kind can be short. Only the ticks of frees find out when no more pages are due. */
+/* While pages are due to be purged, every free runs a tick (reads the clock and purges), and every allocation a step of
+ * purging. So a step of either kind can be short. Only the ticks of frees find out when no more pages are due. */
 void pool_tick_taking(struct cache *cache)
 {
     pool_decay(cache, DECAY_TAKE, clock_now());

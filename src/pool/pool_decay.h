@@ -23,7 +23,7 @@ INTERNAL void pool_tick_shared(const void *slot);
 /*
  * Runs one step of purging in an allocation. pool_tick_taking is for a thread with a cache of its own, and is called
  * while cache->state.more is set. pool_tick_taking_shared is for a thread without a cache, and does nothing unless
- * pages were still due to be purged after the thread's last tick.
+ * pages were still due to be purged after the thread's last tick (a free that reads the clock and purges).
  */
 void pool_tick_taking(struct cache *cache);
 void pool_tick_taking_shared(void);

@@ -13,14 +13,16 @@
 #include "config/choices.h"
 
 /*
- * The operations that differ from kind to kind, for slow paths only. The fast paths in pool.h need not know the kind,
- * because to a thread without a magazine its magazine seems empty at an allocation and full at a free. All operations
- * may run in any thread and in a signal handler.
+ * The operations that differ from kind to kind, for slow paths only. The fast paths in pool.h need not know the kind:
+ * if a thread has no magazine, an allocation finds no slot and a free finds no place, as if there were an empty or a
+ * full magazine, and a slow path follows. All operations may run in any thread and in a signal handler.
  */
 struct pool_operations {
-    /* Allocates a slot of the bucket for `request` bytes, writes its metadata, and counts it. Returns NULL if there is
-     * no free slot and none can be carved. `was`, unless NULL, receives the metadata's state from before; `caller` is
-     * an address in the function that called malloc. */
+    /*
+     * Allocates a slot of the bucket for `request` bytes, writes its metadata, and counts it. Returns NULL if there is
+     * no free slot and none can be carved. Stores the slot's former state byte in `was` unless that is NULL. `caller`
+     * is an address in the function that called malloc.
+     */
     void *(*alloc)(unsigned bucket, size_t request, uint8_t *was, const void *caller);
 
     /* Frees a slot whose metadata already says that it is free, and counts the free. Returns true if the caller has to

@@ -22,9 +22,10 @@
  * number of pages ahead rises at once and falls slowly: when a program begins to leave its buffers empty, about twice
  * as many pages are wasted as AHEAD_SLOTS slots get.
  *
- * A look at the sampled slot is a system call of 1 to 2 us, most of what a new slot costs that no program writes to.
- * While sampled slots stay empty, the looks therefore become rare: the 2nd, 4th, 8th and 16th new slot of a bucket
- * look, and then every 16th. The first filled slot that a look finds ends that.
+ * A look at the sampled slot is a system call of 1 to 2 us, which is most of the cost of a new slot that the program
+ * never writes to. While sampled slots stay empty, the looks therefore become rare: the library looks when the 2nd,
+ * 4th, 8th and 16th new slot of a bucket is allocated, and then at every 16th allocation of a new slot, until a look
+ * finds a filled slot.
  *
  * A seccomp filter may forbid the system call that says which pages are resident. Then the sampled slot is never found
  * filled, the number of pages ahead soon falls to 0, and all pages come by faults: slower in a burst, but nothing is
@@ -40,9 +41,9 @@ static size_t pool_populated_pages(size_t request)
 }
 
 /*
- * Returns how many pages from the start of the bucket's sampled slot are resident without a gap; or AHEAD_PAGES if the
- * whole request is resident. This is a hint, because the slot may have been freed, or allocated again, since it was
- * chosen.
+ * Returns how many pages from the start of the bucket's sampled slot (a new slot that got no page in advance) are
+ * resident without a gap; or AHEAD_PAGES if the whole request is resident. This is a hint, because the slot may have
+ * been freed, or allocated again, since it was chosen.
  */
 static uint32_t pool_sampled_pages(unsigned bucket)
 {
@@ -63,7 +64,8 @@ static uint32_t pool_sampled_pages(unsigned bucket)
     return count == pages ? AHEAD_PAGES : (uint32_t)count;
 }
 
-/* Returns true if the bucket's sampled slot is live. If it is free, the program does not write to it any more. */
+/* Returns true if the bucket's sampled slot, which shows how many pages the program fills, is live. If it is free, the
+ * program does not write to it any more. */
 static bool pool_sampled_is_live(unsigned bucket)
 {
     uint32_t number = atomic_load_explicit(&pools[bucket].sampled_slot, memory_order_relaxed) - 1;
@@ -84,8 +86,8 @@ static uint32_t pool_pause(struct pool *pool, bool filled)
     return filled ? AHEAD_SLOTS : last;
 }
 
-/* Sets how many pages new slots get in advance, from how much of the sampled slot is resident. Returns true if the same
- * slot is to be checked again. */
+/* Sets how many pages new slots get in advance, from how much of the sampled slot (a new slot that got no page in
+ * advance) is resident. Returns true if the same slot is to be checked again. */
 static bool pool_check_sampled(unsigned bucket)
 {
     struct pool *pool = &pools[bucket];

@@ -21,12 +21,13 @@ enum purge_from { PURGE_OLD, PURGE_ANY };
 /*
  * Linux on x86 invalidates the TLB page by page for up to 33 pages in a call, and as a whole for more. A page of
  * headroom that was never touched does not count. On a virtual machine, which is interrupted for each single
- * invalidation, 17 pages took 60 us, 33 took 116, 34 took 33, and 136 took 62. So where each run takes a call of its
- * own, a page of a run of at most SHORT_PAGES pages counts SHORT_PRICE times in the price of a step.
+ * invalidation, 17 pages took 60 us, 33 pages 116 us, 34 pages 33 us, and 136 pages 62 us. So where each run of slots
+ * side by side takes a call of its own, a page of a run of at most SHORT_PAGES pages counts as SHORT_PRICE pages in the
+ * price of a step, which stands for its time.
  *
- * Where one call takes all runs of a batch (os_discard_together), the TLB is invalidated once. Then a short run counts
- * as its pages plus TOGETHER_PRICE, because neither its page table nor its metadata is in a near cache: slots of one
- * page each took 2.8 us each in a free after a pause.
+ * Where one call takes all runs of a batch (os_discard_together), the TLB is invalidated once. Then the price of a
+ * short run is its number of pages plus TOGETHER_PRICE, because neither its page table nor its metadata is in a near
+ * cache: slots of one page each took 2.8 us each in a free after a pause.
  *
  * A step purges QUANTUM_PAGES pages, if their price is at most STEP_PRICE pages: that is two slots of 256 KiB. A slot
  * of 1 MiB or more goes in pieces of about QUANTUM_PAGES pages. One call takes 40 us for 128 resident pages and 80 for
@@ -36,12 +37,12 @@ enum purge_from { PURGE_OLD, PURGE_ANY };
 enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, STEP_PRICE = 134, SHORT_PAGES = 34, SHORT_PRICE = 4, TOGETHER_PRICE = 3 };
 
 /*
- * The slot that steps are purging in pieces: the lower 32 bits are its number plus one, and the upper 32 bits are the
- * number of its next piece. The word is 0 if there is no such slot. The slot is on no stack meanwhile, and is counted
- * as free. A step takes the slot by exchanging the word with 0, so no two threads hold it, and puts it back when its
- * piece is done. A slot for which there is no place, because another thread has put its own here, goes back to the old
- * generation and is begun again, which costs no more because its first pieces are no longer resident. In the child of a
- * fork from several threads the slot is found again by its metadata, which says that it is free.
+ * The slot that steps of decay are purging in pieces: the lower 32 bits are its number plus one, and the upper 32 bits
+ * are the number of its next piece. The word is 0 if there is no such slot. The slot is on no stack meanwhile, and is
+ * counted as free. A step takes the slot by exchanging the word with 0, so no two threads hold it, and puts it back
+ * here when one piece is done. If another thread has put a slot here meanwhile, the step's own slot goes back to the
+ * old generation and is later begun again, which costs no more because its first pieces are no longer resident. In the
+ * child of a fork from several threads the slot is found again by its metadata, which says that it is free.
  */
 static _Atomic uint64_t pool_unfinished;
 enum { UNFINISHED_PIECE_SHIFT = 32 };
@@ -142,8 +143,11 @@ static size_t pool_price(size_t size)
     return os_discards_together() ? size + TOGETHER_PRICE * page : SHORT_PRICE * size;
 }
 
-/* Returns true, and subtracts the price of a run of `size` bytes, if the price that this purge may still pay is enough
- * for the run. For the first run of a step the result is always true, so that each step purges something. */
+/*
+ * Returns true if the price that is left to this purge is enough for a run of `size` bytes, and subtracts the run's
+ * price from what is left. If too little is left, sets it to 0, which ends the purge. For the first run of a step the
+ * result is always true, so that each step purges something.
+ */
 static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
 {
     size_t price = pool_price(size);
@@ -296,7 +300,7 @@ static unsigned pool_batch(const struct purge *purge)
     return (unsigned)LESSER(wanted, PURGE_BATCH);
 }
 
-/* Fills the batch with up to `wanted` slots from the bucket's stack of free slots. */
+/* Fills the batch of slots to purge with up to `wanted` slots from the bucket's stack of free slots. */
 static void pool_refill_free(struct purge *purge, unsigned wanted)
 {
     while (purge->count < wanted) {
@@ -309,7 +313,8 @@ static void pool_refill_free(struct purge *purge, unsigned wanted)
     }
 }
 
-/* Adds slots of one magazine of the depot to the batch: those at its bottom, which have been free for longest. */
+/* Adds slots of one magazine of the depot to the batch of slots to purge: those at its bottom, which have been free for
+ * longest. */
 static void pool_refill_magazine(struct purge *purge, unsigned wanted)
 {
     unsigned bucket = purge->bucket;

@@ -24,17 +24,17 @@ size_t pool_trim(size_t limit);
 
 /*
  * Purges slots of the old generation only, which have been free for at least half of SOCKMALLOC_DECAY_MS: up to
- * pool_quantum bytes, or fewer where the slots lie so scattered that the kernel's calls would take long. Of a larger
- * slot it purges one piece. The next step, in any thread, continues with the next piece. Returns true if old slots may
- * be left.
+ * pool_quantum bytes, or fewer where the slots lie so scattered that the kernel's calls would take long. Of a slot that
+ * is purged in pieces (pool_pieces), purges one piece; the next step, in any thread, continues with the next piece.
+ * Returns true if old slots may be left.
  */
 bool pool_trim_step(void);
 
-/* Returns true if a step has left a slot that is purged only in part. */
+/* Returns true if a step of purging has left a slot that is purged only in part. */
 bool pool_has_unfinished(void);
 
-/* Resets the record of the slot that a step has left unfinished. This function runs in the child of a fork, which finds
- * the free slots by their metadata. */
+/* Resets the record of the slot that a step of purging has left unfinished. This function runs in the child of a fork,
+ * which finds the free slots by their metadata. */
 void pool_forget_unfinished(void);
 
 /*

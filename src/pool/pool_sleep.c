@@ -15,7 +15,8 @@ enum {
      * loop */
     BUSY_PAUSE = 10000000,
     /*
-     * after this number of busy waits in a row, a thread no longer wakes up to look for what other threads have freed
+     * after this number of sleeps in a row that each began less than BUSY_PAUSE after the one before, a thread no
+     * longer wakes up to look for what other threads have freed
      */
     BUSY_STREAK = 64,
     BRIEF_WAIT = 1000000000, /* nanoseconds; in a busy event loop, a wait of at most this time gives nothing back */

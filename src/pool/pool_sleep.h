@@ -9,9 +9,10 @@
 #define POOL_SLEEP_NEVER UINT64_MAX
 
 /*
- * An idle server frees nothing, so no tick runs (pool_decay). But it sleeps in a call like epoll_wait, and its free
- * memory can be given back there. The library's wrapper of that call gets from pool_sleep_limit how long it may sleep,
- * sleeps no longer, calls pool_sleep_step, and begins again.
+ * Ticks, which give free memory back, run in calls of free (pool_decay). An idle server frees nothing, so no tick runs.
+ * But it sleeps in a call like epoll_wait, and its free memory can be given back there. The library's wrapper of that
+ * call gets from pool_sleep_limit the longest time for which it may sleep, sleeps for at most that time, calls
+ * pool_sleep_step, and begins again.
  *
  * Two kinds of memory are given back. Slots in depots and stacks are purged as in any tick, when the time of the old
  * generation has come. Slots in the calling thread's own magazines lose their pages when the thread has neither
@@ -46,7 +47,8 @@ uint64_t pool_sleep_step(void);
  * meanwhile: a handler could allocate a slot of the thread's own magazines just while the slot is purged. */
 void pool_sleep_step_unblocked(void);
 
-/* Clears the mark of a thread of the parent that was in a step. This function runs in the child of a fork. */
+/* Clears the flag that says that a thread is giving memory back, because it may be set by a thread of the parent. This
+ * function runs in the child of a fork. */
 void pool_sleep_after_fork(void);
 
 #endif

@@ -10,8 +10,8 @@
 /*
  * Returns true if the calling thread may keep spare slots. The short path of the large pool must be open
  * (cache_set_usual), so no limit counts free slots, no background thread waits, no pages are due to be purged, and
- * memory is not tight. There must be no seccomp filter, because with one, pool_sleep purges nothing in a cache.
- * The kind must not be `lockfree`, in which no free slot belongs to a thread.
+ * memory is not tight. There must be no seccomp filter, because pool_sleep purges nothing in a cache if there is a
+ * filter. The kind must not be `lockfree`, in which no free slot belongs to a thread.
  */
 static bool pool_allows_spares(const struct cache *cache)
 {

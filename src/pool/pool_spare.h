@@ -12,8 +12,8 @@
  *
  * Only the thread itself can give up its spare slot, because the fast paths use the slot without a locked instruction.
  * A thread that sleeps in a call that is not wrapped would keep the slot, and its memory, for as long as it sleeps. So
- * only the single thread of a process keeps spare slots: while that thread sleeps, nothing else of the process could
- * give memory back either. pool_sleep purges the slot while the thread waits for events.
+ * spare slots are kept only in a process with a single thread: while that thread sleeps, nothing else of the process
+ * could give memory back either. pool_sleep purges the slot while the thread waits for events.
  *
  * All functions work on the calling thread's own cache. A signal handler that has interrupted malloc or free must not
  * call them.
@@ -26,7 +26,7 @@ void pool_keep_spare(struct cache *cache, unsigned bucket);
 /*
  * Drops the spare slots that the thread has not used since the last call: they go to the stacks, and are purged there
  * when their time comes. Drops all of them if spare slots are no longer allowed. This function is called at each tick
- * at which the clock has advanced. `cache` is the calling thread's own.
+ * (a free that reads the clock) at which the clock has advanced. `cache` is the calling thread's own.
  */
 void pool_review_spares(struct cache *cache);
 

@@ -19,10 +19,14 @@ struct pool {
     _Alignas(CACHE_LINE) _Atomic int64_t live;
     _Atomic int64_t peak;
     /* The four members below decide how many pages new slots get in advance, as pool_populate.c explains. */
-    _Atomic uint32_t sampled_slot; /* the number of the sampled slot plus 1; 0 before there is one */
-    _Atomic uint32_t ahead;        /* how many more new slots are allocated before the sampled slot is checked */
-    _Atomic uint32_t ahead_pages;  /* how many pages are populated in each new slot: 0, or at least 2 */
-    /* what `ahead` will be after the next check, if the sampled slot is empty then */
+
+    /* the number of the sampled slot, plus 1; the library counts later how many pages of this new slot are resident; 0
+     * before there is one */
+    _Atomic uint32_t sampled_slot;
+    /* how many more new slots are allocated before the resident pages of the sampled slot are counted */
+    _Atomic uint32_t ahead;
+    _Atomic uint32_t ahead_pages; /* how many pages are populated in each new slot: 0, or at least 2 */
+    /* the value that `ahead` gets at the next check of the sampled slot, if no page of that slot is resident then */
     _Atomic uint32_t pause;
     /* how many slots were freed by another thread than the one that has allocated them; estimated by sampling */
     struct counter remote_frees;
@@ -99,8 +103,8 @@ static inline void pool_count_stack_hit(struct cache *cache, unsigned bucket)
 /* Counts one allocation by where slots_pop has found its slot. */
 void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source source);
 
-/* Returns true if the thread has its own cache and the bucket is not large. Then that cache's counters say how many
- * slots are live, and with KIND_THREAD the thread may have magazines of the bucket. */
+/* Returns true if the thread has its own cache and the bucket is not large. If so, the number of live slots is updated
+ * from the counters of this cache, and with KIND_THREAD the thread may have magazines of the bucket. */
 static inline bool pool_is_trained(const struct cache *cache, unsigned bucket)
 {
     return !pool_is_large(bucket) && cache != &cache_shared;
@@ -142,7 +146,7 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
  * pool_make_tight makes the library save address space from now on, because the kernel has refused memory: some limits
  * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
  * space for further growth. pool_is_tight returns true after that call, and also calls pool_make_tight itself once the
- * range of the pools has passed a thirty-second of the limit on charged memory: a slot is charged whole, and where
+ * range of the pools has passed 1/32 of the limit on charged memory, because a slot is charged whole, and where
  * requests fit their slots badly, half of the charged memory is wasted. Any thread may call these functions.
  */
 void pool_make_tight(void);

@@ -30,8 +30,11 @@ void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
 {
     struct cache *cache = cache_mine;
     if (cache->state.more || pool_filled_pages(bucket) == 0) {
-        /* The bucket has no cold slots, or pages are due to be purged. If cache_force_slow has closed the fast path to
-         * all slots, thread_find opens it again. */
+        /*
+         * Pages are due to be purged; or no slot of the bucket is treated as cold, because programs leave these slots
+         * empty. The caller goes on with thread_find, which opens the fast path again if cache_force_slow has closed
+         * it.
+         */
         return NULL;
     }
     void *slot = cache_pop_cold(cache, bucket);
@@ -114,7 +117,8 @@ static void *thread_find(struct cache *cache, unsigned bucket)
 static void *thread_alloc(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     (void)caller;
-    /* 1. A cold slot of the private magazine. In a burst of requests, most are served in this step. */
+    /* 1. A cold slot of the private magazine, one that was freed long ago. In a burst of requests, most are served in
+     * this step. */
     void *slot = pool_alloc_cold(bucket, request, was);
     if (slot != NULL) {
         return slot;
@@ -150,7 +154,8 @@ static bool thread_free_trained(struct cache *cache, unsigned bucket, void *slot
 
 static bool thread_free(unsigned bucket, void *slot, uint32_t number)
 {
-    /* 1. A cold place of the private magazine. If there is one, nothing else has to be done. */
+    /* 1. A cold place of the private magazine, which the fast path of free does not use. If there is one, nothing else
+     * has to be done. */
     if (pool_free_cold(bucket, slot)) {
         return false;
     }
@@ -159,8 +164,8 @@ static bool thread_free(unsigned bucket, void *slot, uint32_t number)
     /* 3. The counters of the thread's cache. */
     struct cache *cache = cache_reach();
     bool tick = pool_count_free(cache, bucket);
-    /* 4. The slot goes into the thread's magazines, of which a full one goes to the depot, or else to the stack of free
-     * slots. */
+    /* 4. The slot goes into the thread's magazines; if one is full, that magazine goes to the depot. If the thread has
+     * no quota for the bucket, or no empty magazine is found, the slot goes to the stack of free slots instead. */
     if (!thread_free_trained(cache, bucket, slot)) {
         slots_push(bucket, number);
         pool_count_deposit(cache, bucket, 1);

@@ -20,15 +20,16 @@
  * thread's cache, and do nothing if the thread has none.
  */
 
-/* Marks all slots of the private magazine as cold, if programs usually write to the bucket's buffers. This function is
- * called after a magazine has become the private one. */
+/* Marks all slots of the private magazine as cold (freed long ago), if programs usually write to the bucket's buffers.
+ * This function is called after a magazine has become the private one. */
 void pool_mark_cold(struct cache *cache, unsigned bucket);
 
-/* Allocates a cold slot. Returns NULL if no cold slot is left, or if pages are due to be purged, because each
- * allocation then runs a step of purging. */
+/* Allocates a cold slot, one that was freed long ago. Returns NULL if no cold slot is left, or if pages are due to be
+ * purged, because each allocation then runs a step of purging. */
 void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was);
 
-/* Frees a slot to a cold place of the private magazine. If there is none, does nothing and returns false. */
+/* Frees a slot to a cold place of the private magazine, which the fast path of free does not use. If there is none,
+ * does nothing and returns false. */
 bool pool_free_cold(unsigned bucket, void *slot);
 
 #endif

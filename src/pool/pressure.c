@@ -13,13 +13,13 @@
 /*
  * The pressure is high when less than an eighth of the control group's limit is left, or when, during a tenth of the
  * last ten seconds or more, some process waited for memory (STALL_HIGH, in hundredths of a percent). Between two
- * readings of the limit, this process may use a quarter of what was left until the pressure would be high.
+ * readings of the limit, this process may use a quarter of what was left above that eighth.
  */
 enum { RESERVE_SHARE = 8, STALL_HIGH = 1000, LOOK_SHARE = 4 };
 enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
 
-/* The nanoseconds until the next reading of the control group's limit: if the pressure is high, if there is a limit and
- * the pressure is not high, and if there is no limit. */
+/* The nanoseconds until the next reading of the control group's limit: pause_high if the pressure is high,
+ * pause_limited if it is not high and there is a limit, and pause_unlimited if there is no limit. */
 static const uint64_t pause_high = 20 * UINT64_C(1000000);
 static const uint64_t pause_limited = 200 * UINT64_C(1000000);
 static const uint64_t pause_unlimited = 5000 * UINT64_C(1000000);
@@ -48,8 +48,8 @@ void pressure_open(bool wanted, const char *root)
     atomic_flag_clear_explicit(&pressure.looking, memory_order_relaxed);
 }
 
-/* Returns how many bytes may get pages before the limit is read again. `spare` is how many bytes are left until the
- * pressure would be high. */
+/* Returns how many bytes may get pages before the limit is read again. `spare` is how many more bytes the control group
+ * could use before the pressure would be high. */
 static int64_t pressure_step(uint64_t spare)
 {
     uint64_t step = spare / LOOK_SHARE;
