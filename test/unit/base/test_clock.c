@@ -60,7 +60,7 @@ static void read_or_fall_behind(unsigned number)
     }
 }
 
-/* No thread reads a time that is earlier than one which any thread has read before. */
+/* The time never goes back: when any thread has read a time, no thread reads an earlier time after that. */
 Test(clock, never_goes_back, .timeout = 60)
 {
     crew_run(THREADS, read_or_fall_behind);

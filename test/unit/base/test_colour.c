@@ -29,7 +29,8 @@ static void claim(const void *address, size_t size, const char *who)
     }
 }
 
-/* Marks the units of a page in which the first cache line of each of the two tables of slots' metadata lies. */
+/* The metadata of slots lie in two tables, of states and of requests. Marks in `owner` the units (half cache lines) of
+ * a page in which the first cache line of each table lies. */
 static void claim_metadata(void)
 {
     claim((const void *)region.states, CACHE_LINE, "states");
@@ -46,8 +47,8 @@ static void claim_what_is_only_read(void)
     claim(&route.hints, 2 * sizeof route.hints, "only read");
 }
 
-/* Marks the units of a page in which magazines lie. A page has a few magazines, and all such pages have them at the
- * same offsets. */
+/* Marks in `owner` the units (half cache lines) of a page in which magazines lie. A page has a few magazines, and all
+ * such pages have them at the same offsets. */
 static void claim_magazines(void)
 {
     for (unsigned i = 0; i < 32; i++) {
@@ -68,8 +69,8 @@ Test(colour, data_of_a_trained_bucket_share_no_offset)
     claim_metadata();
 }
 
-/* The data of a large bucket may share an offset only with those of a neighbouring large bucket, because a thread
- * seldom uses two neighbours at once. They share none with data that every malloc and free touch. */
+/* The data of a large bucket may lie at the same page offset as those of a neighbouring large bucket, because a thread
+ * seldom uses two neighbours at once. They must not lie at an offset of data that every malloc and free touch. */
 Test(colour, data_of_a_large_bucket_share_no_offset)
 {
     house_lay_default();

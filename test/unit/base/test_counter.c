@@ -1,5 +1,5 @@
-/* Tests of base/counter.h, whose counters one thread adds to while others read: small and large additions, by one
- * thread and by several. */
+/* Tests of base/counter.h: small and large additions to a counter, by one thread while others read, and by several
+ * threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -72,7 +72,7 @@ static void add_ten_to_all(void *context)
 }
 
 /* A signal handler adds between any two instructions of counter_add or counter_add_shared, and no addition is lost. If
- * another thread adds too, only counter_add_shared loses no addition. */
+ * another thread adds at the same time, counter_add may lose additions, and counter_add_shared loses none. */
 Test(counter, handler_may_add_after_any_instruction)
 {
     unsigned at = 0;

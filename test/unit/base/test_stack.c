@@ -56,7 +56,7 @@ static void work_with_one_thread(void *argument)
     stack_push(&stack, links, 0, 1);
     uint64_t present = atomic_load(&stack.head);
     CHECK(!stack_swap(&stack, &stale, 7));
-    CHECK(stale == present); /* the failed compare-and-swap has stored in `stale` the head that it found */
+    CHECK(stale == present); /* the failed compare-and-swap has found another head, and has stored it in `stale` */
     CHECK(atomic_load(&stack.head) == present);
     CHECK(stack_swap(&stack, &stale, 7));
     CHECK(atomic_load(&stack.head) == 7);

@@ -250,12 +250,15 @@ Test(fixed, free_list_is_limited)
         unsigned flags;
         uint64_t free, chunks;
     } cases[] = {
-        /* blocks of a page each: the pages of single free blocks are purged when there are more than `free_limit` */
+        /*
+         * blocks of a page each: if more than `free_limit` blocks are free, the pages of single free blocks are purged
+         */
         {PAGE, 0, 20, 1},
-        /* chunks keep their addresses: free blocks beyond `free_limit` are purged, but no chunk is unmapped, even if
-         * all of its blocks are free */
+        /* chunks (each is the memory of several blocks) keep their addresses: free blocks beyond `free_limit` are
+         * purged, but no chunk is unmapped, even if all of its blocks are free */
         {PAGE, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
-        /* blocks that share pages: only whole free chunks, of 16 blocks each, are given back */
+        /* blocks that share pages: memory is given back only in whole chunks, of 16 blocks each, in which all blocks
+         * are free */
         {4000, 0, 16, 1},
         {4032, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
     };

@@ -45,7 +45,7 @@ Test(fixed_age, memory_goes_back_when_it_is_old)
     }
 }
 
-/* If a chunk has blocks in use, its pages without such blocks are purged. */
+/* If a chunk (the memory of many blocks) has blocks in use, its other pages, those without such blocks, are purged. */
 Test(fixed_age, free_blocks_of_a_used_chunk_are_purged)
 {
     struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, PAGE);

@@ -257,7 +257,8 @@ Test(message, the_page_in_use_is_filled_again_if_all_is_freed)
             filled[i] = taken(SIZE);
         }
         free_all(filled, 0, IN_PAGE);
-        /* this message does not fit behind the freed messages, and so begins at the start of the emptied page */
+        /* all messages of the page are freed, and this one does not fit behind them; so it begins at the start of the
+         * page */
         char *message = taken(PAGE / 2);
         cr_assert_eq(message, filled[0]);
         sockmalloc_message_free(messages, message);
@@ -432,7 +433,8 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     sockmalloc_message_flush(messages);
     cr_assert_eq(figures(EXTENT - 1).straggler_pages, 0);
     /*
-     * two pages have one message each: the page that was full at first, and the one that the flush took from the thread
+     * two pages have one live message each: the page that was full at first, and the page that the thread was filling
+     * and has given up by the flush
      */
     cr_assert_eq(figures(EXTENT).straggler_pages, 2);
     cr_assert_eq(figures(EXTENT).straggler_messages, 2);

@@ -295,8 +295,8 @@ Test(message_threads, a_fork_child_counts_what_other_threads_had_pending)
     end_thread(thread);
 }
 
-/* A thread frees messages of a page that another thread fills, and forks before it has subtracted them from the count
- * of that page. The child must count each message once. */
+/* Runs in the child of a fork. Its parent has freed a message of a page that another thread fills, and has not yet
+ * subtracted this message from the count of that page. The child must subtract each freed message once. */
 static void free_the_rest(void *argument)
 {
     (void)argument;

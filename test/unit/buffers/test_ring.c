@@ -61,13 +61,13 @@ Test(ring, marker_moves_over_contiguous_free_chunks_only)
     give(2);
     give(6);
     /*
-     * chunks 2 and 6 are free, but chunk 0 is not. All chunks from the head up to the free marker are known to be free,
-     * and the marker stands before chunk 0.
+     * chunks 2 and 6 are free, but chunk 0 is not. Only the chunks from the head up to the free marker are known to be
+     * free. Both stand before chunk 0, and the marker cannot pass chunk 0 while that is in use.
      */
     expect(1, -1);
     give(0);
     expect(4, -1);
-    expect(3, 0); /* the free marker has advanced past chunks 0 to 2 */
+    expect(3, 0); /* the free marker, up to which chunks are known to be free, has advanced past chunks 0 to 2 */
     expect(1, -1);
     give(3);
     expect(5, 3);
@@ -83,7 +83,9 @@ Test(ring, wraps_early_where_the_end_has_no_room)
     give(0);
     expect(3, 0); /* the message does not fit behind chunk 5, so chunks 6 and 7 stay unused */
     expect(2, 3);
-    expect(2, 5); /* the free marker has passed the unused chunks 6 and 7, and stands before chunk 0 */
+    /* the free marker, up to which chunks are known to be free, has passed the unused chunks 6 and 7, and stands before
+     * chunk 0 */
+    expect(2, 5);
     expect(1, 7);
     expect(1, -1);
     give(3);
@@ -366,7 +368,8 @@ Test(ring, damage_ends_the_process)
                                   {3, UINT64_C(16) << RING_TYPE_SHIFT | 1},
                                   {2, UINT64_C(7) << RING_LAP_SHIFT | UINT64_C(3) << RING_CHUNKS_SHIFT | RING_IN_USE}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        /* the ring lies in shared memory, so the damage that a child does stays there; each case needs a new ring */
+        /* the ring lies in shared memory, so the damage that a child does stays there, and each case begins with a new
+         * ring */
         lay();
         capture_abort(scribble, cases[i], "is damaged: the state of chunk");
     }

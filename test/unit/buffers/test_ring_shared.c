@@ -1,5 +1,5 @@
-/* Tests of buffers/ring.c in memory that processes share: handles that are sent to others, which process holds a
- * message, processes that die, and children of forks. */
+/* Tests of buffers/ring.c in memory that processes share: handles that one process sends to another, the record of
+ * which process holds each message, processes that die, and children of forks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -215,7 +215,8 @@ Test(ring_shared, consumer_may_die_anywhere)
     }
 }
 
-/* Allocates, takes and frees messages, while the parent steps through its instructions. */
+/* Runs in a child: allocates, takes and frees messages, while the parent lets the child execute one instruction at a
+ * time. */
 static void live_and_stop(void *argument)
 {
     const uint64_t *sent = argument;

@@ -42,7 +42,8 @@ static void put(char *message, uint64_t *state)
     }
 }
 
-/* Allocates messages of random sizes. The first two bytes of a message are its size, and all others have one value. */
+/* Allocates messages of random sizes. The first two bytes of a message are its size, and all its other bytes have one
+ * value. */
 static void produce(void)
 {
     uint64_t state = 11;

@@ -83,7 +83,8 @@ Test(cache, last_in_is_first_out)
     }
 }
 
-/* The first full private magazine becomes the public one, and the next one goes to the depot. */
+/* A full private magazine becomes the public one, which other threads may steal. If there is a full public magazine
+ * already, that one goes to the depot. */
 Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -147,8 +148,8 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
     cr_assert_eq(cache_held(mine, B64K), 0);
 }
 
-/* If the private magazine is full and the public one has space, the two are exchanged, and no magazine goes to the
- * depot. */
+/* If the private magazine is full and the public one, which other threads may steal, has space, the two are exchanged,
+ * and no magazine goes to the depot. */
 Test(cache, flush_uses_a_public_magazine_with_free_places)
 {
     void *slots[SLOTS_MAX];
@@ -161,7 +162,9 @@ Test(cache, flush_uses_a_public_magazine_with_free_places)
         put(B64K, slots[next++]); /* after this loop the public magazine is full, and the private one holds one slot */
     }
     get(B64K);
-    get(B64K); /* this exchanges the two magazines, so from here on the public one is empty */
+    /* this exchanges the empty private magazine for the public one, which other threads may steal; from here on the
+     * public one is empty */
+    get(B64K);
     put(B64K, slots[next++]);
     uint64_t swaps_before = swaps(B64K);
     put(B64K, slots[next++]);

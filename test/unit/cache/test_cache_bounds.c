@@ -1,5 +1,8 @@
-/* Tests of cache_bounds.c, which moves the floor and the ceiling of a magazine, the bounds between which malloc and
- * free use the fast path. The tests send allocations to the slow path, and mark slots as cold. */
+/*
+ * Tests of cache_bounds.c, which moves the floor and the ceiling of a magazine. The fast paths of malloc and free use
+ * only the slots and free places between these bounds. The tests send allocations to the slow path, and mark slots as
+ * cold, that is, as slots outside the bounds.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -79,9 +82,9 @@ Test(cache_bounds, forced_slow_slots_stay_where_they_are)
 }
 
 /*
- * A signal handler allocates a slot while cache_force_slow runs: after it has read the top of the magazine, and before
- * it has raised the floor to it. The floor is then above the top, and the next allocation must take the slow path all
- * the same.
+ * cache_force_slow raises the floor of a magazine to its top, so that the next allocation takes the slow path. Here a
+ * signal handler allocates a slot after cache_force_slow has read the top, and before it has raised the floor. The
+ * floor is then above the top, and the next allocation must take the slow path all the same.
  */
 Test(cache_bounds, floor_above_the_top_forces_slow_too)
 {
@@ -148,7 +151,8 @@ Test(cache_bounds, cold_slots_are_freed_one_by_one_up_to_the_quota)
 }
 
 /*
- * A slot that was allocated or freed after cache_mark_cold is warm: it is freed and allocated again on the fast paths.
+ * cache_mark_cold closes the slots and free places of a magazine to the fast paths. A slot that is allocated or freed
+ * after that is warm: it is freed and allocated again on the fast paths.
  */
 Test(cache_bounds, warm_slots_take_the_fast_paths)
 {

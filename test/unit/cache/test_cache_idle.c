@@ -15,7 +15,8 @@ enum { BUCKET = B64K, SLOTS = 10, NEIGHBOURS = 20, LOOKS = 32, AGE = 1000, FEW =
 static struct cache *mine;
 static uint64_t now = 1000000 * AGE;
 
-/* Counts a request in the bucket of a neighbour's cache, as if the neighbour's thread had allocated. */
+/* Counts a request and a free of the bucket in the cache of a neighbour (another thread of the test), as if the
+ * neighbour had allocated and freed a slot. */
 static void use(struct cache *cache, unsigned bucket)
 {
     counter_add(&cache->bin[bucket].requests, 1);
@@ -148,8 +149,8 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     expect_deposited(SLOTS);
 }
 
-/* Each call visits the next few caches, from the highest number down to 1, the caller's own. Number 0 is the shared
- * cache and is not visited. */
+/* Each call visits the next few caches, in falling order of their numbers; number 1, the caller's own cache, is the
+ * last. Number 0 is the shared cache and is not visited. */
 Test(cache_idle, each_call_looks_at_the_next_few)
 {
     enum { A_CALL = 7, CALLS = (NEIGHBOURS + 1 + A_CALL - 1) / A_CALL };
@@ -178,8 +179,11 @@ static void collect_meanwhile(void *context)
     cache_collect_idle(neighbour(0), now, AGE, 1);
 }
 
-/* Two threads collect at once, and each cache must be visited by only one of them. Each neighbour makes a request in
- * every round, so if its cache were visited twice in a round, it would seem idle. */
+/*
+ * Two threads collect at once, and each cache must be visited by only one of them. A cache seems idle if it has made no
+ * request since the last visit. Each neighbour (another thread of the test) makes one request in every round, so its
+ * cache would seem idle if it were visited twice in a round.
+ */
 Test(cache_idle, each_cache_is_visited_by_one_collector, .timeout = 60)
 {
     bool stopped = true;
@@ -191,7 +195,7 @@ Test(cache_idle, each_cache_is_visited_by_one_collector, .timeout = 60)
         }
         now += AGE;
         stopped = steps_run(at, collect, collect_meanwhile);
-        collect(); /* checks the caches that this round has not checked yet, if any */
+        collect(); /* visits the caches that this round has not visited yet, if any */
         cr_assert_eq(still_public(FEW, BUCKET), FEW, "after %u instructions", at);
     }
     look();

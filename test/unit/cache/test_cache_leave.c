@@ -155,7 +155,8 @@ static void *set_value_and_end(void *argument)
 }
 
 /*
- * Runs in the fork child: starts a thread, which gets the stack of the thread that was ending when its parent forked.
+ * Runs in the fork child: starts a thread. This thread gets the stack of a thread of the parent process that was ending
+ * at the fork.
  */
 static void end_on_its_stack(void *argument)
 {

@@ -179,8 +179,10 @@ Test(profile, refuses_a_text_with_any_byte_changed)
     close(file);
 }
 
-/* The last bucket ends at SOCKMALLOC_MAX, which may be any number. If SOCKMALLOC_MAX is below SOCKMALLOC_LARGE, the
- * last bucket is trained, so its row may have any size. */
+/*
+ * The last bucket ends at SOCKMALLOC_MAX, which may be any number. If SOCKMALLOC_MAX is below SOCKMALLOC_LARGE, the
+ * last bucket is trained, that is, caches hold its slots and the profile has its quota. So its row may have any size.
+ */
 Test(profile, last_row_may_be_of_any_size)
 {
     static const size_t sizes[] = {4097, 12288, 70000, 84999, 5000000, (64 << 20) - 1};
@@ -222,8 +224,8 @@ Test(profile, reads_no_text_in_two_ways)
     }
     /*
      * For each byte, one of the values tried is the byte's own, and the unchanged text is accepted. The other texts
-     * that are accepted differ in one digit: four digits of a quota and five of the last bucket may have each of nine
-     * other values, except for three values with which a number would begin with 0.
+     * that are accepted differ in one digit. Four digits of a quota and five of the last bucket can each have nine
+     * other values. Three of these texts are refused, because a number in them begins with 0.
      */
     cr_assert_eq(read, LENGTH + (4 + 5) * 9 - 3);
 }

@@ -85,8 +85,8 @@ Test(training_rest, quota_stays_until_the_age_is_over)
     cr_assert_eq(quotas_of(BUCKET), FIRST / 2);
 }
 
-/* Lets one age pass in which `count` slots were in use at once. Training looks at the magazine in the middle of the
- * age, when they are in use, and at its end. */
+/* Lets an age (half of the decay time) pass in which `count` slots were in use at once. Training looks at the magazine
+ * in the middle of the age, when these slots are in use, and at its end. */
 static void live_through(unsigned count)
 {
     take(count);
@@ -96,9 +96,9 @@ static void live_through(unsigned count)
 }
 
 /*
- * In each age without an exchange of magazines and without a miss, the quota loses half of the slots that were not
- * allocated in this age, or a quarter of itself if that is more. This goes on until the slots in use need both
- * magazines.
+ * An age is half of the decay time. In each age in which no request missed and the magazines were not exchanged, the
+ * quota falls by half of the slots that were not allocated in this age, or by a quarter of itself if that is more. The
+ * quota falls until the slots in use need both magazines.
  */
 Test(training_rest, unused_part_of_a_quota_is_lost)
 {
@@ -116,8 +116,8 @@ Test(training_rest, unused_part_of_a_quota_is_lost)
     cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
 }
 
-/* Between two times at which training looks at the magazine, it was empty and a request missed. At both times the
- * magazine is equally full, but the quota must not be lowered. */
+/* Training looks at the magazine twice and finds it equally full, as if it had not been used. But in between it was
+ * empty and a request missed, so the quota must not be lowered. */
 Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
 {
     lay(DECAY, false);
@@ -182,7 +182,8 @@ Test(training_rest, quotas_stay_without_decay)
 Test(training_rest, ticks_lower_the_quota)
 {
     lay(DECAY, false);
-    ages_tick(); /* from here on the frees of ages_tick take the fast path, and training does not see those */
+    /* from here on the frees of ages_tick take the fast path, and training does not see frees on that path */
+    ages_tick();
     uint32_t quota = quotas_of(BUCKET);
     cr_assert_gt(quota, 4U);
     ages_pass(AGE);

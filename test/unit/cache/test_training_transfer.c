@@ -10,7 +10,9 @@
 
 static const uint64_t plenty = UINT64_C(1) << 40;
 
-/* Returns how many bytes the first quotas of the `count` buckets in `bucket` cost. */
+/*
+ * Returns how many bytes of the budget it costs if each of the `count` buckets listed in `bucket` has its first quota.
+ */
 static uint64_t first_of(unsigned count, const unsigned *bucket)
 {
     struct bucket_settings settings = house_defaults();
@@ -23,7 +25,8 @@ static uint64_t first_of(unsigned count, const unsigned *bucket)
     return sum;
 }
 
-/* Sets up pools in which the first quotas of the `count` buckets in `bucket` use up the whole budget. */
+/* Sets up pools in which the whole budget is used up, because each of the `count` buckets listed in `bucket` has its
+ * first quota. */
 static void lay_spent(unsigned count, const unsigned *bucket)
 {
     quotas_lay(first_of(count, bucket));
@@ -59,7 +62,7 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 /* --- transfer ------------------------------------------------------------------------------- */
 
 /* The bucket 16k needs 8 more slots. The bucket 64k can lose the most bytes: 4 slots, half of its quota. It loses only
- * 3 slots, because they have enough bytes and 2 have not. */
+ * 3 slots, because 3 slots have enough bytes for this and 2 slots have too few. */
 Test(training_transfer, bucket_with_most_unused_bytes_gives)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};
@@ -151,7 +154,8 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        /* frees all but the first of these slots, because the cache already holds one other slot */
+        /* does not free the first of these slots, because the cache already holds another slot, and has its full quota
+         * with the others */
         house_give(taken[i]);
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);

@@ -100,7 +100,8 @@ Test(option_set, unknown_names)
     cr_expect(set.faulty);
 }
 
-/* For each setting that was removed in an earlier version, one line warns of its name and says what to use instead. */
+/* If a setting is set that was removed in an earlier version, one line warns that this setting has no effect, and says
+ * what to use instead. */
 Test(option_set, removed_settings_say_what_to_use)
 {
     static const struct {
@@ -127,7 +128,8 @@ Test(option_set, removed_settings_say_what_to_use)
 }
 
 /*
- * For each value that was removed in an earlier version, one line warns of the value, and the setting has its default.
+ * If a setting has a value that was removed in an earlier version, one line warns that this value was removed, and the
+ * setting has its default.
  */
 Test(option_set, removed_words_say_what_to_use)
 {

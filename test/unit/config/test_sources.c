@@ -110,8 +110,8 @@ Test(sources, what_is_no_setting_is_said_and_ignored)
     expect("SOCKMALLOC_MAX", "1m");
 }
 
-/* A source is read into a buffer of fixed size. Its text may be one byte shorter than this buffer, because of the NUL
- * at its end. */
+/* A source of settings is read into a buffer of fixed size. The text must be at least one byte shorter than this
+ * buffer, because a NUL follows it. */
 Test(sources, a_text_that_is_too_long_is_ignored)
 {
     static char longest[SOURCES_SIZE];

@@ -12,8 +12,8 @@
 
 enum { THREADS = 4, ROUNDS = 100000 };
 
-/* Sets up decay as it is after the first tick, a free that reads the clock: the generations have changed places at
- * START_TIME. */
+/* Sets up decay as it is after the first tick, a free that reads the clock: at START_TIME the young generation of free
+ * slots has become the old one. */
 static void open_decay(void)
 {
     decay_open(1000);
@@ -76,8 +76,8 @@ Test(decay, generations_change_places_when_it_is_due)
     expect_young(young);
 }
 
-/* If the generations change places late, the next change is due one age later and not earlier, because the old slots
- * are purged in steps before that. */
+/* If the young and the old generation of free slots change places late, the next change is due one age (half of the
+ * decay time) later and not earlier. Before that the slots that are old now must be purged, in steps. */
 Test(decay, late_change_delays_the_next_one)
 {
     open_decay();
@@ -88,7 +88,7 @@ Test(decay, late_change_delays_the_next_one)
 
 /*
  * A thread passes a time that lies in the past, as if it had been suspended since it read the clock. Another thread has
- * already exchanged the generations, so nothing changes.
+ * already made the young and the old generation of free slots change places, so this call changes nothing.
  */
 Test(decay, thread_with_an_old_time_changes_nothing)
 {
@@ -113,8 +113,10 @@ Test(decay, one_claim_in_each_moment)
 
 static _Atomic unsigned turns;
 
-/* Runs as a thread. All threads try to begin each age (a new young generation), some of them late. decay_turn must
- * return true to only one of them. */
+/*
+ * Runs as a thread. At the end of each age (half of the decay time) all threads call decay_turn, some of them late, to
+ * make the young and the old generation of free slots change places. decay_turn must return true to only one of them.
+ */
 static void turn_age_by_age(unsigned number)
 {
     (void)number;
@@ -138,8 +140,11 @@ Test(decay, one_of_several_threads_changes_generations, .timeout = 60)
 enum { MUCH = 1 << 20 };
 #define EXTRA (375 * MILLISECOND)
 
-/* Counts `purged` bytes as purged, and `missed` bytes as new pages that purged slots needed again. Then makes the two
- * generations change places, `age` nanoseconds after the last change. */
+/*
+ * Counts `purged` bytes of slots that were purged, and `missed` bytes of purged slots that were allocated again and
+ * needed new pages. Then makes the young and the old generation of slots change places, `age` nanoseconds after the
+ * last change.
+ */
 static void end_generation(uint64_t age, size_t purged, size_t missed)
 {
     decay_count_purged(purged);
@@ -170,8 +175,8 @@ Test(decay, longer_generation_is_three_times_as_much_more_at_most)
     cr_assert_eq(decay.most_extra, 0);
 }
 
-/* A load returns soon, with the decay time of open_short_decay, if it returns within this time. Then free slots keep
- * their pages longer. */
+/* With the decay time of open_short_decay, a load counts as returning soon if it needs its purged pages again within
+ * this time. Free slots then keep their pages longer. */
 #define SOON (EXTRA + 125 * MILLISECOND)
 
 static void open_short_decay(void)
@@ -180,8 +185,8 @@ static void open_short_decay(void)
     cr_assert(decay_turn(START_TIME));
 }
 
-/* Counts `purged` bytes as purged, and `missed` bytes as needed again `after` nanoseconds later. Returns true if free
- * slots keep their pages longer from then on. */
+/* Counts `purged` bytes of slots that were purged, and `after` nanoseconds later `missed` bytes that were allocated
+ * again. Returns true if decay has learnt from this, so that free slots keep their pages longer. */
 static bool learns(size_t purged, uint64_t after, size_t missed)
 {
     open_short_decay();

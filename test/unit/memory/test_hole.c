@@ -13,7 +13,7 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-/* PAGES is enough for one hole more than there may be, with a mapped page between any two holes. */
+/* PAGES is enough for HOLES_MAX + 1 holes, one more than are allowed, with a mapped page between any two holes. */
 enum { PAGE = 1 << BUCKET_GRANULE_SHIFT, PAGES = 2 * HOLES_MAX + 10 };
 
 static char *range;
@@ -149,7 +149,7 @@ Test(hole, adjacent_holes_are_joined)
     make_hole(2, 1);
     make_hole(30, 1);
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-        expect_filled(1, 1, 1, 2); /* fills both holes, because expect_full would otherwise find them */
+        expect_filled(1, 1, 1, 2); /* fills both holes, because expect_full would otherwise find space in them */
         expect_filled(1, 1, 1, 30);
         expect_one_of_three(orders[i]);
         make_hole(2, 1);
@@ -240,8 +240,8 @@ Test(hole, hole_with_a_strangers_mapping_is_given_up)
     cr_assert(os_claim(page_at(4), PAGE));
     cr_assert(os_claim(page_at(12), PAGE));
     *page_at(4) = *page_at(12) = 's';
-    /* The test has mapped a page of its own in two of the holes. The library treats the kernel's refusal like a lack of
-     * memory, and later uses the other holes. */
+    /* The test has mapped a page of its own in two of the holes, so the kernel refuses to map these holes again. The
+     * library treats this like a lack of memory, and later uses the other holes. */
     expect_filled(4, 1, 0, 0);
     expect_filled(2, 4, 1, 10);
     expect_filled(2, 4, 2, 16);

@@ -137,8 +137,8 @@ Test(table, large_one_grows_in_few_steps)
     cr_assert_lt(growths, 128, "%u growths", growths);
 }
 
-/* Runs as a thread: writes to the part of the table that it has reached, while other threads make the table grow. Their
- * growth must neither unmap nor clear that part. */
+/* Runs as a thread: makes the table grow up to a page and writes to that page, while other threads make the table grow.
+ * Their growth must neither unmap nor clear that page. */
 static void reach_and_write(unsigned number)
 {
     for (size_t page = number; page < table.limit / os_page_size(); page += THREADS) {

@@ -55,7 +55,8 @@ static void end_holding(void)
 }
 
 /*
- * Checks that this thread counts as having no lock: only then does lock_take wait for a lock that another thread has.
+ * Checks that this thread counts as having no lock. It takes a lock that another thread has: lock_take waits for such a
+ * lock only if its caller has none.
  */
 static void expect_waiting(void)
 {

@@ -40,8 +40,8 @@ static void expect_nothing_at(uintptr_t address)
     cr_assert_not(mapping_find(address, &mapping), "%s at %lx", mapping.name, address);
 }
 
-/* Checks the file that mapping_find finds for each loaded segment of one object: the object's own, which begins at the
- * address of the first segment. */
+/* Checks each loaded segment of one object. At the segment's addresses mapping_find must find the object's own file,
+ * beginning at the address of the first segment. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;

@@ -371,8 +371,8 @@ static void discard_where_it_is_refused(void *argument)
     (void)argument;
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
     os_try_discard(map_pages(1));
-    /* still true after a refused call: os_discard_clears says that a discard which succeeds leaves zeros, and a refused
-     * one makes os_discard return false */
+    /* os_discard_clears still returns true after a refused call, because a discard that succeeds leaves zeros; a
+     * discard that is refused makes os_discard return false */
     CHECK(os_discard_clears());
     CHECK(!os_discard(touched_page(), os_page_size()));
 }

@@ -208,9 +208,10 @@ Test(rseq, area_is_that_of_glibc)
 enum { SIGNATURE = 0x53053053, WORLD = 7 };
 
 static struct actor {
-    struct token *given; /* the token to push; NULL after the actor has pushed it */
+    /* the token that this actor, one of two threads, is to push; NULL after it has pushed the token */
+    struct token *given;
     struct token *got;
-    void **top; /* the top of the magazine that this actor owns alone */
+    void **top; /* the top of the magazine that no thread but this actor uses */
 } me, them;
 
 typedef void operation(struct actor *actor);
@@ -432,7 +433,7 @@ Test(rseq, no_slot_has_two_owners_and_no_count_is_lost, .timeout = 120)
     for (unsigned i = 0; i < THREADS; i++) {
         owned[i] = magazines[RECORDS_MAX + i].slot;
     }
-    /* This thread blocks the signal, so only the threads of the crew get it. */
+    /* This thread blocks the signal, so only the threads that crew_run starts get it. */
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}};
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);

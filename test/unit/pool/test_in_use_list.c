@@ -72,8 +72,8 @@ Test(in_use_list, of_nothing)
     in_use_list_release(&list);
 }
 
-/* The list is sorted by caller: the caller with the oldest slot comes first, then the caller whose oldest slot is the
- * next older one. The slots of one caller are sorted by their age, whatever their bucket. */
+/* The list is sorted by caller: the caller with the oldest slot comes first, and the others follow by the age of the
+ * oldest slot of each. The slots of one caller are sorted by their age, whatever their bucket. */
 Test(in_use_list, groups_by_caller_and_the_oldest_first)
 {
     lay_house();

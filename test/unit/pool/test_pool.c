@@ -70,9 +70,7 @@ Test(pool, slots_do_not_overlap)
     }
 }
 
-/*
- * pool_alloc also returns what the slot's metadata was before. From that calloc knows whether the slot is already zero.
- */
+/* pool_alloc also returns the former metadata of the slot, by which calloc knows whether the slot is already zero. */
 Test(pool, says_what_the_metadata_was)
 {
     house_lay_default();

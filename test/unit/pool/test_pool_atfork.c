@@ -1,5 +1,5 @@
 /* Tests of pool/pool_atfork.c in the child of a fork: the child finds again the free slots that other threads of its
- * parent held, and its counters agree. */
+ * parent held, and its counters agree with the metadata of the slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>

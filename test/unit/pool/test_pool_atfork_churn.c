@@ -153,7 +153,8 @@ static void fork_or_churn(unsigned number)
         return;
     }
     while (house_pools.kind == KIND_AUTO && pool_kind() != KIND_CPU) {
-        /* waits until the other threads have started and the kind has changed, which may take long on a busy machine */
+        /* waits until the other threads have started and the pool kind `auto` has changed to the caches of processors,
+         * which may take long on a busy machine */
         sched_yield();
     }
     for (unsigned i = 0; i < FORKS && crew_fault() == NULL; i++) {
@@ -233,8 +234,8 @@ Test(pool_atfork_churn, of_the_pool_cpu, .timeout = 60)
 Test(pool_atfork_churn, of_the_pool_auto_once_it_has_turned, .timeout = 60)
 {
     processors_need();
-    /* this thread has a cache from before the change, and the budget must be enough for that and for the caches of
-     * processors */
+    /* this thread still has its own cache from before the change to the caches of processors, and the budget must be
+     * enough for its own cache and for theirs */
     house_pools.cache_limit = 64 << 20;
     fork_while_others_churn(KIND_AUTO);
     cr_assert_eq(pool_kind(), KIND_CPU);

@@ -119,8 +119,8 @@ static void lay_many(void)
     }
 }
 
-/* Right after the fork, before the child has searched for free slots, its counters already agree, and its thread still
- * has its own magazine. */
+/* Right after the fork, before the child has searched for free slots, its counters already agree with the metadata of
+ * the slots, and its thread still has its own magazine. */
 Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
 {
     lay_many();
@@ -185,8 +185,11 @@ static void take_one(unsigned number)
     CHECK(house_take(B16K, 16384, NULL) != NULL);
 }
 
-/* In the child a second thread uses the pools before the forking thread has reached a slow path. The forking thread may
- * then be anywhere, so the child gives up its search for free slots. */
+/*
+ * In the child a second thread uses the pools before the forking thread has reached a slow path. The child then gives
+ * up its search for free slots, because the forking thread may be anywhere in an allocation or a free, and hold a slot
+ * that its metadata calls free.
+ */
 Test(pool_atfork_threads, another_thread_ends_the_waiting)
 {
     lay_many();

@@ -44,7 +44,7 @@ static void be_one_of_the_first(void)
     CHECK(cache_held(cache_mine, B16K) > 0);
     CHECK(pool_kind() == KIND_AUTO);
     crew_meet(); /* from here on all of the first threads have caches */
-    crew_meet(); /* from here on the kind has changed to the caches of processors */
+    crew_meet(); /* from here on the pool kind `auto` has changed to the caches of processors */
     CHECK(cache_is_own(cache_mine));
     uint32_t held = cache_held(cache_mine, B16K);
     void *slot = house_take(B16K, 16384, NULL);
@@ -106,8 +106,8 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     quotas_assert();
 }
 
-/* Runs as one of several threads that come one after the other. The kind must not change, because threads that have
- * ended do not count. */
+/* Runs as one of several threads that come one after the other. The pool kind `auto` must not change to the caches of
+ * processors, because threads that have ended do not count. */
 static void come_alone(unsigned number)
 {
     (void)number;
@@ -127,7 +127,8 @@ Test(pool_auto, those_who_are_gone_are_no_crowd)
     quotas_assert();
 }
 
-/* The thread still has its cache from before the change of the kind, and closes it at its end. */
+/* The thread still has its cache from before the pool kind `auto` changed to the caches of processors, and closes it at
+ * its end. */
 static void end_with_a_cache(unsigned number)
 {
     if (number < CROWD) {
@@ -152,7 +153,8 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     cr_assert_eq(budget_charged(), percpu_charge());
 }
 
-/* After the kind has changed, other threads can allocate all slots that were in the caches of threads. */
+/* After the pool kind `auto` has changed to the caches of processors, other threads can allocate all slots that were in
+ * the caches of threads. */
 Test(pool_auto, nothing_is_lost_at_the_turn)
 {
     lay();

@@ -36,7 +36,9 @@ static void fork_or_be_caught(unsigned number)
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
-    crew_meet(); /* thread 1 may have opened its cache before this line, because stand_still must not interrupt that */
+    /* if a caller of this function has opened thread 1's cache, that is done before this line, so that stand_still does
+     * not interrupt the opening */
+    crew_meet();
     os_failing_meanwhile(stand_still);
     crew_meet();
     crew_meet(); /* from here on thread 1 stands still */
@@ -63,7 +65,8 @@ static void fork_or_be_caught_afterwards(unsigned number)
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
-    crew_meet(); /* thread 1 has opened its cache before this line, because stand_still must not interrupt that */
+    /* thread 1 has opened its cache before this line, so that stand_still does not interrupt the opening */
+    crew_meet();
     os_failing_afterwards(stand_still);
     crew_meet();
     crew_meet(); /* from here on thread 1 stands still */
@@ -95,8 +98,8 @@ static void take_behind_the_mutex(void *argument)
     house_check();
 }
 
-/* Thread 0 forks while thread 1 holds the mutex of the pool. Both open their caches first, because the opening of a
- * cache asks the kernel for memory too. */
+/* Thread 0 forks while thread 1 holds the mutex of the pool. Both open their caches first. Otherwise thread 1 would
+ * stand still while it opens its cache, because that asks the kernel for memory too, and would not hold the mutex. */
 static void fork_or_be_in_the_mutex(unsigned number)
 {
     cache_reach();
@@ -145,7 +148,7 @@ static void turn_in_the_child(void *argument)
     pool_atfork_child_at_once(); /* thread 1 had no cache at the fork, so it cannot have held a slot */
     house_check();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
-    CHECK(pool_kind() == KIND_AUTO); /* the kind has not changed, because only this one thread has a cache */
+    CHECK(pool_kind() == KIND_AUTO); /* the pool kind is still `auto`, because only this one thread has a cache */
     CHECK(pthread_create(&thread, NULL, take_in_another_thread, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(percpu_quota(B16K) > 0);

@@ -38,7 +38,8 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_take_and_give(B1M, COUNT);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
-    ages_pass(1); /* the slots join the old generation now, almost a millisecond after the earliest possible time */
+    /* the slots join the old generation only now; they could have joined it almost a millisecond earlier */
+    ages_pass(1);
     cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
@@ -187,8 +188,8 @@ Test(pool_decay, child_of_a_fork_goes_on)
 
 /* --- loads that return --- */
 
-/* A load returns soon after its pages were purged. From then on its pages are kept longer. After the load has stayed
- * away for that longer time, the decay time is short again. */
+/* A load comes back soon after its pages were purged. From then on its pages are kept longer. If the load then stays
+ * away until that longer time is over, its pages are kept only for the short decay time again. */
 Test(pool_decay, pages_of_a_load_that_returns_stay_longer)
 {
     enum { COUNT = 10, SHORT = 250, EXTRA = 375 };

@@ -58,7 +58,7 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slo
 }
 
 /* A step of decay can end with the last slot of a magazine. If the next step begins with a slot that lies alone, it
- * ends after that, because such a slot counts as much as a whole step. */
+ * purges only this slot, because such a slot counts as much as a whole step. */
 Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
 {
     ages_lay(DECAY);
@@ -78,8 +78,8 @@ Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
     house_assert();
 }
 
-/* After a tick has run one step of decay, one more step runs in the first allocation, and one in the first free, after
- * the clock has advanced again. */
+/* A tick runs the first step of decay. Each time the clock advances after that, the next allocation runs one more step,
+ * and so does the next free. */
 Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };

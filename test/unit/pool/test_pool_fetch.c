@@ -69,8 +69,8 @@ static bool is_cold(unsigned bucket)
     return private_slots(bucket) > 0 && top <= bin(bucket)->floor;
 }
 
-/* Allocates slots until the private magazine is empty, and once more, so that another magazine becomes the private one
- * and returns its first slot. */
+/* Allocates slots until the private magazine is empty, and one more. For the last request another magazine becomes the
+ * private one, and its top slot is allocated. */
 static void take_to_swap(unsigned bucket)
 {
     while (private_slots(bucket) > 0) {
@@ -108,8 +108,8 @@ Test(pool_fetch, slot_freed_later_is_allocated_first)
     cr_assert(is_cold(B64K));
 }
 
-/* When the private magazine is full, an empty magazine takes its place. From then on each slot is freed by the slow
- * path, because all places of the new magazine count as cold. */
+/* When the private magazine is full, an empty magazine takes its place. All places of the new magazine count as cold,
+ * that is, closed to the fast path. So from then on each slot is freed by the slow path. */
 Test(pool_fetch, cold_slots_are_given_one_by_one)
 {
     house_lay_default();
@@ -146,8 +146,8 @@ Test(pool_fetch, single_page_is_never_cold)
     cr_assert_not_null(take_fast(B4K));
 }
 
-/* While purging is due, the next allocation runs a step of decay and does not prefetch. Afterwards the slots that the
- * fast path could not use until this step was done are cold again. */
+/* While purging is due, the next allocation runs a step of decay and does not prefetch. When purging is no longer due,
+ * the slots that are closed to the fast path count as cold again. */
 Test(pool_fetch, due_purges_come_first)
 {
     house_lay_default();
@@ -164,8 +164,8 @@ Test(pool_fetch, due_purges_come_first)
     house_assert();
 }
 
-/* If programs write little to the buffers of a bucket, its slots are never cold: after the slow path has run once, the
- * fast path may use all of them again. */
+/* If programs write little to the buffers of a bucket, its slots are never cold. cache_force_slow closes them to the
+ * fast path only until the slow path has run once. After that the fast path may use all of them again. */
 Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
 {
     house_lay_default();

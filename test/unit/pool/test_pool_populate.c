@@ -192,8 +192,8 @@ Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
 }
 
 /*
- * The program fills every slot that it gets. Nevertheless no page is populated until the library next checks the
- * sampled slot.
+ * The program did not write to its first slots, so the library populates no slot. Now the program fills every slot that
+ * it gets. Nevertheless no page is populated until the library next checks the sampled slot.
  */
 Test(pool_populate, first_filled_slot_brings_all_looks_back)
 {

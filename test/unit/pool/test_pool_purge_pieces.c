@@ -216,8 +216,8 @@ Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 
 /* --- waits and forks --- */
 
-/* The thread has no other free slots, and the old generation is due, so the thread purges the rest of the unfinished
- * slot before it sleeps in a wait for events. */
+/* The old generation of free slots is due to be purged, and the thread has no other free slots. So the thread purges
+ * the remaining pieces of the slot, whose first piece was purged before, and then sleeps in a wait for events. */
 Test(pool_purge_pieces, wait_goes_on_with_the_slot)
 {
     house_pools.decay = 1000;

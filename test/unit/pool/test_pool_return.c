@@ -375,7 +375,7 @@ Test(pool_return, tight_wasteful_requests_get_no_slot)
 }
 
 /* While memory is tight, requests of 64 KiB and more do not share slots. If they would leave much of a slot unused,
- * they get no slot. In this test no block has a mapping of its own, so mimalloc serves them. */
+ * they get no slot. In this test no block has a mapping of its own, so mimalloc serves these requests. */
 Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
 {
     lay();

@@ -50,7 +50,7 @@ Test(pool_sample, two_sizes_in_turn_have_half_each)
 }
 
 /*
- * A bucket is used once in a thousand times, and so has no ticks of its own (a tick is a free that reads the clock and
+ * A bucket that is used once in a thousand requests has no ticks of its own (a tick is a free that reads the clock and
  * takes a sample). Its slots must still be sampled: when a tick finds that the clock has advanced, the next free of
  * such a bucket becomes a tick too.
  */
@@ -128,8 +128,8 @@ Test(pool_sample, frees_of_other_threads_slots_are_remote)
     cr_assert_eq(remote_frees(B4K), 0);
 }
 
-/* This thread allocates half of the slots of this bucket that it frees, and other threads allocate the other half. So
- * about half of its frees must count as remote frees. */
+/* Of the slots of this bucket that this thread frees, it has allocated half itself, and other threads have allocated
+ * the other half. So about half of its frees must count as remote frees. */
 Test(pool_sample, remote_frees_are_counted_by_their_share)
 {
     house_lay_default();
@@ -151,9 +151,9 @@ static void use_batch(unsigned number)
 }
 
 /*
- * This thread frees only slots that it has allocated itself. But a sample that is taken without a new free is the slot
- * on top of the thread's magazine, and another thread may have used that slot last. That slot must not count as a
- * remote free.
+ * This thread frees only slots that it has allocated itself. If a sample of its frees is due and no further free comes,
+ * the library samples the slot on top of the thread's magazine, which another thread may have used last. That slot must
+ * not count as a remote free.
  */
 Test(pool_sample, slots_in_a_magazine_are_no_remote_frees)
 {

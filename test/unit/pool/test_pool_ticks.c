@@ -113,9 +113,9 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 }
 
 /*
- * The number of frees between two ticks is computed from the number of frees and the time since the last tick. If it
- * were only halved at each tick, a thread that was busy and then frees little would take an hour to come to frequent
- * ticks.
+ * The number of frees between two ticks is computed from the number of frees and the time since the last tick. If this
+ * number were only halved at each tick, a thread that was busy and then frees little would take an hour to come to
+ * frequent ticks.
  */
 Test(pool_ticks, follow_the_rate_of_frees)
 {

@@ -84,8 +84,11 @@ Test(race, slower_thread_waits_for_the_faster, .timeout = 20)
     cr_assert_gt(os_failing_waits(), 0U);
 }
 
-/* Acts as another thread that has extended the table. publish_as_another then publishes that extension, while the
- * calling thread, whose own extension the kernel has refused, looks at what is mapped behind the table's end. */
+/*
+ * Acts as another thread that has extended the table and has not yet published the extension. publish_as_another
+ * publishes it later: while the calling thread, whose own extension the kernel has refused, checks what is mapped
+ * behind the table's end.
+ */
 static void extend_as_another(void)
 {
     atomic_fetch_add(&table.growing, 1);
@@ -98,8 +101,11 @@ static void publish_as_another(void)
     atomic_fetch_sub(&table.growing, 1);
 }
 
-/* What another thread has mapped behind the table must not count as a mapping of somebody else. If it did, the next
- * thread whose extension the kernel refuses would not wait until the other thread has published. */
+/*
+ * A mapping behind the table that another thread has made to extend the table must not count as one that does not
+ * belong to the library. Otherwise the next thread whose extension the kernel refuses would not wait until the other
+ * thread has published its extension.
+ */
 Test(race, awaited_thread_is_no_stranger)
 {
     open_table();

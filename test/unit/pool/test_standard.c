@@ -18,7 +18,8 @@ static void lay(void)
     standard_open(BOUND);
 }
 
-/* Returns the number by which the library names the slot with this ordinal: slot 0 is the first of the bucket. */
+/* Returns the number by which the library names a slot. `ordinal` is the place of the slot in its bucket: 0 is the
+ * first slot. */
 static uint32_t number_of(uint32_t ordinal)
 {
     return house_number(BUCKET, ordinal);
@@ -212,8 +213,11 @@ Test(standard, withdraws_no_purged_slots)
     expect_taken(SLOTS_FROM_PURGED, 1);
 }
 
-/* A signal handler may fork after the interrupted thread has removed a slot from the list, and before the removal is
- * counted. In the child the count is then too small by one. */
+/*
+ * A signal handler may fork after the interrupted thread has removed a slot from the list, and before the removal is
+ * counted. The child counts the slots on the list anew. Then the interrupted allocation goes on in the child and counts
+ * the removal too, so the count is too small by one.
+ */
 Test(standard, count_that_is_too_small_by_one_reads_as_0)
 {
     lay();

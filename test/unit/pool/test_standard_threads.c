@@ -79,9 +79,9 @@ static void give_between(void *context)
 
 /*
  * Interrupts an allocation and then a free, each by a signal handler after `at` instructions. If `take_first` is true,
- * the handler of the allocation allocates a slot, and that of the free frees this slot; otherwise the first one frees a
- * slot and the second one allocates. The list has `kept` slots at first. Returns false if neither the allocation nor
- * the free has that many instructions.
+ * the handler that interrupts the allocation allocates a slot, and the handler that interrupts the free frees this
+ * slot. Otherwise the handler that interrupts the allocation frees a slot, and the other one allocates a slot. The list
+ * has `kept` slots at first. Returns false if neither the allocation nor the free has that many instructions.
  */
 static bool stop_both(unsigned at, uint32_t kept, bool take_first)
 {
@@ -221,8 +221,8 @@ Test(standard_threads, threads_wait_for_each_other, .timeout = 120)
     cr_assert_eq(standard_count(BUCKET), 1);
 }
 
-/* Runs in a child of a fork: resets the lists, as the child does with the count of its parent's list, and puts one slot
- * on the list. */
+/* Runs in a child of a fork: puts one slot on the list, and sets the count of each list anew, as the library does in
+ * such a child. */
 static void take_in_child(void *argument)
 {
     enum slots_source source;
@@ -306,8 +306,8 @@ Test(standard_threads, no_slot_has_two_owners_and_none_is_lost, .timeout = 60)
     lay();
     begin_with(BOUND + 1);
     crew_run(THREADS, take_give_and_withdraw);
-    /* the slots that were withdrawn to be purged, and then refused, are on the list again; so the list may now be
-     * longer than its bound */
+    /* some slots were withdrawn from the list and then put on it again, as after a refused purge; so the list may now
+     * be longer than its bound */
     expect_whole(THREADS);
 }
 

@@ -25,7 +25,8 @@ enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24
  * because the range and some tables must grow. */
 enum { TABLES = 10, GROWING = 3 };
 
-/* Which calls of a process the kernel refuses, and, for each number of slots, how often that number was carved. */
+/* Which calls of a process the kernel refuses. `outcome` says for each number of slots how many processes have carved
+ * that many. */
 struct refusals {
     unsigned bucket;
     unsigned first;
@@ -203,15 +204,16 @@ Test(failure, region_carves_one_where_a_run_is_refused)
         refuse_from(refusals, B128K, first);
         cr_assert_eq(refusals->outcome[RUN] > 0, first < GROWING, "from call %u", first);
     }
-    /* the metadata of these slots fits into the first page of its table, so the table of states need not grow */
+    /* the states of these slots, a part of their metadata, fit into the first page of the table of states, so this
+     * table need not grow */
     for (unsigned first = 1; first < GROWING; first++) {
         refuse_from(refusals, B32K, first);
         cr_assert_gt(refusals->outcome[RUN], 0U, "from call %u", first);
     }
 }
 
-/* If the range already has the pages of some slots, these can be carved without the kernel, although RUN slots could
- * not. */
+/* If the range already has the pages of a few slots, but not of RUN slots, these few can be carved even if the kernel
+ * refuses all memory. */
 Test(failure, region_carves_slots_that_need_no_kernel)
 {
     void *run[RUN];

@@ -203,11 +203,11 @@ Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 }
 
 /*
- * Refuses one call; then two calls in a row, so that the second attempt of a table, with fewer bytes, fails too; then
- * four and eight, so that the range cannot grow; and then sixteen, so that even a single slot fails. Each call in turn
- * is the first of the refused ones. All calls after them succeed, so all later requests are served. If a call of
- * start-up is refused, there are no pools. Only the first call of start-up may be refused: it looks for free addresses,
- * and start-up then looks at other places, PLACES in all.
+ * Refuses a row of calls, and no call after it, so that all later requests are served. The rows follow each other, so
+ * that each call is refused in one of them. A row has one call; then two calls, so that the second attempt of a table,
+ * with fewer bytes, fails too; then four and eight, so that the range cannot grow; and then sixteen, so that even a
+ * single slot fails. If a call of start-up is refused, there are no pools. Only the first call of start-up may be
+ * refused: it looks for free addresses, and start-up then looks at other places, PLACES in all.
  */
 Test(failure_sweep, a_few_calls_from_each_on, .timeout = 120)
 {

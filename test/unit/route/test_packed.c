@@ -162,8 +162,11 @@ Test(packed, free_block_is_used_before_another_slot)
     house_assert();
 }
 
-/* A packed slot with free blocks is on the list of its class. If the slot is freed, its header stays on that list for a
- * while. The header must not be used again, even if the slot now serves another class. */
+/*
+ * A packed slot with free blocks is on the list of its class, which has slots with blocks of one size. If the slot is
+ * freed, its header stays on that list for a while. The header must not be used again, even if the slot now serves
+ * another class.
+ */
 Test(packed, header_of_a_freed_slot_is_not_used)
 {
     lay();

@@ -185,8 +185,9 @@ Test(route, wider_alignments_fall_through_and_are_counted)
 }
 
 /*
- * While memory is tight, a request that would leave much of its slot unused gets a block of mimalloc's or of a packed
- * slot. These are aligned to 16 bytes, so the library must align the block itself if a page's alignment is requested.
+ * While memory is tight, a request that would leave much of its slot unused gets a block of mimalloc or a block in a
+ * packed slot, which several blocks share. These are aligned to 16 bytes, so the library must align the block itself if
+ * a page's alignment is requested.
  */
 Test(route, page_alignment_holds_while_memory_is_tight)
 {

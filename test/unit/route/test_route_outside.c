@@ -104,7 +104,7 @@ static void ask_little(unsigned number)
 /*
  * A thread that makes fewer than INTERVAL requests must still sample each of them with the right probability. The
  * threads run at the same time, because those that run one after the other may have the same thread-local memory, and
- * with it one random start.
+ * with it the same random start of their samples.
  */
 Test(route_outside, threads_with_few_requests_are_sampled)
 {

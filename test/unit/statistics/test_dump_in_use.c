@@ -35,8 +35,8 @@ static const char *find_sums(void)
     return found + strlen(begin);
 }
 
-/* Returns the number of live slots in the row `total` of the table. In this row it follows a dash, which stands for the
- * capacity. */
+/* Returns the number of live slots in the row `total` of the table. In this row the number follows a dash, which stands
+ * in place of a capacity. */
 static unsigned live_in_the_table(void)
 {
     unsigned live;

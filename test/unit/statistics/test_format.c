@@ -164,7 +164,8 @@ Test(format, json_escapes_special_bytes)
     expect_in("\"SOCKMALLOC_STATS\":\"/\\\"\\\\\"");
 }
 
-/* The short form has three metrics for each bucket and the sums of the others, for each of two programs. */
+/* In the short form, each of two programs has three metrics for each bucket, and of all other metrics only the sums
+ * over the buckets. */
 Test(format, prometheus_has_a_short_form)
 {
     prepare(BUCKET_REQUEST_LIMIT - 1);
@@ -219,9 +220,7 @@ Test(format, longest_snapshot_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);
-    /*
-     * These are the largest figures, which have as many digits as any; a figure with all bits set would mean "unknown".
-     */
+    /* These are the largest figures, so no figure has more digits; a figure with all bits set would mean "unknown". */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     memset(&snapshot.sizes, 0xff, sizeof snapshot.sizes);
@@ -237,8 +236,8 @@ Test(format, longest_snapshot_fits)
     }
 }
 
-/* In Prometheus's format, the figure of each step counts all requests up to its size. Requests below the pools' sizes
- * count from the first step on, and those above them only in the last line. */
+/* In Prometheus's format, the figure of each step counts all requests up to its size. Requests that are too small for
+ * the pools are counted in every step, and those that are too large only in the last line. */
 Test(format, prometheus_counts_up_to_each_step)
 {
     prepare(4 << 20);

@@ -58,7 +58,7 @@ static unsigned quotas_line(void)
     return caches_line() + 1 + plan.count + 1;
 }
 
-/* Sets the buckets of the default settings, and gives each figure another value. */
+/* Sets the buckets of the default settings, and gives each figure a different value. */
 static void prepare(void)
 {
     static bucket_offset map[BUCKET_GRANULES];
@@ -327,9 +327,7 @@ Test(format_text, longest_report_fits)
                                      .page = 4096};
     bucket_plan_make(&plan, &widest, map);
     snapshot.buckets = plan.count;
-    /*
-     * These are the largest figures, which have as many digits as any; a figure with all bits set would mean "unknown".
-     */
+    /* These are the largest figures, so no figure has more digits; a figure with all bits set would mean "unknown". */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;

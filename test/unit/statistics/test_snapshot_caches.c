@@ -84,7 +84,7 @@ Test(snapshot_caches, quotas_and_their_sum)
     cr_assert_eq(now.total.promotions, 2, "the counts of ended threads stay");
 }
 
-/* Each counter has another value, so the test notices if a figure shows the wrong counter. */
+/* Each counter has a different value, so the test notices if a figure shows the wrong counter. */
 Test(snapshot_caches, steps_are_the_caches_counters)
 {
     house_lay_default();

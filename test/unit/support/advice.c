@@ -42,8 +42,8 @@ static long advice_one(char *start, size_t size, int advice)
     return result == ADVICE_TO_KERNEL ? advice_pass(SYS_madvise, (long)start, (long)size, advice, 0, 0, 0) : result;
 }
 
-/* Acts as process_madvise does: discards the ranges in their order, stops at the first one that is refused, and returns
- * how many bytes lie before it, or the error if it is the first range. */
+/* Acts as process_madvise does: discards the ranges in their order, and stops at the first one that is refused. Returns
+ * how many bytes lie in the ranges before that one, or the error if no range lies before it. */
 static long advice_several(const struct iovec *range, size_t count, int advice)
 {
     long sum = 0;

@@ -9,8 +9,8 @@
 #include "statistics/snapshot.h"
 #include "support/clock_still.h"
 
-/* In milliseconds: DECAY is how long free slots keep their pages, and AGE is how long a generation of free slots stays
- * the young one. */
+/* In milliseconds: DECAY is how long free slots keep their pages. AGE is how long freed slots belong to the young
+ * generation before it becomes the old one. */
 enum { DECAY = 1000, AGE = DECAY / 2 };
 
 /* Sets up pools whose free slots keep their pages for `milliseconds`, or for ever with DECAY_NEVER. When it returns,

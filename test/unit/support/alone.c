@@ -6,10 +6,10 @@
 #include <sys/single_threaded.h>
 
 /*
- * A variable of glibc that says whether the process has one thread. This definition stands in front of glibc's own for
- * the library's sources and the test; glibc itself uses its own variable under another name. A program built by gcc has
- * such a variable anyhow, as a copy relocation, one built by clang has not. The value is 0 at first, as is right for
- * the process of a test, because Criterion has threads there.
+ * A variable of glibc that says whether the process has one thread. The library's sources and the test use this
+ * definition in place of glibc's own; glibc itself uses its own variable under another name. A program that gcc has
+ * built has such a variable even without this definition, as a copy relocation; a program that clang has built has
+ * none. The value is 0 at first, as is right for the process of a test, because Criterion has threads there.
  */
 char __libc_single_threaded;
 

@@ -39,8 +39,8 @@ struct bucket_settings house_defaults(void)
 
 char *house_space(size_t size)
 {
-    /* reserve_space(0) is not 0: a part of 0 bytes takes one page of the reserved addresses, so the caller's bytes
-     * begin one page later. */
+    /* The caller's bytes lie behind a part of 0 bytes. Such a part takes one page of the reserved addresses, so
+     * reserve_space(0) is not 0, and the caller's bytes begin one page later. */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
 
@@ -138,8 +138,8 @@ uint32_t house_metadata(unsigned bucket, unsigned state)
 
 /*
  * Returns true if `purged`, the library's count of purged slots, is possible. The count must include the slots in the
- * state purged. It may also include slots that were carved and never used, because these count as purged unless they
- * lie in the magazine of a processor.
+ * state purged. It may also include slots that were carved and never used, because such slots count as purged unless
+ * they lie in the magazine of a processor.
  */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {

@@ -17,7 +17,8 @@ static void *neighbours_wait(void *argument)
     cache_reach();
     pthread_barrier_wait(&meeting);
     /*
-     * The threads wait at this barrier until the test ends, because the barrier is set for one thread more than come.
+     * The threads wait at this barrier until the test ends, because the barrier also waits for the thread of the test,
+     * which does not come a second time.
      */
     pthread_barrier_wait(&meeting);
     return NULL;

@@ -287,8 +287,8 @@ bool os_is_filtered(void)
     return true;
 }
 
-/* Does nothing. The library tries here if a discard leaves the content of the page; the simulated kernel may refuse the
- * discard, which is another thing. */
+/* Does nothing. The library uses this function to find out if the kernel keeps the content of discarded pages without
+ * an error. The simulated kernel may refuse a discard, which is another thing. */
 void os_try_discard(void *page)
 {
     (void)page;
@@ -377,8 +377,8 @@ size_t os_charge_limit(void)
     return SIZE_MAX;
 }
 
-/* Returns more processors than have their records on the first page of the table of records, so that the table must
- * grow. */
+/* Returns a number of processors whose records do not fit on the first page of the table of records, so that the table
+ * must grow. */
 unsigned os_processors(void)
 {
     return 2;

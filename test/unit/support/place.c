@@ -54,7 +54,9 @@ void place_close(void)
 
 void place_set_stats(const char *path)
 {
-    options.path_end = 1; /* tests with this file set no other setting that is a path */
+    /* begins again at the start of the buffer for paths, because tests with this file set no other setting that is a
+     * path */
+    options.path_end = 1;
     option_set_path(&options, OPTION_STATS, path);
 }
 

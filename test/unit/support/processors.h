@@ -24,9 +24,9 @@ unsigned processors_pin(unsigned n);
 
 /*
  * processors_take allocates a slot by percpu_pop, and processors_give frees one by percpu_push. As the pool does, both
- * write the slot's metadata and count, and use the bucket's stack if the caches have no slot or no space for one.
- * processors_take returns NULL if there is no slot, and processors_give returns false if the slot went to the stack.
- * Any thread may call them.
+ * write the slot's metadata and count the request or the free, and use the bucket's stack if the caches have no slot or
+ * no space for one. processors_take returns NULL if there is no slot, and processors_give returns false if the slot
+ * went to the stack. Any thread may call them.
  */
 void *processors_take(unsigned bucket, enum percpu_source *source);
 bool processors_give(unsigned bucket, void *slot);
