@@ -20,7 +20,7 @@ def are_tools_here() -> bool:
 
 
 def described(library: Path, header: Path) -> Tree.Element:
-    """Returns abidw's description of the library, which has only those structures that the header declares."""
+    """Returns abidw's description of the library, which has only those structures that the file `header` declares."""
     hidden = ["--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--no-parameter-names", "--no-elf-needed"]
     command = ["abidw", *hidden, "--drop-undefined-syms", "--drop-private-types", "--headers-dir", header.parent]
     done = subprocess.run([*command, library], check=True, capture_output=True, text=True)

@@ -13,7 +13,8 @@
 
 enum { BUFFER_PLACES = 40, BUFFER_TYPES = 4 };
 
-/* A place for one live block of an object. While a thread works on the place, `busy` is set. */
+/* A place for one live block of an object under test, for example a ring. While a thread works on the place, `busy` is
+ * set. */
 struct place_of_block {
     struct block block; /* its address is NULL if the place is empty */
     unsigned type;
@@ -29,9 +30,9 @@ struct type_count {
 };
 
 /*
- * An object that all threads use at the same time. Each thread holds `lock` for reading while it uses the object. A
- * thread that holds `lock` for writing is alone with the object, and can compare all figures of the object with the
- * model.
+ * An object under test, which all threads use at the same time: a fixed-size pool, an object of message pages, or a
+ * ring. Each thread holds `lock` for reading while it uses the object. A thread that holds `lock` for writing is alone
+ * with the object, and can compare all figures of the object with the model.
  */
 struct object {
     const struct buffer_kind *kind;
@@ -39,21 +40,21 @@ struct object {
     void *handle; /* NULL while the object is closed */
     struct place_of_block place[BUFFER_PLACES];
     struct type_count type[BUFFER_TYPES];
-    size_t size;           /* in bytes: a block of a pool, a message page, or a chunk of a ring */
-    size_t count;          /* for message pages, how many there may be; for a ring, its number of chunks */
+    size_t size;           /* the size in bytes of a block of a pool, of a message page, or of a chunk of a ring */
+    size_t count;          /* the largest number of message pages, or the number of chunks of a ring */
     size_t alignment;      /* a power of two; each block must begin at a multiple of it */
     size_t largest;        /* bytes of the largest block */
-    atomic_int got;        /* for a pool: how many chunks it now holds that the program's own allocator made */
-    atomic_bool producing; /* true while a thread allocates from the object, a ring */
+    atomic_int got;        /* for a pool: how many chunks of memory from the program's own allocator it now holds */
+    atomic_bool producing; /* for a ring: true while a thread allocates from it */
     uint64_t orders;       /* how many messages were allocated from the ring so far */
     size_t head;           /* the chunk at which the next message of the ring begins; SIZE_MAX if it is not known */
     char *memory;          /* of a ring */
 };
 
 /*
- * The functions of one kind of object. A function that is marked (alone) is called only by a thread that is alone with
- * the object. `alloc` stores the block's address, request and type in the place. It returns false if the library
- * allocated no block, and the documentation allows that in the present state.
+ * The functions of one kind of object under test: pool, message pages or ring. A function that is marked (alone) is
+ * called only by a thread that is alone with the object. `alloc` stores the block's address, request and type in the
+ * place `at`. It returns false if no block was allocated and the documentation allows that in the present state.
  */
 struct buffer_kind {
     const char *name;

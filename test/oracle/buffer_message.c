@@ -44,8 +44,8 @@ static size_t draw_message(const struct object *object, struct draw *draw)
     return draw_one_in(draw, 8) ? draw_below(draw, object->largest + 1) : draw_below(draw, 1500);
 }
 
-/* Allocates a message. The allocation must succeed if the object has PAGES_AMPLE pages, because it then has more pages
- * than live messages and threads together. */
+/* Allocates a message. The allocation must succeed if the object has PAGES_AMPLE pages, because the live messages and
+ * the pages that threads fill cannot use up so many. */
 static bool message_alloc(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     at->type = (unsigned)draw_below(draw, BUFFER_TYPES);
@@ -151,8 +151,8 @@ static int straggler_visit(void *context, void *message, size_t size, unsigned t
     return 0;
 }
 
-/* Checks how many bytes the live messages hold. Each one holds its own bytes, a header, and less than one unit of
- * alignment. */
+/* Checks the library's figure for the bytes that the live messages hold. Each message holds its own bytes, a header,
+ * and less than one unit of alignment. */
 static void compare_figures(const struct object *object)
 {
     struct sockmalloc_message_figures figures;

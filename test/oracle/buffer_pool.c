@@ -35,7 +35,8 @@ static void *source_allocate(void *context, size_t size, size_t alignment)
 static void source_release(void *context, void *start, size_t size)
 {
     struct object *object = context;
-    /* this write checks that the program's own allocator may use all bytes of the chunk again */
+    /* the pool returns this chunk to the program's own allocator; this write checks that the allocator may use all
+     * bytes of the chunk again */
     memset(start, 0, size);
     atomic_fetch_sub(&object->got, 1);
     free(start);
@@ -87,8 +88,8 @@ static void pool_free(struct object *object, void *address)
     sockmalloc_pool_free(object->handle, address);
 }
 
-/* A walk over a pool's blocks in use. It checks that the walk visits all blocks of the model, or that it visits one of
- * them. */
+/* Describes a walk over a pool's blocks in use. The test checks that the walk visits all blocks of the model or, if
+ * `wanted` is not NULL, that it visits this block. */
 struct walk {
     struct object *object;
     const void *wanted; /* NULL for all */

@@ -38,8 +38,11 @@ static void ring_open(struct object *object, struct draw *draw)
     buffer_demand(object->handle != NULL, "a ring is made");
 }
 
-/* Allocates a message. Returns false if another thread is allocating from the ring, because only one thread at a time
- * may do so. So the random choices that the calling thread makes afterwards depend on the speed of the threads. */
+/*
+ * Allocates a message. Returns false if the ring is full, or if another thread is allocating from it, because only one
+ * thread at a time may do so. So the result depends on the speed of the threads, and the random choices that the
+ * calling thread makes afterwards depend on the result.
+ */
 static bool ring_alloc(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     size_t most = draw_one_in(draw, 8) ? object->largest : object->size * 3;

@@ -123,7 +123,7 @@ static void misuse_in_child(struct object *object, struct draw *draw, const stru
     atomic_fetch_add(misuses, 1);
 }
 
-/* Makes a random call on a place on which no other thread works. */
+/* Makes a random call on a place, which has one live block or none. No other thread works on the place meanwhile. */
 static void call_at(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     if (at->block.address == NULL) {

@@ -7,15 +7,18 @@
 
 #include "draw.h"
 
-/* Prepares the objects. The process calls this function before its first step. If sockmalloc is not loaded, this
- * function and those below do nothing. */
+/* Prepares the pools, message pages and rings under test. The program calls this function before its first step. If
+ * sockmalloc is not loaded, the functions of this file test nothing. */
 void buffers_open(void);
 
-/* Chooses one of the objects that all threads share, and makes some random calls on it. */
+/* Chooses one of the pools, message pages and rings that all threads share, and makes some random calls on it. */
 void buffers_step(struct draw *draw);
 
-/* buffers_stop waits until no other thread uses an object, and keeps other threads out until buffers_go_on is called.
- * So after a fork between the two calls, the child's copy of the model agrees with its objects. */
+/*
+ * buffers_stop waits until no other thread uses a pool, message page or ring, and keeps other threads out until
+ * buffers_go_on is called. So after a fork between the two calls, the child's copy of the model agrees with the blocks
+ * that the child has.
+ */
 void buffers_stop(void);
 void buffers_go_on(bool is_child);
 
@@ -23,7 +26,7 @@ void buffers_go_on(bool is_child);
  * after one line on stderr. */
 unsigned buffers_misuses(void);
 
-/* Frees all blocks and closes all objects. */
+/* Frees all blocks of the pools, message pages and rings under test, and closes these. */
 void buffers_close(struct draw *draw);
 
 #endif

@@ -41,7 +41,7 @@ static struct extent extent_of(const struct block *block)
     return (struct extent){begin, begin + (block->usable > 0 ? block->usable : 1)};
 }
 
-/* Returns the index of the first extent that begins at `address` or above. */
+/* Returns the index of the first extent, the address range of a live block, that begins at `address` or above. */
 static size_t extent_find(uintptr_t address)
 {
     size_t low = 0;

@@ -68,10 +68,10 @@ void model_give(const struct block *block);
 void model_keep(const struct block *block);
 
 /*
- * model_claim and model_release are for a block that malloc has not returned. model_claim adds such a block as
- * model_take does, but the caller has set `usable`, too, and must then call model_fill. model_release checks a block
- * before it is freed, and removes it from the model. If the block was not freed after all, model_claim adds it again,
- * and model_fill must not follow.
+ * model_claim and model_release are for a block that does not come from malloc, but from a pool, a message page or a
+ * ring. model_claim adds such a block as model_take does, but the caller has set `usable`, too, and must then call
+ * model_fill. model_release checks a block before it is freed, and removes it from the model. If the block was not
+ * freed after all, model_claim adds it again, and model_fill must not follow.
  */
 void model_claim(const struct block *block);
 void model_release(const struct block *block);

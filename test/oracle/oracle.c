@@ -1,6 +1,6 @@
 /* Makes random calls of the whole interface of malloc, and compares each result with a model, which follows only the
- * standards and the man pages. Between them it makes random calls on fixed-size pools, message pages and rings, which
- * all threads share. Their model follows only include/sockmalloc.h.
+ * standards and the man pages. Between these calls it makes random calls on fixed-size pools, message pages and
+ * rings, which all threads share. The model of these calls follows only include/sockmalloc.h.
  *
  * usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]
  *   --seconds N   a run that takes longer than this counts as hung (120)
@@ -101,8 +101,8 @@ static void reap(pid_t child)
     }
 }
 
-/* Makes `steps` steps of a worker, and now and then forks. A child that is forked in the middle of a round has only its
- * parent's shelf, and ends in this function. */
+/* Makes `steps` steps of a worker, and now and then forks. A child that is forked in the middle of a round has only the
+ * shelf (set of blocks) of the thread that forked, and ends in this function. */
 static void work(struct worker *worker, struct draw draw, unsigned long steps)
 {
     struct shelf *shelf = shelf_of(worker->number);

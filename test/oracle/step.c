@@ -14,7 +14,9 @@
 #include "slack.h"
 
 enum {
-    /* in bytes: once the blocks of a shelf have SHELF_BYTES together, each request for it is smaller than LITTLE */
+    /*
+     * in bytes: a request that would bring a thread's blocks above SHELF_BYTES together is reduced to less than LITTLE
+     */
     LITTLE = 4096,
     TEXT_MAX = 20000,
     RUSH_BLOCKS = 24,
@@ -101,7 +103,7 @@ static int step_error(const struct operation *operation, const struct call *call
 }
 
 /* Returns true if the call may change errno. POSIX allows a call that succeeds to do so. glibc's malloc changes errno
- * when it cannot extend the heap; sockmalloc's malloc never does so after success. */
+ * when it cannot extend the heap; sockmalloc's malloc never changes errno when it succeeds. */
 static bool step_errno_is_open(const struct operation *operation, int error)
 {
     bool allocates = operation->role == ROLE_TAKE || operation->role == ROLE_RESIZE;
@@ -130,8 +132,8 @@ static void step_perform(const struct operation *operation, struct call *call, i
     }
 }
 
-/* Checks the block that the call has returned, and puts it on the shelf. Its first `kept` bytes must be those of the
- * old block. */
+/* Checks the block that the call has returned, and puts it on the shelf. The first `kept` bytes of the returned block
+ * must be those of the old one, `block`. */
 static void step_accept(const struct operation *operation, const struct call *call, struct shelf *shelf,
                         struct block *block, size_t kept, struct draw *draw)
 {

@@ -17,8 +17,8 @@ struct shelf {
     size_t bytes; /* the sum of the requested sizes of the shelf's blocks */
 };
 
-/* Fills the text from which all strings are taken. The program calls this function before the first step, while the
- * process has one thread. */
+/* Fills the long text from which calls get their strings. The program calls this function before the first step, while
+ * the process has one thread. */
 void step_open(void);
 
 /* Does one step on a block of the shelf. `draw` is the random stream that decides which step and which block. */

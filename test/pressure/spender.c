@@ -1,5 +1,6 @@
 /*
- * Uses 40 MiB in blocks of one size, frees them, and does so again for several sizes. run-pressure runs this program.
+ * Uses 40 MiB in blocks of one size and frees them, then does the same with larger blocks, and so on. run-pressure runs
+ * this program.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>

@@ -7,7 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECONDS = 120, SLOWDOWN = 10 /* a sanitizer makes a program about this many times slower */, CODE_SKIPPED = 77 };
+/* a sanitizer makes a program about SLOWDOWN times slower */
+enum { SECONDS = 120, SLOWDOWN = 10, CODE_SKIPPED = 77 };
 
 static struct criterion_test *tests;
 

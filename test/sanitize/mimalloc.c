@@ -167,8 +167,8 @@ void mi_option_set_default(mi_option_t option, long value)
     (void)value;
 }
 
-/* The library searches its thread-specific values for mimalloc's heap. The function below returns an address that is
- * none of these values, so the search finds nothing. */
+/* The library searches a thread's thread-specific values for the address of mimalloc's heap. The function below returns
+ * an address that is none of these values, so the search finds nothing. */
 #if MI_MALLOC_VERSION < 30200
 mi_heap_t *mi_heap_get_default(void)
 {

@@ -1,4 +1,5 @@
-"""Tests haproxy under the library: as a proxy, and when SIGUSR1 stops it and also brings the dump."""
+"""Tests haproxy under the library: as a proxy, and when SIGUSR1 both stops haproxy and requests the library's
+statistics."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -14,8 +15,8 @@ LOAD = web.Load(
     sizes=(4096, 200_000, 16_000, 16_384, 16_392, 65_536, 33_000, 1 << 20, 131_072, 500), connections=40, rounds=8
 )
 BIG = 16 << 20  # in bytes: larger than the buffers of all sockets on the way together
-# In haproxy SIGUSR1 stops the process, so dumps of a running haproxy are requested by a signal that haproxy does not
-# use.
+# In haproxy SIGUSR1 stops the process, so the library's statistics of a running haproxy are requested by a signal that
+# haproxy does not use.
 QUIET = signal.SIGWINCH
 
 CONFIGURATION = """

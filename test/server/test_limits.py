@@ -76,8 +76,8 @@ class Limits(ServerCase):
         ]
 
     def test_redis(self) -> None:
-        """The smallest limit is left out. redis has threads from its start on, whose stacks and memory of mimalloc do
-        not fit into 64 MiB."""
+        """The smallest limit is left out. redis has several threads from its start on; their stacks and the memory that
+        mimalloc maps for them do not fit into 64 MiB."""
         for name, limit in list(LIMITS.items())[1:]:
             with self.subTest(name):
                 server, (port,) = self.start_on_ports(

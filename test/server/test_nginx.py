@@ -216,8 +216,8 @@ class Advice(NginxCase):
         return json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
 
     def measure(self, size: str) -> tuple[int, dict[str, Any]]:
-        """Runs nginx with buffers of this size, all of which slow clients have filled. Returns how many bytes of live
-        slots are resident, and what `sockmalloc advise` says."""
+        """Runs nginx with buffers of this size, while slow clients keep all of these buffers full. Returns how many
+        bytes of live slots are resident, and what `sockmalloc advise` says."""
         self.size = size
         server, port, _workers = self.start_nginx()
         clients = [web.Client(port) for _ in range(self.CLIENTS)]

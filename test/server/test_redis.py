@@ -22,7 +22,7 @@ CHURN_KEYS = 40  # so many keys are written again and again during the snapshot
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
-GROWTH_ROUNDS = 3  # each round begins with new values
+GROWTH_ROUNDS = 3  # the number of rounds, each of which begins with new values
 # How many steps a round has. Each step appends a few bytes; together these are more than the bytes by which a slot is
 # larger than the request.
 GROWTH_STEPS = 12
@@ -239,7 +239,7 @@ class RedisServer(ServerCase):
     def _bytes_copied(self, name: str, trim: str) -> int:
         """Returns how many bytes were copied during a snapshot, by redis's own figure. During the snapshot redis writes
         values into the memory of values that were deleted before."""
-        # keeps the library from purging slots before the fork only because they have been free for long
+        # -1 turns decay off, because decay could purge slots before the fork even without SOCKMALLOC_FORK_TRIM
         variables = {"SOCKMALLOC_FORK_TRIM": trim, "SOCKMALLOC_DECAY_MS": "-1"}
         server, port = self.start_redis(name, self.directory / name, **variables)
         with Redis(port) as redis:

@@ -17,8 +17,8 @@ from harness.upstream import Upstream
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
 SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
-# In seconds: in a run of at least this length, the slope of the memory is tested. In a shorter run the slope depends on
-# the memory that a burst has left.
+# In seconds: in a run of at least this length, the test checks by how much the memory grows a minute. In a shorter run
+# this growth depends on the memory that a burst has left.
 LONG_SECONDS = 600
 SLOPE_MOST = 1.0  # in MiB a minute: the test fails if memory grows faster
 GROWTH_MOST = 8.0  # in MiB: a short run fails if memory grows by more
@@ -182,7 +182,7 @@ class Soak(ServerCase):
 
     def check_stage(self, stage: soak.Stage) -> None:
         """Checks that resident memory has not grown. Then waits until the server is at rest, and checks that the
-        columns of each process's dump agree with their sums."""
+        figures in each process's dump add up."""
         name = stage.server.name
         stage.check()
         self.assertGreater(stage.visits(), 0, f"{name} had no load")

@@ -73,8 +73,8 @@ def make_base(place: Place) -> None:
 
 
 def make_files(place: Place) -> None:
-    """Makes the directories of vsftpd: a root in which an anonymous user can write only below `files`, and an empty
-    one."""
+    """Makes two directories for vsftpd: its root, where an anonymous user can write only below `files`, and an empty
+    one, to which the option secure_chroot_dir is set."""
     place.run("mkdir --parents root/files empty")
     place.run("chmod a-w root empty")
 
@@ -183,8 +183,8 @@ ROWS = (
         processes=3,
         traffic=traffic.https(PAGES),
         requests=PAGES.exchanges(),
-        # Apache's children block every signal except SIGTERM. In a child, the handler of SIGTERM does nothing. In the
-        # parent, it stops Apache.
+        # Apache's children block every signal except SIGTERM, so SIGTERM requests their statistics. The handler of
+        # SIGTERM does nothing in a child; in the parent it stops Apache.
         asks="SIGTERM",
         asks_master=False,
         own=Own("restarts when all is done", effects.replaces_children),
@@ -207,8 +207,8 @@ ROWS = (
         configuration=("squid.conf",),
         command="squid --foreground -f @directory@/squid.conf",
         account="proxy",
-        # If root starts squid, its master executes the worker with different real and effective users. The dynamic
-        # linker ignores LD_PRELOAD in such a process.
+        # If root started squid, its master would execute the worker with different real and effective users. In such a
+        # process the dynamic linker ignores LD_PRELOAD. So the test itself starts squid under its account.
         changes_account=False,
         ports=2,
         processes=2,

@@ -13,9 +13,9 @@
 /*
  * A claim says that a slot has an owner. It is made after the pool has returned the slot, and dropped before the slot
  * is freed. So if a claim is made for a slot that has one already, the slot has two owners. A slot with a claim is live
- * by its metadata at every moment, also in the child of a fork. The exchanges are relaxed on purpose: the pool, and not
- * this table, must order a slot's former owner before its next one. The other fields of a claim are plain data, so that
- * ThreadSanitizer reports it if the pool fails to order the owners.
+ * by its metadata at every moment, also in the child of a fork. `serial` is changed by atomic exchanges that are
+ * relaxed on purpose: not they, but the pool must order a slot's former owner before its next one. `request` is plain
+ * data, so that ThreadSanitizer reports it if the pool fails to do so.
  */
 struct claim {
     uint64_t serial; /* the serial number of the owner, which no other owner has; 0 if the slot has no owner */
@@ -35,10 +35,12 @@ void claim_make(const char *slot, size_t request, uint64_t serial);
 void claim_fill(const char *slot);
 struct claim claim_drop(const char *slot);
 
-/* Returns the claim on the slot with this number. No thread may allocate or free during the call. */
+/* Returns the claim (the owner and its request) for the slot with this number. No thread may allocate or free during
+ * the call. */
 struct claim claim_read(uint32_t number);
 
-/* Returns how many slots of the bucket have a claim. No thread may allocate or free during the call. */
+/* Returns how many slots of the bucket have an owner in the table of claims. No thread may allocate or free during the
+ * call. */
 uint64_t claim_count(unsigned bucket);
 
 #endif

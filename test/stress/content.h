@@ -9,8 +9,8 @@
 
 /*
  * Describes the pattern of a buffer. The pattern is written to the first and the last eight bytes of the buffer, and to
- * eight bytes in each page. Their place in the page differs from buffer to buffer. One buffer in sixteen is filled in
- * every word. All buffers have at least a page.
+ * eight bytes in each page, at a place in the page that differs from buffer to buffer. In one buffer of sixteen the
+ * pattern fills every word. Each buffer has at least a page.
  */
 struct content {
     const char *origin; /* the buffer's address when it was filled */

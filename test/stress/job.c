@@ -20,7 +20,7 @@ enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_
 enum { SLEEP_STEPS = 64, SLEEP_NAP = 1000000 };
 
 static struct shelf handover; /* blocks from workers that only allocate, for workers that only free */
-static struct shelf exchange; /* blocks that workers exchange which both allocate and free */
+static struct shelf exchange; /* blocks that are exchanged between workers which both allocate and free */
 
 static bool job_is_turn(struct worker *worker, unsigned one_in)
 {

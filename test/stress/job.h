@@ -16,13 +16,16 @@ void job_take(struct worker *worker);
 void job_give(struct worker *worker);
 void job_trade(struct worker *worker);
 
-/* job_clear_shelves frees all blocks on shelves, and job_clear frees all blocks that the worker holds. During these
- * calls no other thread may work. */
+/* job_clear_shelves frees all blocks on shelves, where workers leave them for other workers. job_clear frees all blocks
+ * that the worker holds. During these calls no other thread may work. */
 void job_clear_shelves(struct worker *worker);
 void job_clear(struct worker *worker);
 
-/* Empties all shelves without freeing the blocks on them. The child of a fork calls this function, because it finds all
- * inherited blocks in the table of claims (claim.h), and frees them from there. */
+/*
+ * Empties all shelves, where workers leave blocks for other workers, without freeing these blocks. The child of a fork
+ * calls this function, because it finds all inherited blocks in the table of claims (claim.h), and frees them from
+ * there.
+ */
 void job_forget_shelves(void);
 
 #endif

@@ -11,8 +11,8 @@
 #include "pool/standard.h"
 #include "statistics/snapshot.h"
 
-/* In frees: for a moment, the pools' count of one thread's frees can be wrong by so many. It is twice as many as a
- * thread makes between two readings of the clock, because a reading can come late, by as many frees again. */
+/* For a moment, the pools' count of one thread's frees can be wrong by so many frees. A thread makes half as many
+ * between two readings of the clock, but a reading can come late, by as many frees again. */
 enum { TICK = 2 * 1024 };
 
 typedef struct books_sum sums[BUCKET_LIMIT];

@@ -22,7 +22,8 @@ struct judge_case {
 
 /* Compares the counts while the workers work. Each worker has at most one call in progress, and counts the call when it
  * is over. Reading the pools' counters takes a while. Let `before` and `after` be the workers' counts just before and
- * just after the reading, and n the number of workers. Then at any speed of the machine the pools' counters must lie
+ * just after the reading: of allocated slots (taken), of freed slots (given), and of requested bytes (asked). Let n be
+ * the number of workers. Then at any speed of the machine the pools' counters must lie
  *   requests   from taken before               to taken after + n
  *   returned   from given before - n ticks     to given after + n + n ticks
  *   asked      from asked before               to asked after + n largest requests of the bucket
@@ -41,8 +42,8 @@ void judge_at_rest(const struct judge_case *it, const char *doing);
 
 /*
  * Allocates slots until none is left and mimalloc serves the requests. This shows that no slot was lost, except for
- * slots in magazines of processors on which this thread does not run. The slots are not freed, and keep their claims.
- * The program calls this function at the end, when all other threads have gone.
+ * slots in magazines of processors on which this thread does not run. The slots are not freed, and keep their owners in
+ * the table of claims. The program calls this function at the end, when all other threads have gone.
  */
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing);
 

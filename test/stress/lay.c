@@ -42,8 +42,8 @@ static bool lay_tables(void)
            region_lay(&lay_plan, lay_range);
 }
 
-/* Sets up the pools. The kind `auto` changes to `cpu` when more threads than the workers allocate; in the middle of the
- * run a further thread does so. */
+/* Sets up the pools. The pool kind `auto` changes to `cpu` when more threads have allocated than there are workers with
+ * a thread of their own. In the middle of the run, one more thread allocates for this purpose. */
 static bool lay_pools(void)
 {
     struct pool_settings settings = {.kind = command.kind,

@@ -27,7 +27,7 @@ struct post {
     bool has_former;
 };
 
-/* the last one is run by the first thread, each other one by a thread of its own */
+/* the last worker is run by the first thread, each other worker by a thread of its own */
 static struct worker workers[STAFF_MAX + 1];
 static struct post posts[STAFF_MAX];
 static struct judge_case all = {.workers = workers};
@@ -60,8 +60,8 @@ static void post_free_last(void *argument)
 
 /*
  * Deletes the key in the child of a fork. If the fork came while glibc ran a thread's destructors, __reclaim_stacks has
- * not cleared the thread's later keys. A new thread of the child that got the same stack would then have the values of
- * these keys.
+ * not cleared the thread's values of keys whose destructors had not run yet. A new thread of the child that got the
+ * same stack would then have the values of these keys.
  */
 static void staff_after_fork(void)
 {
@@ -108,9 +108,9 @@ static void staff_fork(struct worker *worker)
 }
 
 /*
- * Does one operation of the worker. In each round, one worker also checks the counters and forks. The others must not,
- * because a thread that reads the other workers' counts is ordered after them, which hides from ThreadSanitizer what
- * the pools fail to order.
+ * Does one operation of the worker. In each round, one worker also checks the counters and forks. The other workers
+ * must not, because a thread that reads the counts of workers is ordered after those workers. Such an order hides from
+ * ThreadSanitizer what the pools fail to order.
  */
 static void post_do(struct post *post)
 {

@@ -22,13 +22,13 @@ struct staff_totals {
  * destructor of its own. One worker in each round reads the pools' counters again and again, and forks in the middle of
  * the round.
  *
- * The first thread, which is the judge and the last worker, forks in every second round. In the middle of the run it
- * allocates a single slot. Then one more thread than before has allocated, so the pool `auto` changes its kind. After
- * each round, while all other threads wait, the first thread compares the counts. At the end no worker holds a block.
+ * The first thread, which also runs the last worker, forks in every second round. In the middle of the run it allocates
+ * a single slot. Then one more thread than before has allocated, so the pool `auto` changes its kind. After each round,
+ * while all other threads wait, the first thread compares the counts. At the end no worker holds a block.
  */
 struct staff_totals staff_run(void);
 
-/* Returns the workers of this process, for the functions of judge.h. */
+/* Returns the structure with all workers of this process, which is passed to the functions of judge.h. */
 struct judge_case *staff_case(void);
 
 #endif

@@ -75,7 +75,8 @@ static void worker_compare(const char *block, size_t kept, const struct content 
     }
 }
 
-/* Checks that the metadata of a block agree with what its claim says. */
+/* Checks that the metadata of a block agree with its claim: the owner and the request that the test's own table has for
+ * the block. */
 static void worker_check_metadata(const char *block, const struct claim *claim)
 {
     struct place place = region_find(block);

@@ -21,7 +21,7 @@ struct worker {
     uint64_t random;
     uint64_t blocks; /* how many blocks the worker has allocated; the serial number of each block contains this count */
     char *held[WORKER_HOLDS];
-    _Atomic bool resizing; /* while true, the worker may have two live blocks without a claim */
+    _Atomic bool resizing; /* while true, the worker may have two live blocks that are not in the table of claims */
     struct books books;
 };
 
@@ -35,22 +35,25 @@ uint64_t worker_random(struct worker *worker);
 /* Returns a random size for malloc, from any bucket. Smaller buckets come more often than larger ones. */
 size_t worker_size(struct worker *worker);
 
-/* Allocates a block, by calloc if `zeroed` is true, claims it and fills it. Returns NULL if mimalloc had to serve the
- * request; this function has then freed mimalloc's block. Ends the process if the slot has an owner already. */
+/*
+ * Allocates a block, by calloc if `zeroed` is true, enters the worker as its owner in the table of claims, and fills
+ * the block. Returns NULL if mimalloc had to serve the request; this function has then freed mimalloc's block. Ends the
+ * process if the slot has an owner already.
+ */
 char *worker_take(struct worker *worker, size_t request, bool zeroed);
 
 /* Checks the contents of a block of the pools, and frees the block. */
 void worker_give(struct worker *worker, char *block);
 
 /* Resizes a block by realloc, and checks its contents before and after. Returns NULL if mimalloc had to serve the
- * request; its block is then freed. */
+ * request; mimalloc's block is then freed. */
 char *worker_resize(struct worker *worker, char *block, size_t request);
 
-/* Allocates the largest size of a bucket and claims the block, without writing to it. Returns NULL if mimalloc had to
- * serve the request; its block is then freed. */
+/* Allocates the largest size of a bucket, and enters the worker as the block's owner in the table of claims, without
+ * writing to the block. Returns NULL if mimalloc had to serve the request; mimalloc's block is then freed. */
 char *worker_seize(struct worker *worker, unsigned bucket);
 
-/* Ends the process with a fault unless the block has the contents that its claim says. */
+/* Ends the process with a fault unless the block has the contents that the table of claims (claim.h) says. */
 void worker_check(const char *block);
 
 #endif

@@ -7,7 +7,7 @@
 namespace
 {
 
-/* every bucket can serve this alignment, and malloc would not give it without a request for it */
+/* every bucket can serve this alignment, and only a block for which it was requested gets it */
 const std::align_val_t alignment{256};
 
 struct Form {

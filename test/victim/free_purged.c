@@ -11,8 +11,8 @@ static void *free_here(void *block)
     return NULL;
 }
 
-/* A thread frees the block, and ends. So the block goes to the depot. This is needed because slots of a trained bucket,
- * which caches hold, are purged only in the depot. */
+/* A thread frees the block, and ends, so that the block goes to the depot. This is needed because a freed slot, unless
+ * it is of a large bucket, goes to a cache, and is purged only in the depot. */
 int main(int argc, char **argv)
 {
     pthread_t thread;

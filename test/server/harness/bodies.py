@@ -11,8 +11,8 @@ def body(size: int) -> bytes:
 
 
 def value(name: str, size: int) -> bytes:
-    """Returns the bytes for this name and size. They differ from those of every other name and size, also when they are
-    shifted by a page."""
+    """Returns the bytes for this name and size. They differ from those of every other name and size, even from those
+    that lie a page before or after the same place."""
     return hashlib.shake_128(f"{name} of {size}".encode()).digest(size)
 
 

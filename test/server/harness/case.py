@@ -12,7 +12,7 @@ from . import dump, settings, waiting
 from .server import Server, start_on_free_ports
 
 # The least share, in percent, of the requested bytes that the pools must serve. The library promises a higher share, so
-# a lower one than this is a fault.
+# a share below this one is a fault.
 LEAST_SHARE = 90.0
 # The time limit of a test, in seconds. Even on a busy machine, only a test that hangs takes so long.
 DEADLINE_SECONDS = 400
@@ -32,9 +32,10 @@ def _out_of_time(_number: int, _frame: object) -> None:
 
 
 def send(pids: Iterable[int], number: int, *options: str) -> None:
-    """Sends the signal to the processes by the program kill. The library answers only one signal a second from
-    processes that run the server's own executable. If this interpreter sent the signal, a server written in Python
-    would have the same executable. One run of kill sends the signal to all processes, because some do not live long."""
+    """Sends the signal to the processes by the program kill. The library answers only one signal a second if the sender
+    runs the server's own executable. A server written in Python runs the executable of this interpreter, so this
+    interpreter must not send the signal itself. One run of kill sends the signal to all processes, because some of them
+    end soon."""
     command = [settings.program("kill"), *options, f"-{number}", *map(str, pids)]
     subprocess.run(command, check=True)
 
@@ -184,7 +185,7 @@ class ServerCase(unittest.TestCase):
         return tables
 
     def dump_balanced(self, ask: Callable[[], Tables]) -> Tables:
-        """Calls `ask`, which returns dumps, until the columns of each dump agree with their sums. Returns these dumps.
+        """Calls `ask`, which returns dumps, until the figures in each dump add up, and returns these dumps.
 
         While the library sums up its counters, another thread of the server may move or purge a slot, which no column
         then counts. The next dump counts such a slot again. A slot that is lost is missing from every dump."""
@@ -235,7 +236,7 @@ class ServerCase(unittest.TestCase):
         """Waits until every bucket has as many live slots as in the dumps `before`, and returns the new dumps.
 
         With a slack above 0, each bucket may also have fewer live slots than before, and all buckets together may have
-        `slack` slots more. The columns of each dump must agree with their sums."""
+        `slack` slots more. The figures in each dump must add up."""
         latest: Tables = {}
 
         def settled() -> bool:

@@ -70,7 +70,7 @@ def _rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
 
 def parse(text: str) -> Table:
     """Parses one whole table of statistics. Raises Malformed for any deviation from the format. The last bucket must be
-    the last one by default, or 4m for a process with SOCKMALLOC_MAX=4m."""
+    4m, as in a process with SOCKMALLOC_MAX=4m, or the one that is the last by the library's default settings."""
     lines = text.splitlines()
     begin = _BEGIN.match(lines[0]) if lines else None
     end = _END.match(lines[-1]) if lines else None
@@ -133,13 +133,15 @@ class Served:
 
 
 def served(tables: Iterable[Table]) -> Served:
-    """Adds up the requests of several processes, counted from the start of each process to its table."""
+    """Adds up the requests of several processes. Each process's table counts them from the start of the process to the
+    moment at which the table was written."""
     tables = list(tables)
     return Served(*(sum(table.sum(name) for table in tables) for name in _SERVED))
 
 
 def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
-    """Adds up the requests of several processes, from each process's table in `before` to its table in `after`."""
+    """Adds up the requests that several processes made after the tables in `before` were written and before those in
+    `after` were."""
     first, second = served(before), served(after)
     return Served(
         second.requests - first.requests,

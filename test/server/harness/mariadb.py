@@ -1,4 +1,4 @@
-"""A client for the protocol of MySQL and MariaDB, with a table of values under keys."""
+"""A client for the protocol of MySQL and MariaDB, which stores values under keys in a table of the server."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import re

@@ -1,4 +1,5 @@
-"""A connection to PostgreSQL, which uses Debian's python3-psycopg2, and a table of values under keys."""
+"""A connection to PostgreSQL, which uses Debian's python3-psycopg2 and stores values under keys in a table of the
+server."""
 # SPDX-License-Identifier: BSD-2-Clause
 import select
 

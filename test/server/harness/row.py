@@ -9,8 +9,8 @@ from .case import LEAST_SHARE
 from .place import Place
 from .server import Server
 
-# A context that puts a row's traffic on a server. Inside the `with` statement all of the traffic's work is done and
-# checked, and the connections are still open.
+# A context that puts a row's traffic on a server. When the body of the `with` statement begins, all work of the traffic
+# has been done and checked, and the connections are still open.
 Traffic = Callable[[Place], AbstractContextManager[None]]
 
 # A context that checks an effect of SIGUSR1 on the server. It is entered before SIGUSR1 is sent to the master process,
@@ -73,8 +73,8 @@ class Row:
     # The reason why the processes are sent no signal; empty if they are sent one. If there is a reason, the command
     # sockmalloc reads their statistics from outside.
     outside: str = ""
-    # The reason why the second run of the traffic may make no requests; empty if it must make some. If there is a
-    # reason, the requests are counted from the server's start, and not from the first run's end.
+    # The reason why it is no fault if the second run of the traffic makes no requests; empty if it must make some. If
+    # there is a reason, the requests are counted from the server's start, and not from the first run's end.
     keeps: str = ""
     # how many more slots than before the traffic may be live after it, in all buckets together
     slack: int = 0
@@ -82,7 +82,8 @@ class Row:
     # The exit status of a server that has stopped well, both with the library and without it. A negative number -N
     # means that signal N kills the server.
     status: int = 0
-    # the least share, in percent, that the pools must serve of all bytes in requests of their sizes
+    # of the bytes in all requests whose sizes the pools serve, the pools must have served at least this share, in
+    # percent
     share: float = LEAST_SHARE
 
     def askable(self, tree: list[int]) -> list[int]:

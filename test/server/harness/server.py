@@ -149,8 +149,8 @@ def start_on_free_ports(
         if server.running():
             return server, ports
         server.wait_for_exit()
-        # The server could not use a port. "in use" is from the text of strerror(EADDRINUSE), "cannot bind" is haproxy's
-        # own message.
+        # These texts show that the server could not use a port: "in use" is from strerror(EADDRINUSE), "cannot bind" is
+        # haproxy's own message.
         if not any(words in server.output() for words in ("in use", "cannot bind")):
             break
     raise AssertionError(f"{server.name} did not start:\n{server.last_words()}")
