@@ -157,8 +157,9 @@ size_t sockmalloc_slack_room(const void *buffer);
 void *sockmalloc_slack_alloc(void *buffer, size_t size, size_t alignment);
 
 /*
- * Returns the start of all slack of the buffer, which is the piece that was carved last, and stores in *size how many
- * bytes there are from there to the end of the slot. Returns NULL, and stores 0, if the buffer has no slack.
+ * Returns the start of all slack of the buffer, which is the start of the piece that was carved last, and stores in
+ * *size how many bytes there are from there to the end of the slot. Returns NULL, and stores 0, if the buffer has no
+ * slack.
  */
 void *sockmalloc_slack(const void *buffer, size_t *size);
 
@@ -184,7 +185,7 @@ struct sockmalloc_message;
 struct sockmalloc_message_options {
     size_t size;      /* sizeof(struct sockmalloc_message_options) */
     size_t page;      /* bytes of a page: a power of two from 4 KiB to 4 MiB */
-    size_t limit;     /* most bytes of all pages together; so many addresses are reserved, but no memory */
+    size_t limit;     /* most bytes of all pages together; addresses are reserved for all of them, but no memory */
     size_t alignment; /* messages begin at a multiple of this many bytes: 16 or 64 */
     size_t keep;      /* bytes of empty pages that keep their memory; SIZE_MAX keeps all, 0 returns each page at once */
     /* number of types that have statistics: 0 to 256; with 0, there is one type, without statistics */
@@ -215,8 +216,8 @@ int sockmalloc_message_close(struct sockmalloc_message *messages);
 /*
  * Allocates a message of `size` bytes, which may be 0. `type` is less than the object's number of types; it is 0 if
  * that number is 0. The content is undefined. Returns NULL with errno EINVAL if the type is out of its range or the
- * message does not fit into a page: the largest message has the page's size less two alignments. Returns NULL with
- * errno ENOMEM if all pages up to the limit are in use.
+ * message does not fit into a page: the size of the largest message is that of a page less twice the alignment. Returns
+ * NULL with errno ENOMEM if all pages up to the limit are in use.
  *
  * May be called in a signal handler. A handler that has interrupted its thread in a function of this group gets a page
  * for its message alone, and the message is not counted. A thread's first call of this group may allocate memory
@@ -277,7 +278,7 @@ struct sockmalloc_message_figures {
     uint64_t pages;      /* pages that were ever used: as many as the highest load needed */
     uint64_t pages_used; /* pages that hold live messages, or that a thread fills */
     uint64_t bytes_held; /* bytes of live messages */
-    /* pages that no thread fills, and in which few bytes of live messages prevent that the page is recycled */
+    /* pages that no thread fills, and that cannot be recycled because of a few bytes of live messages */
     uint64_t straggler_pages;
     uint64_t straggler_messages; /* live messages in the straggler pages */
     uint64_t straggler_bytes;    /* bytes of the live messages in the straggler pages */
@@ -329,10 +330,10 @@ size_t sockmalloc_message_step_end(unsigned step);
 
 /*
  * Proposes the size of a page for messages of a type, from the type's statistics. It is the smallest size with room for
- * the largest message so far, and for 16 messages of the size that 99 of 100 messages do not exceed; then about a 32nd
- * of a page is left unused at its end. Returns the size in bytes, 4 KiB if there was no message yet, or 0 with errno
- * EINVAL if the object is closed or the type has no statistics. The pages of this object keep their size; the proposal
- * is for an object that is opened later. May be called in a signal handler.
+ * the largest message so far, and for 16 messages of the size that 99 of 100 messages do not exceed; with room for 16,
+ * about a 32nd of a page is left unused at its end. Returns the size in bytes, 4 KiB if there was no message yet, or 0
+ * with errno EINVAL if the object is closed or the type has no statistics. The pages of this object keep their size;
+ * the proposal is for an object that is opened later. May be called in a signal handler.
  */
 size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, unsigned type);
 
@@ -421,9 +422,9 @@ SOCKMALLOC_FAST_CALL void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, s
  * Allocates `size` bytes as sockmalloc_ring_alloc does, but waits while the ring is full, until an absolute time of
  * CLOCK_MONOTONIC, or without limit if `deadline` is NULL. Returns NULL with errno as sockmalloc_ring_alloc does, or
  * with ETIMEDOUT after the deadline, or with EINTR if a signal handler ran. Without a deadline, handlers that were
- * installed with SA_RESTART do not end the wait. A message that a dead process holds ends the wait only when another
- * process reclaims it, and a process that has written over the ring's data can make the wait last until its deadline.
- * This function is no cancellation point.
+ * installed with SA_RESTART do not end the wait. If the ring stays full because a dead process holds a message, the
+ * wait ends only when another process reclaims the message; a process that has written over the ring's data can make
+ * the wait last until its deadline. This function is no cancellation point.
  */
 void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
                                  const struct timespec *deadline);
@@ -438,8 +439,8 @@ uint64_t sockmalloc_ring_handle(struct sockmalloc_ring *ring, const void *messag
 /*
  * Returns the message whose handle sockmalloc_ring_handle has returned, and makes this process its holder. Stores the
  * message's size in bytes in *size, and its type in *type, unless these are NULL. Returns NULL with errno EINVAL for a
- * number that is no handle of a message in use. A handle of a message that was freed is recognized, unless 524,288
- * rounds of the ring, or a multiple, have passed since.
+ * number that is no handle of a message in use. A handle of a message that was freed is recognized as no longer valid,
+ * unless 524,288 rounds of the ring, or a multiple, have passed since.
  */
 void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handle, size_t *size, unsigned *type);
 
@@ -467,8 +468,9 @@ int sockmalloc_ring_statistics(const struct sockmalloc_ring *ring, unsigned type
 struct sockmalloc_ring_status {
     size_t chunk_size; /* bytes */
     size_t chunks;     /* chunks of the whole ring */
-    size_t occupied;   /* chunks between the free marker and the head, whether in use or free */
-    /* the holder of the message in use at which the free marker stands, or 0 if there is none */
+    /* chunks that are in use or not yet known to be free: those from the free marker up to the head */
+    size_t occupied;
+    /* the holder of the message in use that keeps the free marker from moving on, or 0 if there is none */
     uint32_t oldest_holder;
 };
 
@@ -550,9 +552,9 @@ enum {
 /*
  * An allocator of the program's own, from which a pool gets its chunks. `allocate` returns memory of `size` bytes at a
  * multiple of `alignment`, which is 64 or the page size, or NULL. `release` gets back what `allocate` returned, with
- * the same size. The functions are called without any lock of the pool, except when a thread ends, possibly by several
- * threads at once, and in any thread that allocates or frees. They must not use the pool that they serve. The chunks of
- * such an allocator are given back as a whole, and never purged.
+ * the same size. Any thread that allocates or frees may call the functions, possibly several threads at once. No lock
+ * of the pool is held meanwhile, except when a thread ends. The functions must not use the pool that they serve. The
+ * chunks of such an allocator are given back as a whole, and never purged.
  */
 struct sockmalloc_pool_source {
     void *(*allocate)(void *context, size_t size, size_t alignment);
@@ -679,8 +681,8 @@ int sockmalloc_pool_report(struct sockmalloc_pool *pool, int descriptor);
 /*
  * While a pool is pinned, no memory of it is purged or given back, so that the kernel may keep using the chunks' memory
  * (for example after io_uring_register_buffers). Pins are counted: a pool that was pinned twice must be unpinned twice.
- * Each function returns 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a signal
- * handler that cannot get the pool's lock.
+ * Each of the two functions returns 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a
+ * signal handler that cannot get the pool's lock.
  */
 int sockmalloc_pool_pin(struct sockmalloc_pool *pool);
 int sockmalloc_pool_unpin(struct sockmalloc_pool *pool);

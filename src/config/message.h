@@ -112,8 +112,8 @@ void message_open(void);
 const char *message_process_name(void);
 
 /*
- * Returns the address and the size of the object in which message_open has stored its findings. When one process
- * inspects another, it copies the object of the other process over its own.
+ * Returns the address and the size of the object in which message_open stores the identity of stderr and the name of
+ * the program. When one process inspects another, it copies the object of the other process over its own.
  */
 struct span message_process_span(void);
 

@@ -167,7 +167,7 @@ const char *option_similar(const char *name)
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         similar_try(&meant, name, rows[i].variable + sizeof OPTION_PREFIX - 1);
     }
-    /* the compared words are the ends of variables' names, so the whole name begins some bytes before */
+    /* the word that was compared is the variable's name without SOCKMALLOC_, which stands in front of the word */
     return meant.word != NULL ? meant.word - (sizeof OPTION_PREFIX - 1) : NULL;
 }
 

@@ -26,7 +26,7 @@ struct cgroup_search {
     struct cgroup_room room;
     const char *root;
     const struct cgroup_version *version; /* NULL until the group of the process is known */
-    /* the path of the group, counted from where the hierarchy is mounted; "" for the top */
+    /* the path of the group, which begins where the hierarchy is mounted; "" for the top */
     char path[CGROUP_PATH_SIZE];
 };
 

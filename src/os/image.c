@@ -15,8 +15,8 @@
 enum { WORDS_A_CALL = 64, SYMBOLS_A_CALL = 40, SEGMENTS_LIMIT = 64, DYNAMIC_LIMIT = 512, SYMBOLS_LIMIT = 1 << 24 };
 
 /*
- * The values of the needed entries of the dynamic section, as they stand in the section. image_pointer turns the
- * pointers among them into addresses in the process.
+ * The values of those entries of the dynamic section that this file uses, as they stand in the section. image_pointer
+ * turns the pointers among them into addresses in the process.
  */
 struct dynamic {
     uintptr_t symbols;

@@ -128,8 +128,8 @@ bool os_extend(char *end, size_t size)
 }
 
 /*
- * Gives the kernel the advice MADV_NORMAL for the page, for which the kernel returns ENOMEM if nothing is mapped there.
- * Otherwise the advice changes nothing, because mappings have MADV_NORMAL anyway.
+ * Gives the kernel the advice MADV_NORMAL for the page, because the kernel returns ENOMEM if nothing is mapped there.
+ * If the page is mapped, the advice changes nothing, because mappings have MADV_NORMAL anyway.
  */
 bool os_is_mapped(char *page)
 {

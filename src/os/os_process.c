@@ -39,7 +39,7 @@ uid_t os_user(void)
     return (uid_t)system_call(SYS_geteuid);
 }
 
-/* The bytes of a set of signals in the kernel. sigset_t, the type of libc, is longer. */
+/* The number of bytes that a set of signals has in the kernel. sigset_t, the type of libc, is longer. */
 enum { SIGNAL_SET_SIZE = (NSIG - 1) / 8 };
 
 void os_pending_signals(sigset_t *signals)
@@ -101,8 +101,8 @@ void os_name_thread(const char *name)
     system_call(SYS_prctl, PR_SET_NAME, name);
 }
 
-/* libc writes the number of the thread that locks an error-checking mutex into a field of it, so no system call is
- * needed to get that number. */
+/* When a thread locks an error-checking mutex, libc stores the thread's number (TID) in the mutex. So this function
+ * locks such a mutex and reads the number, without a system call. */
 pid_t os_thread(void)
 {
     pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;

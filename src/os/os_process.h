@@ -77,8 +77,8 @@ size_t os_charge_limit(void);
 size_t os_limit(int resource);
 
 /*
- * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys, so start-up must
- * make it.
+ * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys, which a seccomp
+ * filter of the program may forbid later, so start-up must make the first call.
  */
 unsigned os_processors(void);
 

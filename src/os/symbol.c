@@ -13,7 +13,8 @@ void symbol_begin(struct symbol_finder *finder)
     finder->blind = os_is_filtered();
 }
 
-/* Returns the stored object that contains the address, or NULL. */
+/* Returns the object (program or library) that contains the address, or NULL if the finder has not stored such an
+ * object. */
 static const struct symbol_object *symbol_recall(const struct symbol_finder *finder, uintptr_t address)
 {
     for (unsigned i = 0; i < SYMBOL_OBJECTS; i++) {

@@ -8,9 +8,9 @@
 #include "base/attributes.h"
 
 /*
- * The library does not make system calls through libc, for three reasons. The library itself exports some of these
- * functions (prctl, syscall, sigtimedwait, ...), and would call its own wrappers. Others are cancellation points (open,
- * read, ...), and malloc must not be one. And all of them change errno, which malloc and free keep.
+ * The library does not make system calls through the functions of libc, for three reasons. The library itself exports
+ * some of the functions (prctl, syscall, sigtimedwait, ...), and would call its own wrappers. Others are cancellation
+ * points (open, read, ...), and malloc must not be one. And all of them change errno, which malloc and free keep.
  *
  * system_call_make makes the system call `number` and returns the answer of the kernel. A failed call returns the
  * number of the error with a minus (-ENOMEM), and errno stays as it is. Any thread and any signal handler may call the

@@ -187,9 +187,9 @@ def _rounds_of(row: rows.Row, wanted: int) -> int:
 
 
 def _turns(columns: list[peers.Allocator], round_number: int) -> list[peers.Allocator]:
-    """Returns the columns in the random order in which this round runs them; the same round has the same order in every
-    run of the benchmark. The order changes from round to round, because otherwise an allocator would always run after
-    the same other one, and find in the processor's caches what that one has left."""
+    """Returns the allocators to measure in the random order in which this round runs them; the same round has the same
+    order in every run of the benchmark. The order changes from round to round, because otherwise an allocator would
+    always run after the same other one, and find in the processor's caches what that one has left."""
     return random.Random(round_number).sample(columns, len(columns))
 
 

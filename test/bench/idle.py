@@ -5,8 +5,8 @@ memory of a process in which a page that n processes share counts as an nth of a
 of the server. `before` is read before the first request, `peak` is the largest value during the load, and `left` is
 read ten seconds after the last connection was closed. nginx is a proxy here whose 300 slow clients close their
 connections together. nginx has a row for each of four sizes of its buffers, and each row has more figures: the memory
-about one second and three seconds after the clients have left, and the same after a second such burst that is followed
-by twenty requests a second."""
+about one second and three seconds after the clients have left, and then the same figures once more, after the clients
+have come and left again, while twenty requests a second are made."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@
 /*
  * Between two requests a thread calls sched_yield and lets the others run, as a server's thread does while it waits for
  * its client. So most threads are idle at any time, and the peak of the memory shows how much the allocator keeps for
- * each thread. One operation is a malloc, one byte written, a free, and a third of a switch between threads.
+ * each thread. One operation is a malloc, one byte written, a free, and a third of a switch between threads, because a
+ * request has three buffers.
  */
 #include "bench.h"
 #include "clock.h"

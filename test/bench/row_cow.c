@@ -6,9 +6,9 @@
  * redis forks a child to save a snapshot, and from then on the kernel copies each shared page that the parent writes
  * to. The first write to such a page causes one minor fault, in which the kernel makes the copy. So the row counts the
  * parent's minor faults between two readings. Faults for pages that are new to the process count too, although nothing
- * is copied; /proc/self/pagemap could tell the two apart. These are few, and the frees cause them as well, so the
- * figure is never lower than the number of copies. The pages that the reading itself writes to are written to once
- * before, so that they are not counted.
+ * is copied; /proc/self/pagemap could tell the two apart. Faults for new pages are few, and the frees cause them as
+ * well, so the figure is never lower than the number of copies. The pages that the reading itself writes to are written
+ * to once before, so that they are not counted.
  */
 #include "bench.h"
 #include "sizes.h"
@@ -40,7 +40,7 @@ static _Noreturn void wait_for_end(int input)
 }
 
 /* Brings the buffers into a random order, because servers do not free in the order in which they allocated. The random
- * numbers are those that chose the sizes. */
+ * numbers are the places in the table `steps`, which was filled together with the sizes. */
 static void shuffle(void)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {

@@ -1,5 +1,5 @@
-/* Measures the rows `drawn`: random workloads for which no allocator was tuned. scripts/bench chooses their numbers at
- * random. */
+/* Measures the rows `drawn`: random workloads for which no allocator was tuned. scripts/bench chooses at random how
+ * many threads and buffers a workload has, and the sizes of the buffers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*

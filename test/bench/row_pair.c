@@ -3,9 +3,9 @@
 
 /*
  * The address at which a loop lies changes how well the processor predicts its jumps: with one library, the same loop
- * took 3.9 ns in one program and 4.7 ns in another, and which of two libraries was faster changed with it (T. Mytkowicz
- * and others, "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009). So this program has several copies
- * of the loop at different addresses, and all count equally.
+ * took 3.9 ns in one program and 4.7 ns in another, and which of two libraries was faster depended on the address (T.
+ * Mytkowicz and others, "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009). So this program has
+ * several copies of the loop at different addresses, and all count equally.
  */
 #include "bench.h"
 #include "clock.h"

@@ -23,8 +23,8 @@
 
 enum {
     PASSES = 3,
-    /* the most calls of malloc_trim in a row; glibc's returns 1 whenever it has given something back, so there must be
-     * a limit */
+    /* the most calls of malloc_trim one after the other; a limit is needed, because glibc's malloc_trim returns 1
+     * whenever it has given something back */
     MOST_TRIMS = 16,
 };
 

@@ -207,7 +207,7 @@ ROWS = (
     conns(64, "conns.64"),
     conns(1000, "conns"),
     # In the row `burst` the program's own memset takes most of the time. The allocators are therefore close to each
-    # other, and three rounds could not tell them apart.
+    # other, and three rounds could not tell them apart. So there are up to nine.
     Row(
         ("burst",),
         (

@@ -148,7 +148,7 @@ def _running(
                     raise Failed(f"{preload.library} is not in {name}, process {pid}")
             yield running
             status = server.stop()
-            if status not in (0, -signal.SIGTERM):  # haproxy ends by SIGTERM itself and not with status 0
+            if status not in (0, -signal.SIGTERM):  # SIGTERM kills haproxy, so its status is not 0
                 raise Failed(f"{name} ended with {status}:\n{server.last_words()}")
         finally:
             server.destroy()

@@ -11,8 +11,8 @@
  * limit. When all threads have ended, nothing is charged.
  *
  * What is left out, and why that is sound: THREADS and LIMIT are small. Buckets have slots of different sizes, but a
- * charge is only a number of bytes. Here any quota may be raised, while the code chooses one. Memory orders: only
- * the budget itself depends on the budget, which is one word, and the accesses to one word are ordered even if they
+ * charge is only a number of bytes. Here any quota may be raised, while the code chooses one. Memory orders: no other
+ * data depend on the value of the budget. The budget is one word, and the accesses to one word are ordered even if they
  * are relaxed.
  *
  * Controls, each of which must make spin find a fault:

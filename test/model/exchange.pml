@@ -20,15 +20,15 @@
  * thief's compare-and-swap succeeds. That is harmless as long as no decision depends on what the thief read of M
  * before.
  *
- * Steps: each access to a public word is a step of its own. The depot's full magazines of both generations, its empty
- * ones, the free slots (of both generations, purged, and never carved) and the slots that the program has are modelled
- * as sets, because stack.pml covers the stacks, and growth.pml the slots that were never used. A pop takes any member,
- * or none, which is more than the code can do. So a pop may be moved later, and a push earlier, past any step of
- * another thread: whatever that thread finds then it could have found without the move (R. J. Lipton, "Reduction",
- * 1975). Pops therefore stand in one step with the access to a public word that follows, and pushes with the one
- * before. The load of `opened`, which only rises, stands in one step with the look at a record below it. No other
- * thread reads what a thread alone holds (its private magazine, its run of new slots, or a magazine that it just got),
- * except for the hints below.
+ * Steps: each access to a public word is a step of its own. These are modelled as sets: the depot's full magazines (of
+ * both generations of decay, the young and the old one), its empty magazines, the free slots (of both generations,
+ * purged, and never carved), and the slots that the program has. Sets are enough, because stack.pml covers the stacks,
+ * and growth.pml the slots that were never used. A pop takes any member, or none, which is more than the code can do.
+ * So a pop may be moved later, and a push earlier, past any step of another thread: whatever that thread finds then it
+ * could have found without the move (R. J. Lipton, "Reduction", 1975). Pops therefore stand in one step with the access
+ * to a public word that follows, and pushes with the one before. The load of `opened`, which only rises, stands in one
+ * step with the look at a record below it. No other thread reads what a thread alone holds (its private magazine, its
+ * run of new slots, or a magazine that it just got), except for the hints below.
  *
  * What is left out, and why that is sound:
  *  - Numbers: THREADS, SLOTS, MAGAZINES and QUOTA are small. Only its owner and thieves access a public word, and a

@@ -24,13 +24,13 @@
  *    a mapping fails, which is right. Here a wait has no time limit, while the code's wait ends after two seconds.
  *
  * Spin knows sequential consistency only. Beyond that: numbers are taken by a read-modify-write of one word, for
- * which relaxed order is enough. What the kernel permits it permits to all threads before the system call returns,
- * and `ready` is stored with release and loaded with acquire, so that no thread uses a page before that. A plain
- * store to `ready` is enough, because the kernel lets no other thread extend the table meanwhile. `growing` is
- * decremented with release after `ready` was published, so a thread that loads 0 with acquire and then loads `ready`
- * sees what was published. It knows from the kernel, which handles calls one after the other, that `growing` was
- * incremented before the kernel's answer. `opened` of the records is published with release too, because the walk of
- * exchange.pml depends on it.
+ * which relaxed order is enough. When the kernel permits the use of pages, it permits it to all threads before the
+ * system call returns, and `ready` is stored with release and loaded with acquire, so that no thread uses a page before
+ * that. A plain store to `ready` is enough, because the kernel lets no other thread extend the table meanwhile.
+ * `growing` is decremented with release after `ready` was published, so a thread that loads 0 with acquire and then
+ * loads `ready` sees what was published. It knows from the kernel, which handles calls one after the other, that
+ * `growing` was incremented before the kernel's answer. `opened` of the records is published with release too, because
+ * the walk of exchange.pml depends on it.
  *
  * Controls, each of which must make spin find a fault:
  *  TORN_TAKE     a thread takes a number by a separate load and store
@@ -108,7 +108,7 @@ inline table_extend()
 }
 
 /* Waits after the kernel has refused. Sets `changed` if the table is longer afterwards. If a mapping lies where the
- * table was to grow, another thread has extended it, and then `changed` must be true. */
+ * table was to grow, another thread has extended the table, and then `changed` must be true. */
 inline table_await()
 {
     atomic {
@@ -190,7 +190,7 @@ inline table_reach(end)
             :: else -> changed = false
             fi
         od;
-        atomic { /* one step, because local work needs no states of its own */
+        atomic { /* one step, because changes of local variables need no states of their own */
             extended = false;
             changed = false;
             start = 0;
@@ -275,7 +275,7 @@ proctype thread()
 
     do
     :: take_numbers();
-        atomic { /* one step, because local work needs no states of its own */
+        atomic { /* one step, because changes of local variables need no states of their own */
             number = 0;
             count = 0;
             start = 0;

@@ -5,9 +5,9 @@
 /* What is modelled: the number `held` of a page, which all threads change; the counts of messages that each thread
  * keeps by itself; and the steps at which a thread adds a count to `held`, or subtracts one. A message takes one byte.
  * The owner allocates, frees some messages itself, hands the others out, and may find the page empty and fill it again.
- * Then it retires the page. A freer, which is another thread, frees messages that were handed out, and subtracts their
- * number from `held` at any time, or at once when nothing else holds the page. A walker, which reads the messages of
- * the page, pins the page once.
+ * Then it retires the page, which means that it no longer allocates in it. A freer, which is another thread, frees
+ * messages that were handed out. It subtracts their number from `held` at any time, and at once when `held` counts no
+ * other messages. A walker, which reads the messages of the page, pins the page once.
  *
  * What must be true: the page is recycled once, when no message is live and the owner has retired it, and never while
  * it is pinned. When all messages are freed and all frees are subtracted, the page is recycled.

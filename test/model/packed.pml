@@ -13,9 +13,9 @@
  *
  * What is left out, and why that is sound: the lists are sets, from which any header may be popped, because the stack
  * has a model of its own. With three blocks a slot can be empty, have room before and after a block is taken, or be
- * full. A slot is refused if all are in use. Classes share only the unused headers and the pools. Memory orders: a
- * thread that takes a block acquires what the last free of that block released, and all changes of a state are
- * read-modify-writes but those of a thread that has the header for itself.
+ * full. If all slots of the model are in use, the pools refuse a slot. Classes share only the unused headers and the
+ * pools. Memory orders: a thread that takes a block acquires what the last free of that block released, and all changes
+ * of a state are read-modify-writes but those of a thread that has the header for itself.
  *
  * Controls, each of which must make spin find a fault:
  *  TORN_TAKE    the state is loaded and stored in two steps when a block is taken

@@ -1,5 +1,5 @@
-/* A spin model of a ring: one producer moves the head and the free marker, and other threads free messages in any
- * order, wake the producer, or die. */
+/* A spin model of a ring: one producer moves the head and the free marker (the end of the chunks that are known to be
+ * free), and other threads free messages in any order, wake the producer, or die. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* What is modelled: src/buffers/ring.c. The producer allocates messages of 1 to MOST chunks as often as it likes. When
@@ -131,7 +131,7 @@ inline ring_place()
 #endif
 }
 
-/* Only the producer writes both positions, so it may read both in one step. */
+/* Only the producer writes the head and the marker, so it may read both in one step. */
 inline ring_read()
 {
     atomic {
