@@ -20,7 +20,6 @@ enum {
     PACKED_STEPS_SHIFT = 4,
     PACKED_STEPS = 1 << PACKED_STEPS_SHIFT,
     PACKED_LARGEST_SHIFT = 16,
-    PACKED_FLOOR_SHIFT = 11,
     PACKED_CLASSES = (PACKED_LARGEST_SHIFT - PACKED_FLOOR_SHIFT) * PACKED_STEPS,
     PACKED_GAP = 16, /* at least this many bytes lie unused in front of the last block of a slot */
     /* at most 1/32 of a slot may be left over when it is divided into blocks, if a bucket has slots that fit so well */
@@ -37,7 +36,7 @@ enum {
     PACKED_CLASS_SHIFT = 24
 };
 
-_Static_assert(1 << PACKED_FLOOR_SHIFT == BUCKET_REQUEST_FLOOR, "the pools serve no smaller request");
+_Static_assert(1 << PACKED_FLOOR_SHIFT <= BUCKET_REQUEST_FLOOR, "every request of the pools has a class");
 _Static_assert(PACKED_HEADERS * 4 < STACK_NUMBERS, "packed_push multiplies the number of a header by 4");
 _Static_assert(PACKED_HEADERS <= 1 << PACKED_CLASS_SHIFT, "the number of a header fits below the class");
 
@@ -82,7 +81,7 @@ struct packed_block {
     uint64_t bit; /* the bit of the block in the header's `state` */
 };
 
-/* Returns the class of a request of more than BUCKET_REQUEST_FLOOR and at most 2^PACKED_LARGEST_SHIFT bytes. */
+/* Returns the class of a request of at least PACKED_LEAST and at most 2^PACKED_LARGEST_SHIFT bytes. */
 static unsigned packed_class_of(size_t request)
 {
     unsigned octave = 63 - (unsigned)__builtin_clzll(request - 1);
@@ -268,7 +267,7 @@ static void *packed_begin(unsigned class, const void *caller)
 
 bool packed_suits(size_t request)
 {
-    return request > BUCKET_REQUEST_FLOOR && request <= (size_t)1 << PACKED_LARGEST_SHIFT &&
+    return request >= PACKED_LEAST && request <= (size_t)1 << PACKED_LARGEST_SHIFT &&
            classes[packed_class_of(request)].blocks > 0;
 }
 

@@ -29,6 +29,9 @@
  * Any thread and any signal handler may call packed_alloc and packed_free. Neither takes a lock of its own.
  */
 
+/* PACKED_LEAST is the smallest request in bytes that packed slots serve: one byte more than 2^PACKED_FLOOR_SHIFT. */
+enum { PACKED_FLOOR_SHIFT = 10, PACKED_LEAST = (1 << PACKED_FLOOR_SHIFT) + 1 };
+
 /* Returns how many bytes of addresses the table of headers needs. */
 INTERNAL size_t packed_space(void);
 

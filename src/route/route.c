@@ -41,8 +41,8 @@ FROZEN_OBJECT struct route route;
 /* Requests smaller than this are not sampled for the histogram. */
 static size_t seen_least;
 
-/* The value of route.direct_below that start-up has set. It is in force while route_sample_small has not begun to
- * sample small requests. */
+/* The value of route.direct_below that start-up or route_lower_direct has set. It is in force while route_sample_small
+ * has not begun to sample small requests. */
 static size_t direct_at_rest;
 
 void route_watch_small(bool wanted)
@@ -52,6 +52,24 @@ void route_watch_small(bool wanted)
     route.direct_below = direct_at_rest;
     /* if the pools are on, route_publish replaces this minimum; if they are off, it stays */
     route.minimum = route.direct_below;
+}
+
+/* True from the first call of route_lower_direct on. */
+static atomic_bool direct_is_low;
+
+/*
+ * Makes requests from PACKED_LEAST bytes on leave malloc's direct way to mimalloc, so that packed slots serve them.
+ * Slow paths call this function while memory is tight. It tries once: if frozen_open refuses, these requests stay with
+ * mimalloc, which wastes more memory on them.
+ */
+static COLD void route_lower_direct(void)
+{
+    if (atomic_exchange_explicit(&direct_is_low, true, memory_order_relaxed) || !frozen_open()) {
+        return;
+    }
+    direct_at_rest = LESSER(direct_at_rest, (size_t)PACKED_LEAST);
+    route.direct_below = LESSER(route.direct_below, direct_at_rest);
+    frozen_close();
 }
 
 /* Begins or, if `until` is 0, ends the sampling of small requests. The caller has made the variables writable by
@@ -211,6 +229,9 @@ static COLD void *route_alloc_last(size_t request, const void *caller)
 static void *route_alloc_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     void *slot = NULL;
+    if (UNLIKELY(pool_is_known_tight()) && !atomic_load_explicit(&direct_is_low, memory_order_relaxed)) {
+        route_lower_direct();
+    }
     if (!route_wastes(bucket, request)) {
         slot = pool_alloc_slow(bucket, request, was, caller);
         if (UNLIKELY(slot == NULL) && pool_return() > 0) {

@@ -14,9 +14,9 @@
 #include "route/fallback.h"
 
 /*
- * The limits by which each call is routed. Only start-up writes them, except for direct_below, which route_sample_small
- * changes later. If `limit` is 0, as it is before the end of start-up and with the pools off, mimalloc serves all
- * requests.
+ * The limits by which each call is routed. Only start-up writes them, except for direct_below: route_sample_small
+ * changes it later, and so does the slow path of malloc when memory becomes tight. If `limit` is 0, as it is before the
+ * end of start-up and with the pools off, mimalloc serves all requests.
  */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];

@@ -12,8 +12,8 @@
 
 #include "check.h"
 
-/* a small number of blocks, because the array of their addresses is charged to the process too */
-enum { MIB = 1 << 20, BLOCKS = 1 << 17 };
+/* enough blocks of 1030 bytes for 256 MiB, and no more, because the array of addresses is charged to the process too */
+enum { MIB = 1 << 20, BLOCKS = 1 << 18 };
 
 static char *blocks[BLOCKS];
 

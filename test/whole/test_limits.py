@@ -104,7 +104,7 @@ BURSTS = (
 )
 # Sizes in bytes that would waste much of their last page or of their slot. Under a limit, the library therefore puts
 # several such blocks into one slot.
-AWKWARD = (2100, 3100, 4104, 5000, 9000, 16390, 16400, 40000)
+AWKWARD = (1030, 1500, 2100, 3100, 4104, 5000, 9000, 16390, 16400, 40000)
 FIRST = (4096, 16390, 1048576)
 GROWN = ((4104, 85), (5120, 85), (9000, 85), (16390, 85), (40000, 85), (65536, 85), (4194304, 85))
 

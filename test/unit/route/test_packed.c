@@ -197,24 +197,49 @@ Test(packed, zeroed_blocks_are_zero)
     cr_assert_eq(taken[4][BLOCK - 1], 'x');
 }
 
-Test(packed, requests_below_the_pools_sizes_share_slots)
+/* Allocates two blocks of `size` bytes while memory is tight, and expects that they share a slot and that calloc clears
+ * a block that was used before. */
+static void expect_sharing(size_t size)
 {
-    enum { SMALL = BUCKET_REQUEST_FLOOR + 52 };
-    house_lay_default();
-    char *before = route_alloc(SMALL, NULL);
-    cr_assert_not(region_owns(before));
-    pool_make_tight();
-    char *first = take(SMALL);
-    char *second = take(SMALL);
+    char *first = take(size);
+    char *second = take(size);
     cr_assert_eq(slot_of(first), slot_of(second));
     give(second);
-    cr_assert_eq(route_alloc_zeroed(1, SMALL, NULL), second);
-    for (unsigned i = 0; i < SMALL; i++) {
-        cr_assert_eq(second[i], 0, "byte %u", i);
+    cr_assert_eq(route_alloc_zeroed(1, size, NULL), second);
+    for (size_t i = 0; i < size; i++) {
+        cr_assert_eq(second[i], 0, "byte %zu", i);
     }
     give(first);
     give(second);
+}
+
+Test(packed, requests_below_the_pools_sizes_share_slots)
+{
+    route_watch_small(false);
+    house_lay_default();
+    char *before = route_alloc(PACKED_LEAST, NULL);
+    cr_assert_not(region_owns(before));
+    pool_make_tight();
+    expect_sharing(BUCKET_REQUEST_FLOOR + 52);
+    give(take(REQUEST)); /* the slow path of malloc notices that memory is tight */
+    expect_sharing(PACKED_LEAST);
+    char *smaller = route_alloc(PACKED_LEAST - 1, NULL);
+    cr_assert_not(region_owns(smaller));
+    route_free("free", smaller);
     route_free("free", before);
+    house_assert();
+}
+
+/* Sampling of small requests, when it ends, must not undo what tight memory has changed. */
+Test(packed, small_requests_share_slots_after_sampling)
+{
+    route_watch_small(false);
+    lay();
+    cr_assert(route_sample_small(UINT64_MAX));
+    give(take(REQUEST));
+    expect_sharing(PACKED_LEAST);
+    cr_assert(route_sample_small(0));
+    expect_sharing(PACKED_LEAST);
     house_assert();
 }
 
