@@ -10,7 +10,7 @@
 #include "buffers/fixed_in_use.h"
 #include "buffers/fixed_table.h"
 #include "os/os.h"
-#include "os/os_process.h"
+#include "os/os_processors.h"
 
 enum {
     BLOCK_MAX = 1 << 30,

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -146,33 +145,6 @@ size_t os_charge_limit(void)
     errno = kept;
     least = LESSER(data, least);
     return LESSER(space, least);
-}
-
-unsigned os_processors(void)
-{
-    static _Atomic unsigned known; /* the number of processors; zero until the first call has read it from a file */
-    unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
-    if (count == 0) {
-        long said = sysconf(_SC_NPROCESSORS_CONF);
-        count = said > 0 ? (unsigned)said : 1;
-        atomic_store_explicit(&known, count, memory_order_relaxed);
-    }
-    return count;
-}
-
-unsigned os_usable_processors(void)
-{
-    /* one bit for each of 8192 processors, which is the largest number that a kernel can be built for */
-    enum { WORDS = 128 };
-    uint64_t usable[WORDS];
-    unsigned count = 0;
-    long bytes = os_is_filtered() ? -EPERM : system_call(SYS_sched_getaffinity, 0, sizeof usable, usable);
-    for (long word = 0; word < bytes / (long)sizeof *usable; word++) {
-        for (uint64_t left = usable[word]; left != 0; left &= left - 1) {
-            count++;
-        }
-    }
-    return count > 0 ? count : os_processors();
 }
 
 #if HAVE_SYS_SINGLE_THREADED_H

@@ -77,18 +77,6 @@ size_t os_charge_limit(void);
 size_t os_limit(int resource);
 
 /*
- * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys, which a seccomp
- * filter of the program may forbid later, so start-up must make the first call.
- */
-unsigned os_processors(void);
-
-/*
- * Returns how many processors the process may use at the moment (sched_setaffinity); at least 1. Makes one system call
- * and reads no file. Behind a seccomp filter it returns what os_processors returns. The library calls it at start-up.
- */
-unsigned os_usable_processors(void);
-
-/*
  * Returns true if the process may have had more than one thread. The result is always true with a libc that does not
  * have glibc's flag __libc_single_threaded.
  */

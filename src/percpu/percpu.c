@@ -15,7 +15,7 @@
 #include "memory/slots.h"
 #include "memory/table.h"
 #include "os/os.h"
-#include "os/os_process.h"
+#include "os/os_processors.h"
 
 /*
  * How many processors can have a record, which holds the processor's magazines. On a processor with a higher number,

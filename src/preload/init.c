@@ -20,6 +20,7 @@
 #include "os/frozen.h"
 #include "os/os.h"
 #include "os/os_process.h"
+#include "os/os_processors.h"
 #include "os/sandbox.h"
 #include "percpu/percpu.h"
 #include "pool/background.h"

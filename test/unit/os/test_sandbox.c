@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/os_processors.h"
 #include "os/sandbox.h"
 #include "support/capture.h"
 #include "support/crew.h"
@@ -75,6 +76,22 @@ Test(sandbox, each_filter_counts)
     cr_assert_not(sandbox_allows(SANDBOX_COMMON));
     sandbox_drop_filter();
     cr_assert(sandbox_allows(SANDBOX_COMMON) && sandbox_allows(SANDBOX_RARE));
+}
+
+static void count_processors_behind_a_filter(void *unused)
+{
+    (void)unused;
+    sandbox_add_filter();
+    filter_call(SYS_openat, SECCOMP_RET_KILL_PROCESS);
+    CHECK(os_processors() == OS_PROCESSORS_UNREAD);
+}
+
+/* The number of processors is read from a file, and the first call may come after the program has set a filter. */
+Test(sandbox, processors_are_not_counted_behind_a_filter)
+{
+    sandbox_open();
+    capture_clean(count_processors_behind_a_filter, NULL);
+    cr_assert_eq(os_processors(), (unsigned)sysconf(_SC_NPROCESSORS_CONF));
 }
 
 /* sandbox_process returns the process id and makes no system call for that. In the child of a fork it must return the

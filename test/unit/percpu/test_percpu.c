@@ -6,7 +6,7 @@
 #include "memory/region.h"
 #include "memory/reserve.h"
 #include "os/os.h"
-#include "os/os_process.h"
+#include "os/os_processors.h"
 #include "percpu/percpu.h"
 #include "support/house.h"
 #include "support/processors.h"

@@ -18,6 +18,7 @@
 #include "os/os.h"
 #include "os/os_file.h"
 #include "os/os_process.h"
+#include "os/os_processors.h"
 
 static unsigned first_refused = UINT_MAX;
 static unsigned last_refused = UINT_MAX;

@@ -9,7 +9,7 @@
 
 #include "memory/region.h"
 #include "memory/slots.h"
-#include "os/os_process.h"
+#include "os/os_processors.h"
 #include "support/crew.h"
 #include "support/house.h"
 
