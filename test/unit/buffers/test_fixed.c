@@ -263,7 +263,7 @@ Test(fixed, free_list_is_limited)
         {4032, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
     };
     os_failing_never();
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, cases[i].block);
         options.free_limit = 20;
         options.flags = cases[i].flags;
