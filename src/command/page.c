@@ -1,4 +1,5 @@
-/* Writes the parts that the HTML pages have in common: the frame, tables, and charts that are drawn from tables. */
+/* Writes the parts that the command's HTML pages have in common: the beginning and the end of a page, tables, and
+ * charts that are drawn from tables. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/page.h"
 

@@ -1,4 +1,5 @@
-/* Writes the parts that the HTML pages have in common: the frame, tables, and charts that are drawn from tables. */
+/* Writes the parts that the command's HTML pages have in common: the beginning and the end of a page, tables, and
+ * charts that are drawn from tables. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PAGE_H
 #define SOCKMALLOC_PAGE_H
@@ -9,13 +10,13 @@
 
 /*
  * A page contains its style sheets and scripts. Its Content-Security-Policy allows no other script, and no request to
- * any address. The figures are in tables that can be read without a script. The script draws a chart above each table
- * of a page_chart.
+ * any address. The figures are in tables that can be read without the scripts. One of the scripts draws a chart above
+ * each table of a page_chart.
  */
 
 /*
  * Writes the beginning of a page up to its main part, with `title` as its title and heading. The title is plain text.
- * Unprintable bytes are shown as text_add_shown does, as in all functions of this file that take a string.
+ * All functions of this file write the unprintable bytes of a string as text_add_shown does.
  */
 void page_begin(const char *title, FILE *file);
 void page_end(FILE *file);
@@ -37,7 +38,8 @@ struct page_table {
     const char *first; /* heading of the first column, whose cells are the names of the rows */
     /* class of the table for the style sheet: "words" if the cells hold words, or "" for numbers */
     const char *classes;
-    /* ids of headings, separated by blanks; their texts together are a name that no other table of the page has */
+    /* ids of headings, separated by blanks; the texts of these headings together are a name that no other table of the
+     * page has */
     const char *names;
 };
 
@@ -53,7 +55,8 @@ void page_table_end(FILE *file);
 
 /*
  * These functions write a cell of a table. If the text of a cell is rounded or has a unit, its attribute data-v has the
- * exact figure, for the script and for tests. The cell shows that a figure is unknown if it is SNAPSHOT_UNKNOWN or NAN.
+ * exact figure, for the script and for tests. If the figure is SNAPSHOT_UNKNOWN or NAN, the cell shows that it is
+ * unknown.
  */
 void page_cell_bytes(uint64_t bytes, FILE *file);
 void page_cell_count(uint64_t count, FILE *file);
@@ -74,8 +77,10 @@ struct page_chart {
     const char *places; /* kind of the values in the first column: "time", "number", "seconds" or "size" */
     const char *words;  /* a sentence that says what the chart shows */
     const char *ours;   /* name of the column that gets the thickest line and a colour of its own, or NULL */
-    const char *marks;  /* lines across the chart, each with its place and its name, as in "4096=4k;8192=8k"; or NULL */
-    bool is_drawn;      /* false if there are too few rows for a chart: the page then shows only the table */
+    /* vertical lines in the chart, each with its place on the horizontal axis and its name, as in "4096=4k;8192=8k"; or
+     * NULL */
+    const char *marks;
+    bool is_drawn; /* false if there are too few rows for a chart: the page then shows only the table */
     struct page_table table;
 };
 

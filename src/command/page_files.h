@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 struct page_file {
-    const char *element;  /* the HTML element that holds the content: "style" or "script" */
-    const char *checksum; /* checksum of the content as a Content-Security-Policy names it: "sha256-..." */
+    const char *element; /* the HTML element that holds the content: "style" or "script" */
+    /* checksum of the content, in the form that a Content-Security-Policy requires: "sha256-..." */
+    const char *checksum;
     const unsigned char *content;
     size_t size;
 };

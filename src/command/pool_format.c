@@ -46,8 +46,8 @@ void pool_format_json(const struct remote_pools *pools, struct text *text)
     buffer_format_json(&pools->buffers, text);
 }
 
-/* Returns true if the figure never falls while the process runs. This is true for figures that count events, and for
- * rows that are marked as counters. */
+/* Returns true if the figure never falls while the process runs. This is true if the figure counts events, or if its
+ * row in the table of figures is marked as a counter. */
 static bool is_counter(const struct pool_row *row)
 {
     return row->is_counter || strcmp(row->unit, "events") == 0;

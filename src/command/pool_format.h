@@ -13,15 +13,16 @@ enum { POOL_FORMAT_SIZE = REMOTE_POOLS * 2048 + BUFFER_FORMAT_SIZE };
 
 /*
  * Prints the members "pools", "messages" and "rings" of the statistics in JSON, with a comma before each. The value of
- * a member is an array that has an object for each pool, for the message pages of each name, or for each ring. A member
- * whose array would be empty is left out.
+ * each member is an array: "pools" has one object for each pool, "messages" has one for each named set of message
+ * pages, and "rings" has one for each ring. A member whose array would be empty is left out.
  */
 void pool_format_json(const struct remote_pools *pools, struct text *text);
 
 /*
  * Prints the figures of the pools of all subjects, with a line for each figure of each pool. The lines have the label
  * pool="NAME" and the labels of the subject. The short form has five figures, the wide form all. Also prints the
- * figures of message pages and rings. A figure for which there is no object is left out.
+ * figures of message pages and rings. Figures of pools are printed only if a subject has a pool, figures of message
+ * pages only if a subject has message pages, and figures of rings only if a subject has a ring.
  */
 void pool_format_prometheus(const struct pool_subject *subject, unsigned count, enum prometheus_detail detail,
                             struct text *text);

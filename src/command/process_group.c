@@ -72,7 +72,8 @@ static bool group_keep(struct process_group *group, struct group_member *member)
     }
     group->member[group->count++] = member;
     if (group->words > 0 && group->word[0].process == member->target.process) {
-        /* the process whose id the user gave comes first, because the sum takes its name from the first member */
+        /* the process whose id the user gave comes first, because the sum shows the program name and the process id of
+         * the first member */
         group->member[group->count - 1] = group->member[0];
         group->member[0] = member;
     }
@@ -204,8 +205,8 @@ static enum command_exit group_report_none(const struct process_group *group, co
 }
 
 /*
- * Handles one process that the words name: marks its member as seen, or looks for the library in the process and makes
- * it a member.
+ * Handles one process that the words of the command line name: marks its member as seen, or looks for the library in
+ * the process and makes it a member.
  */
 static void group_meet(struct process_group *group, const struct process_row *row, struct group_search *search)
 {
@@ -306,7 +307,7 @@ static void group_take(struct process_group *group, struct group_member *member)
     }
     member->is_read = false;
     if (member->state == REMOTE_BUFFERS) {
-        /* looks again, because the process may have executed another program since */
+        /* looks for the library again, because the process may have executed another program since the last look */
         member->state = group_look(group, member);
         return;
     }

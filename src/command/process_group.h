@@ -23,7 +23,8 @@ struct group_member {
      */
     enum remote_process_state state;
     bool is_told; /* true after a line on stderr has said why the process is left out */
-    /* true if the process was found by the last process_group_find, or has been found so far by the running one */
+    /* true if the last process_group_find has found the process; while process_group_find runs, true if it has found
+     * the process so far */
     bool is_seen;
     bool is_read; /* true if the last process_group_take has filled in the fields below */
     struct snapshot *snapshot;
@@ -58,8 +59,10 @@ struct process_group {
     unsigned late;      /* number of processes that took too long to read, since the group was made */
     /* number of processes not tried by the last process_group_find, because `late` was GROUP_LATE */
     unsigned untried;
-    bool late_told;   /* true after a line on stderr has said that processes were not tried */
-    int first;        /* the least process id among those that the words name, with or without the library; 0 if none */
+    bool late_told; /* true after a line on stderr has said that processes were not tried */
+    /* the lowest id among the processes that the words of the command line name, with or without the library; 0 if
+     * these words name no process */
+    int first;
     bool has_buffers; /* true if processes that have only libsockmalloc-buffers.so are members, too */
     bool is_silent;   /* true if nothing is to be printed */
     /* true if the caller itself shows the members that cannot be read; then no lines about these members are printed on
@@ -98,9 +101,9 @@ void process_group_sum(struct process_group *group, struct process_sum *sum);
 bool process_group_add_memory(const struct process_group *group, struct remote_memory *sum);
 
 /*
- * Removes the members that could not be read, so that the next process_group_find tries their processes again. Such a
- * process may have executed another program since. Keeps members that took too long, unless `late` is true, because
- * each of them may take long again.
+ * Removes the members that could not be read, so that the next process_group_find tries their processes again: by then,
+ * such a process may have executed another program. Keeps members that took too long to read, unless `late` is true,
+ * because each of them may take long again.
  */
 void process_group_retry(struct process_group *group, bool late);
 

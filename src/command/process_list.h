@@ -52,8 +52,8 @@ struct process_word {
     enum process_word_kind kind;
     const char *text;
     int process; /* process id, for PROCESS_WORD_ID */
-    /* time at which that process started, in clock ticks, because another process may get its id later; 0 if there is
-     * no such process */
+    /* time at which the process with the id `process` started, in clock ticks since the machine was started, because
+     * another process may get this id later; 0 if there is no such process */
     uint64_t start;
 };
 

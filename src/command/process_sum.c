@@ -7,8 +7,8 @@
 #include "base/bounds.h"
 
 /*
- * Returns true if two sets of settings are equal. Settings that are paths are compared by their texts, which end at
- * path_end.
+ * Returns true if two sets of settings are equal. Settings that are paths are compared by the texts of the paths, which
+ * are the bytes of the array `path` before path_end.
  */
 static bool process_sum_same_settings(const struct option_set *one, const struct option_set *other)
 {

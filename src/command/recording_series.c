@@ -9,8 +9,8 @@
 #include "command/summary.h"
 
 /*
- * Splits a time, in nanoseconds since 1970, into year, month, day and so on. Uses 0 instead of a time that no calendar
- * has, because a damaged file may hold such a time.
+ * Splits a time, in nanoseconds since 1970, into year, month, day and so on. A damaged file may hold a time for which
+ * gmtime_r fails; then the day of the month is 1, and all other parts are 0.
  */
 static struct tm split_time(uint64_t nanoseconds)
 {

@@ -1,6 +1,6 @@
 /*
- * Reads the figures of another process's named message pages and rings, the objects of sockmalloc_message_* and
- * sockmalloc_ring_*.
+ * Reads the figures of another process's named message pages and rings. The process uses them by the functions
+ * sockmalloc_message_* and sockmalloc_ring_*.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_buffers.h"
@@ -58,8 +58,9 @@ static bool makes_sense(const struct sockmalloc_message *messages)
 }
 
 /*
- * Counts the live messages of a page, whose content is in copy.content. Checks each header with the address that its
- * message has in the other process, because the allocating process has computed the header from that address.
+ * Counts the live messages of a page, of which copy.content has a copy. Checks the header of each message with the
+ * address that the message has in the other process, and not with the address of the copy, because the process that
+ * allocated the message has computed the header from the message's address.
  */
 static uint64_t count_messages(const struct sockmalloc_message *messages, uint32_t number)
 {
@@ -79,7 +80,8 @@ static uint64_t count_messages(const struct sockmalloc_message *messages, uint32
     return count;
 }
 
-/* Adds the figures of one message page to `found`. `messages` is the record of the object that the page belongs to. */
+/* Adds the figures of one message page to `found`. `messages` is the record of the set of message pages (made by
+ * sockmalloc_message_open) to which the page belongs. */
 static void add_page(const struct remote_process *target, const struct sockmalloc_message *messages, uint32_t number,
                      const struct message_page *page, struct remote_message *found)
 {
@@ -119,8 +121,8 @@ static void add_pages(const struct remote_process *target, const struct sockmall
 }
 
 /*
- * Adds the figures that a thread keeps for an object: the bytes of the page that the thread fills, and the statistics
- * of its messages.
+ * Adds the figures that a thread keeps for one set of message pages (made by sockmalloc_message_open): the bytes that
+ * its messages take in the page that it fills, and the statistics of the messages that it has allocated.
  */
 static void add_thread(const struct remote_process *target, const struct sockmalloc_message *messages,
                        const struct message_cache *cache, struct remote_message *found)
@@ -150,7 +152,8 @@ static void read_messages(const struct remote_process *target, unsigned object, 
     for (unsigned thread = 0; thread < threads; thread++) {
         add_thread(target, messages, &copy.thread[thread].cache[object], found);
     }
-    int64_t held = (int64_t)found->figures.held; /* may be negative, because the parts changed while they were copied */
+    /* the sum may be negative, because the figures that were added up changed while they were copied */
+    int64_t held = (int64_t)found->figures.held;
     found->figures.held = (uint64_t)GREATER(held, 0);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Reads the figures of another process's named message pages and rings, the objects of sockmalloc_message_* and
- * sockmalloc_ring_*.
+ * Reads the figures of another process's named message pages and rings. The process uses them by the functions
+ * sockmalloc_message_* and sockmalloc_ring_*.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_BUFFERS_H
@@ -10,7 +10,8 @@
 #include "buffers/ring_memory.h"
 #include "command/remote_process.h"
 
-/* The most types of messages of one object that are read: the first ones in its table. */
+/* The most types of messages whose statistics are read for one set of message pages (made by sockmalloc_message_open):
+ * the first types in the set's table. */
 enum { REMOTE_TYPES = 16 };
 
 /* The columns of a row: name, unit, true if the figure only grows, meaning. */
@@ -45,7 +46,7 @@ struct remote_message {
 
 struct remote_ring {
     char name[BUFFER_NAME_SIZE];
-    uint64_t size; /* size of a chunk in bytes */
+    uint64_t size; /* bytes of a chunk; a message takes as many neighbouring chunks as it needs */
     struct remote_ring_figures {
         REMOTE_RING_ROWS(REMOTE_FIELD)
     } figures;
@@ -61,19 +62,20 @@ struct remote_buffers {
 
 /*
  * Reads the message pages and rings of a process. remote_process_find must have found its exported structure. Each
- * count in the process's memory is bounded before it is used: at most 512 threads, and 65,536 pages of each object, are
- * read. Memory that cannot be copied is treated as empty. At most 2 MiB are copied for the threads. For each object, at
- * most 5 MiB and the content of 64 pages are copied.
+ * count in the process's memory is bounded before it is used: at most 512 threads are read, and at most 65,536 pages of
+ * each set of message pages. Memory that cannot be copied is treated as empty. At most 2 MiB are copied for the
+ * threads. For each set of message pages, at most 5 MiB and the content of 64 pages are copied.
  */
 enum remote_process_state remote_buffers_read(const struct remote_process *target, struct remote_buffers *buffers);
 
-/* Sets all figures but the counters to zero, because a process that has ended holds no memory. */
+/* Sets all figures but the counters to zero. This function is for a process that has ended, because such a process
+ * holds no memory, but its counters stay valid. */
 void remote_buffers_keep_counters(struct remote_buffers *buffers);
 
 /*
- * Adds the objects of another process to *sum. Message pages with equal names and page sizes are added up. Rings with
- * equal names and sizes count as one ring that both processes have mapped. Objects for which the arrays of *sum have no
- * room are left out.
+ * Adds the message pages and rings of another process to *sum. Message pages with equal names and page sizes are added
+ * up. Rings with equal names and sizes count as one ring that both processes have mapped. Message pages and rings for
+ * which the arrays of *sum have no room are left out.
  */
 void remote_buffers_add(struct remote_buffers *sum, const struct remote_buffers *buffers);
 

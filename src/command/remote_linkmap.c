@@ -166,7 +166,8 @@ static uintptr_t remote_linkmap_auxiliary(const struct remote_process *target, u
 
 /*
  * Returns the address of the program's dynamic section in the process, or 0. This is the section's address in the file
- * plus the distance by which the program was moved when it was loaded. Both are found by the program headers.
+ * plus the distance by which the program was moved when it was loaded. The address in the file and the distance are
+ * both computed from the program headers.
  */
 static uintptr_t remote_linkmap_dynamic_of_program(const struct remote_process *target)
 {

@@ -29,7 +29,7 @@ struct remote_linkmap {
 /*
  * Fills in `found` from the dynamic linker's list of objects. The first object in the list that exports malloc serves
  * malloc, because the dynamic linker binds all calls of malloc to it. The list is read from the memory of the process,
- * so a chroot or a replaced file changes nothing.
+ * so the result is right even if the process runs in a chroot, or if a library's file was replaced.
  */
 void remote_linkmap_find(const struct remote_process *target, struct remote_linkmap *found);
 

@@ -1,4 +1,5 @@
-/* Reads the figures of another process's named fixed-size pools, the objects of sockmalloc_pool_*. */
+/* Reads the figures of another process's named fixed-size pools. The process uses them by the functions
+ * sockmalloc_pool_*. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_pools.h"
 

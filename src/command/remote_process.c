@@ -144,8 +144,8 @@ enum remote_process_state remote_process_copy(const struct remote_process *targe
 }
 
 /*
- * Copies the first `size` bytes of the exported structure, and puts a NUL at the end of its text, because the process
- * may have overwritten it.
+ * Copies the first `size` bytes of the exported structure. Puts a NUL at the end of the string `library` in the copy,
+ * because the process may have overwritten the string's own NUL.
  */
 static enum remote_process_state remote_process_copy_view(struct remote_process *target, size_t size)
 {
@@ -166,7 +166,8 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
     }
     if (view->version != INSPECT_VERSION) {
         /*
-         * a structure of another version may be shorter and lie at the end of its mapping, so no more of it is copied
+         * a structure with another version number may be shorter and lie at the end of its mapping, so no more than its
+         * first fields is copied
          */
         return REMOTE_OTHER;
     }
@@ -284,8 +285,8 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
         return remote_process_read_buffers(target);
     }
     /*
-     * The search finds nothing in a process whose mappings may be listed but not read. For such a process, a copy of
-     * zero bytes fails.
+     * The search also finds nothing if the mappings of the process may be listed but not read. This copy of zero bytes
+     * is meant to fail in that case.
      */
     enum remote_process_state state = remote_process_copy(target, &probe, sockmalloc_view.magic, 0);
     return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
@@ -357,7 +358,8 @@ const char *remote_process_reason(int process)
 }
 
 /*
- * Returns true if this command runs in a container: in another pid namespace than the first one that the kernel made.
+ * Returns true if this command runs in a container: in another pid namespace than the first one, which the kernel makes
+ * when the machine starts.
  */
 static bool remote_process_is_contained(void)
 {

@@ -50,7 +50,8 @@ struct remote_process {
     struct inspect_export view;           /* copy of the exported structure */
     /*
      * address, in the process, of the exported structure of libsockmalloc-buffers.so; NULL if the search did not find
-     * it. In the state REMOTE_BUFFERS, only the objects of BUFFERS_EXPORT_ROWS and the version are filled in in `view`.
+     * it. In the state REMOTE_BUFFERS, only two parts of `view` are valid: the objects of BUFFERS_EXPORT_ROWS, and the
+     * version.
      */
     const struct buffers_export *buffers;
 };
@@ -120,8 +121,8 @@ enum remote_process_state remote_process_copy(const struct remote_process *targe
  */
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state);
 
-/* Writes why a process was not read, in at most REMOTE_WORDS bytes. The text is the rest of a sentence that begins with
- * "process 12 (name)". */
+/* remote_process_explain writes why a process was not read, in at most REMOTE_WORDS bytes. The text is the rest of a
+ * sentence that begins with "process 12 (name)". */
 enum { REMOTE_WORDS = 320 };
 void remote_process_explain(const struct remote_process *target, enum remote_process_state state, char *text,
                             size_t size);

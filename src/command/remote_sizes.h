@@ -11,8 +11,8 @@
 #include "pool/histogram.h"
 
 /*
- * For each step of the histogram: the number of slots in use whose requested size belongs to the step, and the bytes of
- * these requests.
+ * For each step of the histogram of request sizes: the number of slots in use whose requested size belongs to the step,
+ * and the sum of these sizes in bytes.
  */
 struct remote_sizes {
     uint64_t count[HISTOGRAM_STEPS];

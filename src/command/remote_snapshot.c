@@ -25,8 +25,8 @@
 struct bucket_plan remote_snapshot_plan;
 
 /*
- * The most pieces of memory that are mapped at the addresses that they have in the other process: metadata, caches and
- * magazines.
+ * The most pieces of memory that are mapped at the addresses that they have in the other process. A snapshot needs
+ * four: metadata, caches, records of processors, and magazines.
  */
 enum { PIECES_MAX = 4 };
 static struct span pieces[PIECES_MAX];
@@ -102,10 +102,10 @@ static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 }
 
 /*
- * Returns true if the copied range of the pools can be true. Compares counts only with constant limits, because the
- * process may have raised one of two counts between the moments at which the two were copied. Each bucket must have at
- * least one page for a slot, because metadata may name any bucket, and a walk over the range steps by the pages of that
- * bucket.
+ * Returns true if the values can be true that were copied for `region`, the description of the pools' address range.
+ * Compares counts only with constant limits, because the process may have raised one of two counts between the moments
+ * at which the two were copied. Sets the pages of a slot of every bucket to at least one, also for buckets that do not
+ * exist: a page's metadata may name any bucket, and a walk over the region goes on by that bucket's number of pages.
  */
 static bool remote_snapshot_region_makes_sense(void)
 {
@@ -131,8 +131,8 @@ static bool remote_snapshot_records_make_sense(void)
 
 /*
  * Checks all values in the copied tables that the library relies on, because the other process may have forged them.
- * Corrects the values that can be corrected. While the pools of the process are off, only the objects themselves exist,
- * without the memory to which they point.
+ * Corrects the values that can be corrected. While the pools of the process are off, the region, the caches and the
+ * magazines are not checked, because their memory does not exist.
  */
 static bool remote_snapshot_makes_sense(void)
 {
@@ -142,7 +142,7 @@ static bool remote_snapshot_makes_sense(void)
            (region.buckets == 0 || (remote_snapshot_region_makes_sense() && remote_snapshot_records_make_sense()));
 }
 
-/* Copies each object that the process exports to the place of this process's own object. */
+/* Copies each object that the other process exports. The copy overwrites this process's own object of that name. */
 static enum remote_process_state remote_snapshot_bring_objects(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
 {
@@ -215,7 +215,8 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     inspect_export_list(own, &remote_snapshot_plan);
     enum remote_process_state state = remote_snapshot_bring_objects(target, own);
     if (state != REMOTE_READ || region.buckets == 0) {
-        return state; /* the pools of the process are off, so its objects point to no memory */
+        /* the pools of the process are off, so the copied objects point to no memory that would have to be copied */
+        return state;
     }
     state = remote_snapshot_bring_metadata(target);
     if (state == REMOTE_READ) {
@@ -275,8 +276,8 @@ enum remote_process_state remote_snapshot_take(struct remote_process *target, st
 }
 
 /*
- * Copies the sizes of the requests of all slots, and the records of their callers for these slots. Sets the end of the
- * table of records to the end of the copy, because the library reads no record after that end.
+ * Copies the sizes of the requests of all slots, and the records that say which callers have allocated these slots.
+ * Sets the end of the table of records to the end of the copy, because the library reads no record after that end.
  */
 static enum remote_process_state remote_snapshot_bring_callers(const struct remote_process *target)
 {

@@ -13,8 +13,8 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most bytes of tables that are copied from one process: four times the metadata of the longest range, or the
- * caches of 16,000 threads. A process with larger tables is refused.
+ * The most bytes of tables that are copied from one process. This is four times the metadata of the longest address
+ * range that pools can have, or the caches of 16,000 threads. A process with larger tables is refused.
  */
 enum { REMOTE_SNAPSHOT_BYTES = 64 << 20 };
 
@@ -25,8 +25,9 @@ extern struct bucket_plan remote_snapshot_plan;
  * Takes a snapshot of a process. remote_process_find must have found the exported structure of the process. The figures
  * are those that the process itself would print, because the command runs the library's own code on copies of the
  * process's tables. Afterwards `options`, message_process_name and remote_snapshot_plan have the values of the process.
- * Nothing is written to the process, and no code runs in the process. Only one thread may call remote_snapshot_take, in
- * a program whose own malloc is not the library's.
+ * Nothing is written to the process, and no code runs in the process. Only one thread may call remote_snapshot_take,
+ * and the calling program must not use the library as its own malloc, because the copies overwrite the library's
+ * tables.
  *
  * The process may have forged its tables. Every count is compared with the size of its table before the count is used,
  * and at most REMOTE_SNAPSHOT_BYTES are copied. This function does not limit the time, although reading a page of the

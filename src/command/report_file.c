@@ -8,7 +8,8 @@
 #include "command/error.h"
 #include "command/report_dump.h"
 
-/* Adds the servers of an open file. Statistics in JSON begin with a brace, and recordings do not. */
+/* Adds to `sources` each server of which an open file has statistics. Statistics in JSON begin with a brace, and
+ * recordings do not. */
 static enum command_exit report_file_add_from(struct report_sources *sources, FILE *file, const char *path)
 {
     int first = getc(file);

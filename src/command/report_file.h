@@ -6,8 +6,8 @@
 #include "command/report_source.h"
 
 /*
- * Adds the servers of a file, which is a recording or has statistics in JSON. Returns EXIT_DONE, or prints an error and
- * returns its exit code.
+ * Adds to `sources` each server of which a file has statistics. The file is a recording, or has statistics in JSON.
+ * Returns EXIT_DONE, or prints an error and returns its exit code.
  */
 enum command_exit report_file_add(struct report_sources *sources, const char *path);
 

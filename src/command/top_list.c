@@ -24,9 +24,10 @@ static struct top_process *top_find(struct top_list *list, int process)
 }
 
 /*
- * Returns the sum of the capacities, in bytes, of the slots that served the requests of a bucket, or of all buckets if
- * `bucket` is snapshot.buckets. A slot that served several requests is counted for each. Counts the requests since the
- * start of the process if `ever` is true, otherwise those between the last two readings.
+ * Returns the capacity, in bytes, of the slots that served the requests of a bucket, added up over these requests. So a
+ * slot that served several requests counts several times. If `bucket` is snapshot.buckets, adds up over the requests of
+ * all buckets. Counts the requests since the start of the process if `ever` is true, otherwise those between the last
+ * two readings.
  */
 static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
@@ -184,7 +185,8 @@ enum remote_process_state top_list_look(struct top_list *list)
             enum remote_process_state found = top_add(list, all.row[i].process);
             bool tells = found != REMOTE_READ && (list->last.process == 0 || top_is_wanted(list, all.row[i].process));
             state = tells ? found : state;
-            /* top_add has written the process to this entry, but has not counted it */
+            /* the process could not be read; top_add has left its data in process[list->count], the first entry that is
+             * not in use */
             list->last = tells ? list->process[list->count].target : list->last;
         }
     }

@@ -20,10 +20,14 @@ struct top_figures {
     uint64_t live;
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
-    uint64_t rss;      /* resident bytes of the whole process; SNAPSHOT_UNKNOWN if unknown, and for a bucket */
+    /* resident bytes of the whole process; SNAPSHOT_UNKNOWN if unknown, or if the line shows a bucket */
+    uint64_t rss;
     double cpu; /* share of one processor that the process used between the last two readings; below 0 for a bucket */
-    /* share of the requests of these sizes that fell through between the last two readings, from 0 to 1; if there were
-     * no requests, the share since the start */
+    /*
+     * share of the requests between the last two readings that fell through, from 0 to 1; if there were no requests,
+     * the share since the start. In the line of a bucket, only requests within the bucket's sizes count. In the line of
+     * a process, all requests within the sizes of the pools count.
+     */
     double fell;
     double fell_rate; /* requests per second that fell through between the last two readings */
     double rate;      /* requests per second between the last two readings */
@@ -34,7 +38,8 @@ struct top_figures {
     double hits;
     /* the capacity, in bytes per second, of the slots that served the requests between the last two readings */
     double room;
-    /* share of the capacity that was requested, from 0 to 1; if there were no requests, the share since the start */
+    /* share of the capacity `room` that was requested, from 0 to 1; if there were no requests between the last two
+     * readings, the share since the start */
     double filled;
 };
 
@@ -42,7 +47,7 @@ struct top_process {
     struct remote_process target;
     int parent;      /* process id */
     bool is_read;    /* true if the last reading has read the process */
-    bool has_former; /* true if there was a reading before the last one */
+    bool has_former; /* true if the process was also read by the reading before the last one */
     struct snapshot snapshot;
     struct snapshot former;
     uint64_t time; /* time of the last reading in nanoseconds, by now_nanoseconds */

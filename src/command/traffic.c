@@ -1,5 +1,7 @@
 /*
- * Counts all requests of a program, in calls and bytes, by the part that serves them, to say how much the pools serve.
+ * Counts all requests of a program, in calls and in bytes, to say how large a share of them the pools serve. There are
+ * separate counts for the requests that the pools serve, and for the other requests: within, below and above the sizes
+ * of the pools.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/traffic.h"

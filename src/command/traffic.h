@@ -1,5 +1,7 @@
 /*
- * Counts all requests of a program, in calls and bytes, by the part that serves them, to say how much the pools serve.
+ * Counts all requests of a program, in calls and in bytes, to say how large a share of them the pools serve. There are
+ * separate counts for the requests that the pools serve, and for the other requests: within, below and above the sizes
+ * of the pools.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TRAFFIC_H
@@ -16,14 +18,17 @@ struct traffic_part {
     uint64_t bytes;
 };
 
-/* The requests of a program: all since its start, or those during which they were sampled for a while. */
+/* The requests of a program: all since its start, or only those made in the seconds during which they were sampled. */
 struct traffic {
     struct traffic_part pools;  /* served by the pools */
     struct traffic_part fallen; /* within the sizes of the pools, but served by mimalloc or a mapping of their own */
-    /* requests below the sizes of the pools, estimated from the sample of all requests that the histogram counts */
+    /* requests below the sizes of the pools; this is an estimate from the histogram, which counts a sample of all
+     * requests */
     struct traffic_part below;
-    struct traffic_part above; /* requests above the sizes of the pools, estimated from that sample, too */
-    double seconds;            /* how long the requests were sampled; 0 if they are counted since the start */
+    /* requests above the sizes of the pools; this is an estimate from the histogram, which counts a sample of all
+     * requests */
+    struct traffic_part above;
+    double seconds; /* how long the requests were sampled; 0 if they are counted since the start */
 };
 
 /*
