@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/route.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -10,31 +9,12 @@
 #include "base/clock.h"
 #include "config/message.h"
 #include "config/option.h"
-#include "memory/mapped.h"
 #include "memory/reserve.h"
 #include "os/frozen.h"
 #include "os/os.h"
 #include "pool/histogram.h"
-#include "pool/in_use.h"
 #include "route/message_route.h"
 #include "route/packed.h"
-#include "route/slack.h"
-
-enum {
-    /* if realloc shrinks a block to less than a quarter of its slot, the block moves to a smaller slot */
-    SHRINK_FACTOR = 4,
-    GROWTH_FACTOR = 32, /* a block that will probably grow further gets space for this multiple of its size */
-    GROWTH_LEAP = 4,    /* a block that grows to this multiple of its size at once will probably grow further */
-};
-
-/*
- * Two sizes in bytes. Above the pools' sizes, requests from MAPPED_LEAST on become mapped blocks. realloc copies blocks
- * that are smaller than MAPPED_LEAST, because the slot that such a block leaves keeps its pages for the next block,
- * which then causes no page faults. The pages of larger blocks move with the block. While memory is tight, requests
- * from MAPPED_TIGHT on are mapped too, because a mapping wastes none of its pages; blocks smaller than that would make
- * too many mappings.
- */
-enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 64 << 10 };
 
 FROZEN_OBJECT struct route route;
 
@@ -108,13 +88,7 @@ void route_publish(const struct bucket_plan *plan)
 {
     route.minimum = plan->minimum;
     route.limit = plan->maximum + 1;
-    route.mapped_least = GREATER(route.limit, MAPPED_LEAST);
-}
-
-/* Returns true if a request outside the pools' sizes becomes a mapped block. */
-static bool route_is_mapped(size_t request)
-{
-    return route.mapped_least > 0 && request >= route.mapped_least;
+    route.mapped_least = GREATER(route.limit, ROUTE_MAPPED_LEAST);
 }
 
 /* True if the kernel has refused memory again after mimalloc had given back its free memory. */
@@ -165,15 +139,16 @@ static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 
 /*
  * Returns true if memory is tight and the request would leave too much of a slot unused. A limit on mapped memory
- * counts the whole slot, however little of it the program touches. Then a packed slot, mimalloc or, from MAPPED_TIGHT
- * on, a mapping serves the request, and wastes less. The result is true even if the bucket has a free slot, because
- * pool_return unmaps free slots when the kernel refuses memory. A request of MAPPED_TIGHT bytes or more may leave a
- * seventh of the slot, because a mapping costs two system calls; a smaller one may leave a tenth.
+ * counts the whole slot, however little of it the program touches. Then a packed slot, mimalloc or, from
+ * ROUTE_MAPPED_TIGHT on, a mapping serves the request, and wastes less. The result is true even if the bucket has a
+ * free slot, because pool_return unmaps free slots when the kernel refuses memory. A request of ROUTE_MAPPED_TIGHT
+ * bytes or more may leave a seventh of the slot, because a mapping costs two system calls; a smaller one may leave a
+ * tenth.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
     size_t stride = region.geometry[bucket].stride;
-    return UNLIKELY(pool_is_tight()) && request < (request < MAPPED_TIGHT ? stride / 10 * 9 : stride / 7 * 6);
+    return UNLIKELY(pool_is_tight()) && request < (request < ROUTE_MAPPED_TIGHT ? stride / 10 * 9 : stride / 7 * 6);
 }
 
 /* Allocates a block of a packed slot. If the kernel has no memory for another slot, unmaps free slots, and then free
@@ -192,7 +167,7 @@ static COLD void *route_alloc_packed(size_t request, const void *caller)
 static COLD void *route_alloc_instead(size_t request, const void *caller)
 {
     bool tight = pool_is_tight();
-    if (request >= (tight ? MAPPED_TIGHT : MAPPED_LEAST)) {
+    if (request >= (tight ? ROUTE_MAPPED_TIGHT : ROUTE_MAPPED_LEAST)) {
         return route_alloc_mapped(1, request);
     }
     return tight && packed_suits(request) ? route_alloc_packed(request, caller) : NULL;
@@ -265,9 +240,7 @@ OUT_OF_LINE void *route_alloc_slow(size_t request, const void *caller)
  * for all OUTSIDE_INTERVAL. */
 enum { OUTSIDE_INTERVAL = 61 };
 
-/* Returns `address`, the block with which a request outside the pools' sizes was served. If the request is the thread's
- * next one to be sampled, counts it in the histogram. A failed request, with the address NULL, is not sampled. */
-static void *route_see(void *address, size_t request)
+void *route_see(void *address, size_t request)
 {
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
     if (request < seen_least || address == NULL) {
@@ -322,12 +295,6 @@ OUT_OF_LINE void *route_alloc_outside(size_t request)
     return route_see(fallback_alloc(request), request);
 }
 
-/* Returns true if the address lies where mimalloc has nearly all its memory, and where only blocks of mimalloc lie. */
-static bool route_is_hinted(const void *address)
-{
-    return (uintptr_t)address - route.hints < route.hints_length;
-}
-
 /* Returns for how many bytes of message pages addresses are reserved: 1 GiB, or an eighth of the limit on memory if
  * that is less. */
 static size_t route_message_limit(size_t charge_limit)
@@ -367,12 +334,6 @@ void route_open(void)
     }
 }
 
-/* Returns the bytes that were last requested for a mapped block, or 0 if no mapped block begins at the address. */
-static size_t route_mapped_request(const void *address)
-{
-    return route_is_hinted(address) ? 0 : mapped_request(address);
-}
-
 COLD void route_refuse(const char *call, void *address)
 {
     if (address == NULL) {
@@ -395,13 +356,6 @@ COLD void route_refuse(const char *call, void *address)
     } else {
         fallback_free(address);
     }
-}
-
-/* Returns true if a live slot begins at the address. The slot may be a packed one. */
-static bool route_is_slot(const void *address)
-{
-    return region_owns(address) && region_is_exact(region_offset(address)) &&
-           slot_meta_state(region_meta(region_number(address))) == SLOT_LIVE;
 }
 
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
@@ -449,215 +403,13 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
         block = fallback_alloc_aligned(alignment, request);
         return block != NULL ? block : route_alloc_wasteful(request, NULL, caller);
     }
-    void *block = request >= MAPPED_LEAST && route.limit > 0 ? route_alloc_mapped(alignment, request) : NULL;
+    void *block = request >= ROUTE_MAPPED_LEAST && route.limit > 0 ? route_alloc_mapped(alignment, request) : NULL;
     block = block != NULL ? block : fallback_alloc_aligned(alignment, request);
     if (pooled) {
         pool_count_fall_through(route_bucket(request), request);
         return block;
     }
     return route_see(block, request);
-}
-
-/* For the list of slots in use: records `caller`, which has called realloc, as the one that has allocated slot
- * `target`, with the time at which the block in slot `address` was allocated. */
-static COLD void route_note(const void *address, const void *target, const void *caller)
-{
-    if (route_is_slot(address) && route_is_slot(target)) {
-        uint64_t taken_at = in_use_find(region_number(address)).taken_at;
-        in_use_note_at(region_number(target), caller, taken_at);
-    }
-}
-
-/* Copies the first `kept` bytes of the block to `target`, and frees the block. If `target` is NULL, does nothing,
- * because realloc promises that the old block then stays. */
-static void *route_move(const char *call, void *address, size_t kept, void *target, const void *caller)
-{
-    if (target != NULL) {
-        memcpy(target, address, kept);
-        if (UNLIKELY(in_use_is_kept())) {
-            /*
-             * records the caller before the old slot is freed, because another thread may allocate that slot afterwards
-             */
-            route_note(address, target, caller);
-        }
-        route_free(call, address);
-    }
-    return target;
-}
-
-/* Allocates a slot with space for `wanted` bytes, of which the program has requested the first `request` bytes. */
-static void *route_alloc_roomy(size_t wanted, size_t request, const void *caller)
-{
-    void *slot = pool_alloc(route_offset(wanted), request, NULL);
-    return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
-}
-
-/* Allocates a slot for a block that will probably grow further. The slot has space for GROWTH_FACTOR times the request,
- * or is one of the largest bucket if that is too small. */
-static void *route_alloc_grown(size_t request, const void *caller)
-{
-    size_t largest = route.limit - 1;
-    size_t wanted = request < largest / GROWTH_FACTOR ? request * GROWTH_FACTOR : largest;
-    return route_alloc_roomy(wanted, request, caller);
-}
-
-/* Moves the pages of the block in a slot, `kept` bytes, to a mapped block. Returns NULL if that cannot be done. */
-static void *route_grow_mapped(const char *call, void *address, size_t kept, size_t request)
-{
-    void *target = route.mapped_least > 0 ? mapped_from_slot(address, kept, request) : NULL;
-    if (target != NULL) {
-        route_free(call, address);
-        route_see(target, request);
-    }
-    return target;
-}
-
-static void *route_grow(const char *call, void *address, uint32_t value, size_t request, const void *caller)
-{
-    /* All usable bytes are kept, because the program may use as many as malloc_usable_size returns, and not only as
-     * many as it has requested. */
-    size_t kept = slot_usable(slot_meta_request(value));
-    void *target = kept >= MAPPED_LEAST ? route_grow_mapped(call, address, kept, request) : NULL;
-    if (target != NULL) {
-        return target;
-    }
-    bool grows_on = (value & SLOT_GROWN) != 0 || request / GROWTH_LEAP >= slot_meta_request(value);
-    if (grows_on && route_is_pooled(request) && !pool_is_tight() && region_has_room()) {
-        target = route_alloc_grown(request, caller);
-    }
-    if (target == NULL) {
-        target = route_alloc(request, caller);
-    }
-    if (target != NULL && route_is_slot(target)) {
-        uint32_t number = region_number(target);
-        region_set_request_word(number, region_request_word(number) | SLOT_GROWN);
-    }
-    return route_move(call, address, kept, target, caller);
-}
-
-/* Sets the request of a slot whose block stays in place, and returns the block. */
-static void *route_stay(void *address, uint32_t number, size_t request, const void *caller)
-{
-    if (UNLIKELY(in_use_is_kept())) {
-        route_note(address, address, caller);
-    }
-    region_set_request_word(number, (region_request_word(number) & ~SLOT_REQUEST_MASK) | (uint32_t)request);
-    return address;
-}
-
-/*
- * Resizes a block in whose slot the program keeps data of its own (slack.h). The block never moves to a smaller slot.
- * If it moves, it gets a slot with space for this data too, which is then copied; if there is no such slot, only the
- * block is copied.
- */
-static COLD void *route_resize_slack(const char *call, void *address, size_t request, const void *caller)
-{
-    uint32_t number = pool_number(call, address);
-    if (slack_leaves_room(number, request)) {
-        return route_stay(address, number, request, caller);
-    }
-    size_t wanted = route_is_pooled(request) ? slot_usable(request) + slack_of(number) : 0;
-    void *target = route_is_pooled(wanted) ? route_alloc_roomy(wanted, request, caller) : NULL;
-    target = target != NULL ? target : route_alloc(request, caller);
-    if (target != NULL && route_is_slot(target)) {
-        slack_move(number, region_number(target));
-    }
-    return route_move(call, address, slot_usable(region_request(number)), target, caller);
-}
-
-/* Resizes a block of a packed slot, of which `held` bytes may be used. The block stays in place if it is large enough
- * and the request is at least a quarter of `held`. */
-static COLD void *route_resize_packed(const char *call, void *address, size_t held, size_t request, const void *caller)
-{
-    if (request <= held && request >= held / SHRINK_FACTOR) {
-        return address;
-    }
-    void *target = route_move(call, address, LESSER(held, request), route_alloc(request, caller), caller);
-    return target != NULL || request > held ? target : address;
-}
-
-static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
-{
-    size_t packed = route_is_slot(address) ? 0 : packed_size(call, address);
-    if (UNLIKELY(packed > 0)) {
-        return route_resize_packed(call, address, packed, request, caller);
-    }
-    uint32_t number = pool_number(call, address);
-    uint32_t value = region_request_word(number);
-    if (UNLIKELY(slack_of(number) > 0)) {
-        return route_resize_slack(call, address, request, caller);
-    }
-    size_t capacity = region.geometry[region_bucket(number)].capacity;
-    if (request > capacity) {
-        return route_grow(call, address, value, request, caller);
-    }
-    bool moves_down = request < capacity / SHRINK_FACTOR && request < slot_meta_request(value);
-    void *target = moves_down ? route_alloc(request, caller) : NULL;
-    if (target != NULL) {
-        return route_move(call, address, request, target, caller);
-    }
-    /* The block stays in place even if there was no memory for a smaller slot, because a realloc to fewer bytes never
-     * fails. */
-    return route_stay(address, number, request, caller);
-}
-
-/* Resizes a block of mimalloc's. If the block grows into the sizes of the pools or of mapped blocks, it becomes a slot
- * or a mapped block; all other blocks stay with mimalloc. */
-static void *route_resize_fallback(const char *call, void *address, size_t request, const void *caller)
-{
-    size_t held = fallback_usable_size(address);
-    bool elsewhere = route_is_pooled(request) || route_is_mapped(request);
-    if (request <= held || !elsewhere || fallback_is_foreign(address)) {
-        return route_see(fallback_resize(address, request), request);
-    }
-    return route_move(call, address, held, route_alloc(request, caller), caller);
-}
-
-/*
- * Resizes a mapped block, for which `held` bytes were requested. It is copied only if it shrinks to less than a quarter
- * and below MAPPED_LEAST, or if the kernel cannot make it longer. A realloc to fewer bytes never fails.
- */
-static void *route_resize_mapped(const char *call, void *address, size_t held, size_t request, const void *caller)
-{
-    bool moves_down = request < MAPPED_LEAST && request < held / SHRINK_FACTOR;
-    void *target = moves_down ? NULL : mapped_resize(address, request);
-    if (target != NULL) {
-        return target;
-    }
-    target = route_move(call, address, LESSER(slot_usable(held), request), route_alloc(request, caller), caller);
-    return target != NULL || request > held ? target : mapped_resize(address, request);
-}
-
-/* Resizes a block of a message page. The block stays in place if it is large enough and the request is at least a
- * quarter of its size. */
-static void *route_resize_message(const char *call, void *address, size_t request, const void *caller)
-{
-    size_t held = message_route_size(call, address);
-    if (request <= held && request >= held / SHRINK_FACTOR) {
-        return address;
-    }
-    void *target = route_move(call, address, LESSER(held, request), route_alloc(request, caller), caller);
-    return target != NULL || request > held ? target : address;
-}
-
-void *route_realloc(const char *call, void *address, size_t request, const void *caller)
-{
-    if (address == NULL) {
-        return route_alloc(request, caller);
-    }
-    if (request == 0) {
-        route_free(call, address);
-        return NULL;
-    }
-    if (region_owns(address)) {
-        return route_resize_slot(call, address, request, caller);
-    }
-    if (message_route_owns(address)) {
-        return route_resize_message(call, address, request, caller);
-    }
-    size_t held = route_mapped_request(address);
-    return held > 0 ? route_resize_mapped(call, address, held, request, caller)
-                    : route_resize_fallback(call, address, request, caller);
 }
 
 size_t route_usable_size(const char *call, const void *address)

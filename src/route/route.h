@@ -9,6 +9,7 @@
 
 #include "base/colour.h"
 #include "memory/bucket.h"
+#include "memory/mapped.h"
 #include "memory/region.h"
 #include "pool/pool.h"
 #include "route/fallback.h"
@@ -161,5 +162,45 @@ size_t route_usable_size(const char *call, const void *address);
 /* Does what malloc_good_size does. Returns what malloc_usable_size would return for a request of that size, or less
  * where mimalloc serves requests above 128 KiB. */
 size_t route_good_size(size_t request);
+
+/* --- for route.c and route_resize.c alone --- */
+
+/*
+ * Two sizes in bytes. Above the pools' sizes, requests from ROUTE_MAPPED_LEAST on become mapped blocks. realloc copies
+ * blocks that are smaller than ROUTE_MAPPED_LEAST, because the slot that such a block leaves keeps its pages for the
+ * next block, which then causes no page faults. The pages of larger blocks move with the block. While memory is tight,
+ * requests from ROUTE_MAPPED_TIGHT on are mapped too, because a mapping wastes none of its pages; blocks smaller than
+ * that would make too many mappings.
+ */
+enum { ROUTE_MAPPED_LEAST = 4 << 20, ROUTE_MAPPED_TIGHT = 64 << 10 };
+
+/* Returns true if a request outside the pools' sizes becomes a mapped block. */
+static inline bool route_is_mapped(size_t request)
+{
+    return route.mapped_least > 0 && request >= route.mapped_least;
+}
+
+/* Returns true if the address lies where mimalloc has nearly all its memory, and where only blocks of mimalloc lie. */
+static inline bool route_is_hinted(const void *address)
+{
+    return (uintptr_t)address - route.hints < route.hints_length;
+}
+
+/* Returns the bytes that were last requested for a mapped block, or 0 if no mapped block begins at the address. */
+static inline size_t route_mapped_request(const void *address)
+{
+    return route_is_hinted(address) ? 0 : mapped_request(address);
+}
+
+/* Returns true if a live slot begins at the address. The slot may be a packed one. */
+static inline bool route_is_slot(const void *address)
+{
+    return region_owns(address) && region_is_exact(region_offset(address)) &&
+           slot_meta_state(region_meta(region_number(address))) == SLOT_LIVE;
+}
+
+/* Returns `address`, the block with which a request outside the pools' sizes was served. If the request is the thread's
+ * next one to be sampled, counts it in the histogram. A failed request, with the address NULL, is not sampled. */
+INTERNAL void *route_see(void *address, size_t request);
 
 #endif

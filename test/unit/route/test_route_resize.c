@@ -1,4 +1,4 @@
-/* Tests of realloc in route/route.c: when a block stays in place, when it moves, and that it keeps its bytes. */
+/* Tests of route/route_resize.c: when realloc leaves a block in place, when it moves, and that it keeps its bytes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
