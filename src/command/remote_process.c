@@ -264,9 +264,22 @@ static bool remote_process_search(struct remote_process *target, FILE *maps, boo
     return found;
 }
 
+/*
+ * Copies the first byte of the first mapping. That fails with REMOTE_FORBIDDEN if the mappings of the process may be
+ * listed but not read, as with Yama's ptrace_scope. Returns REMOTE_READ if the process has no mapping, because it has
+ * ended.
+ */
+static enum remote_process_state remote_process_probe(const struct remote_process *target, FILE *maps)
+{
+    struct maps_row row;
+    char byte;
+    rewind(maps);
+    return maps_next(maps, &row) ? remote_process_copy(target, &byte, (const void *)row.start, sizeof byte)
+                                 : REMOTE_READ;
+}
+
 static enum remote_process_state remote_process_find_in(struct remote_process *target, bool everywhere)
 {
-    char probe;
     target->buffers = NULL;
     FILE *maps = maps_open(target->process);
     if (maps == NULL) {
@@ -277,6 +290,8 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
         rewind(maps);
         found = remote_process_search(target, maps, false);
     }
+    bool has_nothing = !found && target->buffers == NULL;
+    enum remote_process_state state = has_nothing ? remote_process_probe(target, maps) : REMOTE_READ;
     fclose(maps);
     if (found) {
         return remote_process_renew(target);
@@ -284,11 +299,6 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
     if (target->buffers != NULL) {
         return remote_process_read_buffers(target);
     }
-    /*
-     * The search also finds nothing if the mappings of the process may be listed but not read. This copy of zero bytes
-     * is meant to fail in that case.
-     */
-    enum remote_process_state state = remote_process_copy(target, &probe, sockmalloc_view.magic, 0);
     return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
 }
 

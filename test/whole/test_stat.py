@@ -258,6 +258,13 @@ class Refusals(ServantCase):
                 for name in ("stat", "list"):
                     self.assert_refused(command.run(name, word), command.GONE, f" {word}")
 
+    def test_one_whose_mappings_may_be_listed_but_not_read(self) -> None:
+        """Yama's ptrace_scope has this effect. Here the command runs behind a filter with which process_vm_readv
+        fails."""
+        behind = settings.program("behind")
+        arguments = ("fail", "process_vm_readv", command.path(), "stat", self.bystander())
+        self.assert_refused(command.run(*arguments, command=behind), command.FORBIDDEN, "may not be read")
+
     def test_a_process_without_the_library(self) -> None:
         self.assert_refused(command.run("stat", self.bystander()), command.WITHOUT, "does not carry the library")
 
