@@ -59,9 +59,9 @@ static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 }
 
 /*
- * Estimates how large the requests in the slots in use are. The histogram cannot tell, because it counts most requests
- * only when they are freed. So this function assumes that the requests in use of a bucket have the same mix of sizes as
- * the requests of that bucket that the histogram has counted.
+ * Estimates how large the requests in the slots in use are. The histogram of request sizes cannot tell, because most
+ * requests are counted in the histogram only when they are freed. So this function assumes, for each bucket, that the
+ * requests in the slots in use have the same mix of sizes as the bucket's requests in the histogram.
  */
 static void estimate_sizes(const struct advise_facts *facts, struct remote_sizes *sizes)
 {
@@ -120,15 +120,16 @@ static uint64_t pages(const struct advise_work *work, uint64_t bytes)
     return (bytes + work->page - 1) / work->page * work->page;
 }
 
-/* Returns the bytes of pages that the requests in one step (a range of sizes) of the histogram of request sizes need if
- * each request begins at a page. */
+/* Returns how many bytes the requests in one step (a range of sizes) of the histogram of request sizes need in whole
+ * pages, if each request begins at the start of a page. */
 static uint64_t step_pages(const struct advise_work *work, unsigned step)
 {
     uint64_t count = work->sizes.count[step];
     return count > 0 ? count * pages(work, work->sizes.bytes[step] / count) : 0;
 }
 
-/* Returns the bytes of pages that the requests in a bucket's slots in use need if each request begins at a page. */
+/* Returns how many bytes the requests in a bucket's slots in use need in whole pages, if each request begins at the
+ * start of a page. */
 static uint64_t bucket_pages(const struct advise_work *work, unsigned bucket)
 {
     uint64_t bytes = 0;
@@ -139,8 +140,8 @@ static uint64_t bucket_pages(const struct advise_work *work, unsigned bucket)
 }
 
 /*
- * Returns how many of the `saving` bytes, which are counted in whole pages, are resident. They may be fewer, because
- * programs do not write to all pages of their buffers.
+ * Returns an estimate of how many of the `saving` bytes are resident. `saving` counts whole pages, but some pages may
+ * not be resident, because programs do not write to all pages of their buffers.
  */
 static uint64_t resident_part(const struct advise_work *work, unsigned bucket, uint64_t saving)
 {
@@ -186,9 +187,9 @@ struct over {
 /*
  * Returns the buffer size in bytes that the user should set in the server. The server adds some bytes of its own to
  * each buffer, and with these bytes a buffer must take no more than over->size, a power of two. The number of added
- * bytes is taken to be the mean size of the buffers minus over->size. That is exact if the server's present setting is
- * over->size. For another setting the difference may be larger than the added bytes, so at most ADDED_MOST bytes are
- * subtracted.
+ * bytes is taken to be the mean size of the buffers minus over->size. This number is exact if the server's present
+ * setting is over->size. For another setting it may be too large, so at most ADDED_MOST bytes are subtracted from
+ * over->size.
  */
 static uint64_t over_bytes(const struct over *over)
 {
@@ -214,8 +215,9 @@ static void add_lines(const char *lines, const struct over *over, struct text *t
 }
 
 /*
- * Stores in the advice: the server's own setting for the size of its buffers, the new value, and the lines for the
- * server's configuration. For an unknown program the setting is called "buffer size", and there are no lines.
+ * Fills in an advice to change a server's own setting for the size of its buffers: the name of the setting, the new
+ * value, and the lines for the server's configuration. For an unknown program the setting is called "buffer size", and
+ * there are no lines.
  */
 static void set_server(const struct advise_work *work, struct advice *advice, const struct over *over)
 {
@@ -318,7 +320,7 @@ static bool advise_minimum(const struct advise_work *work, struct advice *advice
 
 /*
  * Returns how many requests the program has made. If the caller has counted requests of all sizes (facts->traffic),
- * returns these counts. Otherwise returns the counts in the snapshot, which begin at the start of the program.
+ * returns these counts. Otherwise returns the counts in the snapshot, which are counted from the start of the program.
  */
 static struct traffic traffic_of(const struct advise_work *work)
 {

@@ -27,7 +27,8 @@ static const struct option_set *advise_source_settings(const struct report_sourc
     return &settings;
 }
 
-/* Returns the sample with the most resident memory in the pools, because memory matters at the peak. */
+/* Returns the sample with the most resident memory in the pools. The server is judged by this sample, because the peak
+ * decides how much memory the server needs. */
 static const struct recording_sample *advise_source_peak(const struct report_source *source)
 {
     const struct recording_sample *peak = &source->last;

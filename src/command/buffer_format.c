@@ -1,4 +1,5 @@
-/* Prints the figures of named message pages and rings as text, as JSON and in the format of Prometheus. */
+/* Prints the figures of a program's named sets of message pages and named rings: as text, as JSON and in the format of
+ * Prometheus. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/buffer_format.h"
 
@@ -21,24 +22,26 @@ static const struct buffer_row message_rows[] = {REMOTE_MESSAGE_ROWS(ROW)};
 static const struct buffer_row ring_rows[] = {REMOTE_RING_ROWS(ROW)};
 #undef ROW
 
-/* struct remote_message and struct remote_ring hold their figures as 64-bit numbers in the order of the rows, so the
- * figures are read as an array. */
+/* struct remote_message and struct remote_ring hold their figures as 64-bit numbers in the order of message_rows and
+ * ring_rows, so the figures are read as an array. */
 enum { MESSAGE_ROWS = sizeof message_rows / sizeof *message_rows, RING_ROWS = sizeof ring_rows / sizeof *ring_rows };
 _Static_assert(sizeof((struct remote_message *)NULL)->figures == MESSAGE_ROWS * sizeof(uint64_t), "one row a figure");
 _Static_assert(sizeof((struct remote_ring *)NULL)->figures == RING_ROWS * sizeof(uint64_t), "one row a figure");
 
 /*
- * Describes one kind of objects, either message pages or rings, and says where their data lie in struct remote_buffers.
+ * Describes one kind of objects, either sets of message pages or rings, and says where their data lie in struct
+ * remote_buffers.
  */
 struct buffer_group {
     const char *word;
-    const char *member; /* the name of the JSON array that lists the message pages, or the rings, in the statistics */
-    const char *size;   /* the word for the unit whose size is printed: a page or a chunk */
+    /* the name of the JSON array that lists the sets of message pages, or the rings, in the statistics */
+    const char *member;
+    const char *size; /* the word for the unit whose size is printed: a page or a chunk */
     const struct buffer_row *rows;
     unsigned row_count;
     /*
-     * in bytes: `first` is the offset in struct remote_buffers of the array of message pages or rings, `each` is the
-     * size of an element of that array, and `size_at` and `figures_at` are offsets in an element
+     * in bytes: `first` is the offset in struct remote_buffers of the array of sets of message pages or of rings,
+     * `each` is the size of an element of that array, and `size_at` and `figures_at` are offsets in an element
      */
     size_t first, each, size_at, figures_at;
     size_t count_at;
@@ -59,8 +62,8 @@ static unsigned count_of(const struct buffer_group *group, const struct remote_b
     return *(const unsigned *)(const void *)((const char *)buffers + group->count_at);
 }
 
-/* Returns the message page or ring with this number. The structure of a message page or ring begins with its name, so
- * the result is also the name. */
+/* Returns the address of the set of message pages, or of the ring, with this number. The name of the set or ring is the
+ * first member of its structure, so the result is also the address of the name. */
 static const char *object_of(const struct buffer_group *group, const struct remote_buffers *buffers, unsigned number)
 {
     return (const char *)buffers + group->first + number * group->each;
@@ -159,7 +162,7 @@ void buffer_format_json(const struct remote_buffers *buffers, struct text *text)
 
 /* --- Prometheus --- */
 
-/* Prints the samples of one figure: one sample for each message page, or for each ring. */
+/* Prints the samples of one figure: one sample for each set of message pages, or for each ring. */
 static void print_samples(const struct buffer_group *group, unsigned row, const struct pool_subject *subject,
                           const char *metric, struct text *text)
 {

@@ -1,4 +1,5 @@
-/* Prints the figures of named message pages and rings as text, as JSON and in the format of Prometheus. */
+/* Prints the figures of a program's named sets of message pages and named rings: as text, as JSON and in the format of
+ * Prometheus. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUFFER_FORMAT_H
 #define SOCKMALLOC_BUFFER_FORMAT_H
@@ -10,8 +11,8 @@
 enum { BUFFER_FORMAT_SIZE = (MESSAGE_OBJECTS + RING_SHOWN) * 4096 };
 
 /*
- * Prints a table of message pages and a table of rings. Below a message page, a line follows for each type of messages
- * that the page has allocated. Leaves out a table that would have no rows.
+ * Prints a table of the sets of message pages and a table of the rings. Below a set, a line follows for each type of
+ * messages that were allocated from the set. Leaves out a table that would have no rows.
  */
 void buffer_format_text(const struct remote_buffers *buffers, int process, struct text *text);
 
@@ -21,16 +22,16 @@ void buffer_format_text(const struct remote_buffers *buffers, int process, struc
  */
 void buffer_format_json(const struct remote_buffers *buffers, struct text *text);
 
-/* The pools, message pages and rings of one process, or their sums over all processes of a program. In the format of
- * Prometheus, each sample of them gets the labels `labels`. */
+/* The pools, sets of message pages and rings of one process, or their sums over all processes of a program. In the
+ * format of Prometheus, all samples of these figures get the labels `labels`. */
 struct pool_subject {
     const struct remote_pools *pools;
     const char *labels;
 };
 
 /*
- * Prints the metrics sockmalloc_message_* and sockmalloc_ring_* of all subjects. The name of a message page or a ring
- * becomes a label of its samples.
+ * Prints the metrics sockmalloc_message_* and sockmalloc_ring_* of all subjects. The name of a set of message pages or
+ * of a ring becomes a label of its samples.
  */
 void buffer_format_prometheus(const struct pool_subject *subject, unsigned count, struct text *text);
 

@@ -102,8 +102,8 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
 }
 
 /*
- * Returns the option that `word` names: "--name", "--name=value", or a beginning of a name that no other option has.
- * Returns NULL if there is no such option.
+ * Returns the option that `word` names: "--name", "--name=value", or only the beginning of a name. If several names
+ * have this beginning, returns the last of these options. Returns NULL if no name has it.
  */
 static const struct argp_option *command_find_option(const struct argp_option *options, const char *word)
 {

@@ -17,8 +17,8 @@ COMMAND_ROWS(COMMAND_FUNCTION)
 #undef COMMAND_FUNCTION
 
 /*
- * One option of a subcommand. Only command.c includes argp.h, because argp and getopt define names that files of the
- * library define, too.
+ * One option of a subcommand. It is used in place of the struct of argp, because only command.c can include argp.h:
+ * argp and getopt define names that files of the library define, too.
  */
 struct command_option {
     const char *name;
@@ -31,9 +31,10 @@ struct command_option {
 };
 
 /*
- * command_taker is the type of a subcommand's function that receives the options and arguments of its command line one
- * by one. Returns NULL, or a text that says what is wrong. `key` is the option's key, or COMMAND_ARGUMENT for an
- * argument of no option.
+ * command_taker is the type of a function of a subcommand. The function receives the options and arguments of the
+ * command line one by one, and returns NULL, or a text that says what is wrong. `key` is the key of the option. For an
+ * argument that belongs to no option, `key` is COMMAND_ARGUMENT. Options without a letter have keys from
+ * COMMAND_LONG_ONLY on.
  */
 enum { COMMAND_ARGUMENT = -1, COMMAND_LONG_ONLY = 0x1000 };
 typedef const char *command_taker(void *input, int key, const char *argument);
@@ -44,7 +45,8 @@ struct command_line {
     void *input; /* passed to `take` */
     /* options in addition to those of COMMAND_OPTION_ROWS; an entry without a name is last */
     const struct command_option *more;
-    /* true if options end at the first argument, because that argument is a program, which has options of its own */
+    /* true if the words after the first argument are not parsed, because that argument is a program, which has options
+     * of its own */
     bool stops_behind;
 };
 
@@ -54,7 +56,7 @@ void command_parse(const struct command_line *line, int count, char **arguments)
 /*
  * These functions handle the interval between two samples, in seconds. command_read_interval reads the interval from a
  * text such as "0.5", "1s" or "250ms", and returns NULL or a text that says what is wrong. command_time converts an
- * interval for the kernel. command_wait sleeps for an interval.
+ * interval to a struct timespec, for the kernel. command_wait sleeps for an interval.
  */
 const char *command_read_interval(const char *text, double *seconds);
 struct timespec command_time(double seconds);

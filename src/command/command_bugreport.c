@@ -266,7 +266,8 @@ static void add_format(FILE *report, const struct group_member *member, enum for
 }
 
 /*
- * Adds the messages that the library has kept, the oldest one first. Leaves the oldest one out if it was overwritten.
+ * Adds the messages that the library has kept, the oldest one first. If older messages were overwritten, leaves the
+ * oldest remaining one out, because its beginning may be overwritten, too.
  */
 static void add_messages(FILE *report, struct remote_process *target)
 {

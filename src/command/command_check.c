@@ -114,7 +114,7 @@ static void check_print_share(const struct snapshot_figures *total, struct text 
     format_print_served_share(total, &remote_snapshot_plan, text);
 }
 
-/* Prints if the pools are on or off. */
+/* Prints that the pools are on, or that they are off. */
 static void check_print_pools(const struct snapshot *snapshot, struct text *text)
 {
     if (snapshot->buckets > 0) {
@@ -232,7 +232,8 @@ static bool check_is_alike(const struct check_part *part, const char *details)
 }
 
 /*
- * Prints the verdict of the process `first` once, with the numbers of all later processes that have the same verdict.
+ * Prints the verdict of the process `first` once, with the ids of this process and of all later processes that have the
+ * same verdict.
  */
 static enum command_exit check_print_part(const struct process_group *group, struct check_part *part, unsigned first)
 {

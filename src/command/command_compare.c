@@ -147,7 +147,8 @@ static const char *compare_take(void *input, int key, const char *argument)
 
 /* --- preparation --- */
 
-/* Returns true if the page of HTML can be written. The caller tests this first, because the turns take minutes. */
+/* Returns true if the page of HTML can be written. The caller tests this before it measures, because measuring takes
+ * minutes. */
 static bool may_write(const char *path)
 {
     char directory[PATH_MAX];
@@ -224,7 +225,7 @@ static enum command_exit prepare(struct compare_wish *wish)
 
 struct progress {
     const struct compare_result *result;
-    int turns; /* the number of turns of the whole comparison */
+    int turns; /* the number of turns (runs of the server under one allocator) in the whole comparison */
     int done;
     int round;
     const char *name;
@@ -259,9 +260,10 @@ static void show_stage(void *input, const char *what)
 /* --- the turns --- */
 
 /*
- * Handles a turn that failed. An allocator under which the server does not work is left out of the comparison. The
- * comparison ends instead if the allocator is sockmalloc, or if no turn has worked so far, because the fault is then
- * probably in the command. Returns EXIT_DONE if the comparison goes on.
+ * Handles the failure of a turn, which is one run of the server under one allocator. An allocator under which the
+ * server does not work is left out of the comparison. The comparison ends instead if the allocator is sockmalloc, or if
+ * no turn has worked so far, because the fault is then probably in the command. Returns EXIT_DONE if the comparison
+ * goes on.
  */
 static enum command_exit handle_failure(struct compare_result *result, struct compare_allocator *allocator,
                                         bool is_first, const struct compare_fault *fault)
@@ -309,8 +311,8 @@ static bool has_peer(const struct compare_result *result)
 }
 
 /*
- * Measures all turns. Every second round runs the allocators in reverse order, so that none of them is always the first
- * one.
+ * Measures all turns: in each round, the server runs once under each allocator. Every second round takes the allocators
+ * in reverse order, so that none of them is always the first one.
  */
 static enum command_exit take_turns(struct compare_result *result)
 {

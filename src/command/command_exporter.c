@@ -31,7 +31,8 @@ struct exporter_line {
     const char *address;   /* HOST:PORT, the argument of --listen; NULL if not given */
     const char *path;      /* the argument of --unix, a socket's path; NULL if not given */
     const char *directory; /* the argument of --textfile; NULL if not given */
-    double interval;       /* seconds from one file to the next; 0 if the option was not given */
+    /* seconds from one writing of the file of --textfile to the next; 0 if --interval was not given */
+    double interval;
     bool has_owner;
     struct exporter_owner owner;
     struct exporter_wish wish;
@@ -108,8 +109,8 @@ static enum command_exit exporter_write_file(void)
 }
 
 /*
- * Writes the first file and opens the sockets, as far as the options name them. Prints an error and returns its exit
- * code if that fails.
+ * Writes the file of --textfile, and opens the sockets of --listen and --unix, as far as these options were given.
+ * Prints an error and returns its exit code if that fails.
  */
 static enum command_exit exporter_open(void)
 {
@@ -135,8 +136,8 @@ static enum command_exit exporter_open(void)
 }
 
 /*
- * Returns how many milliseconds the loop may wait, or -1 if it may wait without limit. The next file is due at `due`,
- * and the HTTP server may need to run earlier.
+ * Returns how many milliseconds the loop may wait: until `due`, when the file of --textfile must be written again, or
+ * less if the HTTP server has work to do earlier. Returns -1 if neither limits the wait.
  */
 static int exporter_patience(uint64_t due)
 {
@@ -168,7 +169,8 @@ static void exporter_loop(int signals)
         }
         exporter_http_work();
         if (given.directory != NULL && now_milliseconds() >= due) {
-            exporter_write_file(); /* an error has been printed, and the next file may succeed */
+            /* after an error, which has been printed, the loop goes on, because a later write may succeed */
+            exporter_write_file();
             due = now_milliseconds() + interval;
         }
     }

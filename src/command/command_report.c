@@ -1,4 +1,4 @@
-/* sockmalloc report: draws recordings and statistics in JSON as one page of HTML. */
+/* sockmalloc report: draws recordings, and statistics that are in JSON, as one page of HTML. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdbool.h>
 

@@ -59,9 +59,9 @@ static void print_mimalloc(FILE *stream, int number)
 }
 
 /*
- * Executes this command once more, with the library preloaded, as COMMAND_VERSION_PRELOADED. Only a process that the
- * library is loaded into can tell which mimalloc the dynamic linker finds for it. The environment has no settings of
- * the library, so that the library writes nothing.
+ * Executes this command once more, with the library preloaded and with the argument COMMAND_VERSION_PRELOADED. Only a
+ * process into which the library is loaded can tell which mimalloc the dynamic linker finds for the library. The
+ * environment has no settings of the library, so that the library writes nothing.
  */
 static void execute_preloaded(const char *library)
 {

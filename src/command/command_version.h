@@ -22,8 +22,8 @@ void command_version_print(FILE *stream);
 enum command_exit command_version(const char *library);
 
 /*
- * Prints the versions of the library that is preloaded into this process and of its mimalloc. Returns EXIT_NO if no
- * library is preloaded.
+ * Prints the versions of the library that is preloaded into this process, and of the mimalloc that the library uses.
+ * Returns EXIT_NO if no library is preloaded.
  */
 enum command_exit command_version_preloaded(void);
 

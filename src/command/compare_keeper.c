@@ -1,4 +1,4 @@
-/* Runs a program under a process that stays with it until all of its descendants have ended: a keeper. */
+/* Runs a program under a keeper: a process that lives on until the program and all of its descendants have ended. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/compare_keeper.h"
 
@@ -18,14 +18,14 @@
 #include "command/now.h"
 
 /*
- * When a keeper ends its descendants, it sends SIGTERM to all of them after this many seconds, and SIGKILL to all of
- * them after as many seconds more.
+ * A keeper is the process under which a program runs. When the keeper ends the program and its descendants, all that
+ * are left get SIGTERM after this many seconds, and SIGKILL after as many seconds more.
  */
 static const double PATIENCE_SECONDS = 5;
 
 enum { STEP_MILLISECONDS = 50, DESCRIPTORS_MAX = 1024 };
 
-/* The state of the keeper's own process. */
+/* The keeper's own data. A keeper is the process under which a program runs. */
 struct keeper {
     pid_t program;
     int commands; /* the reading end of a pipe; a byte or the end of the pipe tells the keeper to end its descendants */
@@ -274,7 +274,7 @@ void compare_keeper_end(struct compare_keeper *keeper)
     close(keeper->reports);
 }
 
-/* Returns the last line of the text that is not empty, without its line end. */
+/* Returns the last of those lines of the text that are not empty, without its line end. */
 static const char *last_line(char *text)
 {
     size_t length = strlen(text);

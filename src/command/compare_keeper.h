@@ -1,4 +1,4 @@
-/* Runs a program under a process that stays with it until all of its descendants have ended: a keeper. */
+/* Runs a program under a keeper: a process that lives on until the program and all of its descendants have ended. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMPARE_KEEPER_H
 #define SOCKMALLOC_COMPARE_KEEPER_H
@@ -37,7 +37,8 @@ struct compare_keeper {
 /*
  * Starts a program with these variables ("NAME=VALUE", ended by NULL) added to the environment. The program gets a
  * session of its own, so that the terminal's Ctrl-C does not reach it, and /dev/null as its stdin. Returns false, with
- * the fault set, if the keeper cannot be started. A program that cannot be executed ends with status 127.
+ * the fault set, if the keeper cannot be started. A program that cannot be executed ends with status 126, or with 127
+ * if there is no such program.
  */
 bool compare_keeper_start(struct compare_keeper *keeper, char *const *command, char *const *variables,
                           struct compare_fault *fault);
@@ -46,8 +47,8 @@ bool compare_keeper_start(struct compare_keeper *keeper, char *const *command, c
 void compare_keeper_look(struct compare_keeper *keeper);
 
 /*
- * Ends all descendants of the keeper, and waits until they have ended. First the program gets SIGTERM. If the program
- * has ended already, the children of the keeper get SIGTERM. 5 seconds later all descendants get SIGTERM, and after 5
+ * Ends all descendants of the keeper, and waits until they have ended. First the program gets SIGTERM, or the keeper's
+ * children if the program has ended already. 5 seconds later all descendants that are left get SIGTERM, and after 5
  * more seconds SIGKILL.
  */
 void compare_keeper_end(struct compare_keeper *keeper);

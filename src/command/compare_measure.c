@@ -19,7 +19,7 @@ enum { PORTS_MAX = 32, RECENT = 64, STEADY_SAMPLES = 10 };
 
 static const double LISTEN_SECONDS = 30; /* the server must begin to listen within this time */
 static const double ANSWER_SECONDS = 5;  /* a server that listens must answer a request within this time */
-static const double REST_SECONDS = 0.5;  /* the pause between the start and the load */
+static const double REST_SECONDS = 0.5;  /* the pause between the start of the server and the load */
 static const double POLL_SECONDS = 0.05;
 static const double SAMPLE_SECONDS = 1.0 / COMPARE_STEPS_A_SECOND;
 static const double HOLD_SECONDS = 10; /* the slow clients leave after this time, even if the memory still grows */
@@ -35,7 +35,8 @@ struct measurement {
     struct compare_server server;
     struct compare_load load;
     struct compare_fault *fault;
-    struct sample recent[RECENT]; /* the last samples before the end of the burst, as a ring */
+    /* the last samples of the memory before the end of the burst of load, in a ring buffer */
+    struct sample recent[RECENT];
     int samples;
     double peak;
 };
@@ -73,7 +74,8 @@ static bool find_answer(struct measurement *measurement, const struct compare_li
         measurement->load.listener = listeners[i];
         if (compare_load_probe(&measurement->load, measurement->fault) &&
             measurement->load.protocol != COMPARE_NO_PROTOCOL) {
-            measurement->fault->code = EXIT_DONE; /* an earlier listener may have refused the request */
+            /* clears the fault, because an earlier listener may have refused the request, which sets the fault */
+            measurement->fault->code = EXIT_DONE;
             return true;
         }
     }
@@ -171,7 +173,8 @@ static bool take_sample(struct measurement *measurement, double *mebibytes)
     return true;
 }
 
-/* Returns the memory in MiB at `time`: the last sample taken until then, or the oldest sample that is kept. */
+/* Returns the memory in MiB at `time`: the last sample that was taken at that time or before, or the oldest sample that
+ * is kept. */
 static double find_sample(const struct measurement *measurement, double time)
 {
     int first = GREATER(measurement->samples - RECENT, 0);
@@ -182,7 +185,7 @@ static double find_sample(const struct measurement *measurement, double time)
     return found;
 }
 
-/* Fills the part of the curve before `end`, which is the time of the end of the burst. */
+/* Fills the part of the curve before `end`, the time at which the burst of load ended. */
 static void fill_before(struct measurement *measurement, double end)
 {
     for (int i = 0; i < COMPARE_CURVE_BEFORE * COMPARE_STEPS_A_SECOND; i++) {
@@ -191,9 +194,9 @@ static void fill_before(struct measurement *measurement, double end)
 }
 
 /*
- * Samples the memory at each step of the curve after `end`, the end of the burst. A step whose time is already over
- * gets the value of the step before. Only at the two steps whose memory is compared between allocators, the memory is
- * sampled even then.
+ * Samples the memory at each step of the curve after `end`, the time at which the burst of load ended. If the time of a
+ * step is already over, the step gets the value of the step before. Only the two steps whose memory is compared between
+ * allocators are sampled even if their time is over.
  */
 static bool sample_after(struct measurement *measurement, double end)
 {

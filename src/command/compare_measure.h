@@ -6,7 +6,8 @@
 #include "command/compare_fault.h"
 #include "command/compare_result.h"
 
-/* The type of a function that the turn calls before each of its steps. `what` names the step for the progress line. */
+/* The type of a function that compare_measure calls before each of its steps. `what` names the step for the progress
+ * line. */
 typedef void compare_stage(void *input, const char *what);
 
 /*

@@ -149,7 +149,7 @@ static bool is_listed(const char *name, const char *list)
     return false;
 }
 
-/* Writes the names of all peers, with commas between them. */
+/* Writes the names of all allocators, with commas between them. */
 static void list_names(const struct compare_peers *peers, char *text, size_t size)
 {
     size_t used = 0;

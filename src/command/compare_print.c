@@ -210,8 +210,8 @@ static void print_curves(const struct compare_result *result, FILE *file)
     char number[COMPARE_NUMBER_SIZE];
     compare_number(most, number);
     /*
-     * A column of the chart shows `group` steps. The burst ends exactly where a column begins only if the number of
-     * steps before the end of the burst is a multiple of `group`.
+     * A column of the chart shows `group` steps of time. The burst of load ends exactly where a column begins only if
+     * the number of steps before its end is a multiple of `group`.
      */
     while (COMPARE_CURVE_BEFORE * COMPARE_STEPS_A_SECOND % group != 0) {
         group++;

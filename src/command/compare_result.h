@@ -37,8 +37,8 @@ enum compare_figure {
 
 /*
  * The curve of an allocator shows the server's memory over time, with a value in MiB for each step of time. The curve
- * begins COMPARE_CURVE_BEFORE seconds before the end of the burst. It ends some seconds after the burst, when the last
- * memory figure (COMPARE_LATE) is measured.
+ * begins COMPARE_CURVE_BEFORE seconds before the end of the burst, which is when the slow clients leave or the user's
+ * load ends. The curve ends some seconds after the burst, when the last memory figure (COMPARE_LATE) is measured.
  */
 enum { COMPARE_ROUNDS_MAX = 50, COMPARE_CURVE_BEFORE = 2, COMPARE_STEPS_A_SECOND = 10, COMPARE_LATE_MAX = 60 };
 enum { COMPARE_STEPS_MAX = (COMPARE_CURVE_BEFORE + COMPARE_LATE_MAX) * COMPARE_STEPS_A_SECOND + 1 };
@@ -52,7 +52,7 @@ struct compare_allocator {
     struct compare_peer peer;
     bool is_dropped;  /* true if the server did not work under this allocator */
     char reason[256]; /* why the allocator was left out */
-    int rounds;       /* the number of turns that were measured */
+    int rounds;       /* the number of rounds that were measured under this allocator */
     struct compare_turn *turns;
 };
 
@@ -67,7 +67,7 @@ struct compare_result {
     int connections;
     int clients;
     double seconds;
-    double soon; /* the time of the early memory figure, in seconds after the end of the burst */
+    double soon; /* the time of the early memory figure, in seconds after the end of the burst of load */
     double late;
     int rounds;
     int count; /* the number of allocators; sockmalloc is the last one */
@@ -97,7 +97,8 @@ double compare_curve_at(const struct compare_allocator *allocator, int step);
 /* Returns how many steps the curves of this comparison have. */
 int compare_curve_steps(const struct compare_result *result);
 
-/* Returns the time of a step in seconds after the end of the burst. It is negative before the end. */
+/* Returns the time of a step of the curve, in seconds after the end of the burst of load. The time is negative for a
+ * step before that end. */
 double compare_curve_second(int step);
 
 /* Returns the greatest value of all curves in MiB, but at least 1. */

@@ -1,4 +1,5 @@
-/* Lists a process and all of its descendants, with what they have cost so far, from /proc/PID/stat. */
+/* Lists a process and all of its descendants, with the processor time and the page faults that each has had so far,
+ * from /proc/PID/stat. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/compare_tree.h"
 

@@ -161,7 +161,8 @@ static void add_mebibytes(struct text *text, double value)
     text_add(text, "%s", number);
 }
 
-/* Lists the allocators of a set, each with its median of the late memory figure: "glibc 126 and jemalloc 261 MiB". */
+/* Lists the allocators of a set, each with the median of the server's memory some seconds after the burst of load
+ * (COMPARE_LATE): "glibc 126 and jemalloc 261 MiB". */
 static void list_late(const struct compare_result *result, peer_set set, struct text *text)
 {
     for (int i = 0; i < result->count; i++) {
@@ -174,7 +175,7 @@ static void list_late(const struct compare_result *result, peer_set set, struct 
     text_add(text, " MiB");
 }
 
-/* Returns by how many MiB the burst has raised the server's memory, under the allocator where it rose most. */
+/* Returns by how many MiB the burst of load has raised the server's memory, under the allocator where it rose most. */
 static double find_burst(const struct compare_result *result)
 {
     double most = 0;

@@ -1,4 +1,4 @@
-/* Waits for a comparison, and notices the signals that shall end the comparison. */
+/* Sleeps while a comparison runs, and notices the signals that shall end the comparison. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/compare_wait.h"
 

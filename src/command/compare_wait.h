@@ -1,4 +1,4 @@
-/* Waits for a comparison, and notices the signals that shall end the comparison. */
+/* Sleeps while a comparison runs, and notices the signals that shall end the comparison. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMPARE_WAIT_H
 #define SOCKMALLOC_COMPARE_WAIT_H

@@ -262,7 +262,8 @@ def is_live_here():
 
 
 def owners_of_caches():
-    """Returns the thread of each cache, by the cache's address, if there is debugging information to find it by."""
+    """Returns a dictionary that has, for the address of each thread's cache, words that name the thread. The dictionary
+    is empty if there is no debugging information by which to find the caches."""
     owners = {}
     selected = gdb.selected_thread()
     try:

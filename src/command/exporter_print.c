@@ -12,7 +12,8 @@ enum { PAGE_SIZE_FIRST = 64 << 10, PAGE_SIZE_LAST = 256 << 20 };
 /* The page of metrics while it is made. It has one entry for each process, or one for each program. */
 struct exporter_page {
     unsigned count;
-    unsigned subjects; /* number of entries in `subject`: only processes or programs that have statistics */
+    /* number of used entries of `subject`, which has only the processes or programs with statistics */
+    unsigned subjects;
     struct prometheus_subject *subject;
     struct pool_subject *pools;
     const struct exporter_figures **figures;

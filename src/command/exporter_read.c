@@ -10,7 +10,8 @@
 #include "command/look.h"
 #include "command/now.h"
 
-enum { RETRY_SECONDS = 300 }; /* seconds after which processes that took too long are tried again */
+/* at intervals of this many seconds, processes whose reading took too long are tried again */
+enum { RETRY_SECONDS = 300 };
 
 /* Returns zeroed memory with the alignment of struct option_set, or NULL. */
 static void *exporter_allocate(size_t size)
@@ -54,8 +55,8 @@ static struct exporter_program *exporter_add_program(struct exporter *exporter, 
 }
 
 /*
- * Returns the name of a member's program. If the member has statistics, the name is the one in the statistics, which
- * the program had at start-up.
+ * Returns the name of the program of a process in the group. If the statistics of the process were read, the name is
+ * the one in the statistics, which the program had at start-up.
  */
 static const char *exporter_name(const struct group_member *member)
 {
@@ -63,8 +64,8 @@ static const char *exporter_name(const struct group_member *member)
 }
 
 /*
- * Returns the entry of a member's process. Returns NULL if there is none, or if the process has executed a program of
- * another name since.
+ * Returns the exporter's entry for a process in the group. Returns NULL if there is none, or if the process has
+ * executed a program of another name since the entry was made.
  */
 static struct exporter_process *exporter_find_process(const struct exporter *exporter,
                                                       const struct group_member *member)
@@ -77,7 +78,7 @@ static struct exporter_process *exporter_find_process(const struct exporter *exp
     return process;
 }
 
-/* Returns true if a process of this program already has the worker number `worker`. */
+/* Returns true if a process of this program already has the number `worker` among the processes of the program. */
 static bool exporter_has_worker(const struct exporter *exporter, const char *name, unsigned worker)
 {
     const struct exporter_process *process = exporter->process;
@@ -87,7 +88,7 @@ static bool exporter_has_worker(const struct exporter *exporter, const char *nam
     return process != NULL;
 }
 
-/* Returns a new entry for the process of a member, or NULL if there is no memory. */
+/* Returns a new entry of the exporter for a process in the group, or NULL if there is no memory. */
 static struct exporter_process *exporter_add_process(struct exporter *exporter, const struct group_member *member)
 {
     struct exporter_process *process = exporter_allocate(sizeof *process);
@@ -105,8 +106,8 @@ static struct exporter_process *exporter_add_process(struct exporter *exporter, 
     return process;
 }
 
-/* Copies the statistics that the group has read from a member, and reads the member's memory and pools. Returns false
- * if there is no memory for an entry. */
+/* Copies the statistics that the group has read from one of its processes, and reads the memory and the pools of this
+ * process. Returns false if there is no memory for an entry. */
 static bool exporter_take(struct exporter *exporter, struct group_member *member)
 {
     struct exporter_process *process = exporter_find_process(exporter, member);
@@ -357,7 +358,7 @@ static void exporter_mark_present(struct exporter *exporter)
 
 /*
  * Reads all processes. Removes the ended processes before new ones are added, because a new process shall get the
- * worker number of an ended process.
+ * number that an ended process had among the workers of the program.
  */
 bool exporter_read(struct exporter *exporter)
 {

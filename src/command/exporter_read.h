@@ -34,7 +34,7 @@ struct exporter_process {
     struct exporter_figures figures;
 };
 
-/* A program: all processes that have one name. */
+/* A program: all processes whose programs have the same name. */
 struct exporter_program {
     struct exporter_program *next;
     char name[REMOTE_NAME_SIZE];
@@ -71,7 +71,7 @@ struct exporter {
     struct exporter_program *program;      /* first entry of the list of programs that have processes */
     unsigned unreadable[EXPORTER_REASONS]; /* processes that the last exporter_read could not read, by reason */
     double seconds;                        /* duration of the last exporter_read in seconds */
-    /* time at which processes that had taken too long were last tried again, in seconds of the monotonic clock */
+    /* when the processes whose reading had taken too long were last tried again, in seconds of the monotonic clock */
     double retried;
 };
 

@@ -17,8 +17,8 @@
 
 enum { BACKLOG = 64, HOST_SIZE = 256, PORT_MOST = 65535 };
 
-/* The status of the socket's file that exporter_socket_unix has made. Its device and inode tell the file from a later
- * one. */
+/* The status of the socket's file that exporter_socket_unix has made. Its device and inode show later if the path still
+ * has this file. */
 static struct stat own_socket;
 
 /*

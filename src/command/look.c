@@ -43,7 +43,8 @@ struct look {
     enum remote_process_state state;
     struct remote_process target;
     struct snapshot snapshot;
-    char program[REMOTE_NAME_SIZE]; /* name of the program; the pointer in the snapshot is valid in the child only */
+    /* name of the program; the child's pointer to the name, in `snapshot`, is not valid in the parent */
+    char program[REMOTE_NAME_SIZE];
     struct bucket_plan plan;
     struct option_set options;
     struct remote_linkmap loaded;
@@ -55,11 +56,13 @@ struct look {
     struct remote_sizes sizes;
 };
 
-static bool by_child;       /* true after look_open: a child process does the requests */
-static struct look *shared; /* memory that is shared with the child; NULL before look_open, or if there was no memory */
-static unsigned patience;   /* milliseconds that one request may take */
-static pid_t child;         /* process id of the child; 0 if there is no child */
-static int channel;         /* a socket to the child; one byte to the child begins a request, one byte back ends it */
+static bool by_child; /* true after look_open: a child process reads other processes for this one */
+/* memory that is shared with the child that reads other processes; NULL before look_open, or if there was no memory */
+static struct look *shared;
+static unsigned patience; /* milliseconds that one reading of another process may take */
+static pid_t child;       /* process id of the child that reads other processes; 0 if there is no child */
+/* a socket to the child; a byte to the child tells it to read another process, a byte back says that it has done so */
+static int channel;
 
 /* Reads the part of a file of /proc/PID that begins at part->offset. */
 static enum remote_process_state look_fill(const struct remote_process *target, struct look_file *part)
@@ -167,8 +170,8 @@ static void look_close_others(int kept)
 }
 
 /*
- * The main function of the child. The child has a process group of its own, so that the terminal sends its signals to
- * the parent only.
+ * The main function of the child process that reads other processes. The child has a process group of its own, so that
+ * the terminal sends its signals to the parent only.
  */
 __attribute__((noreturn)) static void look_serve(int parent, int end)
 {
@@ -207,7 +210,9 @@ static bool look_start(void)
     return true;
 }
 
-/* Waits until the child sends its byte or ends. Returns false if neither happens within the given milliseconds. */
+/*
+ * Waits until the child process sends its byte or ends. Returns false if neither happens within the given milliseconds.
+ */
 static bool look_wait(uint64_t milliseconds)
 {
     struct pollfd answer = {.fd = channel, .events = POLLIN};
@@ -221,7 +226,8 @@ static bool look_wait(uint64_t milliseconds)
 }
 
 /*
- * Kills the child. Waits for its end for a second at most, because the kernel may not be able to end the child at once.
+ * Kills the child that reads other processes. Waits for its end for a second at most, because the kernel may not be
+ * able to end the child at once.
  */
 static void look_give_up(void)
 {
@@ -233,8 +239,8 @@ static void look_give_up(void)
 }
 
 /*
- * Sends a byte to the child, to begin a request. Starts a child if there is none or it has been ended. Returns false if
- * that is not possible.
+ * Sends a byte to the child that reads other processes, to begin the request in `shared`. Starts a child if there is
+ * none, or if it has ended. Returns false if that is not possible.
  */
 static bool look_send(void)
 {
@@ -278,8 +284,11 @@ int look_child(void)
     return (int)child;
 }
 
-/* Prepares a request. The request lies in the memory that is shared with the child, or in memory of this process if
- * there is no shared memory. */
+/*
+ * Prepares a request to read something from the process `target`. A child of this command may carry the request out.
+ * The request then lies in memory that is shared with the child; if there is no shared memory, it lies in memory of
+ * this process.
+ */
 static struct look *look_begin(enum look_kind kind, const struct remote_process *target)
 {
     static struct look own;

@@ -14,17 +14,18 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most milliseconds that one request may take. Another process can make a reader of its memory wait for ever,
- * because that process can map a file of a file system that it serves itself, and need not deliver the file's pages.
- * Only SIGKILL ends such a read, so a child process makes the reads. The child is killed when the time is over, and the
- * next request gets a new child. Reading a process with 128 GiB of buffers takes one or two seconds.
+ * The most milliseconds that one reading of another process may take. Another process can make a reader of its memory
+ * wait for ever, because that process can map a file of a file system that it serves itself, and need not deliver the
+ * file's pages. Only SIGKILL ends such a read, so a child process makes the reads. The child is killed when the time is
+ * over, and a new child does the next reading. Reading a process with 128 GiB of buffers takes one or two seconds.
  */
 enum { LOOK_MILLISECONDS = 5000 };
 
 /*
- * Makes a child process do all further requests, each within the given milliseconds. Before look_open is called, the
- * calling process itself does the requests, and they may take any time. A command that has started the other program
- * itself does not call look_open, because the kernel may allow only the program's parent to read the program.
+ * Makes a child process read other processes from now on. Each reading must end within the given milliseconds. Before
+ * look_open is called, the calling process itself reads them, and a reading may take any time. A command that has
+ * started the other program itself does not call look_open, because the kernel may allow only the program's parent to
+ * read the program.
  */
 void look_open(unsigned milliseconds);
 

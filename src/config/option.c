@@ -111,8 +111,8 @@ void option_set_path(struct option_set *set, enum option option, const char *pat
 }
 
 /*
- * Reads `value` by the kind of the option's row, and stores the result in the set. Returns false, and leaves the set
- * unchanged, if the setting cannot have this value.
+ * Reads `value` as the setting's row says (a size, a time, a path, ...), and stores the result in the set. Returns
+ * false, and leaves the set unchanged, if the setting cannot have this value.
  */
 static bool option_accept(struct option_set *set, enum option option, const char *value)
 {
@@ -280,8 +280,8 @@ uint64_t option_peek(enum option option, option_lookup *lookup)
     return number;
 }
 
-/* Returns true if the path lies entirely within the set's texts and is one that the setting accepts. The set may come
- * from another process, so it is checked. */
+/* Returns true if the path lies entirely within the array set->path and is one that the setting accepts. The set may
+ * come from another process, so it is checked. */
 static bool option_path_makes_sense(const struct option_set *set, enum option option)
 {
     uint64_t start = set->number[option];

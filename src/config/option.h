@@ -106,9 +106,9 @@ enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE
 enum option_source { OPTION_DEFAULT, OPTION_GIVEN, OPTION_FROM_CONF, OPTION_FROM_FILE, OPTION_SOURCES };
 
 /*
- * The settings in force. One thread fills them at start-up; afterwards their memory is read-only. Only option_change
- * changes them then. It writes one aligned word at a time, so that a thread that reads meanwhile gets the old value or
- * the new one.
+ * The settings in force. One thread fills them at start-up; afterwards their memory is read-only. Then only
+ * option_change changes them: it makes the memory writable for a moment. It writes one aligned word at a time, so that
+ * a thread that reads meanwhile gets the old value or the new one.
  */
 struct option_set {
     _Alignas(
@@ -123,7 +123,8 @@ struct option_set {
     uint8_t source[OPTION_COUNT];
     uint64_t changed; /* bit N is 1 if setting N of enum option was changed while the program ran */
     uint64_t changes; /* how many times option_change was called */
-    /* small requests are sampled until this time of clock_now, because a command has requested this; 0 if not */
+    /* small requests are sampled until this time of clock_now, because a command has requested the sampling; 0 if no
+     * command has */
     uint64_t sampled_until;
 };
 

@@ -19,8 +19,9 @@ INTERNAL void frozen_add(void *object, size_t size);
  * frozen_open makes all objects of frozen_add writable, and frozen_close makes them read-only again. Only one thread at
  * a time can be between frozen_open and frozen_close, because frozen_open takes a lock that frozen_close releases.
  * frozen_open returns false, with nothing changed, if the kernel refuses, or if the caller is a signal handler that
- * would have to wait for its own thread. Price: each function makes one system call for each object: mprotect, which
- * the library may make behind every seccomp filter. Both functions are safe in signal handlers.
+ * would have to wait for its own thread. Price: each of the two functions makes one system call for each object. The
+ * system call is mprotect, which the library may make behind every seccomp filter. Both functions are safe in signal
+ * handlers.
  */
 INTERNAL bool frozen_open(void);
 INTERNAL void frozen_close(void);

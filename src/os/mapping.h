@@ -11,7 +11,7 @@
 enum { MAPPING_NAME_SIZE = 64 };
 
 struct mapping {
-    /* the address at which the first byte of the file is mapped, or would be if the mapping began with that byte */
+    /* the address of the first byte of the file; if that byte is not mapped, the address at which it would lie */
     uintptr_t start;
     char name[MAPPING_NAME_SIZE]; /* the last component of the file's path, cut if it is too long */
 };

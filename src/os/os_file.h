@@ -39,9 +39,9 @@ ssize_t os_write(int file, const void *bytes, size_t size);
 bool os_await_writable(int file, int milliseconds);
 
 /*
- * os_status stores what the kernel knows of an open file, and os_status_at of the file at `path`. If `follow` is true
- * and `path` names a symbolic link, os_status_at describes the file to which the link leads. Both return 0, or the
- * negative error number.
+ * os_status stores what the kernel knows of an open file. os_status_at stores what the kernel knows of the file at
+ * `path`. If `follow` is true and `path` names a symbolic link, os_status_at describes the file to which the link
+ * leads. Both return 0, or the negative error number.
  */
 int os_status(int file, struct stat *status);
 int os_status_at(const char *path, struct stat *status, bool follow);

@@ -8,18 +8,19 @@
 
 /*
  * The author of a server's seccomp filter knows which system calls the server needs, but not those of this library. The
- * filter may kill the process for a system call of the library. The system calls of every malloc are always allowed:
- * mmap, munmap, mremap, mprotect, madvise, futex, brk, and reading clocks, which needs no system call. After start-up
- * these functions do not ask the kernel which filters there are, because a filter may kill the process for the system
- * call that would ask (prctl). Instead the library's wrappers of prctl and syscall report each filter that the program
- * sets. A filter that the program sets by a system call instruction of its own is not noticed.
+ * filter may kill the process for a system call of the library. The library always makes the system calls that every
+ * malloc makes: mmap, munmap, mremap, mprotect, madvise, futex, brk, and reading clocks, which needs no system call.
+ * After start-up, the functions of this file do not ask the kernel which filters there are, because a filter may kill
+ * the process for the system call that would ask (prctl). Instead the library's wrappers of prctl and syscall report
+ * each filter that the program sets. A filter that the program sets by a system call instruction of its own is not
+ * noticed.
  */
 enum sandbox_call {
     /*
-     * System calls that the start of a program needs: to open, read and write files, and those of signal handlers and
-     * threads. They are allowed behind a filter that was in force at start-up, as a container's is, because the dynamic
-     * loader has already needed them behind that filter. They are no longer allowed once the process itself has set a
-     * filter.
+     * System calls that the start of a program needs: those for files (to open, read and write), for signal handlers
+     * and for threads. They are allowed behind a filter that was in force at start-up, as a container's is, because the
+     * dynamic loader has already needed them behind that filter. They are no longer allowed once the process itself has
+     * set a filter.
      */
     SANDBOX_COMMON,
     /*
