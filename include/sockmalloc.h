@@ -40,9 +40,9 @@ extern "C" {
  * A program linked with -lsockmalloc can call these functions at any time. A program that also runs without the library
  * declares them weak, or looks them up by dlsym(3). Unless the comment of a function says otherwise, the function may
  * be called by any thread and in a signal handler, takes no lock, allocates nothing and keeps errno. The functions own
- * nothing: buffers and names stay the caller's. Only libsockmalloc.so has this group; libsockmalloc-buffers.so has
- * sockmalloc_version alone of it. Source: no text of doc/design/pools.md describes these functions; sockmalloc_trim
- * does what malloc_trim(3) does, with a limit.
+ * nothing: buffers and names stay the caller's. Only libsockmalloc.so has all functions of this group;
+ * libsockmalloc-buffers.so has only sockmalloc_version. Source: no text of doc/design/pools.md describes these
+ * functions; sockmalloc_trim does what malloc_trim(3) does, with a limit.
  */
 
 /* Returns the version of the library, for example "0.1.0", as a static string. */
@@ -214,8 +214,8 @@ struct sockmalloc_message *sockmalloc_message_open(const struct sockmalloc_messa
 int sockmalloc_message_close(struct sockmalloc_message *messages);
 
 /*
- * Allocates a message of `size` bytes, which may be 0. `type` is less than the object's number of types; it is 0 if
- * that number is 0. The content is undefined. Returns NULL with errno EINVAL if the type is out of its range or the
+ * Allocates a message of `size` bytes, which may be 0. `type` is less than the object's number of types, or 0 if the
+ * object has no types. The content is undefined. Returns NULL with errno EINVAL if the type is out of its range or the
  * message does not fit into a page: the size of the largest message is that of a page less twice the alignment. Returns
  * NULL with errno ENOMEM if all pages up to the limit are in use.
  *
@@ -242,10 +242,10 @@ size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t
  * process by abort() after one line, unless a new message begins there. Not detected: two threads that free a message
  * at the same moment, and bytes in front of an interior address that were made to look like a header.
  *
- * A thread counts the messages that it frees in one page, and subtracts the count from the page's own count later: when
- * it frees in another page, allocates from a new page, calls sockmalloc_message_flush or ends. So a thread may keep one
- * page from being recycled although all messages of the page are freed. It keeps none if it has itself freed all
- * messages of the page.
+ * As long as a thread frees messages of one page, it only adds up the bytes of these messages, and subtracts the sum
+ * from the live bytes of the page later: when it frees a message of another page, allocates from a new page, calls
+ * sockmalloc_message_flush or ends. So a thread may keep one page from being recycled although all messages of the page
+ * are freed. The thread keeps no page if it has itself freed all messages of the page.
  */
 SOCKMALLOC_FAST_CALL void sockmalloc_message_free(struct sockmalloc_message *messages, void *message);
 
@@ -257,16 +257,17 @@ void sockmalloc_message_free_many(struct sockmalloc_message *messages, size_t co
 size_t sockmalloc_message_size(const struct sockmalloc_message *messages, const void *message);
 
 /*
- * Gives up the page that the calling thread fills, and the page in which it counts the messages that it frees. The end
- * of a thread does this too. A thread should call this function before it rests for long. May be called in a signal
- * handler; does nothing if the handler interrupted its thread in a function of this group.
+ * Gives up the two pages that the calling thread may keep from being recycled: the page that it fills, and the page of
+ * which it freed messages last. The end of a thread does this too. A thread should call this function before it waits
+ * or sleeps for long. May be called in a signal handler; does nothing if the handler interrupted its thread in a
+ * function of this group.
  */
 void sockmalloc_message_flush(struct sockmalloc_message *messages);
 
 /*
  * Gives the memory of empty pages back to the kernel until at most `keep` bytes of empty pages have memory. Returns how
- * many bytes of pages went back: 0 with errno EINVAL if the object is closed. Takes as long as the kernel needs, so it
- * should not be called in a signal handler.
+ * many bytes of pages went back, or 0 with errno EINVAL if the object is closed. Takes as long as the kernel needs, so
+ * it should not be called in a signal handler.
  */
 size_t sockmalloc_message_trim(struct sockmalloc_message *messages, size_t keep);
 
@@ -280,8 +281,8 @@ struct sockmalloc_message_figures {
     uint64_t bytes_held; /* bytes of live messages */
     /* pages that no thread fills, and that cannot be recycled because of a few bytes of live messages */
     uint64_t straggler_pages;
-    uint64_t straggler_messages; /* live messages in the straggler pages */
-    uint64_t straggler_bytes;    /* bytes of the live messages in the straggler pages */
+    uint64_t straggler_messages; /* live messages in the pages that straggler_pages counts */
+    uint64_t straggler_bytes;    /* bytes of the live messages in the pages that straggler_pages counts */
 };
 
 /*
@@ -293,8 +294,10 @@ struct sockmalloc_message_figures {
 int sockmalloc_message_figures(struct sockmalloc_message *messages, size_t most,
                                struct sockmalloc_message_figures *figures);
 
-/* The type of the function that sockmalloc_message_stragglers calls with `context`, a message, its size in bytes and
- * its type. It returns 0 to be called for the next message too, or another number to end the walk. */
+/*
+ * The type of the function that sockmalloc_message_stragglers calls with `context`, a message, its size in bytes and
+ * its type. The function returns 0 if it is to be called for the next message too, or another number to end the walk.
+ */
 typedef int sockmalloc_message_hook(void *context, void *message, size_t size, unsigned type);
 
 /*
@@ -330,10 +333,11 @@ size_t sockmalloc_message_step_end(unsigned step);
 
 /*
  * Proposes the size of a page for messages of a type, from the type's statistics. It is the smallest size with room for
- * the largest message so far, and for 16 messages of the size that 99 of 100 messages do not exceed; with room for 16,
- * about a 32nd of a page is left unused at its end. Returns the size in bytes, 4 KiB if there was no message yet, or 0
- * with errno EINVAL if the object is closed or the type has no statistics. The pages of this object keep their size;
- * the proposal is for an object that is opened later. May be called in a signal handler.
+ * the largest message so far, and for 16 messages of the size that 99 of 100 messages do not exceed. With 16 such
+ * messages in a page, about a 32nd of the page, which is half a message, is left unused at its end. Returns the size in
+ * bytes, 4 KiB if there was no message yet, or 0 with errno EINVAL if the object is closed or the type has no
+ * statistics. The pages of this object keep their size; the proposal is for an object that is opened later. May be
+ * called in a signal handler.
  */
 size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, unsigned type);
 
@@ -360,11 +364,11 @@ size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, uns
  * Only one thread at a time may allocate from a ring, so several producers need a lock of their own. All other
  * functions may be called by any thread at any time, take no lock, and may be called in signal handlers.
  * sockmalloc_ring_alloc may be called in a handler too, if the handler cannot have interrupted an allocation from the
- * same ring. A thread that ends inside a function leaves the ring whole; the message that it was allocating is lost
- * until the messages of its process are reclaimed, and a producer that waits for a free chunk may have to wait for the
- * next free. In the child of a fork the ring is as usable as in the parent: in shared memory parent and child are one
- * holder and must not both allocate; a ring in private memory is a copy. After creation the functions make no system
- * call but futex.
+ * same ring. A thread that ends inside a function leaves the ring whole. If the thread was allocating a message, this
+ * message is lost until the messages of its process are reclaimed. If the thread was freeing a message, a producer that
+ * waits for a free chunk may not be woken, and may have to wait for the next free. In the child of a fork the ring is
+ * as usable as in the parent: in shared memory parent and child are one holder and must not both allocate; a ring in
+ * private memory is a copy. After creation the functions make no system call but futex.
  *
  * Bad arguments fail with EINVAL. An address that is no message in use (freed twice, inside a message, foreign) ends
  * the process with a line of text, and so does a ring whose own data was overwritten.
@@ -373,14 +377,15 @@ struct sockmalloc_ring;
 
 #define SOCKMALLOC_RING_TYPES     16      /* number of types of messages, each with its own statistics */
 #define SOCKMALLOC_RING_CHUNKS    4194303 /* most chunks that a ring can have */
-#define SOCKMALLOC_RING_HOLDERS   4194303 /* the largest number that a holder can have */
+#define SOCKMALLOC_RING_HOLDERS   4194303 /* the largest number that a process can have as the holder of messages */
 #define SOCKMALLOC_RING_ALIGNMENT 128     /* alignment of a ring's memory in bytes; chunk sizes are multiples of it */
 
 struct sockmalloc_ring_options {
     size_t size; /* sizeof(struct sockmalloc_ring_options) */
     /* bytes of a chunk: a multiple of 128, at most 1 GiB; sockmalloc_ring_attach ignores this member */
     size_t chunk_size;
-    uint32_t holder;  /* this process's number as a holder, at least 1; 0 stands for the process id */
+    /* this process's number as the holder of messages, at least 1; or 0 for the process id */
+    uint32_t holder;
     const char *name; /* the name of the ring in `sockmalloc stat`, at most 31 bytes, copied; or NULL */
 };
 
@@ -456,7 +461,7 @@ size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder);
 /* The messages of one type that were allocated since the ring's creation. */
 struct sockmalloc_ring_statistics {
     uint64_t count;   /* messages */
-    uint64_t bytes;   /* the sum of the sizes of these messages */
+    uint64_t bytes;   /* in bytes, the sum of the sizes of all messages of the type that were allocated */
     uint64_t largest; /* bytes */
 };
 
@@ -468,9 +473,11 @@ int sockmalloc_ring_statistics(const struct sockmalloc_ring *ring, unsigned type
 struct sockmalloc_ring_status {
     size_t chunk_size; /* bytes */
     size_t chunks;     /* chunks of the whole ring */
-    /* chunks that are in use or not yet known to be free: those from the free marker up to the head */
+    /* chunks that are in use or not yet known to be free: those from the oldest such chunk (the free marker) up to the
+     * chunk at which the next message is allocated (the head) */
     size_t occupied;
-    /* the holder of the message in use that keeps the free marker from moving on, or 0 if there is none */
+    /* the holder of the oldest message in use, if this message keeps later chunks from becoming free (the free marker
+     * cannot pass it); otherwise 0 */
     uint32_t oldest_holder;
 };
 
@@ -564,18 +571,19 @@ struct sockmalloc_pool_source {
 
 /* The options of sockmalloc_pool_create. A program begins with SOCKMALLOC_POOL_OPTIONS, and then changes members. */
 struct sockmalloc_pool_options {
-    size_t size;       /* sizeof(struct sockmalloc_pool_options) */
-    size_t block;      /* bytes of a block: 1 to 1 GiB */
-    const char *name;  /* the pool's name in statistics and messages, at most 31 bytes; or NULL */
-    int kind;          /* enum sockmalloc_pool_kind */
-    int alignment;     /* enum sockmalloc_pool_alignment */
-    int returned;      /* enum sockmalloc_pool_returned */
-    int report;        /* the descriptor that sockmalloc_pool_destroy writes its report to, or -1 */
-    unsigned flags;    /* SOCKMALLOC_POOL_IN_USE, SOCKMALLOC_POOL_KEEP_ADDRESSES */
-    unsigned age_ms;   /* for SOCKMALLOC_POOL_BY_AGE */
-    size_t free_limit; /* most free blocks outside of magazines that keep their memory; 0 for no limit */
-    size_t chunk;      /* how many bytes of blocks a chunk has, approximately; at most 1 GiB; if 0, the pool chooses */
-    /* the allocator from which chunks come; if its functions are NULL, the kernel */
+    size_t size;      /* sizeof(struct sockmalloc_pool_options) */
+    size_t block;     /* bytes of a block: 1 to 1 GiB */
+    const char *name; /* the pool's name in statistics and messages, at most 31 bytes; or NULL */
+    int kind;         /* enum sockmalloc_pool_kind */
+    int alignment;    /* enum sockmalloc_pool_alignment */
+    int returned;     /* enum sockmalloc_pool_returned */
+    int report;       /* the descriptor that sockmalloc_pool_destroy writes its report to, or -1 */
+    unsigned flags;   /* SOCKMALLOC_POOL_IN_USE, SOCKMALLOC_POOL_KEEP_ADDRESSES */
+    unsigned age_ms;  /* for SOCKMALLOC_POOL_BY_AGE */
+    /* limit for the number of free blocks that keep their memory, without those in magazines; 0 for no limit */
+    size_t free_limit;
+    size_t chunk; /* how many bytes of blocks a chunk has, approximately; at most 1 GiB; if 0, the pool chooses */
+    /* the allocator from which chunks come; if its functions are NULL, chunks come from the kernel */
     struct sockmalloc_pool_source source;
 };
 
@@ -590,9 +598,9 @@ struct sockmalloc_pool_options {
 /*
  * Makes a pool, which has no blocks yet, and returns it. On failure, returns NULL and sets errno: EINVAL if an option
  * makes no sense, EAGAIN if the process has 496 pools, ENOMEM if there is no memory. Takes 1 to 2 MiB of addresses for
- * tables, of which the kernel gives memory only to what is used. A pool can have 8,192 chunks: if it chooses the size
- * of its chunks, these hold 4 GiB of blocks of up to 32 KiB, and more of larger blocks. Must not be called in a signal
- * handler.
+ * tables, of which the kernel gives memory only to what is used. A pool can have 8,192 chunks. If the pool chooses the
+ * size of its chunks, all chunks together hold 4 GiB of blocks, and more if a block is larger than 32 KiB. Must not be
+ * called in a signal handler.
  */
 struct sockmalloc_pool *sockmalloc_pool_create(const struct sockmalloc_pool_options *options);
 
@@ -634,7 +642,7 @@ size_t sockmalloc_pool_trim(struct sockmalloc_pool *pool);
  *   carved     blocks  blocks that exist, in use or free
  *   chunks     chunks  chunks that the blocks lie in
  *   memory     bytes   bytes of all chunks
- *   metadata   bytes   bytes that describe the blocks of all chunks the pool ever had at a time
+ *   metadata   bytes   bytes that describe blocks, for the most chunks that the pool ever had at a time
  *   requests   events  blocks allocated from magazines or, in the kind standard, from the free list
  *   frees      events  blocks freed to magazines or, in the kind standard, to the free list
  *   swaps      events  times that a thread exchanged its two magazines, and the other one served

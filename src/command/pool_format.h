@@ -19,10 +19,11 @@ enum { POOL_FORMAT_SIZE = REMOTE_POOLS * 2048 + BUFFER_FORMAT_SIZE };
 void pool_format_json(const struct remote_pools *pools, struct text *text);
 
 /*
- * Prints the figures of the pools of all subjects, with a line for each figure of each pool. The lines have the label
- * pool="NAME" and the labels of the subject. The short form has five figures, the wide form all. Also prints the
- * figures of message pages and rings. Figures of pools are printed only if a subject has a pool, figures of message
- * pages only if a subject has message pages, and figures of rings only if a subject has a ring.
+ * Prints the figures of the pools of all subjects, with a line for each figure of each pool. A subject is a process, or
+ * several processes that are added up. The lines have the label pool="NAME" and the labels of the subject. If `detail`
+ * is PROMETHEUS_SHORT, prints five figures, otherwise all. Also prints the figures of message pages and rings. Figures
+ * of pools are printed only if a subject has a pool, figures of message pages only if a subject has message pages, and
+ * figures of rings only if a subject has a ring.
  */
 void pool_format_prometheus(const struct pool_subject *subject, unsigned count, enum prometheus_detail detail,
                             struct text *text);

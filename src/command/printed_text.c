@@ -17,8 +17,8 @@ static enum command_exit printed_text_fail(struct printed_text *printed)
     return error_report(EXIT_UNWRITTEN, "there is no memory for the output");
 }
 
-/* Adds what the stream has buffered to the text. Returns 0, by which the stream notices the error, if there is no
- * memory. */
+/* Adds to the text the bytes that the stream has buffered. If there is no memory, returns 0, by which the stream
+ * notices the error. */
 static ssize_t printed_text_add(void *cookie, const char *bytes, size_t size)
 {
     struct printed_text *printed = cookie;

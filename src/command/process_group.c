@@ -1,6 +1,6 @@
 /*
- * Reads the statistics of a whole server: of all processes that have loaded the library and that the words of a command
- * line name. Each process is read by itself, and the figures can be added up.
+ * Reads the statistics of a whole server: of all processes that are named by the words of a command line and have
+ * loaded the library. Each process is read by itself, and the figures can be added up.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/process_group.h"
@@ -138,7 +138,7 @@ static void group_leave_out(struct group_member *member)
 }
 
 /*
- * Removes the members whose processes the running process_group_find has not found again. If other members are left,
+ * Called by process_group_find. Removes each member whose process was not found again. If other members are left,
  * prints a line for each removed member that could be read before.
  */
 static void group_forget(struct process_group *group)
@@ -162,7 +162,7 @@ static void group_forget(struct process_group *group)
 
 /* Results of one call of process_group_find. */
 struct group_search {
-    unsigned named;                  /* the number of processes that the words of the command line name */
+    unsigned named;                  /* the number of processes that are named by the words of the command line */
     struct remote_process target;    /* a process that cannot be read, preferably the one whose id was given */
     enum remote_process_state state; /* the state of `target` */
     bool is_own;                     /* true if `target` is the process whose id the user gave */
@@ -205,8 +205,8 @@ static enum command_exit group_report_none(const struct process_group *group, co
 }
 
 /*
- * Handles one process that the words of the command line name: marks its member as seen, or looks for the library in
- * the process and makes it a member.
+ * Handles one process that is named by the words of the command line: marks its member as seen, or looks for the
+ * library in the process and makes it a member.
  */
 static void group_meet(struct process_group *group, const struct process_row *row, struct group_search *search)
 {

@@ -1,6 +1,6 @@
 /*
- * Reads the statistics of a whole server: of all processes that have loaded the library and that the words of a command
- * line name. Each process is read by itself, and the figures can be added up.
+ * Reads the statistics of a whole server: of all processes that are named by the words of a command line and have
+ * loaded the library. Each process is read by itself, and the figures can be added up.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROCESS_GROUP_H
@@ -60,8 +60,8 @@ struct process_group {
     /* number of processes not tried by the last process_group_find, because `late` was GROUP_LATE */
     unsigned untried;
     bool late_told; /* true after a line on stderr has said that processes were not tried */
-    /* the lowest id among the processes that the words of the command line name, with or without the library; 0 if
-     * these words name no process */
+    /* the lowest id among the processes that are named by the words of the command line, with or without the library; 0
+     * if these words name no process */
     int first;
     bool has_buffers; /* true if processes that have only libsockmalloc-buffers.so are members, too */
     bool is_silent;   /* true if nothing is to be printed */

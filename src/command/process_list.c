@@ -1,4 +1,5 @@
-/* Lists the processes of this machine from /proc, and finds the processes that the words of a command line name. */
+/* Lists the processes of this machine from /proc, and finds the processes that are named by the words of a command
+ * line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/process_list.h"
 

@@ -1,4 +1,5 @@
-/* Lists the processes of this machine from /proc, and finds the processes that the words of a command line name. */
+/* Lists the processes of this machine from /proc, and finds the processes that are named by the words of a command
+ * line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROCESS_LIST_H
 #define SOCKMALLOC_PROCESS_LIST_H
@@ -36,8 +37,8 @@ const struct process_row *process_list_find(const struct process_list *list, int
 enum { PROCESS_UNIT_SIZE = 128 };
 
 /*
- * Stores the systemd unit to which a process belongs, such as "nginx.service", or "" if there is none. The unit is the
- * last part of the path of the process's control group that is the name of a unit. systemd itself need not run.
+ * Stores the systemd unit to which a process belongs, such as "nginx.service", or "" if there is none. If several parts
+ * of the path of the process's control group are names of units, stores the last of them. systemd itself need not run.
  */
 void process_unit(int process, char unit[PROCESS_UNIT_SIZE]);
 

@@ -48,7 +48,7 @@ struct recording_sample {
 void recording_begin(struct recording_head *head, const struct snapshot *snapshot, const struct bucket_plan *plan);
 
 /*
- * Appends `size` bytes to the file. Returns false with errno set if not all bytes can be written. Then removes the
+ * Appends `size` bytes to the file. If not all bytes can be written, returns false with errno set, and removes the
  * bytes that were written, because the file must end with a complete sample.
  */
 bool recording_append(int file, const void *bytes, size_t size);

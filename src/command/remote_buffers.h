@@ -33,8 +33,9 @@ enum { REMOTE_TYPES = 16 };
 
 #define REMOTE_FIELD(name, unit, grows, help) uint64_t name;
 struct remote_message {
-    char name[BUFFER_NAME_SIZE]; /* the name that the process has stored; it may contain any byte but ends with a NUL */
-    uint64_t size;               /* size of a page in bytes */
+    /* name of the message pages, as the process has stored it; it may contain any byte but ends with a NUL */
+    char name[BUFFER_NAME_SIZE];
+    uint64_t size; /* size of a page in bytes */
     struct remote_message_figures {
         REMOTE_MESSAGE_ROWS(REMOTE_FIELD)
     } figures;

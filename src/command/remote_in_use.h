@@ -17,7 +17,7 @@ enum { REMOTE_IN_USE_CALLERS = 200, REMOTE_IN_USE_NAME_SIZE = 256 };
 struct remote_in_use_caller {
     char name[REMOTE_IN_USE_NAME_SIZE]; /* name of the caller, as caller_name_add writes it */
     uint64_t slots;
-    uint64_t bytes; /* bytes that were requested for these slots */
+    uint64_t bytes; /* bytes that were requested for the caller's slots in use */
     uint64_t age;   /* age of the oldest slot in nanoseconds, or IN_USE_UNKNOWN */
 };
 

@@ -213,7 +213,8 @@ struct walk {
     /* how many more objects the walk may visit, because a damaged list may lead in a circle */
     unsigned left;
     struct link_map object;
-    struct symbols symbols; /* the addresses for finding symbols; all 0 if the dynamic section cannot be read */
+    /* addresses of the tables by which a symbol of `object` is found; all 0 if its dynamic section cannot be read */
+    struct symbols symbols;
 };
 
 static struct walk remote_linkmap_walk(uintptr_t first)

@@ -13,8 +13,9 @@
 enum { REMOTE_POOLS = 64 };
 
 struct remote_pool {
-    char name[FIXED_NAME_SIZE]; /* the name that the process has stored; it may contain any byte but ends with a NUL */
-    uint64_t block;             /* bytes */
+    /* name of the pool, as the process has stored it; it may contain any byte but ends with a NUL */
+    char name[FIXED_NAME_SIZE];
+    uint64_t block; /* bytes */
     struct fixed_figures figures;
 };
 

@@ -184,7 +184,7 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
 
 /*
  * Copies the exported structure of libsockmalloc-buffers.so, and fills in the fields of target->view that are valid in
- * the state REMOTE_BUFFERS: the version, and the objects of BUFFERS_EXPORT_ROWS.
+ * the state REMOTE_BUFFERS: the version, and the places of the tables that BUFFERS_EXPORT_ROWS lists.
  */
 static enum remote_process_state remote_process_read_buffers(struct remote_process *target)
 {

@@ -50,8 +50,8 @@ struct remote_process {
     struct inspect_export view;           /* copy of the exported structure */
     /*
      * address, in the process, of the exported structure of libsockmalloc-buffers.so; NULL if the search did not find
-     * it. In the state REMOTE_BUFFERS, only two parts of `view` are valid: the objects of BUFFERS_EXPORT_ROWS, and the
-     * version.
+     * it. In the state REMOTE_BUFFERS, only two parts of `view` are valid: the places of the tables that
+     * BUFFERS_EXPORT_ROWS lists, and the version.
      */
     const struct buffers_export *buffers;
 };
@@ -128,8 +128,8 @@ void remote_process_explain(const struct remote_process *target, enum remote_pro
                             size_t size);
 
 /*
- * Prints one line on stderr that says why this process is left out of several. Returns the exit code that
- * remote_process_report returns for the state.
+ * Prints one line on stderr that says why this process is left out, although other processes are read. Returns the exit
+ * code that remote_process_report returns for the state.
  */
 enum command_exit remote_process_leave_out(const struct remote_process *target, enum remote_process_state state);
 

@@ -48,7 +48,8 @@ enum command_exit remote_signal_send(struct remote_process *target, uint64_t val
 }
 
 /*
- * Waits until the process has changed a setting. If `before` is NULL, waits until the process samples small requests.
+ * Waits until the process has changed a setting since `before` was read. If `before` is NULL, waits until the process
+ * has switched on the sampling of small requests.
  */
 static enum command_exit remote_signal_await(struct remote_process *target, const struct option_set *before,
                                              struct option_set *after)

@@ -37,7 +37,8 @@ enum command_exit remote_signal_judge(struct remote_process *target, enum option
 enum command_exit remote_signal_change(struct remote_process *target, const struct live_request *request,
                                        struct option_set *before, struct option_set *after);
 
-/* Waits until the process samples small requests. Returns EXIT_DONE, or prints an error and returns its exit code. */
+/* Waits until the process has switched on the sampling of small requests. Returns EXIT_DONE, or prints an error and
+ * returns its exit code. */
 enum command_exit remote_signal_await_sampling(struct remote_process *target);
 
 #endif

@@ -102,10 +102,11 @@ static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 }
 
 /*
- * Returns true if the values can be true that were copied for `region`, the description of the pools' address range.
- * Compares counts only with constant limits, because the process may have raised one of two counts between the moments
- * at which the two were copied. Sets the pages of a slot of every bucket to at least one, also for buckets that do not
- * exist: a page's metadata may name any bucket, and a walk over the region goes on by that bucket's number of pages.
+ * Returns true if the copied values of `region`, the description of the pools' address range, can be true. Compares
+ * counts only with constant limits and not with each other, because the process may have raised one count after another
+ * was copied. Also sets the pages of a slot to at least one for every bucket, even for a bucket that does not exist. A
+ * page's metadata may name any bucket, and a walk over the region then steps on by that bucket's pages of a slot, which
+ * must not be 0.
  */
 static bool remote_snapshot_region_makes_sense(void)
 {
@@ -142,7 +143,8 @@ static bool remote_snapshot_makes_sense(void)
            (region.buckets == 0 || (remote_snapshot_region_makes_sense() && remote_snapshot_records_make_sense()));
 }
 
-/* Copies each object that the other process exports. The copy overwrites this process's own object of that name. */
+/* Copies each object (a variable or an array) that the other process exports. The copy overwrites this process's own
+ * object of that name. */
 static enum remote_process_state remote_snapshot_bring_objects(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
 {
@@ -163,7 +165,7 @@ static enum remote_process_state remote_snapshot_bring_metadata(const struct rem
 }
 
 /*
- * Copies caches, records of processors, and magazines. Reads the number of magazines again and copies them last, so
+ * Copies caches, records of processors, and magazines. Copies the magazines last, after their number was read again, so
  * that each magazine to which a copied cache points is among the copies.
  */
 static enum remote_process_state remote_snapshot_bring_records(const struct remote_process *target,
@@ -215,7 +217,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     inspect_export_list(own, &remote_snapshot_plan);
     enum remote_process_state state = remote_snapshot_bring_objects(target, own);
     if (state != REMOTE_READ || region.buckets == 0) {
-        /* the pools of the process are off, so the copied objects point to no memory that would have to be copied */
+        /* the pools of the process are off, so the copied variables point to no memory that is to be copied too */
         return state;
     }
     state = remote_snapshot_bring_metadata(target);
@@ -228,7 +230,8 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     return state;
 }
 
-/* Copies the objects that the process exports, the states of its pages, and the sizes of the requests in its slots. */
+/* Copies the variables and arrays that the process exports, the states of its pages, and the sizes of the requests in
+ * its slots. */
 static enum remote_process_state remote_snapshot_bring_requests(const struct remote_process *target)
 {
     struct span own[INSPECT_OBJECTS];

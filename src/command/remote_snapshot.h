@@ -13,8 +13,9 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most bytes of tables that are copied from one process. This is four times the metadata of the longest address
- * range that pools can have, or the caches of 16,000 threads. A process with larger tables is refused.
+ * The most bytes of tables that are copied from one process. This is four times as much as the metadata of the longest
+ * address range that pools can have, and as much as the caches of 16,000 threads. A process with larger tables is
+ * refused.
  */
 enum { REMOTE_SNAPSHOT_BYTES = 64 << 20 };
 

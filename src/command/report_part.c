@@ -313,9 +313,9 @@ void report_part_rss(const struct report_part *part, const char *id)
 /* --- hit ratio --- */
 
 /*
- * Returns the value that the counter at the offset `counter` has gained since the point before, divided by the requests
- * that the pools have served since then. If `of_all` is true, the divisor also contains the requests that fell through.
- * The result is at most 1, and NAN if there were no requests.
+ * Returns how much the counter at the offset `counter` has grown since the point before `point`, divided by the
+ * requests that the pools have served since then. If `of_all` is true, the divisor also contains the requests that fell
+ * through. The result is at most 1, and NAN if there were no requests.
  */
 static double report_part_rate(const struct report_part *part, unsigned point, size_t counter, bool of_all)
 {

@@ -23,8 +23,8 @@ struct report_part {
 };
 
 /*
- * The parts of the page for each server. The columns of a row: a word, in which the id of the heading and the name of
- * the function that writes the part end; and the heading.
+ * The parts of the page for each server. The columns of a row: a word, and the heading. The id of the heading and the
+ * name of the function that writes the part both end in this word.
  */
 #define REPORT_PART_ROWS(ROW)                                                                                          \
     ROW(buckets, "Bytes by bucket over time")                                                                          \
@@ -41,7 +41,7 @@ struct report_part {
 REPORT_PART_ROWS(REPORT_PART_FUNCTION)
 #undef REPORT_PART_FUNCTION
 
-/* Stores the id of a heading of the server: the one whose id ends in `name`. */
+/* Stores in `id` the id of a heading of the server. The heading is the one whose id ends in `name`. */
 void report_part_id(const struct report_part *part, const char *name, char id[REPORT_ID_SIZE]);
 
 /* Writes a time in UTC, such as "2026-11-30 16:15:51.123". Leaves out the date if `has_date` is false. */

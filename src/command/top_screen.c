@@ -13,8 +13,8 @@
 enum { FIXED_LINES = 4 };
 
 /*
- * The numbers of the pairs of foreground and background colours. Number 0, the colours of the terminal, is used where
- * there are no other colours.
+ * The numbers of the pairs of foreground and background colours. Number 0 is the terminal's own colours, which all
+ * other text has.
  */
 enum { PAIR_BAR = 1, PAIR_WARNING = 2, PAIR_GOOD = 3 };
 static bool has_pairs;
