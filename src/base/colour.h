@@ -13,10 +13,10 @@
  * first-level cache, whose lines have 64 bytes. Second, a load waits for an earlier store that is still under way if
  * the lower twelve bits of both addresses are equal, even if they lie in different pages.
  *
- * Slots begin at page boundaries, and so would all tables. Buffers would then evict the metadata of their slots from
+ * Slots begin at page boundaries. If all tables began there too, buffers would evict the metadata of their slots from
  * the processor's cache, and the loads of one part of the library would wait for the stores of another part. So each
- * kind of data that is written to has page offsets of its own. Data that are only read may share an offset. The numbers
- * fit the caches of x86-64 and of most aarch64 processors; on other machines they do no harm.
+ * kind of data that is often written to has page offsets of its own. Data that are only read may share an offset. The
+ * numbers fit the caches of x86-64 and of most aarch64 processors; on other machines they do no harm.
  */
 enum {
     COLOUR_PAGE = 0x1000,
@@ -35,8 +35,8 @@ enum {
     COLOUR_ROUTE = 0x180,
     COLOUR_MAGAZINES = 0x200, /* the magazines begin here; each takes 512 bytes */
     /*
-     * the heads of the stacks of free slots; they may lie at the same offsets as magazines, because a bucket uses
-     * either magazines or stacks
+     * the heads of the stacks of free slots; they may lie at the same offsets as magazines, because the fast paths of a
+     * bucket use either its magazines or, if it has none, these stacks
      */
     COLOUR_SLOTS = 0x680,
     COLOUR_MAGAZINES_END = 0xc00, /* the magazines end here */
@@ -63,9 +63,9 @@ enum { FROZEN_PAGE = 0x10000 };
 
 /*
  * Marks the definition of an object that never changes after start-up. Where the compiler has a second section for
- * variables that are zero at first (.lbss), these objects lie there, next to each other, and become read-only by one
- * system call. Elsewhere the macro is empty, because there is only the usual section for zeros: the compiler would
- * write the zeros of any other section into the library's file.
+ * variables that are zero at first (.lbss), these objects lie there, next to each other, so that one system call makes
+ * them all read-only. Elsewhere the macro is empty. Zeroed variables then have only their usual section, and the
+ * compiler would write the zeros of any other section into the library's file.
  */
 #if defined __x86_64__
 #define FROZEN_OBJECT __attribute__((section(".lbss")))

@@ -69,9 +69,9 @@ static inline uint32_t stack_top(uint64_t head)
 
 /*
  * Pushes an item, whose number is below STACK_NUMBERS. A thread that pops the item sees everything that was written
- * before the push. With a `shift` above 0 the table of links is shorter, because 2^shift neighbouring numbers share one
- * link. So the numbers of any two items whose links are in this table must differ by 2^shift at least. With a shift of
- * 0 each number has a link of its own.
+ * before the push. With a `shift` of 0 each number has a link of its own. With a `shift` above 0 the table of links is
+ * shorter, because 2^shift neighbouring numbers share one link. The numbers of any two items that use this table must
+ * then differ by 2^shift at least.
  */
 static inline void stack_push(struct stack *stack, stack_link *links, unsigned shift, uint32_t item)
 {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* the bytes of the name that an object for buffers has in statistics, with the final NUL */
+/* the size in bytes of the name that a message object or a ring has in statistics, with the final NUL */
 enum { BUFFER_NAME_SIZE = 32 };
 
 /* Returns true if the name is shorter than BUFFER_NAME_SIZE, or NULL, which stands for no name. */

@@ -117,8 +117,11 @@ EXPORTED void *sockmalloc_pool_alloc(struct sockmalloc_pool *handle)
 
 /* --- free --- */
 
-/* Gives back memory that has been free for as long as the pool's age, a time that the program has set. Blocks in the
- * public magazines of idle threads go to the shared free list, so that a later call finds them there. */
+/*
+ * Gives back memory that has been free for as long as the pool's age, a time that the program has set. Moves the blocks
+ * in the public magazines of idle threads to the shared free list, so that a later call of this function can give back
+ * their memory.
+ */
 static void tick(struct fixed_pool *pool)
 {
     if (pool->returned != SOCKMALLOC_POOL_BY_AGE) {
@@ -223,8 +226,8 @@ static COLD _Noreturn void die_of(const struct fixed_pool *pool, const void *blo
     message_die(MESSAGE_POOL_FREED, function, block, pool->name);
 }
 
-/* Marks a live block as free. Returns false if a walk is looking at the block; the walk then completes the free. Ends
- * the process if the block is not live. */
+/* Marks a live block as free. Returns false if a walk over the blocks in use (sockmalloc_pool_each) is looking at the
+ * block; the walk then completes the free. Ends the process if the block is not live. */
 static bool free_state(struct fixed_pool *pool, uint32_t number, const void *block)
 {
     enum fixed_state state = fixed_get_state(pool, number);
@@ -273,8 +276,10 @@ FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atom
     return LIKELY(atomic_load_explicit(*state, memory_order_relaxed) == FIXED_LIVE);
 }
 
-/* free_outside and give_outside do what is rare in a free. They themselves mark the cache as no longer busy, so that
- * sockmalloc_pool_free, which calls them last, need not save a register of its caller. */
+/*
+ * free_outside and give_outside do the rare work of a free. They themselves mark the cache as no longer busy, so that
+ * sockmalloc_pool_free has nothing to do after it has called one of them, and need not save a register.
+ */
 static OUT_OF_LINE void free_outside(struct fixed_pool *pool, void *block, struct fixed_cache *cache)
 {
     fixed_cache_leave(cache);

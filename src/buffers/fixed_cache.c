@@ -52,8 +52,11 @@ void fixed_cache_count(struct fixed_cache *cache)
     counter_add(&cache->frees, fixed_tally_frees(tally));
 }
 
-/* Writes into the private magazine how many blocks it has, so that any thread may use it, and returns the magazine. The
- * caller must then call private_set, which gives the cache another private magazine. */
+/*
+ * Takes the private magazine out of the cache and returns it. Writes into the magazine how many blocks it has, because
+ * until now only the cache has counted them, and from now on any thread may use the magazine. The caller must then call
+ * private_set, which gives the cache another private magazine.
+ */
 static struct fixed_magazine *private_remove(struct fixed_cache *cache)
 {
     fixed_cache_count(cache);
@@ -171,9 +174,9 @@ static struct fixed_magazine *magazine_new(struct fixed_pool *pool)
 }
 
 /*
- * Makes the record of a cache ready for a thread, with two magazines that were never used. At least two such magazines
- * are always left, because cache_find makes at most FIXED_CACHES caches, and the depot leaves enough unused magazines
- * for these.
+ * Makes the record of a cache ready for a thread, with two magazines that were never used. Two such magazines are
+ * always left, because there are at most FIXED_CACHES caches, and the depot leaves enough unused magazines for all of
+ * them.
  */
 static void cache_prepare(struct fixed_pool *pool, struct fixed_cache *cache, uint32_t number)
 {
@@ -287,8 +290,8 @@ static uint32_t magazine_number(const struct fixed_pool *pool, const struct fixe
     return (uint32_t)(magazine - pool->magazine);
 }
 
-/* Returns an empty magazine, or NULL if there is none. The caller exchanges it for a full one, which goes to the depot.
- * The function leaves enough new magazines for all caches. */
+/* Returns an empty magazine, or NULL if there is none. The caller gives the cache this magazine, and moves the full one
+ * from the cache to the depot. The function leaves enough unused magazines for all caches. */
 static struct fixed_magazine *depot_take_empty(struct fixed_pool *pool)
 {
     uint32_t number = stack_pop(&pool->empty, pool->magazine_links, 0);

@@ -11,7 +11,7 @@
  *
  * A thread whose private magazine is empty, or full at a free, tries in turn: its own public magazine; then the depot
  * and the public magazines of other threads; then the free list that all threads share. No thread waits for another
- * one. (Text 002 of doc/design/pools.md.)
+ * one. (The idea is from "Text 002" in doc/design/pools.md.)
  *
  * If a signal handler has interrupted its own thread inside these functions, the handler does not use the cache but the
  * shared free list. When a thread has ended, its cache with two magazines stays in the pool's table, and the next new
@@ -21,8 +21,11 @@
 /* The record of a thread. cache[n] is the address of the thread's cache in the pool with the number n, or of
  * fixed_cache_none. */
 struct fixed_thread {
-    /* moves `cache` to the offset FIXED_COLOUR_POOLS of the page, because a load there does not wait for the stores of
-     * programs to the first line of other pages */
+    /*
+     * padding that makes `cache` begin at the offset FIXED_COLOUR_POOLS of its page and not at its start; programs
+     * write to the first line of many pages, and the processor delays a load after a store to the same offset of
+     * another page
+     */
     char colour[CACHE_LINE];
     struct fixed_cache *cache[FIXED_POOLS];
 };

@@ -16,8 +16,11 @@ enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = FIXED_COLOUR_STATES };
 
 /* --- the stack of a chunk --- */
 
-/* Lowers `least`, the fewest free blocks that the chunk has had, to `count` if `count` is lower. If two threads lower
- * it at the same time, the smaller number may be lost. Then a block is purged although it was needed. */
+/*
+ * Lowers `least`, the fewest free blocks that the chunk has had, to `count` if `count` is lower. If two threads lower
+ * it at the same time, the smaller number may be lost. Then too many blocks count as never needed, and one that was
+ * needed is purged.
+ */
 static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
 {
     if (count < atomic_load_explicit(&chunk->least, memory_order_relaxed)) {
@@ -211,7 +214,8 @@ static void hash_add_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t 
 
 /*
  * Marks the chunk's entry under one granule (2^hash_shift bytes of addresses) as gone. If the entry is the last of a
- * chain, empties it and the gone entries before it, so that chains do not grow over time.
+ * chain (a row of entries up to an empty one), empties it and the gone entries before it, so that chains do not grow
+ * over time.
  */
 static void hash_remove_granule(struct fixed_pool *pool, uint32_t chunk, uintptr_t granule)
 {

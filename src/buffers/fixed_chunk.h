@@ -8,9 +8,9 @@
 
 /*
  * The stacks of chunks are lock-free: any thread and any signal handler may use them at any time. Threads that add or
- * remove a chunk hold the pool's lock. A signal handler cannot get this lock if another thread holds it, and if the
- * handler has interrupted its own thread while that thread held any lock of the library. The handler then adds and
- * removes no chunk.
+ * remove a chunk hold the pool's lock. A signal handler does not get this lock if two things come together: the lock is
+ * held, and the handler has interrupted its own thread while that thread held any lock of the library. The handler then
+ * adds and removes no chunk.
  */
 
 /* The lowest bits of two parts of a head (see struct fixed_chunk): the number of blocks, and the tag. */
@@ -85,8 +85,8 @@ INTERNAL uint32_t fixed_chunk_find(const struct fixed_pool *pool);
 INTERNAL bool fixed_chunk_grow(struct fixed_pool *pool);
 
 /*
- * Gives the chunk's memory back if all its blocks are on its stack, and if no pin or walk forbids that. Returns true if
- * the memory was given back.
+ * Gives the chunk's memory back if all its blocks are on its stack. Does not do so while the pool has a pin, or while
+ * sockmalloc_pool_each walks over the pool's blocks. Returns true if the memory was given back.
  */
 INTERNAL bool fixed_chunk_release(struct fixed_pool *pool, uint32_t chunk);
 

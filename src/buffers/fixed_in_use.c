@@ -30,8 +30,8 @@ enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number)
 {
     _Atomic uint8_t *state = fixed_state(pool, number);
     uint8_t seen = FIXED_LIVE;
-    /* acquire and release order this free with a walk that looks at the block: either the walk has finished with the
-     * block, or the walk completes this free after its callback */
+    /* acquire and release order this free with a walk over the blocks in use that looks at the block: either the walk
+     * has finished with the block, or the walk completes this free after its callback */
     while (is_live(seen)) {
         uint8_t wanted = seen == FIXED_LIVE ? FIXED_FREE : FIXED_HELD_FREED;
         if (atomic_compare_exchange_weak_explicit(state, &seen, wanted, memory_order_acq_rel, memory_order_acquire)) {
@@ -67,8 +67,8 @@ uint64_t fixed_in_use_count(const struct fixed_pool *pool)
 
 /* --- the walk --- */
 
-/* Makes the block unavailable for allocations as long as the walk looks at it. Returns false if the block is no longer
- * live. In a pool without SOCKMALLOC_POOL_IN_USE, changes nothing and returns true. */
+/* Makes the block unavailable for allocations as long as the walk over the blocks in use looks at it. Returns false if
+ * the block is no longer live. In a pool without SOCKMALLOC_POOL_IN_USE, changes nothing and returns true. */
 static bool walk_hold(struct fixed_pool *pool, uint32_t number)
 {
     uint8_t live = FIXED_LIVE;
@@ -76,7 +76,8 @@ static bool walk_hold(struct fixed_pool *pool, uint32_t number)
                                                                     memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* Ends what walk_hold has begun. If the block was freed meanwhile, completes that free. */
+/* Ends what walk_hold has begun: the walk looks at the block no longer. If the program has freed the block meanwhile,
+ * completes that free. */
 static void walk_let_go(struct fixed_pool *pool, uint32_t number)
 {
     uint8_t held = FIXED_HELD;

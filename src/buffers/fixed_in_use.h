@@ -12,8 +12,8 @@ INTERNAL void fixed_in_use_note(struct fixed_pool *pool, uint32_t number, const 
 
 /*
  * Marks a live block as free, in a pool with SOCKMALLOC_POOL_IN_USE. Returns FIXED_LIVE if the caller must now put the
- * block where free blocks are kept. Returns FIXED_HELD if a walk is looking at the block; the walk will then put it
- * there. Returns any other state if the block was not live.
+ * block where free blocks are kept. Returns FIXED_HELD if a walk over the blocks in use is looking at the block; the
+ * walk will then put it there. Returns any other state if the block was not live.
  */
 INTERNAL enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number);
 

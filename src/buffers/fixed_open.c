@@ -15,13 +15,13 @@
 enum {
     BLOCK_MAX = 1 << 30,
     CHUNK_MAX = 1 << 30,
-    /* the size of a chunk in bytes if the program sets none; larger if CHUNK_BLOCKS blocks need more space, ... */
+    /* the size of a chunk in bytes, unless the program sets a size or CHUNK_BLOCKS blocks need more space */
     CHUNK_USUAL = 512 << 10,
-    CHUNK_LARGE = 4 << 20, /* ... but then at most this many bytes */
-    CHUNK_BLOCKS = 16,     /* how many blocks such a larger chunk is to have */
-    /* a magazine holds so many blocks that they have at most this many bytes together, but at least one */
+    CHUNK_LARGE = 4 << 20, /* if CHUNK_BLOCKS blocks need more than CHUNK_USUAL, a chunk has at most this many bytes */
+    CHUNK_BLOCKS = 16,     /* a chunk has space for this many blocks if they fit into CHUNK_LARGE bytes */
+    /* the blocks in a magazine have at most this many bytes together, but a single block may be larger */
     MAGAZINE_BYTES = 256 << 10,
-    MAGAZINE_KEPT = 4 << 20 /* the same limit for a pool that never gives memory back by itself */
+    MAGAZINE_KEPT = 4 << 20 /* stands in place of MAGAZINE_BYTES in a pool that never gives memory back by itself */
 };
 
 static uint64_t milliseconds(uint32_t count)
@@ -127,8 +127,8 @@ static size_t create_tables(struct fixed_pool *pool, char **no_states)
     return os_round_to_pages(used);
 }
 
-/* Makes the first and the last place of the table stand for a chunk that does not exist, whose blocks have `states`.
- * fixed_first_place_at returns one of these places if it finds no chunk. */
+/* Makes the first and the last entry of pool->place stand for a chunk that does not exist. `states` are the states of
+ * its blocks. fixed_first_place_at returns one of these two entries if it finds no chunk. */
 static void create_nowhere(struct fixed_pool *pool, char *states)
 {
     struct fixed_place *ends[] = {&pool->place[0], &pool->place[FIXED_CHUNKS + 1]};

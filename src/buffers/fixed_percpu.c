@@ -31,7 +31,7 @@ static struct fixed_processor *percpu_here(const struct fixed_pool *pool)
     return &pool->processor[number < 0 ? 0 : (uint32_t)number % pool->processors];
 }
 
-/* Pops a block, marks it as live and returns it, or returns NULL. */
+/* Pops a block, marks it as live and returns it. Returns NULL if the magazine is empty. */
 static void *magazine_pop(struct fixed_magazine *magazine)
 {
     uint32_t count = atomic_load_explicit(&magazine->count, memory_order_relaxed);

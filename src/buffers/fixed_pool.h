@@ -49,10 +49,11 @@ enum {
 };
 
 /*
- * Offsets within a page at which the first records of each kind begin. The reason: the processor delays a load after a
- * store to the same offset of another page (see base/colour.h). Programs write to the first line of page-aligned
- * blocks, so no kind begins at offset 0. What each call writes shares no offset with what each call reads, in the usual
- * case of a few pools, chunks and threads.
+ * Offsets within a page at which the first record of each kind of data begins: pools, places of chunks, states of
+ * blocks, caches, and magazines. The reason: the processor delays a load after a store to the same offset of another
+ * page (see base/colour.h). Programs write to the first line of page-aligned blocks, so no kind of data begins at
+ * offset 0. In the usual case of a few pools, chunks and threads, the data that a call writes share no offset with the
+ * data that a call reads.
  */
 enum {
     FIXED_COLOUR_POOLS = 0x040,
@@ -232,7 +233,8 @@ struct fixed_pool {
     _Atomic uint32_t chunks;               /* how many chunk numbers have ever been used */
     /* the first one in the list of free chunk numbers, plus one; 0 if the list is empty */
     uint32_t spare;
-    /* the number of pins and walks; if it is not 0, the pool gives no memory back */
+    /* how many pins and walks over the blocks in use the pool has at present; if it is not 0, the pool gives no memory
+     * back */
     _Atomic uint32_t holds;
     _Atomic uint32_t walking;              /* 1 while a thread walks over the blocks in use */
     _Atomic uint32_t caches;               /* how many records of caches have ever been used */
@@ -336,8 +338,8 @@ static inline char *fixed_address(const struct fixed_pool *pool, uint32_t number
 
 #define FIXED_NONE UINT32_MAX
 
-/* An address that stands for a chunk which does not exist. No process can have an address between this one and the
- * address a chunk's length above it. */
+/* Stands for the start of a chunk that does not exist. No process can use the addresses from here up to a chunk's
+ * length above, so no address of a process lies in this chunk. */
 #define FIXED_NOWHERE ((char *)(UINTPTR_MAX / 2 + 1))
 
 /* Returns the place of the hash table at which the search for a granule begins. Neighbouring granules have neighbouring
@@ -357,13 +359,14 @@ static inline size_t fixed_offset(const struct fixed_pool *pool, uint32_t chunk,
 }
 
 /*
- * Returns the place (`start` and `meta`) of the chunk that the hash table names at the entry where the search for the
- * address begins. The caller has to check that the address lies in this chunk.
+ * Finds the entry of the hash table at which the search for the address begins. Returns the place (`start` and `meta`)
+ * of the chunk that this entry names. The caller has to check that the address lies in this chunk.
  *
  * The table has a chunk under each granule of 2^hash_shift bytes in which the chunk begins or ends, so chunks need no
  * alignment of that size. An entry is the number of a chunk plus one, 0 at the end of a chain of entries, or
- * FIXED_HASH_GONE for a chunk that was given back. For an entry of 0 or FIXED_HASH_GONE, the function returns the first
- * or the last place. Both stand for no chunk: their start is FIXED_NOWHERE, and their states are not live.
+ * FIXED_HASH_GONE for a chunk that was given back. For an entry of 0 the function returns the first place of
+ * pool->place, and for FIXED_HASH_GONE the last one. These two places stand for no chunk: their start is FIXED_NOWHERE,
+ * and their states are not live.
  */
 FAST_PATH const struct fixed_place *fixed_first_place_at(const struct fixed_pool *pool, const void *address)
 {

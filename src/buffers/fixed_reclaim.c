@@ -38,8 +38,9 @@ struct run {
 };
 
 /*
- * Purges the whole pages that lie within a run. Marks the blocks that lie entirely in these pages as FIXED_PURGED, and
- * the others as FIXED_FREE. Returns how many blocks of the run had pages before and have none now.
+ * Purges the whole pages that lie within a run, which is a row of neighbouring free blocks. Marks the blocks that lie
+ * entirely in these pages as FIXED_PURGED, and the other blocks of the run as FIXED_FREE. Returns how many blocks of
+ * the run had pages before and have none now.
  */
 static uint32_t reclaim_run(struct fixed_pool *pool, uint32_t chunk, struct run run)
 {
@@ -87,8 +88,11 @@ static bool reclaim_has(const struct fixed_pool *pool, uint32_t chunk, uint32_t 
     return state == FIXED_TAKEN || state == FIXED_TAKEN_PURGED;
 }
 
-/* Purges the blocks that are marked as taken, run by run from the highest address down, and adds them to `chain` in the
- * order of their addresses. Returns how many blocks had pages before and have none now. */
+/*
+ * Purges the blocks that are marked as taken, and adds them to `chain` in the order of their addresses. Does so for one
+ * run (a row of neighbouring blocks) after the other, from the highest address down. Returns how many blocks had pages
+ * before and have none now.
+ */
 static uint32_t reclaim_runs(struct fixed_pool *pool, uint32_t chunk, struct fixed_chain *chain)
 {
     uint32_t count = 0;
@@ -170,8 +174,9 @@ size_t fixed_reclaim_all(struct fixed_pool *pool)
 
 /*
  * Returns how many blocks of the chunk have been free without interruption since this function last inspected the
- * chunk. Returns 0, and does not inspect the chunk, if the last inspection was less than the pool's age ago. The caller
- * holds the pool's lock.
+ * chunk. Returns 0, and does not inspect the chunk, if less time than the pool's age has passed since the last
+ * inspection. (The age is the time for which memory must be free before the pool gives it back.) The caller holds the
+ * pool's lock.
  */
 static uint32_t reclaim_idle(struct fixed_pool *pool, uint32_t number, uint64_t now)
 {

@@ -6,9 +6,9 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * If the pool is pinned, or a walk over its blocks is under way, none of the functions of this file gives anything
- * back. Pages are purged only in memory that comes from the kernel. A chunk from the program's own allocator is given
- * back as a whole or not at all.
+ * While the pool is pinned, or while sockmalloc_pool_each walks over its blocks, the functions of this file give
+ * nothing back. Pages are purged only in memory that comes from the kernel. A chunk from the program's own allocator is
+ * given back as a whole or not at all.
  */
 
 /*

@@ -1,5 +1,8 @@
-/* The free list that all threads share in a fixed-size pool. It consists of the stacks of free blocks that the chunks
- * have. A pool may have a limit for the blocks there that keep their pages. */
+/*
+ * The free list that all threads share in a fixed-size pool. It consists of the stacks of free blocks that the chunks
+ * have. A pool may limit how many blocks in this list have pages. Beyond the limit, blocks are purged or chunks are
+ * given back.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_shared.h"
 

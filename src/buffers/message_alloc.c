@@ -240,8 +240,8 @@ static COLD _Noreturn void message_die_misused(const struct sockmalloc_message *
     message_die(MESSAGE_NO_MESSAGE, call, (void *)message);
 }
 
-/* Returns the header of the live message at `message`, an address in the pages of the object. Ends the process if no
- * live message begins there. */
+/* Returns the header of the live message at `message`, an address in the pages of the message object. Ends the process
+ * if no live message begins there. */
 FAST_PATH uint64_t message_live_header(const struct sockmalloc_message *messages, const char *call, char *message)
 {
     uint64_t header = atomic_load_explicit(message_header(message), memory_order_relaxed);
@@ -252,7 +252,8 @@ FAST_PATH uint64_t message_live_header(const struct sockmalloc_message *messages
 }
 
 /*
- * Returns the number of the page in which `message` lies. Ends the process if `message` lies in no page of the object.
+ * Returns the number of the page in which `message` lies. Ends the process if `message` lies in no page of the message
+ * object.
  */
 static uint32_t message_find_page(const struct sockmalloc_message *messages, const char *call, char *message)
 {
@@ -298,8 +299,8 @@ FAST_PATH size_t message_free_header(const struct sockmalloc_message *messages, 
     return message_extent(messages, message_header_size(header));
 }
 
-/* Frees a message in a page whose frees the cache does not count: subtracts the count of the former page from that
- * page, and begins to count for this one. */
+/* Frees a message in a page whose frees the cache does not count yet. First subtracts the count of frees in the former
+ * page from that page's `held` bytes. From then on the cache counts the frees in the page of this message. */
 static OUT_OF_LINE void message_free_elsewhere(struct sockmalloc_message *messages, struct message_cache *cache,
                                                char *message)
 {

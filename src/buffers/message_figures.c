@@ -1,5 +1,5 @@
-/* Reports the figures of an object of message pages: its pages, the sizes of its messages by type, and the pages that a
- * few messages keep from being recycled. */
+/* Reports the figures of a message object, which is a set of message pages that the program has opened: its pages, the
+ * sizes of its messages by type, and the pages that a few messages keep from being recycled. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <sockmalloc.h>
@@ -13,10 +13,13 @@
 _Static_assert(SOCKMALLOC_MESSAGE_STEPS == SIZE_STEPS, "the public histogram has the steps of size_statistics.h");
 
 enum {
-    /* sockmalloc_message_reserve proposes a page that holds this many messages of the usual largest size, which 99 % of
-     * the messages do not exceed. About a 32nd of such a page is left unused at its end. */
+    /*
+     * sockmalloc_message_reserve proposes a size for a message page. A page of that size holds this many messages of
+     * the size that 99 % of the messages do not exceed. On average half of such a message, about a 32nd of the page, is
+     * left unused at the page's end.
+     */
     MESSAGES_IN_PAGE = 16,
-    USUAL_PARTS = 990, /* the usual largest size is the one that 990 of 1,000 messages do not exceed */
+    USUAL_PARTS = 990, /* sockmalloc_message_reserve uses the size that 990 of 1,000 messages do not exceed */
 };
 
 static bool message_is_open(const struct sockmalloc_message *messages)

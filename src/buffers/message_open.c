@@ -1,5 +1,5 @@
-/* Opens and closes objects of message pages (sockmalloc_message_open and _close), and makes open ones usable again in
- * the child of a fork. */
+/* Opens and closes message objects, which are sets of message pages (sockmalloc_message_open and _close). Makes open
+ * ones usable again in the child of a fork. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <pthread.h>
@@ -14,9 +14,9 @@
 static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPTIONS;
 
 /*
- * Finds the empty pages of an open object again in the child of a fork. Does nothing if a signal handler has forked
- * while its thread was changing its cache, because the thread will continue to use that cache. In this case the pages
- * that other threads of the parent were filling are lost to the child.
+ * Finds the empty pages of an open message object (a set of message pages) again in the child of a fork. Does nothing
+ * if a signal handler has forked while its thread was changing the thread's cache, because the thread will go on with
+ * that change. In this case the pages that other threads of the parent were filling are lost to the child.
  */
 static void message_restore(struct sockmalloc_message *messages)
 {
@@ -33,8 +33,11 @@ static void message_restore(struct sockmalloc_message *messages)
     message_pages_after_fork(messages, mine);
 }
 
-/* Runs in the child of a fork. Releases the lock, whichever thread of the parent held it. An object that was just being
- * opened or closed counts as closed in the child, because its `types` is 0 meanwhile. */
+/*
+ * Runs in the child of a fork. Releases message_lock, even if another thread of the parent held it. A message object
+ * that was just being opened or closed at the fork counts as closed in the child, because its `types` is 0 at that
+ * time.
+ */
 static void message_after_fork(void)
 {
     lock_reset(&message_lock);
@@ -46,8 +49,8 @@ static void message_after_fork(void)
     }
 }
 
-/* When the first object is opened, makes the key by which libc reports the end of a thread, and installs the fork
- * handler. Returns false if libc cannot make the key or has no memory for the handler. */
+/* When the first message object is opened, makes the key by which libc reports the end of a thread, and installs the
+ * fork handler. Returns false if libc cannot make the key or has no memory for the handler. */
 static bool message_prepare(void)
 {
     static bool prepared;
@@ -90,7 +93,7 @@ static bool message_read_options(struct sockmalloc_message_options *options,
     return message_options_are_valid(options);
 }
 
-/* Opens the object with the number `object`, which is closed. Returns false if there is no memory. */
+/* Opens the message object with the number `object`, which must be closed. Returns false if there is no memory. */
 static bool message_open_object(unsigned object, const struct sockmalloc_message_options *options)
 {
     struct sockmalloc_message *messages = &message_objects[object];
@@ -106,7 +109,7 @@ static bool message_open_object(unsigned object, const struct sockmalloc_message
     return true;
 }
 
-/* Returns the number of an object that is closed, or MESSAGE_OBJECTS if all are open. */
+/* Returns the number of a closed message object, or MESSAGE_OBJECTS if all are open. */
 static unsigned message_find_closed(void)
 {
     unsigned object = 0;
@@ -137,7 +140,7 @@ EXPORTED struct sockmalloc_message *sockmalloc_message_open(const struct sockmal
     return &message_objects[object];
 }
 
-/* Clears the cache that a thread has for an object which is being closed, and unmaps the cache's statistics. */
+/* Clears the cache that a thread has for a message object that is being closed, and unmaps the cache's statistics. */
 static void message_close_cache(const struct sockmalloc_message *messages, struct message_cache *cache)
 {
     message_cache_clear(cache);

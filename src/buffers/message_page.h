@@ -57,13 +57,12 @@ struct sockmalloc_message {
     _Alignas(CACHE_LINE) size_t largest; /* the size in bytes of the largest message */
     char *start;                         /* the address of the first page; a multiple of the size of a page */
     uintptr_t page_mask;                 /* an AND with this gives the start of the page in which an address lies */
-    uintptr_t unit_mask;                 /* an AND with this rounds an address down to a unit */
-    /* one less than the size of a header plus that of a unit; added to a message's size before unit_mask rounds the sum
-     * down */
+    uintptr_t unit_mask;                 /* an AND with this rounds an address down to a multiple of `unit` */
+    /* the size of a header plus `unit`, less 1; added to a message's size before unit_mask rounds the sum down */
     size_t round;
     /* the header that a live message of 0 bytes and type 0 would have at the address 0 */
     uint64_t live;
-    /* where the part for this object begins in the record of a thread, in bytes from the record's start */
+    /* the cache for this message object begins this many bytes behind the start of a thread's record */
     uint32_t cache_offset;
     uint32_t types; /* the types from 0 to types - 1 are valid; 0 if the object is closed */
 
@@ -167,7 +166,7 @@ static inline void message_end(char *message, uint64_t header)
  */
 INTERNAL bool message_pages_open(struct sockmalloc_message *messages, const struct sockmalloc_message_options *options);
 
-/* Unmaps all pages of the object, and sets all its members to 0. */
+/* Unmaps all pages of the message object, and sets all its members to 0. */
 INTERNAL void message_pages_close(struct sockmalloc_message *messages);
 
 #define MESSAGE_NO_PAGE UINT32_MAX

@@ -1,5 +1,5 @@
-/* Manages the cache that each thread has for each object of message pages. A cache knows the page that the thread
- * fills, and one other page in which it counts the thread's frees. */
+/* Manages the cache that each thread has for each message object (a set of message pages). A cache knows the page that
+ * the thread fills, and one other page in which it counts the thread's frees. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_thread.h"
 

@@ -1,5 +1,5 @@
-/* Manages the cache that each thread has for each object of message pages. A cache knows the page that the thread
- * fills, and one other page in which it counts the thread's frees. */
+/* Manages the cache that each thread has for each message object (a set of message pages). A cache knows the page that
+ * the thread fills, and one other page in which it counts the thread's frees. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_THREAD_H
 #define SOCKMALLOC_MESSAGE_THREAD_H
@@ -57,8 +57,8 @@ struct message_thread {
     struct message_cache cache[MESSAGE_OBJECTS];
 };
 
-/* All objects, open and closed. The number of an object is its index. message_lock is held while an object is opened or
- * closed, and while an ending thread uses the open objects. */
+/* All message objects (sets of message pages), open and closed. The number of an object is its index in this array.
+ * message_lock is held while an object is opened or closed, and while an ending thread uses the open objects. */
 INTERNAL extern struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 INTERNAL extern struct lock message_lock;
 
@@ -78,7 +78,7 @@ static inline bool message_thread_has_record(void)
     return message_thread != &message_thread_none && message_thread != &message_thread_ended;
 }
 
-/* Returns the calling thread's cache for an object. */
+/* Returns the calling thread's cache for a message object. */
 FAST_PATH struct message_cache *message_cache_of(const struct sockmalloc_message *messages)
 {
     return (struct message_cache *)(void *)((char *)message_thread + messages->cache_offset);
@@ -144,7 +144,8 @@ INTERNAL struct message_thread *message_thread_after(const struct message_thread
  * records by it. */
 INTERNAL struct span message_threads_span(void);
 
-/* Removes the two pages and the counts of frees from a cache. Keeps its statistics. */
+/* Removes from a cache the page that the thread fills, the other page whose frees the cache counts, and the counts of
+ * frees. Keeps the cache's statistics. */
 INTERNAL void message_cache_clear(struct message_cache *cache);
 
 /* Subtracts the frees that the cache has counted in `pending_page` from the page's `held` bytes. If no live message is
@@ -165,8 +166,8 @@ INTERNAL int64_t message_cache_held(const struct sockmalloc_message *messages, c
  * allocate and free, the result is not exact. */
 INTERNAL int64_t message_bytes_held(const struct sockmalloc_message *messages);
 
-/* Called in the child of a fork: subtracts the frees that threads of the parent had counted in their caches from the
- * pages, and clears the caches of all threads but the calling one. */
+/* Called in the child of a fork. Threads of the parent had counted frees in their caches: subtracts these frees from
+ * the `held` bytes of the pages. Clears the caches of all threads but the calling one. */
 INTERNAL void message_threads_after_fork(void);
 
 #endif

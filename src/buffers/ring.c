@@ -46,16 +46,19 @@ _Noreturn static COLD void ring_not_in_use(const struct sockmalloc_ring *ring, c
     message_die(MESSAGE_RING_FREED, caller, message, (unsigned)(state - ring->states), (void *)ring->header);
 }
 
-/* Returns the position that lies `chunks` chunks after `position`. If these chunks end exactly at the end of the ring's
- * memory, returns the start of the memory in the next lap. They must not reach beyond the end. */
+/*
+ * Returns the position that lies `chunks` chunks after `position`. If these chunks end exactly at the end of the ring's
+ * memory, returns the position of the memory's start in the next lap, which is one more round through the memory. The
+ * chunks must not reach beyond the end.
+ */
 static uint64_t ring_advance(const struct sockmalloc_ring *ring, uint64_t position, uint32_t chunks)
 {
     uint32_t next = ring_chunk(position) + chunks;
     return next < ring->chunks ? ring_position(ring_lap(position), next) : ring_position(ring_lap(position) + 1, 0);
 }
 
-/* Reads the positions of the marker and the head. Returns how many chunks lie from the marker up to the head. Ends the
- * process if the two positions contradict each other, or lie outside the ring. */
+/* Reads the positions of the free marker and the head. Returns how many chunks lie from the marker up to the head; only
+ * these can be in use. Ends the process if the two positions contradict each other, or lie outside the ring. */
 static uint32_t ring_read(const struct sockmalloc_ring *ring, uint64_t *marker, uint64_t *head, const char *caller)
 {
     uint32_t occupied;
@@ -156,10 +159,11 @@ EXPORTED void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, 
 }
 
 /*
- * Waits until the message at the marker is freed, because the marker cannot move past it before. Returns 0, or an error
- * number, such as ETIMEDOUT. The store to `waiting` and the load of the state here, and the change of the state and the
- * load of `waiting` in sockmalloc_ring_free, are sequentially consistent: so either this function sees that the message
- * is free, or the free sees that the producer waits.
+ * Waits until the message at the free marker is freed. The chunks in front of the marker are free already, and the
+ * marker cannot move past a message in use. Returns 0, or an error number, such as ETIMEDOUT. The store to `waiting`
+ * and the load of the state here, and the change of the state and the load of `waiting` in sockmalloc_ring_free, are
+ * sequentially consistent: so either this function sees that the message is free, or the free sees that the producer
+ * waits.
  */
 static int ring_await_free(struct sockmalloc_ring *ring, const struct timespec *deadline)
 {

@@ -105,7 +105,7 @@ struct ring_type {
 /*
  * The start of the shared memory. Its three parts begin 128 bytes apart: the first is not written after creation, only
  * the producer writes the second, and each free reads the third. Creation writes the magic number last, so that no
- * process attaches before.
+ * process attaches to an unfinished ring.
  */
 struct ring_header {
     _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint64_t magic;
@@ -139,8 +139,8 @@ enum { RING_SHOWN = 64 };
 INTERNAL struct span ring_table_span(void);
 
 /*
- * Stores in *occupied how many chunks lie between the marker and the head. Returns false if the two positions are not
- * possible in this ring; the caller then must not use them.
+ * Stores in *occupied how many chunks lie from the free marker up to the head; only these can be in use. Returns false
+ * if the two positions are not possible in this ring; the caller then must not use them.
  */
 static inline bool ring_occupied(const struct sockmalloc_ring *ring, uint64_t marker, uint64_t head, uint32_t *occupied)
 {

@@ -49,7 +49,7 @@ static uint32_t ring_fitting(size_t length, size_t chunk_size)
     size_t room = EXCESS(length, sizeof(struct ring_header));
     size_t chunks = LESSER(room / (chunk_size + sizeof(struct ring_chunk)), SOCKMALLOC_RING_CHUNKS);
     while (chunks > 0 && ring_front(chunks) + chunks * chunk_size > length) {
-        chunks--; /* the padding in front of the first chunk takes the place of the last chunk that was counted */
+        chunks--; /* with this many chunks, the padding in front of the first one leaves no space for the last one */
     }
     return (uint32_t)chunks;
 }
@@ -117,8 +117,8 @@ static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chun
     return ring;
 }
 
-/* Writes the data of a new ring to the shared memory. Laps are counted from 1, because a handle consists of a lap and a
- * chunk's number, and 0 must not be a valid handle. */
+/* Writes the data of a new ring to the shared memory. Laps, the rounds through the ring's memory, are counted from 1,
+ * because a handle consists of a lap and a chunk's number, and 0 must not be a valid handle. */
 static void ring_lay(struct sockmalloc_ring *ring)
 {
     struct ring_header *header = ring->header;

@@ -63,9 +63,9 @@ INTERNAL unsigned handler_runs(void);
 
 /*
  * handler_set_interrupts records what siginterrupt(3) set for a valid signal, and handler_interrupts returns it to
- * signal(3), which uses it for later handlers. Nothing is recorded in a child that shares its parent's memory, nor in a
- * child of _Fork or of a raw clone, which the library cannot tell from such a child. In these children, siginterrupt
- * changes only the handler in force.
+ * signal(3), which uses it for later handlers. Nothing is recorded in a child that shares its parent's memory, as after
+ * vfork. Nothing is recorded in a child of _Fork or of a raw clone either, because the library cannot tell whether that
+ * child shares memory. In these children, siginterrupt changes only the handler in force.
  */
 INTERNAL bool handler_interrupts(int signal_number);
 INTERNAL void handler_set_interrupts(int signal_number, bool interrupts);

@@ -36,7 +36,8 @@
 #include "statistics/dump_place.h"
 #include "statistics/inspect_export.h"
 
-/* The quota of each bucket, in slots, if training is off and there is no profile. */
+/* The quota of each bucket, in slots, if SOCKMALLOC_TRAINING=0 keeps quotas from adapting, and if no profile (a file
+ * with quotas) names the bucket. */
 enum { FROZEN_QUOTA = 16 };
 
 /*

@@ -82,10 +82,11 @@ static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting,
 }
 
 /*
- * Does one piece of a wait for a connection: at most `limit` nanoseconds. Returns 1 if libc's accept is to be called,
- * -1 with EINTR if a handler has ended the wait, and 0 if `limit` nanoseconds are over. A `limit` of POOL_SLEEP_NEVER
- * marks the last piece, which does not wait, but lets pending signals be handled. Any other piece checks again after a
- * wait that has found a connection, because another process may have taken the connection meanwhile.
+ * Waits for a connection for at most `limit` nanoseconds, as one piece of a longer wait. Returns 1 if libc's accept is
+ * to be called, -1 with EINTR if a handler has ended the wait, and 0 if `limit` nanoseconds are over. A `limit` of
+ * POOL_SLEEP_NEVER marks the last piece, which does not wait, but lets pending signals be handled. If any other piece
+ * has found a connection, it checks once more that the connection is still there, because another process may have
+ * taken it meanwhile.
  */
 static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {

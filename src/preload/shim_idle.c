@@ -37,11 +37,11 @@ static void *find_next(_Atomic(void *) *known, const char *name)
 }
 
 /*
- * First does the work that is still to be done in the child of a fork: finds the free slots again, and starts the
- * background thread if it is needed. Then moves the calling thread's spare slots (free slots that it keeps for itself)
- * to the shared stacks of free slots. There other threads can purge them, while this thread may soon sleep in a call
- * that the library does not wrap. The move is safe, because this function is never called in the middle of an
- * allocation or a free, when a slot may be in no list.
+ * First does the work that is still to be done in the child of a fork: finds the free slots, whose lists the fork has
+ * left empty, and starts the background thread if it is needed. Then moves the calling thread's spare slots (free slots
+ * that it keeps for itself) to the shared stacks of free slots. There other threads can purge them, while this thread
+ * may soon sleep in a call that the library does not wrap. The move is safe, because this function is never called in
+ * the middle of an allocation or a free, when a slot may be in no list.
  */
 static void before_waiting(void)
 {

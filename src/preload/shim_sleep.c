@@ -11,9 +11,9 @@
 /* --- epoll ----------------------------------------------------------------------------- */
 
 /*
- * Does in the child of a fork what the fork has left undone: finds the free slots again, and starts the background
- * thread. Signal handlers may not call epoll_wait and its relatives (signal-safety(7)), so no malloc or free of this
- * thread is interrupted here.
+ * Does in the child of a fork what is still to be done after the fork: finds the free slots, whose lists the fork has
+ * left empty, and starts the background thread. Signal handlers may not call epoll_wait and its relatives
+ * (signal-safety(7)), so no malloc or free of this thread is interrupted here.
  */
 static void sleep_recover(void)
 {

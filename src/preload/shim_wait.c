@@ -1,5 +1,5 @@
 /* Wraps the calls that wait for a signal and return it, such as sigwait. No handler runs for such a signal, so the
- * wrappers look for the stats signal. */
+ * wrappers check if it is the stats signal, and write the statistics if it is. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>

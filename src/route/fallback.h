@@ -17,9 +17,11 @@
  */
 INTERNAL bool fallback_is_foreign(const void *address);
 
-/* Returns true if certainly no allocator has returned the address: it lies on the stack of the main thread or of the
- * calling thread, in the program or in a library, or in the first 64 KiB, or it is not a multiple of 8. Makes no system
- * call. */
+/*
+ * Returns true if certainly no allocator has returned the address. That is so if the address lies on the stack of the
+ * main thread or of the calling thread, in the program, in a library or in the first 64 KiB, or if it is not a multiple
+ * of 8. Makes no system call.
+ */
 INTERNAL bool fallback_is_stray(const void *address);
 
 /* These functions free and resize a foreign block and return its usable size, by libc's own functions. A foreign block

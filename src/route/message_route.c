@@ -12,7 +12,7 @@
 #include "buffers/message_thread.h"
 
 /*
- * In bytes: the size of a message page, and how many bytes of empty pages keep their memory. A page of 64 KiB holds 32
+ * Both in bytes: the size of a message page, and how much memory empty pages keep altogether. A page of 64 KiB holds 32
  * of the largest requests. It is not larger, because a single block that lives long keeps its whole page from being
  * reused.
  */

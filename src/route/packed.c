@@ -51,9 +51,10 @@ struct packed_class {
 
 /*
  * The header of a packed slot. Bit i of `state` is set while block i is in use. PACKED_LISTED is set while the header
- * lies on the list of its class, or while a thread holds the header that has popped it or is about to push it. A slot
- * that is not full is always listed. The slot is freed as soon as all its blocks are free, and its header stays listed
- * until it is popped. So `state` says at any time which of two threads has to act, and where the header lies.
+ * lies on the list of its class. It is also set while a thread that has popped the header, or is about to push it,
+ * holds the header. A slot that is not full is always listed. The slot is freed as soon as all its blocks are free, and
+ * its header stays listed until it is popped. So `state` says at any time which of two threads has to act, and where
+ * the header lies.
  *
  * If PACKED_LISTED is set and some blocks are in use, the header lies on the list of its class, or a thread holds it.
  * If PACKED_LISTED is set and no block is in use, the same is true, and the slot has been freed. If all blocks are in

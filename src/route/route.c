@@ -95,9 +95,9 @@ void route_publish(const struct bucket_plan *plan)
 static atomic_bool collected_in_vain;
 
 /*
- * If the kernel has refused memory, makes mimalloc give back its free memory. Returns true if the allocation should be
- * tried again. mimalloc has to walk through the thread's heap for that. So after an attempt in vain, only every
- * PAUSE-th call makes mimalloc do it.
+ * If the kernel has refused memory, makes mimalloc give back its free memory, for which mimalloc walks through the
+ * thread's heap. If that was in vain before, does so only at every PAUSE-th call, because the walk takes time. Returns
+ * true if the allocation should be tried again.
  */
 static COLD bool route_collect(void)
 {
@@ -114,7 +114,7 @@ static COLD bool route_collect(void)
     return true;
 }
 
-/* Records if the allocation that was tried again after route_collect has failed, which is so if `block` is NULL.
+/* Records whether the allocation that was tried again after route_collect has failed. It has failed if `block` is NULL.
  * Returns `block`. */
 static void *route_note_collected(void *block)
 {
@@ -138,12 +138,12 @@ static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 }
 
 /*
- * Returns true if memory is tight and the request would leave too much of a slot unused. A limit on mapped memory
- * counts the whole slot, however little of it the program touches. Then a packed slot, mimalloc or, from
- * ROUTE_MAPPED_TIGHT on, a mapping serves the request, and wastes less. The result is true even if the bucket has a
- * free slot, because pool_return unmaps free slots when the kernel refuses memory. A request of ROUTE_MAPPED_TIGHT
- * bytes or more may leave a seventh of the slot, because a mapping costs two system calls; a smaller one may leave a
- * tenth.
+ * Returns true if memory is tight and the request would leave too much of a slot unused. A packed slot (one that
+ * several blocks share), mimalloc or, from ROUTE_MAPPED_TIGHT on, a mapping then serves the request, and wastes less. A
+ * limit on mapped memory counts the whole slot, however little of it the program touches. The result is true even if
+ * the bucket has a free slot, because pool_return unmaps free slots when the kernel refuses memory. A request of
+ * ROUTE_MAPPED_TIGHT bytes or more may leave a seventh of the slot, because a mapping costs two system calls; a smaller
+ * one may leave a tenth.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
@@ -151,8 +151,8 @@ static bool route_wastes(unsigned bucket, size_t request)
     return UNLIKELY(pool_is_tight()) && request < (request < ROUTE_MAPPED_TIGHT ? stride / 10 * 9 : stride / 7 * 6);
 }
 
-/* Allocates a block of a packed slot. If the kernel has no memory for another slot, unmaps free slots, and then free
- * memory of mimalloc. Returns NULL if there is no memory. */
+/* Allocates a block of a packed slot (a slot that several blocks share). If the kernel has no memory for another slot,
+ * unmaps free slots, and then free memory of mimalloc. Returns NULL if there is no memory. */
 static COLD void *route_alloc_packed(size_t request, const void *caller)
 {
     void *block = packed_alloc(request, caller);
@@ -162,8 +162,8 @@ static COLD void *route_alloc_packed(size_t request, const void *caller)
     return block == NULL && route_collect() ? route_note_collected(packed_alloc(request, caller)) : block;
 }
 
-/* Allocates a mapped block or, while memory is tight, a block of a packed slot, for a request that has got no slot.
- * Returns NULL if mimalloc has to serve the request, or if there is no memory. */
+/* Allocates a mapped block or, while memory is tight, a block of a packed slot (a slot that several blocks share), for
+ * a request that has got no slot. Returns NULL if mimalloc has to serve the request, or if there is no memory. */
 static COLD void *route_alloc_instead(size_t request, const void *caller)
 {
     bool tight = pool_is_tight();
@@ -181,9 +181,9 @@ static COLD void *route_alloc_wasteful(size_t request, uint8_t *was, const void 
 }
 
 /*
- * Serves a request that has got no slot: as a mapped block, as a part of a packed slot, or from mimalloc.
- * While memory is tight and the kernel refuses mimalloc memory, free slots are unmapped and mimalloc tries again. If
- * that fails too, a slot serves the request, however much of it is wasted.
+ * Serves a request that has got no slot: as a mapped block, as one of several blocks in a packed slot, or from
+ * mimalloc. While memory is tight and the kernel refuses mimalloc memory, free slots are unmapped and mimalloc tries
+ * again. If that fails too, a slot serves the request, however much of it is wasted.
  */
 static COLD void *route_alloc_last(size_t request, const void *caller)
 {
@@ -247,8 +247,8 @@ void *route_see(void *address, size_t request)
         return address;
     }
     if (UNLIKELY(left == 0)) {
-        /* The first request that a thread samples is a random one, so that many threads with few requests each are
-         * counted in proportion. */
+        /* The number of requests before the first sample differs from thread to thread, so that many threads with few
+         * requests each are counted in proportion. */
         left = pool_thread_number() % OUTSIDE_INTERVAL + 1;
     }
     if (UNLIKELY(--left == 0)) {
@@ -270,8 +270,8 @@ FAST_PATH bool route_is_special(size_t request)
 
 /*
  * Serves a request for which route_is_special has returned true: from a message page, as a mapped block or, while
- * memory is tight, as a part of a packed slot. Returns NULL if mimalloc has to serve the request, or if there is no
- * memory.
+ * memory is tight, as one of several blocks in a packed slot. Returns NULL if mimalloc has to serve the request, or if
+ * there is no memory.
  */
 static OUT_OF_LINE void *route_alloc_special(size_t request)
 {
@@ -325,8 +325,8 @@ void route_open(void)
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
     route.hints_length = EXCESS(end, route.hints);
     /*
-     * Under `ulimit -s unlimited` the kernel places mappings at these addresses too. A free would take a mapped block
-     * there for a block of mimalloc, so no mapped blocks are made.
+     * Under `ulimit -s unlimited` the kernel places mappings at the addresses of mimalloc's memory too. A free would
+     * take a mapped block there for a block of mimalloc, so no mapped blocks are made in this case.
      */
     char *place = os_find_free(os_page_size());
     if (place != NULL && !route_is_hinted(place)) {

@@ -148,10 +148,10 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 /*
  * Does what realloc does. The block stays in place if its slot has space and the request is at least a quarter of the
  * slot's capacity; otherwise it moves. If a block has outgrown a slot before, or grows to four times its size or more
- * at once, it will probably grow further. It then moves to a slot many times as large, because untouched pages cost
- * nothing and the next move would copy more. This is no longer done when slots have been carved from half of the pools'
- * range. From 4 MiB on, the block's pages move to a mapped block without a copy. realloc(p, 0) frees the block and
- * returns NULL, as glibc's does, because servers were written for that.
+ * at once, it will probably grow further. Such a block moves to a slot many times as large, because untouched pages
+ * cost nothing and the next move would copy more. Once slots have been carved from half of the pools' range, no block
+ * gets so large a slot any more. From 4 MiB on, the block's pages move to a mapped block without a copy. realloc(p, 0)
+ * frees the block and returns NULL, as glibc's does, because servers were written for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 
@@ -192,7 +192,7 @@ static inline size_t route_mapped_request(const void *address)
     return route_is_hinted(address) ? 0 : mapped_request(address);
 }
 
-/* Returns true if a live slot begins at the address. The slot may be a packed one. */
+/* Returns true if a live slot begins at the address. The slot may be a packed one, which several blocks share. */
 static inline bool route_is_slot(const void *address)
 {
     return region_owns(address) && region_is_exact(region_offset(address)) &&

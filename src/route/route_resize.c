@@ -16,8 +16,8 @@ enum {
     GROWTH_LEAP = 4,    /* a block that grows to this multiple of its size at once will probably grow further */
 };
 
-/* For the list of slots in use: records `caller`, which has called realloc, as the one that has allocated slot
- * `target`, with the time at which the block in slot `address` was allocated. */
+/* For the list of slots in use: records that `caller`, which has called realloc, has allocated the slot `target`. The
+ * recorded time is the one at which the block in slot `address` was allocated. */
 static COLD void route_note(const void *address, const void *target, const void *caller)
 {
     if (route_is_slot(address) && route_is_slot(target)) {
@@ -123,8 +123,8 @@ static COLD void *route_resize_slack(const char *call, void *address, size_t req
     return route_move(call, address, slot_usable(region_request(number)), target, caller);
 }
 
-/* Resizes a block of a packed slot, of which `held` bytes may be used. The block stays in place if it is large enough
- * and the request is at least a quarter of `held`. */
+/* Resizes a block of a packed slot, which several blocks share. The program may use `held` bytes of the block. The
+ * block stays in place if it is large enough and the request is at least a quarter of `held`. */
 static COLD void *route_resize_packed(const char *call, void *address, size_t held, size_t request, const void *caller)
 {
     if (request <= held && request >= held / SHRINK_FACTOR) {

@@ -18,7 +18,8 @@ static size_t slack_capacity(uint32_t number)
     return region.geometry[region_bucket(number)].capacity;
 }
 
-/* Returns the address of the first byte of the slack. If the slot has none, that is the end of the slot. */
+/* Returns the address of the first byte of the slack, the program's data at the end of a slot. If the slot has no
+ * slack, returns the end of the slot. */
 static char *slack_start(uint32_t number)
 {
     return (char *)region_slot(number) + slack_capacity(number) - slack_of(number);
@@ -31,8 +32,11 @@ static char *slack_floor(uint32_t number)
     return (char *)region_slot(number) + slot_usable(region_request(number));
 }
 
-/* Sets how many bytes of slack the slot has. The size is written first and the state byte second, because a signal
- * handler may read both in between. So a slot whose state says that it has slack always has a valid size. */
+/*
+ * Sets how many bytes of slack (data of the program at the slot's end) the slot has. The size is written first and the
+ * state byte second, because a signal handler may read both in between. So a slot whose state says that it has slack
+ * always has a valid size.
+ */
 static void slack_set(uint32_t number, size_t size)
 {
     region_set_request_word(number + 1, (uint32_t)size);

@@ -25,19 +25,21 @@
  * doc/design/pools.md: a datagram's buffer keeps the records of its own delivery.
  */
 
-/* Returns how many bytes of slack a live slot has, or 0. */
+/* Returns how many bytes of slack (data of the program at the slot's end) a live slot has, or 0. */
 static inline size_t slack_of(uint32_t number)
 {
     return slot_meta_has_slack(region_meta(number)) ? slot_meta_request(region_request_word(number + 1)) : 0;
 }
 
-/* Returns true if a request of this size and the slot's slack both fit into the slot. */
+/*
+ * Returns true if a request of this size and the slack (the program's data at the slot's end) both fit into the slot.
+ */
 bool slack_leaves_room(uint32_t number, size_t request);
 
 /*
- * Copies the slack of one live slot to the end of another one, `target`, so that each byte has the same distance from
- * the end of its slot. Does nothing if the target has only one page, or no space for the slack beside its request; the
- * slack is then lost with its slot.
+ * Copies the slack (the program's data at a slot's end) of one live slot to the end of another one, `target`, so that
+ * each byte has the same distance from the end of its slot. Does nothing if the target has only one page, or no space
+ * for the slack beside its request; the slack is then lost with its slot.
  */
 void slack_move(uint32_t number, uint32_t target);
 

@@ -24,8 +24,8 @@
 enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
 
 /*
- * The objects below are static because a signal handler may run on a stack of a few pages. Only the thread that has set
- * `busy` may use them.
+ * The variables below are static and do not lie on the stack, because a signal handler may run on a stack of a few
+ * pages. Only the thread that has set `busy` may use them.
  */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static LARGE_OBJECT char buffer[FORMAT_SIZE];

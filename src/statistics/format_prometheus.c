@@ -16,8 +16,8 @@ struct prometheus_page {
 };
 
 /*
- * The metrics that have a series for each bucket even in the short form, because most readers look for memory and
- * traffic by bucket first.
+ * The metrics that have a series for each bucket even on the short page (PROMETHEUS_SHORT), which shows other metrics
+ * only as sums of all buckets. Most readers look for memory and traffic by bucket first.
  */
 static const char *const short_by_bucket[] = {"live", "requests", "resident"};
 

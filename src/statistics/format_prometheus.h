@@ -45,7 +45,8 @@ INTERNAL void prometheus_print(const struct prometheus_subject *subject, unsigne
  */
 INTERNAL void prometheus_print_labels(const struct snapshot *snapshot, struct text *text);
 
-/* Prints a name as the value of a label, without quotes. Each byte that is not printable ASCII is printed as \\x1b. */
+/* Prints a name as the value of a label, without quotes. Each byte that is not printable ASCII is printed as an escape
+ * with its number, such as \\x1b. */
 INTERNAL void prometheus_print_value(const char *value, struct text *text);
 
 /* Prints the two lines that begin a metric. `type` is "counter" or "gauge". */

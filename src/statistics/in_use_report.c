@@ -28,7 +28,8 @@ struct writer {
     char buffer[WRITE_SIZE];
 };
 
-/* The objects below are static because a signal handler may run on a stack of a few pages. */
+/* The variables below are static and do not lie on the stack, because a signal handler may run on a stack of a few
+ * pages. */
 static LARGE_OBJECT struct writer writer;
 static LARGE_OBJECT struct in_use_list list;
 static LARGE_OBJECT struct symbol_finder finder;

@@ -151,8 +151,8 @@ enum inspect_export_object {
 enum { INSPECT_PLACES = 0 INSPECT_PLACE_ROWS(INSPECT_COUNT_ROW) };
 
 /*
- * The names of all counters, settings, objects and places, in four lists that each end with a full stop. If two
- * programs have the same names here, the counters, settings, objects and places have the same meaning in both.
+ * The names of all counters, settings, objects and places, in four lists that each end with a full stop. If this string
+ * is equal in two programs, the counters, settings, objects and places have the same meaning in both.
  */
 #define INSPECT_ROW_NAME(name, ...) #name " "
 #define INSPECT_NAMES                                                                                                  \
