@@ -25,8 +25,8 @@ struct budget {
     /* the most bytes that all caches may be charged for their quotas: SOCKMALLOC_CACHE, or retain_limit if that is
      * lower */
     uint64_t cache_limit;
-    /* the most bytes of charges for quotas and of retained memory (free slots with pages, outside the caches) together:
-     * SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
+    /* the most bytes that the charges for quotas and the retained memory (free slots with pages, outside the caches)
+     * may have together: SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
     uint64_t retain_limit;
     /* the most bytes of retained memory (free slots with pages, outside the caches) in the large pool:
      * SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
@@ -34,8 +34,8 @@ struct budget {
     /* true if retain_limit or large_limit was set at start-up, or may be set later; retained memory is then counted */
     bool counts_retained;
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
-    /* the bytes of retained memory; below zero for a moment if one thread counts that it has allocated a slot before
-     * another thread has counted that it freed this slot */
+    /* the bytes of retained memory. The number is below zero for a moment if a slot is freed and allocated again, and
+     * the allocation is counted before the free. */
     _Atomic int64_t retained;
     _Atomic int64_t large_retained; /* the part of `retained` that consists of slots of the large pool */
 };
@@ -81,8 +81,9 @@ static inline bool budget_limits_retained(void)
 }
 
 /*
- * Adds `bytes` to the retained memory. `bytes` is positive for slots with pages that have come to a depot or a stack,
- * and negative for slots that were taken from there. Price if retained memory is not counted: a load and a test.
+ * Adds `bytes` to the retained memory. `bytes` is positive for slots that have come, with their pages, to a depot or a
+ * stack, and negative for slots that were taken from there. If retained memory is not counted, the price is a load and
+ * a test.
  */
 static inline void budget_retain(int64_t bytes)
 {

@@ -23,12 +23,15 @@ enum { CARVE_RUN = 16 };
 /*
  * Two upper limits on the number of frees until a thread's next tick (a free that reads the clock and purges a little).
  * HASTE is for the time after slots have gone to the depot or the stack. SLOW_INTERVAL is for a bucket without a
- * private magazine, because every free of such a bucket takes the slow path.
+ * private magazine: its ticks may come more often, because every free of such a bucket takes the slow path anyway.
  */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
-/* The number of the first bucket whose malloc and free may use the short path of the large pool, which uses a stack of
- * free slots and does nothing else. All larger buckets may use it too. cache_set_usual sets this number. */
+/*
+ * The short path of the large pool only pushes or pops a stack of free slots, and does nothing else. This is the number
+ * of the first bucket whose malloc and free may use that path; all larger buckets may use it too. cache_set_usual sets
+ * this number.
+ */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
@@ -152,9 +155,9 @@ static void cache_move(struct magazine *from, struct magazine *to, uint32_t coun
 }
 
 /*
- * Finds a magazine with slots, and makes the caller its owner. The magazine is another thread's public magazine, or
- * else one from the depot. Another thread's magazine is counted as if it came from the depot. Returns NULL if there is
- * none.
+ * Finds a magazine with slots, and makes the caller its owner. Looks at the public magazines of other threads, which
+ * may be stolen, and after them in the depot. A magazine that comes from another thread is counted as if it came from
+ * the depot. Returns NULL if no magazine with slots is found.
  */
 static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 {

@@ -1,5 +1,5 @@
-/* A thread's cache: for each bucket it has a private and a public magazine of free slots, and new slots that were
- * carved for this thread alone. */
+/* A thread's cache. For each bucket it has two magazines of free slots: a private one for the fast paths of the thread,
+ * and a public one, which other threads may steal. It also has new slots that were carved for this thread alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CACHE_H
 #define SOCKMALLOC_CACHE_H
@@ -36,9 +36,10 @@ static inline struct cache *cache_reach(void)
 /*
  * Makes the bucket's next tick come after `interval` frees. (A tick is a free at which the thread reads the clock and
  * purges a little.) The fast path of free adds 1 to `returned` of the bin, and runs a tick when `returned` has become 0
- * (counter_step). So cache_arm sets `returned` to minus the interval, and adds to `armed` what it has subtracted from
- * `returned`, because the sum of both is the number of the thread's frees. If the bucket has no private magazine, each
- * free is a slow path anyway, and the tick comes after at most 61 frees. `cache` must be the calling thread's own.
+ * (counter_step). So cache_arm sets `returned` to minus the interval. The sum of `returned` and `armed` is the number
+ * of the thread's frees and must not change. So cache_arm adds to `armed` what it has subtracted from `returned`. If
+ * the bucket has no private magazine, each free is a slow path anyway, and the tick comes after at most 61 frees.
+ * `cache` must be the calling thread's own.
  */
 void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
@@ -166,10 +167,11 @@ static inline uint32_t cache_fresh(const struct cache *cache, unsigned bucket)
 }
 
 /*
- * Frees a slot when the private magazine is full. The full magazine becomes the public one. The former public magazine
- * becomes the private one if it is not full; else it goes to the depot, and an empty magazine becomes the private one.
- * The freed slot is pushed onto the new private magazine. Returns false if there is no empty magazine; the caller then
- * still has to free the slot. `cache` must be the calling thread's own, with a quota for the bucket.
+ * Frees a slot when the private magazine is full. The full magazine becomes the public one, which other threads may
+ * steal. The former public magazine becomes the private one if it is not full; else it goes to the depot, and an empty
+ * magazine becomes the private one. The freed slot is pushed onto the new private magazine. Returns false if there is
+ * no empty magazine; the caller then still has to free the slot. `cache` must be the calling thread's own, with a quota
+ * for the bucket.
  */
 bool cache_flush(struct cache *cache, unsigned bucket, void *slot);
 
@@ -181,10 +183,11 @@ bool cache_flush(struct cache *cache, unsigned bucket, void *slot);
 void *cache_take_one(struct cache *cache, unsigned bucket);
 
 /*
- * Moves public magazines of threads that sleep to the depot. A round checks each cache once. It moves a public magazine
- * if the thread has made no request of the bucket since the last round. One call checks the next `looks` caches. A new
- * round begins at least `age` nanoseconds after the beginning of the last one. `cache` is the calling thread's own, and
- * `now` is what clock_now has returned.
+ * Moves public magazines (those that other threads may steal) of threads that sleep to the depot. A round checks each
+ * cache once: each of its public magazines goes to the depot if the cache's thread has made no request of the
+ * magazine's bucket since the last round. One call checks the next `looks` caches. A new round begins at least `age`
+ * nanoseconds after the beginning of the last one. `cache` is the calling thread's own, and `now` is what clock_now has
+ * returned.
  */
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
 
@@ -221,10 +224,10 @@ void cache_leave(void);
 bool cache_others_are_open(void);
 
 /*
- * Removes from the records of caches what the caches of other threads hold, and the public magazines of the calling
- * thread's own cache, because other threads may have been stealing these public magazines at the fork. The calling
- * thread's private magazines stay, because a signal handler may have forked in the middle of a malloc or free that uses
- * them. This function runs in the child of a fork.
+ * Empties the caches of all other threads. Removes from the calling thread's own cache only the public magazines,
+ * because other threads may have been stealing them at the fork. The private magazines of this cache stay, because a
+ * signal handler may have forked in the middle of a malloc or free that uses them. The slots are not moved elsewhere.
+ * This function runs in the child of a fork.
  */
 void cache_isolate(void);
 
@@ -246,13 +249,13 @@ void cache_reset_counters(void);
  * paths may use all slots in it, and all places up to the quota. */
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
-/* Removes the private magazine from the bin, stores in it how many slots it has, and returns it. Returns NULL if there
- * is none. */
+/* Removes the private magazine from the bin, stores in the magazine how many slots it has, and returns the magazine.
+ * Returns NULL if the bin has no private magazine. */
 struct magazine *cache_unload(struct cache_bin *bin);
 
 /*
- * Stores a magazine, or NULL, as the public magazine, and returns the former public magazine. Other threads never store
- * a magazine there, so after an exchange for NULL the next exchange returns NULL.
+ * Stores a magazine, or NULL, as the public magazine, and returns the former public magazine. Other threads only ever
+ * change the public magazine to NULL. So if one call has stored NULL, the next call returns NULL.
  */
 struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine);
 

@@ -1,4 +1,5 @@
-/* Moves the public magazines of threads that sleep to the depot, where other threads find them. */
+/* Moves the public magazines of threads that sleep to the depot, where other threads find them. (A thread has a public
+ * magazine for each bucket; other threads may steal it.) */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bounds.h"
 #include "cache/cache.h"
@@ -16,8 +17,8 @@ static _Atomic uint64_t began;
 
 /*
  * `sleeper` is the cache of a thread that may be asleep. Moves its public magazine of one bucket to the depot, if the
- * thread has made no request of the bucket since the last round. The thread may have woken meanwhile: cache_steal may
- * be called while the owner uses its cache.
+ * thread has made no request of the bucket since the last round. The thread may have woken meanwhile, which does no
+ * harm: cache_steal may be called while the owner uses its cache.
  */
 static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, unsigned bucket)
 {
@@ -28,8 +29,8 @@ static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, uns
     }
 }
 
-/* Returns true if the cache has a public magazine of the bucket. The caller checks this first, because that avoids a
- * write to the cache line of another thread. */
+/* Returns true if the cache has a public magazine of the bucket. The caller checks this first, so that it writes to a
+ * cache line of another thread only if that thread has a public magazine. */
 static bool cache_has_public(const struct cache *cache, unsigned bucket)
 {
     return atomic_load_explicit(&cache->bin[bucket].public_magazine, memory_order_relaxed) != NULL;

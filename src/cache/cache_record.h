@@ -62,8 +62,8 @@ struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
     struct counter armed; /* `armed` plus the bin's `returned` is how often the thread has freed a slot of the bucket */
-    /* how many slots the thread had allocated minus how many it had freed when pool_count_live last updated the
-     * bucket's peak */
+    /* the number of slots that the thread had allocated, minus the number that it had freed, when pool_count_live last
+     * added both to the bucket's number of live slots */
     uint32_t folded;
     uint32_t seen; /* the sum of requests and frees when training last checked if the bucket was in use */
     /* how many slots each of the two magazines may hold; 0 if the cache has no magazines of the bucket */
@@ -71,7 +71,8 @@ struct cache_tally {
     /* how many slow paths the bucket has had while the cache has no quota for it; after TRAINING_PROMOTION of them,
      * training sets a quota */
     uint16_t score;
-    /* misses and exchanges of magazines since training last changed the quota, weighted by CACHE_MISS and CACHE_SWAP */
+    /* the number of misses and of exchanges of magazines since training last changed the quota, with the weights
+     * CACHE_MISS and CACHE_SWAP */
     uint16_t want;
     /* the number of the next new slot to allocate, of those that were carved for this thread */
     _Atomic uint32_t fresh;
@@ -83,10 +84,11 @@ struct cache_tally {
      * thread keeps
      */
     _Atomic uint32_t watched;
-    /* the smallest number of slots that a tick has found in the private magazine since training_rest last lowered
-     * quotas */
+    /* the smallest number of slots that a tick (a free that reads the clock) has found in the private magazine since
+     * training_rest last lowered quotas */
     uint16_t least;
-    /* how many of the thread's frees, modulo 65536, pool_sample has already counted in the histogram */
+    /* how many slots of the bucket the thread had freed, modulo 65536, when it last took a sample for the histogram of
+     * request sizes (pool_sample) */
     uint16_t sampled;
 };
 
@@ -100,15 +102,16 @@ enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 struct cache_state {
     /* how many slow paths the thread has had since training last lowered the quotas of unused buckets */
     uint32_t events;
-    uint32_t victim;   /* the number of the record at which the next cache_walk begins */
+    /* the number of the record at which the next cache_walk begins to look for another thread's magazine */
+    uint32_t victim;
     uint32_t interval; /* how many frees of a bucket lie between two ticks (frees that read the clock) */
     /* the first bucket that may use the short path of the large pool; all larger buckets may use it too (see
      * cache_set_usual) */
     uint32_t usual;
     /* true if pages are due to be purged; then each malloc takes the slow path and purges a few pages */
     bool more;
-    /* true if, since the coarse clock last advanced, a free has made the next tick (a free that reads the clock) come
-     * sooner */
+    /* true if a free has already made the next tick (a free that reads the clock) come sooner since the coarse clock
+     * last advanced */
     bool hastened;
     uint32_t awaited; /* bit b is set if pool_sample_rest has arranged that the next free of bucket b is sampled */
     uint64_t ticked;  /* what clock_now returned at the last tick (a free that reads the clock) */
@@ -116,8 +119,8 @@ struct cache_state {
 };
 
 /*
- * The cache of one thread, which fills a page of 4 KiB. The bins lie at the same offset of the page (COLOUR_BINS) in
- * all caches.
+ * The cache of one thread, which fills a page of 4 KiB. A bin is the part of it that the fast paths use for one bucket.
+ * The bins lie at the same offset of the page (COLOUR_BINS) in all caches.
  */
 struct cache {
     struct cache_tally tally[BUCKET_LIMIT];

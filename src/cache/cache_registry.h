@@ -63,9 +63,9 @@ struct span cache_opened_span(void);
 struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 
 /*
- * Looks for slots in the public magazines of a few other caches, and removes the first magazine that holds slots from
- * its cache. Each call continues where the last one ended. Returns the magazine, which the caller then owns, or NULL.
- * `cache` is the calling thread's own.
+ * Looks for slots in the public magazines of a few other caches. Each call continues where the last one ended. The
+ * first magazine that has slots is removed from its cache and returned, and the caller then owns it. Returns NULL if no
+ * such magazine was found. `cache` is the calling thread's own.
  */
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 
@@ -75,8 +75,8 @@ struct magazine *cache_walk(struct cache *cache, unsigned bucket);
  */
 void cache_forget_records(void);
 
-/* Makes the table of records able to grow again in the child of a fork, where no other thread is making it grow
- * (table_after_fork). */
+/* Makes the table of records able to grow in the child of a fork, even if a thread that the child does not have was
+ * making the table grow at the fork (table_after_fork). */
 void cache_reset_records(void);
 
 #endif

@@ -18,10 +18,10 @@
 enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 
 /*
- * MAGAZINES_A_PAGE is the number of magazines in each page of the table. Only the offsets of a page that colour.h
- * assigns to magazines are used, so that stores to magazines do not slow down loads and stores of other frequently used
- * data, which lie at other offsets. MAGAZINES_SKIPPED is how many magazines would fit before the first of these
- * offsets.
+ * MAGAZINES_A_PAGE is the number of magazines in each page of the table. Magazines lie only at those offsets within a
+ * page that colour.h assigns to them. Other frequently used data lie at other offsets, so stores to magazines do not
+ * slow down loads and stores of these data. MAGAZINES_SKIPPED is how many magazines would fit between the start of a
+ * page and the first magazine.
  */
 enum {
     MAGAZINES_SKIPPED = COLOUR_MAGAZINES / MAGAZINE_SIZE,

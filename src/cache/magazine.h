@@ -15,16 +15,17 @@
 
 /*
  * MAGAZINE_SIZE is the size of a magazine in bytes, and its alignment. MAGAZINE_SLOTS is how many slots it can hold.
- * With 62 slots, 8 bytes are left before them for the count, and 8 bytes after them, so that the top of a full magazine
- * is an address inside the magazine.
+ * With 62 slots, 8 bytes are left before the array of slots for the count, and 8 bytes after the array. So the top of a
+ * full magazine, which is the end of the array, is still an address inside the magazine.
  */
 enum { MAGAZINE_SIZE = 512, MAGAZINE_SLOTS = 62 };
 
 /*
- * The design follows J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001. The array holds pointers, not slot
- * numbers, because malloc returns a pointer and has to load the entry anyway. A magazine is never unmapped, and its
- * memory is used for nothing else, so any thread may read its count at any time. While a magazine is the private one of
- * a cache, its count is out of date; the pointer `top` of the cache's bin then says how many slots the magazine holds.
+ * The design follows J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001. The array holds pointers and not slot
+ * numbers, because malloc has to load the top entry of the array anyway, and can return a pointer as it is. A magazine
+ * is never unmapped, and its memory is used for nothing else, so any thread may read its count at any time. While a
+ * magazine is the private one of a cache, its count is out of date; the pointer `top` of the cache's bin then says how
+ * many slots the magazine holds.
  */
 struct magazine {
     _Alignas(MAGAZINE_SIZE) _Atomic uint32_t count;
@@ -67,8 +68,8 @@ static inline void magazine_set_count(struct magazine *magazine, uint32_t count)
 }
 
 /*
- * Returns the magazine in which the address `floor` lies, which follows from the alignment of magazines. Returns NULL
- * if `floor` is NULL.
+ * Returns the magazine in which the address `floor` lies. The address alone shows which one this is, because magazines
+ * are aligned. Returns NULL if `floor` is NULL.
  */
 static inline struct magazine *magazine_of(void **floor)
 {

@@ -47,9 +47,9 @@ static const char *profile_row_fault(const struct profile_row *row, size_t befor
 }
 
 /*
- * A valid profile has at most BUCKET_LIMIT - 1 rows: the sizes rise from row to row, and each is a power of two in
- * range, except that the last may be another size. A row after these is refused, and struct profile has space for that
- * row too. So the loops below need not check the number of rows.
+ * The sizes rise from row to row, and each is a power of two in range, except that the last may be another size. So a
+ * valid profile has at most BUCKET_LIMIT - 1 rows. struct profile has space for one more row, and that row is refused.
+ * So the loops below need not check the number of rows.
  */
 _Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
 

@@ -22,8 +22,8 @@ void training_open(const struct training_settings *settings)
     }
 }
 
-/* Sets a quota of the cache, and stores it as the result of training unless quotas are frozen. Misses and swaps are
- * counted from 0 again. Returns false if too little of the budget is left. */
+/* Sets a quota of the cache, and stores it as the result of training unless quotas are frozen. The weighted sum of
+ * misses and of exchanges of magazines begins at 0 again. Returns false if too little of the budget is left. */
 static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     if (!cache_set_quota(cache, bucket, quota)) {

@@ -17,9 +17,11 @@
  * no slot is dropped.
  *
  *   promotion  a thread's 64th slow path of a bucket without a quota gives it a first quota there
- *   growth     eight misses, or as many swaps as weigh the same, double the quota if the budget has room
- *   transfer   if the budget has too little room, the bucket of the thread with the most unused bytes loses
- *              half of its quota if it is in use without misses, and all of it if it is idle
+ *   growth     eight misses, or so many exchanges of the two magazines that they weigh as much (CACHE_SWAP),
+ *              double the quota if enough of the budget is left
+ *   transfer   if too little of the budget is left, another bucket of the same thread loses quota: the one
+ *              that has the most bytes of unused quota. It loses half of its quota if it is in use without
+ *              misses, and all of it if it is idle
  *   decay      a bucket that was not used during 64 slow paths of the thread loses half of its quota;
  *              training_rest lowers quotas by time
  *

@@ -49,9 +49,10 @@ static inline size_t bucket_offset_of(size_t bucket)
 }
 
 /*
- * The plan: all that settings decide about the buckets. Start-up makes it once. The sizes of buckets are powers of two,
- * and each slot has headroom beyond its bucket's size. The last bucket ends at `maximum` and has no headroom beyond it;
- * if the next power of two would exceed the maximum, the size of the last bucket is the maximum itself.
+ * The plan: all that settings decide about the buckets. Start-up makes it once. The sizes of buckets are powers of two.
+ * Each slot can hold more than its bucket's size by the headroom (SOCKMALLOC_HEADROOM). The last bucket serves requests
+ * up to `maximum`, and its slots hold no more than that; if the next power of two would exceed the maximum, the size of
+ * the last bucket is the maximum itself.
  */
 struct bucket_plan {
     size_t minimum; /* bytes of the smallest request that has a bucket */

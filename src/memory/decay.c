@@ -32,8 +32,11 @@ bool decay_claim(enum decay_call call, uint64_t now)
     return atomic_exchange_explicit(&decay.worked[call], now, memory_order_relaxed) != now;
 }
 
-/* Adds `bytes`, which were purged in the generation that ends now, to the bytes that the program may need again soon.
- * Leaves out bytes that were purged so long ago that a longer generation would not have kept them. Returns the sum. */
+/*
+ * Adds `bytes`, which were purged in the generation that ends now, to `decay.lost`, the purged bytes that the program
+ * may need again soon. The earlier bytes in `decay.lost` are first dropped if they were purged so long ago that even a
+ * longer generation would not have kept them. Returns the sum.
+ */
 static uint64_t decay_add_lost(uint64_t bytes, uint64_t now)
 {
     uint64_t lost_at = atomic_load_explicit(&decay.lost_at, memory_order_relaxed);

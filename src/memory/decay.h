@@ -39,7 +39,7 @@ struct decay {
     _Atomic uint64_t worked[DECAY_CALLS];
     /* in nanoseconds: most_extra if the load is known to return to its peak, otherwise 0 */
     _Atomic uint64_t extra;
-    /* The four counts below are in bytes. Only decay_turn uses the last three members. */
+    /* The next four members are numbers of bytes. Only decay_turn uses `lost`, `returned` and `lost_at`. */
     /* the bytes of purged slots that were allocated again since the generations last changed places */
     _Alignas(CACHE_LINE) _Atomic uint64_t missed;
     /* the bytes of slots of the old generation that were purged since the generations last changed places */
@@ -101,9 +101,10 @@ bool decay_is_due(uint64_t now);
 bool decay_claim(enum decay_call call, uint64_t now);
 
 /*
- * Callers call this function when the old generation is empty. If the generations have lasted long enough, makes them
- * change places, and decides by how much was purged and needed again how long the next ones last. Returns true if it
- * has made the change; if several threads call it at once, only one of them gets true.
+ * Callers call this function when the old generation is empty. If the generations have lasted long enough, the function
+ * makes them change places, and sets how long the next generations last. This time depends on how many bytes were
+ * purged and how many were needed again. Returns true if it has made the change; if several threads call it at once,
+ * only one of them gets true.
  */
 bool decay_turn(uint64_t now);
 

@@ -95,9 +95,9 @@ static char *hole_start(char *range, uint32_t first)
 }
 
 /*
- * Unmaps pages if they can be mapped again later. For this, the page before them must be mapped and belong to the range
- * (`backed`), so that its mapping can be extended; or a hole must end just before the pages. Returns false if neither
- * is so, if there are HOLES_MAX holes, or if the kernel refuses.
+ * Unmaps pages if they can be mapped again later. They can if a hole ends just before them, or if the page before them
+ * is mapped and belongs to the range (`backed`), because the mapping of that page can then be extended. Returns false
+ * if neither is so, if there are HOLES_MAX holes, or if the kernel refuses.
  */
 static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 {

@@ -43,7 +43,8 @@ bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed);
 
 /*
  * Adds the pages that hole_open has unmapped to the holes. Between hole_open and hole_close no other thread can fill a
- * hole. So no thread extends a mapping of which pages are about to be unmapped.
+ * hole. This is needed because filling a hole extends the mapping before the hole, and hole_open may just be unmapping
+ * pages of that mapping.
  */
 void hole_close(uint32_t first, uint32_t pages);
 

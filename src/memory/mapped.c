@@ -225,8 +225,7 @@ bool mapped_free(void *address)
 /*
  * Returns false if the kernel would now place a mapping of this size in the range where no mapped block may lie
  * (mapped_open). To find out, the function maps `size` bytes and unmaps them. Returns true if the kernel refuses to map
- * them, because a limit on addresses may leave no space for this additional mapping and still let the block's mapping
- * move.
+ * them: a limit on addresses may forbid this additional mapping, and still allow the block's own mapping to move.
  */
 static bool mapped_may_move(size_t size)
 {
@@ -260,9 +259,9 @@ static char *mapped_extend(struct mapped_block *entry, char *start, size_t size,
         return NULL;
     }
     /*
-     * If the table is full, the moved block keeps its old entry. A search for the new address begins at another entry,
-     * but a full table has no entry with the address 0, at which the search would stop, so it reaches the old entry
-     * too.
+     * If the table is full, the moved block keeps its old entry, although a search for the new address begins at
+     * another entry. Such a search still finds the old entry: it would stop early only at an entry with the address 0,
+     * and a full table has none.
      */
     struct mapped_block *target = mapped_take(place);
     if (target != NULL) {

@@ -76,9 +76,10 @@ static bool region_open_tables(size_t size)
 }
 
 /*
- * Returns the shift that makes the number of a link from the number of a page. The shortest slots are those of the
- * first bucket. No two slots begin closer together than such a slot is long, so all pages within this length can share
- * one link. Fewer links lie on fewer pages that frees write to, and the kernel would copy each such page after a fork.
+ * Returns the shift that makes the number of a link from the number of a page. The slots of the first bucket are the
+ * shortest, so the starts of any two slots are at least as far apart as such a slot is long. So at most one slot begins
+ * in 2^shift pages that share a link. The fewer links there are, the fewer pages frees write to; after a fork the
+ * kernel would copy each of these pages.
  */
 static unsigned region_link_shift(const struct bucket_plan *plan)
 {
@@ -105,7 +106,8 @@ bool region_lay(const struct bucket_plan *plan, size_t size)
                                                            .capacity = plan->capacity[bucket],
                                                            .pages = (uint32_t)region_pages(plan->stride[bucket])};
     }
-    /* The first page is never a slot. It stays mapped, so the mapping before each hole can be extended. */
+    /* The first page is never part of a slot, and it stays mapped. So even a hole right after it has a mapping before
+     * it that can be extended. */
     uint32_t first = (uint32_t)region_pages(os_page_size());
     atomic_store_explicit(&region_growth.front, first, memory_order_relaxed);
     region.buckets = plan->count;
@@ -353,8 +355,8 @@ void region_release(void)
 {
     for (unsigned i = 0; i < REGION_TABLES; i++) {
         if (region_held[i]) {
-            /* stored before the release, because as soon as the table is released, another thread that forks may hold
-             * it and set this to true */
+            /* set to false before the release, because another thread that forks may hold the table as soon as it is
+             * released, and then set this element to true */
             region_held[i] = false;
             table_release(tables[i]);
         }

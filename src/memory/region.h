@@ -48,7 +48,9 @@ struct region {
      * the links by which free slots are chained on stacks, one for each 2^link_shift pages; only slow paths read them
      */
     stack_link *links;
-    /* 2^link_shift pages or more lie between the starts of any two slots, so that many pages share one link */
+    /*
+     * the starts of any two slots are at least 2^link_shift pages apart, so groups of 2^link_shift pages share one link
+     */
     unsigned link_shift;
     unsigned buckets; /* the number of buckets; 0 until region_lay */
     struct bucket_geometry geometry[BUCKET_LIMIT];
@@ -162,7 +164,8 @@ struct place {
 
 /*
  * Finds the slot that an address of the range lies in: reads the state bytes backwards from the address to the start of
- * a slot. Only messages and other slow code may call it, because its time grows with the number of pages of the slot.
+ * a slot. Only code that may be slow, such as code that prints messages, may call this function, because its time grows
+ * with the number of pages of the slot.
  */
 INTERNAL struct place region_find(const void *address);
 
@@ -239,7 +242,7 @@ uint32_t region_front(void);
 
 /*
  * Returns true if the range has no space for another slot of the largest bucket, or if something else is mapped where
- * the range would grow. Then a failure to carve a slot is due to this and not to a lack of memory.
+ * the range would grow. In both cases a failure to carve a slot does not mean that memory is short.
  */
 bool region_is_full(void);
 

@@ -10,11 +10,11 @@
 #include "os/os.h"
 
 /*
- * The library looks for a window from 64 to 80 TiB, if the window cannot lie just below the program. These addresses
- * are above the addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and
- * below programs, libraries and stacks. The library tries RANDOM_TRIES places, which it computes from random bytes of
- * the kernel. Under ThreadSanitizer, which keeps its own memory there, the library tries the 1.5 TiB from 85 TiB on
- * that are left for a program (x86-64).
+ * If the window cannot lie just below the program, the library looks for a window at the addresses between 64 TiB and
+ * 80 TiB. mimalloc (2 to 30 TiB), Java's heaps, and mappings of programs under `ulimit -s unlimited` lie lower;
+ * programs, libraries and stacks lie higher. The library tries RANDOM_TRIES places, which it computes from random bytes
+ * of the kernel. ThreadSanitizer keeps its own memory at these addresses. So under ThreadSanitizer (x86-64) the library
+ * looks in the 1.5 TiB from 85 TiB on, which ThreadSanitizer leaves to the program.
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
 static const uintptr_t lowest = (uintptr_t)(UNDER_THREAD_SANITIZER ? 0x5510 : 0x4000) << 32;
@@ -25,8 +25,8 @@ static char *rest;
 static size_t window;
 
 /*
- * Returns a random number that differs from process to process, made from the 16 bytes that the kernel gives each
- * program.
+ * Returns a random number that differs from process to process, made from the 16 random bytes that the kernel gives
+ * each program when it starts (AT_RANDOM).
  */
 static uint64_t reserve_seed(void)
 {

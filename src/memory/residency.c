@@ -33,7 +33,7 @@ static uint32_t slot_pages(uint32_t number)
     return region.geometry[region_bucket(number)].pages;
 }
 
-/* Adds a page that is in memory to the figures of its slot's bucket. */
+/* Adds a page that is in memory to the counts of its slot's bucket (walk->residency). */
 static void residency_add(struct walk *walk, uint32_t number)
 {
     while (number >= walk->slot + slot_pages(walk->slot)) {
@@ -44,8 +44,8 @@ static void residency_add(struct walk *walk, uint32_t number)
 }
 
 /*
- * Adds the resident pages from `first` up to the one before `end` to the figures. Returns false if the kernel does not
- * say which pages these are.
+ * Adds the pages that are in memory, from `first` up to the one before `end`, to the counts of their buckets
+ * (walk->residency). Returns false if the kernel does not say which pages are in memory.
  */
 static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 {

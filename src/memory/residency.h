@@ -32,9 +32,9 @@ INTERNAL void residency_measure(struct residency residency[BUCKET_LIMIT]);
 
 /*
  * Stores which pages of the range are in memory, as os_residency does: a byte for each page, whose lowest bit is set if
- * the page is. Returns false if the kernel does not say. The library and the command have different functions of this
- * name: the library's is in residency_source.c, and the command's reads /proc/PID/pagemap of the process that it
- * measures.
+ * the page is in memory. Returns false if the kernel does not say. The library and the command have different functions
+ * of this name: the library's is in residency_source.c, and the command's reads /proc/PID/pagemap of the process that
+ * it measures.
  */
 INTERNAL bool residency_ask(const char *start, size_t size, unsigned char *pages);
 

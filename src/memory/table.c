@@ -115,9 +115,9 @@ static void table_leave(struct table *table)
 }
 
 /*
- * Extends the table from `ready` to `goal`. The function first checks that the table still ends at `ready`. If another
- * thread has extended the table meanwhile, addresses after `ready` may have been unmapped again before table_enter, and
- * the kernel would extend the table into these. No addresses are unmapped between table_enter and table_leave.
+ * Extends the table from `ready` to `goal`. The function first checks that the table still ends at `ready`, because
+ * another thread may have extended the table, and addresses after `ready` may then have been unmapped again. The kernel
+ * would extend the table into these addresses. Between table_enter and table_leave no addresses are unmapped.
  */
 static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
 {
@@ -163,11 +163,11 @@ static bool table_is_interrupted(void)
 /*
  * table_grow_to calls this function after the kernel has refused to extend the table from `ready` on. Returns true if
  * another thread has extended the table meanwhile. If nothing is mapped right after the table, memory is short. If
- * something is mapped there, either another thread has extended the table and will soon publish its new end, or the
- * mapping does not belong to the table. In the latter case `blocked` is set to the end of the table, so that no thread
- * waits because of that mapping again. If another thread publishes its extension at the last moment after all, the
- * table no longer ends at `blocked`, and `blocked` has no effect. A signal handler does not wait for the thread that it
- * interrupted, and does not set `blocked`, because other threads still have to wait.
+ * something is mapped there, there are two cases. Either another thread has extended the table, and this function waits
+ * until that thread publishes the new end. Or the mapping does not belong to the table; then `blocked` is set to the
+ * end of the table, so that no thread waits because of that mapping again. If another thread publishes a new end all
+ * the same, the table no longer ends at `blocked`, and `blocked` has no effect. A signal handler does not wait for the
+ * thread that it interrupted, and does not set `blocked`, because other threads still have to wait.
  */
 static bool table_await(struct table *table, size_t ready)
 {

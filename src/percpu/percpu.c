@@ -205,8 +205,8 @@ static void percpu_deposit(unsigned bucket, struct magazine *magazine)
 }
 
 /*
- * Pushes to the depot the magazine in which `top` points. percpu_swap has just removed it from a processor's record.
- * Does nothing if `top` is NULL.
+ * Pushes to the depot the magazine into which `top` points; percpu_swap has just removed this magazine from a
+ * processor's record. Does nothing if `top` is NULL.
  */
 static void percpu_retire(unsigned bucket, void **top)
 {

@@ -17,14 +17,14 @@
 /*
  * These caches are meant for servers with more threads than processors, because then the number of processors, and not
  * that of threads, limits how many free slots are cached. The record of a processor is a struct cache, of which only
- * `top` of each bin and the counters are used. Only restartable sequences change these, so they are exact without a
- * locked instruction. A magazine has one owner at a time: the processor whose `top` points into the magazine, the
- * depot, or a thread that moves it from one to the other. The count stored in the magazine is up to date only while no
- * processor owns the magazine.
+ * `top` of each bin and the counters are used. Only restartable sequences change `top` and the counters, so both are
+ * exact without a locked instruction. A magazine has one owner at a time: the processor whose `top` points into the
+ * magazine, the depot, or a thread that moves it from one to the other. The count stored in the magazine is up to date
+ * only while no processor owns the magazine.
  *
  * A thread may be moved to another processor between any two statements, and a signal handler may use the caches in
- * between. So each operation is a single restartable sequence. An operation that replaces a magazine names the top that
- * it expects to find, and changes nothing if it finds another.
+ * between. So each operation is a single restartable sequence. An operation that replaces a magazine gets from its
+ * caller the top that the record should have, and changes nothing if the record has another top.
  */
 struct processors {
     struct rseq_table table;
@@ -146,7 +146,7 @@ static inline void percpu_count(struct counter *of_shared, uint64_t amount)
  */
 uint32_t percpu_records(void);
 
-/* Returns the largest number of processors that can have records on any machine. */
+/* Returns how many processors can have records at most, whatever the machine. */
 uint32_t percpu_capacity(void);
 struct cache *percpu_at(uint32_t number);
 

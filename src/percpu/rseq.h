@@ -1,6 +1,6 @@
 /*
- * Restartable sequences (rseq): pieces of code that change the record of the processor that a thread runs on by one
- * store, their last instruction. A thread that is preempted before this store begins the sequence again.
+ * Restartable sequences (rseq): pieces of code whose last instruction is a store to the record of the processor on
+ * which the thread runs. A thread that is preempted before this store begins the sequence again.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_H
@@ -28,27 +28,27 @@
  *
  * Each thread shares an area with the kernel. The area holds the number of the processor that the thread runs on, and a
  * pointer to the descriptor of the sequence that the thread is in: {first instruction, length, abort handler}. Before
- * the kernel returns to a thread that was preempted or migrated, or runs a signal handler in it, it checks if the next
- * instruction of the thread lies inside that sequence. If so, the thread continues at the abort handler. Each operation
- * below is such a sequence. The last instruction of a sequence, the commit, is its only store that other threads can
- * notice. Its abort handler starts the sequence again. What happens depends on where the thread is stopped:
+ * the kernel returns to a thread that was preempted or migrated, or runs a signal handler in it, the kernel checks if
+ * the next instruction of the thread lies inside that sequence. If so, the thread continues at the abort handler. Each
+ * operation below is such a sequence. The last instruction of a sequence, the commit, is its only store that other
+ * threads can notice. The abort handler starts the sequence again. What happens depends on where the thread is stopped:
  *
  *   before the pointer is stored        Nothing was read or written yet. A signal handler's own operations may change
- *                                       the pointer, and it is stored next.
+ *                                       the pointer, which does no harm, because the thread stores it next.
  *   from there to just before           All that was read is read again: the processor's number and the top. The only
  *   the commit                          thing that was written is the slot above the top, which no thread uses before
  *                                       a top lies above it.
  *   after the commit                    The operation is complete, and the thread stands outside the sequence.
  *
- * So from the load of the processor's number to the commit no other thread runs on that processor, and a thread on
- * another processor does not write to its record. A load and a store are therefore as safe as a locked instruction.
- * Signal handlers may call all operations, even if they interrupt one. A sequence is repeated until it is not stopped
- * before its end. A thread that is stopped runs for a time slice afterwards, which is far longer than a dozen
- * instructions, so it cannot be stopped there forever.
+ * So from the load of the processor's number to the commit no other thread runs on that processor, and threads on
+ * other processors do not write to the record of that processor. A load and a store are thus as safe as a locked
+ * instruction. Signal handlers may call all operations, even if they interrupt one. A sequence that is stopped before
+ * its end is repeated. This cannot go on forever: a thread that was stopped runs for a time slice afterwards, which is
+ * far longer than the dozen instructions of a sequence.
  *
  * The pointer to the descriptor is not cleared after an operation. The kernel clears it when it next finds the thread
- * outside the sequence, and other code that uses rseq stores its own pointer. Because the kernel reads the descriptors
- * for this, they must stay mapped: the library is linked with -z nodelete.
+ * outside the sequence, and other code that uses rseq stores its own pointer. The kernel reads the old descriptor
+ * before it clears the pointer, so the descriptors must stay mapped: the library is linked with -z nodelete.
  *
  * Threads on one processor see each other's stores in order. A thread that migrates keeps what it has seen, because a
  * context switch is a full barrier. Threads on other processors only read a record, for reports.
@@ -125,9 +125,9 @@ static inline struct magazine *rseq_magazine(void **top)
 }
 
 /*
- * Tells ThreadSanitizer that the calling thread releases a magazine and its slots. The magazine is released after its
- * slots here, and acquired before them in rseq_tell_acquire, because the addresses of the slots are read from the
- * magazine, to which another thread may write as soon as it has acquired the magazine.
+ * Tells ThreadSanitizer that the calling thread releases a magazine and its slots. The slots come first, because their
+ * addresses are read from the magazine, and another thread may write to the magazine as soon as it has acquired it. For
+ * the same reason rseq_tell_acquire acquires the magazine first.
  */
 static inline void rseq_tell_release(void **top)
 {
@@ -210,8 +210,8 @@ FAST_PATH bool rseq_add(const struct rseq_table *table, size_t offset, uint64_t 
     return rseq_run_add(table->records + offset, rseq_count(table), table->area, amount);
 }
 
-/* Stores the top of a magazine, for rseq_swap: that at `offset` in the record of the processor that the thread runs on,
- * or ran on a moment ago. Returns false if that processor has no record. */
+/* Reads the top of a magazine, for a later rseq_swap. Stores in `top` the word at `offset` in the record of the
+ * processor that the thread runs on, or ran on a moment ago. Returns false if that processor has no record. */
 static inline bool rseq_peek(const struct rseq_table *table, size_t offset, void ***top)
 {
     size_t number = rseq_run_number(table->area);

@@ -18,8 +18,8 @@ enum { RSEQ_IS_KNOWN = 1 };
  *
  * The descriptor lies in a writable section, because the dynamic linker relocates the addresses in it. The abort
  * handler lies in another section, so that the sequence need not jump over it. The signature of the abort handler is
- * the operand of an undefined instruction (ud1), so that disassemblers can read past the signature and no jump can use
- * it.
+ * the operand of an undefined instruction (ud1), so that disassemblers can read past the signature, and a jump to this
+ * instruction traps.
  *
  * The sequence begins at label 1. There each attempt sets the result to 0 again. Then `word` becomes the address of the
  * word in the record of the processor that the thread runs on; `first` is the address of this word in the first record.

@@ -120,9 +120,9 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
 
 /*
  * Sleeps until the next step of purging. `idle` is how many naps in a row have passed without a call of
- * background_call; returns the new number. After NAPS_UNTIL_ASLEEP such naps, the thread sleeps until background_call
- * wakes it. A free slot can keep its pages for 16 naps at most: four naps are the decay time, and decay_learn can make
- * the generations of free slots four times as long. The 48 naps take three times as long.
+ * background_call; returns the new number. After NAPS_UNTIL_ASLEEP (48) such naps, the thread sleeps until
+ * background_call wakes it. These naps take three times as long as a free slot can keep its pages, which is 16 naps at
+ * most: four naps are the decay time, and decay_learn can make the generations of free slots four times as long.
  */
 static unsigned background_rest(unsigned idle)
 {

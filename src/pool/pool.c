@@ -77,8 +77,11 @@ static unsigned pool_find_first_large(enum kind kind)
     }
 }
 
-/* Opens the processors' caches if the kind is KIND_CPU. Returns false if they cannot be opened, or if the kind is
- * KIND_AUTO and there are no restartable sequences, so that the kind could not change to KIND_CPU later. */
+/*
+ * Opens the processors' caches if the kind is KIND_CPU. Returns false if they cannot be opened. Also returns false if
+ * the kind is KIND_AUTO and there are no restartable sequences, because the kind could then not change to KIND_CPU
+ * later.
+ */
 static bool pool_prepare_kind(enum kind kind)
 {
     if (kind == KIND_CPU) {

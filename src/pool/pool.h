@@ -183,7 +183,8 @@ static inline uint32_t pool_number(const char *call, const void *address)
 }
 
 /*
- * Counts a request that mimalloc serves, because the pools have no slot for it. Its size is one of those of the bucket.
+ * Counts a request that mimalloc serves because the pools have no slot for it. `bucket` is the bucket that would serve
+ * a request of this size.
  */
 void pool_count_fall_through(unsigned bucket, size_t request);
 

@@ -40,7 +40,8 @@ void pool_before_fork(void);
  * create by itself, allocates or frees before that, the second step is given up: the child then never uses the slots
  * that its parent had free.
  *
- * malloc in the signal handler itself works by the fast path alone, as in every handler that interrupts malloc.
+ * In the signal handler itself, malloc works only as long as the fast path serves it, as in every handler that
+ * interrupts malloc.
  */
 void pool_atfork_child(void);
 
@@ -79,8 +80,8 @@ static inline void pool_recover_due(void)
 
 /*
  * If the caller is not the thread that has forked, gives up the second step of pool_atfork_child, the search for free
- * slots, because from now on another thread may hold a slot. If the search has begun, waits for its end. This function
- * is called before a slot is freed in a slow path.
+ * slots. The reason is that from now on the caller may hold a slot whose metadata says that it is free. If the search
+ * has begun, waits for its end. This function is called before a slot is freed in a slow path.
  */
 static inline void pool_drop_recovery(void)
 {

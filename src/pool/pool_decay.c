@@ -29,7 +29,8 @@ enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 /* pool_tick_sooner tries to keep ticks at most this many nanoseconds apart */
 static const uint64_t tick_pace = 8000000;
 
-/* How many caches of other threads one step checks for public magazines that are not used. */
+/* How many caches of other threads one step checks. The step looks for public magazines, which other threads may steal,
+ * that are not used. */
 enum { IDLE_LOOKS = 32 };
 
 bool pool_decay_once(struct cache *cache, uint64_t now)
@@ -96,8 +97,8 @@ static void pool_tick_later(struct cache *cache, unsigned bucket)
 
 /*
  * Returns how many frees to wait until the next tick (a free that reads the clock), after the clock has advanced: half
- * as many as before, or fewer if these would take longer than tick_pace nanoseconds at the pace of the last `frees`
- * frees in `elapsed` nanoseconds.
+ * as many as before, or fewer if these would take longer than tick_pace nanoseconds. How long they would take is
+ * computed from the last `frees` frees, which took `elapsed` nanoseconds.
  */
 static uint32_t pool_tick_sooner(uint32_t frees, uint64_t elapsed)
 {
@@ -114,8 +115,8 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     cache->state.hastened = false;
     training_rest(cache, now);
     bool more = pool_decay(cache, DECAY_GIVE, now);
-    /* If memory is nearly used up, every tick of a free purges, even if another thread has purged at this step of the
-     * clock. So allocations need not purge as well. */
+    /* If memory is nearly used up, each tick of this thread purges, even if another thread has purged at this step of
+     * the clock. Ticks run in frees, so allocations need not purge as well. */
     cache_set_more(cache, more && !pressure_is_high());
     pool_review_spares(cache);
     if (cache->state.more) {
@@ -125,8 +126,11 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     pool_sample_rest(cache);
 }
 
-/* While pages are due to be purged, every free runs a tick (reads the clock and purges), and every allocation a step of
- * purging. So a step of either kind can be short. Only the ticks of frees find out when no more pages are due. */
+/*
+ * While pages are due to be purged, every free runs a tick (reads the clock and purges), and every allocation also
+ * purges a little. So none of these calls has to purge much. Only the ticks, which run in frees, find out when no more
+ * pages are due.
+ */
 void pool_tick_taking(struct cache *cache)
 {
     pool_decay(cache, DECAY_TAKE, clock_now());

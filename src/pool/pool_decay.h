@@ -28,8 +28,11 @@ INTERNAL void pool_tick_shared(const void *slot);
 void pool_tick_taking(struct cache *cache);
 void pool_tick_taking_shared(void);
 
-/* Moves public magazines of idle threads to the depot. Then, if the old generation is due to be purged at the time
- * `now`, runs one step of purging on the depots and stacks. Returns true if more pages are due to be purged. */
+/*
+ * Moves public magazines (those that other threads may steal) of idle threads to the depot. Then, if the old generation
+ * is due to be purged at the time `now`, runs one step of purging on the depots and stacks. Returns true if more pages
+ * are due to be purged.
+ */
 bool pool_decay_once(struct cache *cache, uint64_t now);
 
 /* Runs one step of purging for the background thread. Returns true if more pages are due to be purged. */

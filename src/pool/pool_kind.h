@@ -14,8 +14,8 @@
 
 /*
  * The operations that differ from kind to kind, for slow paths only. The fast paths in pool.h need not know the kind:
- * if a thread has no magazine, an allocation finds no slot and a free finds no place, as if there were an empty or a
- * full magazine, and a slow path follows. All operations may run in any thread and in a signal handler.
+ * if a thread has no magazine, an allocation finds no slot, as in an empty magazine, and a free finds no place, as in a
+ * full magazine; then a slow path follows. All operations may run in any thread and in a signal handler.
  */
 struct pool_operations {
     /*
@@ -49,7 +49,7 @@ struct pool_operations {
 };
 
 /* The operations of each kind are defined in the file of the same name; KIND_AUTO has its own in pool.c. KIND_LOCKFREE
- * has those of KIND_THREAD: its large pool begins with the first bucket. */
+ * has the operations of KIND_THREAD; with KIND_LOCKFREE all buckets belong to the large pool. */
 extern INTERNAL const struct pool_operations pool_thread;
 extern INTERNAL const struct pool_operations pool_standard;
 extern INTERNAL const struct pool_operations pool_cpu;

@@ -73,9 +73,8 @@ static bool pool_sampled_is_live(unsigned bucket)
 }
 
 /*
- * Returns how many new slots of the bucket pass before the next check of its sampled slot. `filled` is true if new
- * slots get pages in advance, as the last check decided. If `filled` is false, the pause after the next check is about
- * twice as long.
+ * Returns after how many new slots of the bucket its sampled slot is checked next. `filled` is true if new slots get
+ * pages in advance, as the last check decided. If `filled` is false, the next call returns about twice as many.
  */
 static uint32_t pool_pause(struct pool *pool, bool filled)
 {
@@ -133,11 +132,11 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
 /*
  * A processor's prefetcher follows a copy up to the end of a page, and no further. So a copy that fills a buffer, which
  * for a network buffer is the kernel's copy in read, waits for memory at the start of each page, one page after the
- * other. If the first lines of all pages are prefetched when the slot is allocated, they come side by side: a read into
- * a buffer that is in no near cache takes a quarter less time (doc/design/measurements.md).
+ * other. If the first lines of all pages are prefetched when the slot is allocated, the processor loads them at the
+ * same time: a read into a buffer that is in no near cache takes a quarter less time (doc/design/measurements.md).
  *
  * Prefetching earlier, when a magazine becomes the private one, does not help: lines at the start of a page share few
- * places of the near caches, and are displaced before they are used. For the same reason no more than FETCH_MOST lines
+ * places of the near caches, and are evicted before they are used. For the same reason no more than FETCH_MOST lines
  * are prefetched at a time. In a buffer that stays empty the prefetched lines are wasted. So lines are prefetched for
  * as many pages only as were found resident in the bucket's sampled slots.
  */

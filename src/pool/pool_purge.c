@@ -19,15 +19,15 @@
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
- * Linux on x86 invalidates the TLB page by page for up to 33 pages in a call, and as a whole for more. A page of
- * headroom that was never touched does not count. On a virtual machine, which is interrupted for each single
- * invalidation, 17 pages took 60 us, 33 pages 116 us, 34 pages 33 us, and 136 pages 62 us. So where each run of slots
- * side by side takes a call of its own, a page of a run of at most SHORT_PAGES pages counts as SHORT_PRICE pages in the
- * price of a step, which stands for its time.
+ * Linux on x86 invalidates the TLB page by page if a call discards up to 33 pages, and as a whole if it discards more.
+ * A page of headroom that was never touched does not count. On a virtual machine, which is interrupted for each single
+ * invalidation, 17 pages took 60 us, 33 pages 116 us, 34 pages 33 us, and 136 pages 62 us. So the time of a step is
+ * estimated as a price in pages. Where each run of slots that lie side by side takes a call of its own, a page of a run
+ * costs SHORT_PRICE if the run has at most SHORT_PAGES pages, and otherwise 1.
  *
- * Where one call takes all runs of a batch (os_discard_together), the TLB is invalidated once. Then the price of a
- * short run is its number of pages plus TOGETHER_PRICE, because neither its page table nor its metadata is in a near
- * cache: slots of one page each took 2.8 us each in a free after a pause.
+ * Where one call discards all runs of a batch (os_discard_together), the TLB is invalidated once. Then the price of a
+ * short run is its number of pages plus TOGETHER_PRICE, because neither the page table nor the metadata of the run is
+ * in a near cache: slots of one page each took 2.8 us each in a free after a pause.
  *
  * A step purges QUANTUM_PAGES pages, if their price is at most STEP_PRICE pages: that is two slots of 256 KiB. A slot
  * of 1 MiB or more goes in pieces of about QUANTUM_PAGES pages. One call takes 40 us for 128 resident pages and 80 for
@@ -99,8 +99,8 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
 
 /*
  * Discards the pages of `count` ranges. If the kernel cannot discard them all by one call, discards the first range
- * only. Returns how many ranges, from the first on, have lost their pages; 0 if the kernel keeps those of the first. A
- * single range is discarded by madvise, because that is cheaper.
+ * only. Returns how many ranges, from the first on, have lost their pages; 0 if the kernel keeps the pages of the first
+ * range. A single range is discarded by madvise, because that is cheaper.
  */
 static size_t pool_discard(const struct span *range, size_t count)
 {
@@ -145,8 +145,8 @@ static size_t pool_price(size_t size)
 
 /*
  * Returns true if the price that is left to this purge is enough for a run of `size` bytes, and subtracts the run's
- * price from what is left. If too little is left, sets it to 0, which ends the purge. For the first run of a step the
- * result is always true, so that each step purges something.
+ * price from what is left. If too little is left, sets the price that is left to 0, which ends the purge. For the first
+ * run of a step the result is always true, so that each step purges something.
  */
 static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
 {
@@ -182,9 +182,9 @@ static size_t pool_find_runs(struct purge *purge, struct span run[PURGE_BATCH])
  * No slot is held by two threads. All slots of the batch were popped from a stack or taken out of a magazine that was
  * popped from one, so no other thread can find them: not on a stack, not in a magazine, and not by their metadata,
  * since no thread allocates a slot by its metadata. A range that is discarded consists of whole slots of the batch and
- * of nothing between them, because slots of a bucket that follow each other by the stride touch. A slot is pushed to a
- * stack again only after the call that discards it has returned, and its metadata says before the push that it is
- * purged.
+ * of nothing between them, because there is no gap between slots of a bucket that begin one stride apart. A slot is
+ * pushed to a stack again only after the call that discards it has returned, and its metadata says before the push that
+ * it is purged.
  */
 static void pool_purge_batch(struct purge *purge)
 {
@@ -415,7 +415,7 @@ size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count)
 }
 
 /* Returns how many bytes pool_enforce_limits purges in one call at most. This is at least as much as one malloc or free
- * can add: a magazine or a slot. */
+ * can add to the free memory that has a limit: a magazine or a slot. */
 static size_t pool_enforce_most(void)
 {
     unsigned trained = LESSER(pool_first_large, region.buckets);
@@ -423,7 +423,8 @@ static size_t pool_enforce_most(void)
     return GREATER(magazine, pool_quantum());
 }
 
-/* pool_trim purges large buckets first, so it also purges the large pool if that exceeds its own limit. */
+/* If only the large pool exceeds its own limit, pool_trim still purges the right slots, because it begins with large
+ * buckets. */
 void pool_enforce_limits(void)
 {
     if (budget_limits_retained()) {

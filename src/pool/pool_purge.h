@@ -66,8 +66,8 @@ uint64_t pool_retained(void);
 
 /*
  * Purges free slots if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as one
- * malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. This function is
- * called after a slow path.
+ * malloc or free can add to the free memory that has a limit: a magazine of the largest slots that have magazines, or
+ * pool_quantum bytes. This function is called after a slow path.
  */
 void pool_enforce_limits(void);
 

@@ -62,7 +62,8 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
     return pool_is_large(bucket) ? slots_peek_free(bucket) : STACK_EMPTY;
 }
 
-/* Samples a free slot of the bucket, no matter which thread has freed it, because only its request is counted here. */
+/* Samples a free slot of the bucket. It does not matter which thread has freed the slot, because the sample counts only
+ * the size of the slot's last request. */
 static void pool_draw_found(struct cache *cache, unsigned bucket)
 {
     uint32_t number = pool_find_sample(cache, bucket);

@@ -42,7 +42,7 @@ static _Thread_local struct {
 /*
  * watch_first is how long a thread sleeps at first while nothing is free, and watch_least is the shortest sleep in
  * which it wakes up to look for what other threads have freed; both in nanoseconds. A thread that sleeps for less than
- * watch_least returns soon enough without that.
+ * watch_least need not wake up for this, because its sleep ends soon anyway.
  */
 static const uint64_t watch_first = 500000000;
 static const uint64_t watch_least = 5000000000;

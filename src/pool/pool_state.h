@@ -20,8 +20,8 @@ struct pool {
     _Atomic int64_t peak;
     /* The four members below decide how many pages new slots get in advance, as pool_populate.c explains. */
 
-    /* the number of the sampled slot, plus 1; the library counts later how many pages of this new slot are resident; 0
-     * before there is one */
+    /* the number of the sampled slot, plus 1; 0 if there is none yet. The sampled slot is a new slot of which the
+     * library counts later how many pages are resident. */
     _Atomic uint32_t sampled_slot;
     /* how many more new slots are allocated before the resident pages of the sampled slot are counted */
     _Atomic uint32_t ahead;
@@ -146,8 +146,9 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
  * pool_make_tight makes the library save address space from now on, because the kernel has refused memory: some limits
  * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
  * space for further growth. pool_is_tight returns true after that call, and also calls pool_make_tight itself once the
- * range of the pools has passed 1/32 of the limit on charged memory, because a slot is charged whole, and where
- * requests fit their slots badly, half of the charged memory is wasted. Any thread may call these functions.
+ * range of the pools has passed 1/32 of the limit on charged memory. This comes so early because a slot is charged as a
+ * whole, so half of the charged memory is wasted where requests fit their slots badly. Any thread may call these
+ * functions.
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);

@@ -61,10 +61,10 @@ bool pool_free_cold(unsigned bucket, void *slot)
 }
 
 /*
- * Finds a slot for a thread that has a quota for the bucket, by the first of the steps below that finds one. Step 2 is
- * tried if the stack has free slots, and step 3 only if it has none. If step 2 finds nothing all the same, because
- * other threads were faster or there is no memory for a magazine, no run is carved: step 4 allocates one slot, a free
- * one if it can, so that the range does not grow by more than is needed.
+ * Finds a slot for a thread that has a quota for the bucket. The code below has four numbered steps; the first one that
+ * finds a slot is the last one tried. Step 2 is tried if the stack has free slots, and step 3 only if it has none. Step
+ * 2 may find nothing all the same, because other threads were faster or there is no memory for a magazine. Then step 4
+ * allocates one slot, a free one if it can; no run is carved, so that the range does not grow by more than is needed.
  */
 static void *thread_find_trained(struct cache *cache, unsigned bucket)
 {

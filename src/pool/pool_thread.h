@@ -11,10 +11,10 @@
 #include "cache/cache.h"
 
 /*
- * A free slot is cold if at least one magazine of slots has been freed after it: its cache lines have then probably
- * left the processor's near caches. So all slots of a magazine are cold when it becomes the private one.
+ * A free slot is cold if at least as many slots as a magazine holds have been freed after it: its cache lines have then
+ * probably left the processor's near caches. So all slots of a magazine are cold when it becomes the private one.
  *
- * If programs write to the buffers of a bucket, its cold slots have a path of their own. An allocation of one
+ * If programs write to the buffers of a bucket, its cold slots have a path of their own. An allocation of a cold slot
  * prefetches the lines to which the program writes first (pool_fetch_lines). A free does not prefetch the first line of
  * the freed slot, because other slots will be allocated before it. The three functions below work on the calling
  * thread's cache, and do nothing if the thread has none.

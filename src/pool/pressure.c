@@ -11,9 +11,10 @@
 #include "os/sandbox.h"
 
 /*
- * The pressure is high when less than an eighth of the control group's limit is left, or when, during a tenth of the
- * last ten seconds or more, some process waited for memory (STALL_HIGH, in hundredths of a percent). Between two
- * readings of the limit, this process may use a quarter of what was left above that eighth.
+ * The pressure is high when less than an eighth of the control group's limit is left. It is also high when some process
+ * waited for memory during a tenth of the last ten seconds or more (STALL_HIGH, in hundredths of a percent). If more
+ * than an eighth is left, this process may use a quarter (LOOK_SHARE) of the bytes beyond that eighth before the limit
+ * is read again.
  */
 enum { RESERVE_SHARE = 8, STALL_HIGH = 1000, LOOK_SHARE = 4 };
 enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
@@ -23,7 +24,8 @@ enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
 static const uint64_t pause_high = 20 * UINT64_C(1000000);
 static const uint64_t pause_limited = 200 * UINT64_C(1000000);
 static const uint64_t pause_unlimited = 5000 * UINT64_C(1000000);
-/* the nanoseconds until the waiting time is read again; the kernel updates its average at this interval */
+/* the nanoseconds between two readings of the share of time in which processes waited for memory
+ * (/proc/pressure/memory); the kernel updates this average at this interval */
 static const uint64_t pause_stall = 2000 * UINT64_C(1000000);
 
 struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};

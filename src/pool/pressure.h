@@ -18,20 +18,22 @@ enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
  * Measuring is rare, because it opens some files, each of which took 40 us on one virtual machine and 50 to 500 us on
  * another. The control group's limit is read when this process has used a quarter of the bytes that the control group
  * could still use before the pressure would be high. It is also read five times a second, because other processes of
- * the group and mimalloc take memory too; where there is no limit, every five seconds. The waiting time is read every
- * two seconds, because the kernel updates its average at this interval. Any thread may call the functions, which take
- * no lock. One thread measures at a time.
+ * the group and mimalloc take memory too; where there is no limit, every five seconds. The share of time in which
+ * processes waited for memory is read every two seconds, because the kernel updates this average at that interval. Any
+ * thread may call the functions, which take no lock. One thread measures at a time.
  */
 struct pressure {
     /* how many bytes may still get pages before the limit is read again */
     _Alignas(CACHE_LINE) _Atomic int64_t allowance;
-    /* when the control group's limit and the waiting time are due to be measured next, as clock_now returns the time */
+    /*
+     * when each of the two measurements (PRESSURE_ROOM and PRESSURE_STALL) is due next, as clock_now returns the time
+     */
     _Atomic uint64_t due[PRESSURE_PARTS];
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
-    /* for the limit and for the waiting time: true if the pressure was high by this measure when last measured; only
-     * the measuring thread uses it */
+    /* for each of the two measurements: true if the pressure was high by it the last time; only the measuring thread
+     * uses this member */
     bool found[PRESSURE_PARTS];
     _Atomic uint64_t highs; /* how many times the pressure has become high */
 };

@@ -44,8 +44,11 @@ INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned genera
 /* Returns how many slots are on the bucket's list. */
 INTERNAL uint32_t standard_count(unsigned bucket);
 
-/* Sets the count of a list, and releases its mutex. This function runs in the child of a fork, where `free_slots` slots
- * lie on the bucket's stack. */
+/*
+ * Sets the count of free slots of the bucket's list to `free_slots`, and releases the list's mutex. This function runs
+ * in the child of a fork. The list is the bucket's stack of free slots, so `free_slots` is the number of slots on that
+ * stack.
+ */
 INTERNAL void standard_reset(unsigned bucket, uint32_t free_slots);
 
 #endif
