@@ -15,8 +15,8 @@ enum { MARK = 1234, TRIM_LIMIT = 32 << 20 };
 
 typedef size_t size_call(void *block);
 
-/* malloc_usable_size returns the requested size, rounded up to a multiple of 16 bytes, and returns this number as long
- * as the block lives. */
+/* malloc_usable_size returns the requested size, rounded up to a multiple of 16 bytes. The number stays the same as
+ * long as the block is live. */
 CASE(usable_size)
 {
     const char *const names[] = {"malloc_usable_size", "malloc_size"};

@@ -25,8 +25,8 @@ enum {
     SIGNALS = 3,
     WORKERS = 4,
     SHORT = 20, /* in milliseconds */
-    /* in milliseconds. An accept that returns sooner has not waited until free memory was due to be purged, because the
-     * decay time is longer. */
+    /* in milliseconds, and shorter than the decay time of the runs that are labelled `late`. If accept returns sooner,
+     * it has not waited until free memory was due to be purged. */
     MUCH_LATER = 4000,
     /* time limit of a case in seconds; if the library lost a signal, accept would wait for ever */
     MOST_SECONDS = 30,
@@ -91,7 +91,7 @@ static void note_sleeper(void)
     sleeper_number = gettid();
 }
 
-/* Returns when the thread that calls accept sleeps. That thread sleeps in no other call. */
+/* Waits until the thread that calls accept sleeps. That thread sleeps in no other call, so it then waits in accept. */
 static void await_sleep(void)
 {
     char path[64];
@@ -175,8 +175,8 @@ static void *connect_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* Waits until the library has begun to purge the burst's pages. Then sends SIGUSR2 to the thread that calls accept,
- * while the library purges the rest of these pages. */
+/* Waits until the library has begun to purge the freed blocks of the burst. Then, while the library purges the rest,
+ * sends SIGUSR2 to the thread that calls accept. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -248,11 +248,11 @@ CASE(pages_go_in_a_child)
 }
 
 /*
- * Calls accept in a process of one thread. After the process's handler of SIGUSR2, which has SA_RESTART, accept
- * continues. The handler of SIGRTMIN, which does not have it, ends accept. A child sends SIGUSR2 `restarting` times,
- * once every `milliseconds`, and then SIGRTMIN again and again until this process kills the child. Returns true if the
- * first SIGRTMIN ended accept, and false if only a later one did: on a busy machine the first one may come before
- * accept waits.
+ * Calls accept in a process of one thread. accept continues after the process's handler of SIGUSR2, which has
+ * SA_RESTART. accept ends after the handler of SIGRTMIN, which does not have SA_RESTART. A child sends SIGUSR2
+ * `restarting` times, once every `milliseconds`, and then SIGRTMIN again and again until this process kills the child.
+ * Returns true if the first SIGRTMIN ended accept, and false if only a later one did: on a busy machine the first one
+ * may come before accept waits.
  */
 static bool accept_beside_process(int milliseconds, int restarting)
 {
@@ -331,8 +331,8 @@ CASE(pages_go_beside_handlers_of_both_kinds)
 }
 
 /*
- * In a process with several threads, accept purges the pages that are due before it waits for a connection. Pages that
- * become due later are purged by a later call of accept.
+ * In a process with several threads, accept first purges the pages that are due already, and then waits for a
+ * connection. Pages that become due during this wait are purged by a later call of accept.
  */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {

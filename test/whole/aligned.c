@@ -35,8 +35,8 @@ static store_call *find_store(int name)
     return call;
 }
 
-/* Checks that a block is aligned and writable, and that the pools serve it if its size is one of theirs and its
- * alignment is at most a page. */
+/* Checks that a block is aligned and writable. Checks that the block comes from the pools exactly if they serve blocks
+ * of this size and the alignment is at most a page. */
 static void check_block(char *block, size_t alignment, size_t size)
 {
     CHECK(block != NULL);

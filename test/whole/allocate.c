@@ -91,7 +91,7 @@ CASE(impossible_sizes)
 
 CASE(product_overflows)
 {
-    /* the last product, cut to 64 bits, would be a size that the pools serve */
+    /* the product of the last pair, cut to 64 bits, would be a size that the pools serve */
     const size_t factors[][2] = {{SIZE_MAX, 2},
                                  {2, SIZE_MAX},
                                  {(size_t)1 << 33, (size_t)1 << 33},

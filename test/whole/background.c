@@ -131,8 +131,8 @@ static uint64_t naps_of_other_threads(void)
 }
 
 /*
- * Returns true if the background thread no longer wakes up by itself: it stays asleep for 250 ms, the time of ten of
- * its sleeps between two steps of purging.
+ * Returns true if the background thread no longer wakes up by itself: it stays asleep for 250 ms. If it were still
+ * purging, it would wake up ten times in this time.
  */
 static bool thread_is_asleep(void)
 {

@@ -124,8 +124,8 @@ CASE(reset_by_posix_spawn)
     CHECK_EQUAL(calls, 1);
 }
 
-/* Runs in a child that shares its parent's memory: sends the child a signal whose handler has SA_RESETHAND. The kernel
- * then resets the child's handler, and the parent keeps its own. */
+/* Runs in a child that shares its parent's memory. Makes another process send this child a signal whose handler has
+ * SA_RESETHAND. The kernel then resets the handler of this child, and the parent keeps its own. */
 static int be_signalled(void *unused)
 {
     outside_send(STATS);

@@ -146,8 +146,8 @@ CASE(until_nothing_is_left)
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
     /*
-     * The kernel has refused memory above. Since then the pools save address space: they carve a new slot only for a
-     * request that fills the whole slot. So these requests have the largest size of their bucket.
+     * In the allocations above, the kernel has refused memory. Since then the pools save address space: they carve a
+     * new slot only for a request that fills the whole slot. So these requests have the largest size of their bucket.
      */
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
         char *block = malloc(pools_largest(bucket));

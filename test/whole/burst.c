@@ -15,7 +15,7 @@ enum {
     KEPT = 256, /* one of every KEPT blocks stays live: 8 in the whole burst */
     PRIME = 251,
     LOOK_EVERY = 2,      /* in milliseconds */
-    LONG_ENOUGH = 20000, /* milliseconds, longer than any wait of a case takes */
+    LONG_ENOUGH = 20000, /* time limit of burst_await, in milliseconds; no wait of a case takes so long */
 };
 
 static char *blocks[BLOCKS];

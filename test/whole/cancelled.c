@@ -90,8 +90,8 @@ static void cancel_before(report_work *work)
     expect_whole_life(thread);
 }
 
-/* All threads but the new one block the stats signal. So the kernel delivers the signal to the new thread, which has
- * been cancelled but has not ended yet. */
+/* All threads but the one that this case starts block the stats signal. So the kernel delivers the signal to that
+ * thread, which has been cancelled but has not ended yet. */
 CASE(signal_meets_a_pending_cancel)
 {
     sigset_t stats;
@@ -144,7 +144,8 @@ static void expect_statistics(void)
 /*
  * Sends this process the signal that requests statistics. Because stderr is a full pipe, the library then waits for
  * some time, in its signal handler, until somebody reads from the pipe. During that wait the cases jump out of the
- * handler or cancel the thread. On a very busy machine they do so only after the wait, and must then succeed too.
+ * handler or cancel the thread. On a very busy machine they may do so only after the wait; the cases must succeed then
+ * too.
  */
 static void ask_for_statistics(void)
 {

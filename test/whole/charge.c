@@ -12,7 +12,8 @@
 
 #include "check.h"
 
-/* enough blocks of 1030 bytes for 256 MiB, and no more, because the array of addresses is charged to the process too */
+/* The number of blocks of 1030 bytes that together have 256 MiB. It is not larger, because the array of the blocks'
+ * addresses is charged to the process too. */
 enum { MIB = 1 << 20, BLOCKS = 1 << 18 };
 
 static char *blocks[BLOCKS];
@@ -154,14 +155,15 @@ CASE(another_size_after_blocks_that_grew)
 
 static const struct rlimit late_limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
 
-/* Limits the process by its id. */
+/* Sets RLIMIT_DATA for this process, by prlimit with the process's id. */
 static void *limit_by_id(void *unused)
 {
     CHECK_EQUAL(prlimit(getpid(), RLIMIT_DATA, &late_limit, NULL), 0);
     return unused;
 }
 
-/* Limits the process by setrlimit, by prlimit, or in another thread by prlimit with the id of the process. */
+/* Sets RLIMIT_DATA for this process. If `by` is "thread", another thread does so by prlimit with the process's id. If
+ * `by` is "prlimit", this thread does so by prlimit, and otherwise by setrlimit. */
 static void set_late_limit(const char *by)
 {
     if (strcmp(by, "thread") == 0) {

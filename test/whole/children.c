@@ -165,8 +165,8 @@ CASE(fork_from_a_handler)
 
 /*
  * A signal handler that has interrupted malloc or free forks, and the child returns from the handler and continues. The
- * interrupted call may have been about to return a slot or to store it in a free list. No later malloc in the child may
- * return that slot again.
+ * interrupted malloc may have been about to return a slot, or the interrupted free to store one in a free list. The
+ * child must not allocate that slot twice: no later malloc may return a slot that is in use.
  */
 enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
 

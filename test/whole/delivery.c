@@ -197,7 +197,7 @@ CASE(dump_only_is_not_for_the_program)
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
     set(SIG_IGN, 0);
-    /* the disposition is SIG_IGN, so the kernel drops this signal too, although its value requests only statistics */
+    /* the disposition is SIG_IGN, so the kernel drops even this signal, whose value requests only statistics */
     CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0);
     CHECK(asked(STATS) == SIG_IGN);
 }

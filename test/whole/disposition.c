@@ -38,8 +38,8 @@ enum {
 };
 
 /*
- * Checks that sigaction returns the same handler and flags for both signals, and the same mask apart from the two
- * signals themselves. Each signal must be in its own mask for both signals or for neither.
+ * Checks that sigaction returns the same handler, flags and mask for both signals. In the masks, the two signals
+ * themselves are compared differently: STATS must be in the mask for STATS exactly if OTHER is in the mask for OTHER.
  */
 static void check_alike(void)
 {
@@ -108,7 +108,8 @@ CASE(one_object_for_both)
     check_alike();
 }
 
-/* signal, its aliases, and the functions of System V and X/Open must return what libc's own functions return. */
+/* The function signal, its aliases, and the functions of System V and X/Open must return what libc's own functions
+ * return. */
 CASE(older_calls)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};

@@ -16,7 +16,7 @@ struct early_blocks {
     char *by_realloc;
     char *by_posix_memalign;
     char *until_the_end;
-    char first_letter; /* the first letter of a copied string; the copy has been freed */
+    char first_letter; /* the first letter of a string that strdup has made; the string has been freed */
 };
 
 /*

@@ -30,7 +30,7 @@ enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 static struct inspect_export *view;
 static struct inspect_export honest;
 static char *shadow[INSPECT_OBJECTS];
-static char *plain; /* address space of 256 GiB, more than the machine has memory; all of it reads as zero */
+static char *plain; /* address space of 256 GiB, which is larger than the machine's memory; all of it reads as zero */
 
 #define PLAIN_SIZE ((size_t)1 << 38)
 
@@ -356,7 +356,8 @@ static void draw_place(unsigned which)
         view->object[which].size = draw_number(honest.object[which].size);
         break;
     case 2:
-        /* changes the object's address in the list so that its end would lie on the page that cannot be read */
+        /* changes the object's address in the list so that a reader would find the object's end on the page that cannot
+         * be read */
         view->object[which].start = (char *)forge(which) + 64 * draw(64);
         break;
     default:
@@ -364,8 +365,8 @@ static void draw_place(unsigned which)
     }
 }
 
-/* Changes a random byte at the start of the list of objects, but not in its magic number, by which a reader finds the
- * list. */
+/* Changes a random byte at the start of the list of the objects in which the library has counters. Leaves the list's
+ * magic number, by which a reader finds the list. */
 static void draw_head(void)
 {
     char *bytes = (char *)view + INSPECT_MAGIC_SIZE;
@@ -437,7 +438,8 @@ static void draw_pool(void)
         draw_large_table(pool);
         return;
     }
-    /* after a pool's record was changed, its pointers to tables may be wrong */
+    /* a changed record of a pool may have wrong pointers to tables, so a table is changed only if nothing was changed
+     * before */
     if (undo_count == 0 && draw(2) == 0 && table != NULL) {
         words = table;
         count = TABLE_WORDS;
@@ -572,8 +574,8 @@ static void obey(const char *order, unsigned which, uint64_t value)
     }
 }
 
-/* Executes the orders from stdin. After each order it prints how many objects the library's list has, which is the
- * number of objects that can be forged. */
+/* Executes the orders from stdin. After each order it prints the number of objects in which the library has counters.
+ * Each of these objects can be forged. */
 int main(void)
 {
     char line[80];

@@ -69,7 +69,7 @@ CASE(counts_after_fork)
 
 /*
  * The child of a fork can allocate the free slots that another thread of its parent had in its cache, so the child
- * carves no new ones. A cache keeps free slots only when it has a quota; a thread gets one by allocating and freeing
+ * carves no new ones. A cache keeps free slots only when it has a quota. To get a quota, a thread allocates and frees
  * TAKEN blocks twice.
  */
 enum { TAKEN = 100 };

@@ -73,8 +73,11 @@ static void park(int signal_number)
     (void)signal_number;
     sem_post(&parked);
     CHECK_EQUAL(read(gate[0], &byte, 1), 1);
-    /* Each stopped thread waits here until it has read one byte, and then posts `left`. No thread may be stopped again
-     * before all have posted, because that thread could then read the byte that is meant for another one. */
+    /*
+     * Each stopped thread waits here until it has read one byte, and then posts `left`. No thread may be stopped again
+     * before all have posted, because a thread that is stopped again could read the byte that is meant for another
+     * thread.
+     */
     sem_post(&left);
     errno = kept;
 }

@@ -91,9 +91,9 @@ CASE(one_takes_another_gives)
 }
 
 /*
- * WARM is more than the number of free slots that the allocating thread cannot get: those in the ring and in both
- * magazines of each thread. Once WARM blocks have been live at the same time, the allocating thread therefore never
- * needs a new slot, however the threads are scheduled.
+ * WARM is more than the number of slots that the allocating thread cannot get: those of the blocks in the ring, and
+ * those in both magazines of each thread. Once WARM blocks have been live at the same time, the allocating thread
+ * therefore never needs a new slot, however the threads are scheduled.
  */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 

@@ -9,8 +9,11 @@
 
 #include "check.h"
 
-/* Returns the block that an exported function has allocated. Without this work after the allocation, the compiler would
- * jump to malloc instead of calling it, and the list would show the exported function's own caller. */
+/*
+ * Returns the block that an exported function has allocated. Each exported function calls this function after the
+ * allocation. Otherwise the compiler would make the exported function jump to malloc instead of calling it, and the
+ * list would show the exported function's own caller.
+ */
 static void *kept(void *block)
 {
     CHECK(block != NULL);

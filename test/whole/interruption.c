@@ -55,9 +55,9 @@ static void check_stack(int signal_number)
 }
 
 /*
- * On an alternate stack of 8 KiB, once the value of SIGSTKSZ, a handler can use this many bytes: the rest is for a
- * signal frame of 2 KiB, once the value of MINSIGSTKSZ. Processors with large registers have larger frames, and
- * programs should make their stacks larger there.
+ * The number of bytes that a handler can use on an alternate stack of 8 KiB, the value that SIGSTKSZ had formerly. The
+ * signal frame needs the other 2 KiB, the value that MINSIGSTKSZ had formerly. Processors with large registers have
+ * larger frames, and programs should make their stacks larger there.
  */
 enum { HANDLER_ROOM = 8192 - 2048 };
 
@@ -81,8 +81,8 @@ CASE(alternate_stack)
     CHECK_EQUAL(calls, 1);
 }
 
-/* Reads from an empty pipe. The stats signal interrupts the read while it sleeps. If `byte_comes`, another process
- * writes a byte when this process sleeps again, so that the read succeeds. */
+/* Reads from an empty pipe. The stats signal interrupts the read while this process sleeps in it. If `byte_comes`,
+ * another process writes a byte when this process sleeps again, so that the read succeeds. */
 static ssize_t read_interrupted(bool byte_comes)
 {
     char byte;

@@ -18,7 +18,7 @@ static size_t largest(void)
     return strtoul(check_arguments[0], NULL, 10);
 }
 
-/* Returns the last bucket's figure in the statistics whose name is `column`, such as "live". */
+/* Returns a figure of the last bucket. `column` is the figure's name in the statistics, such as "live". */
 static uint64_t figure(const char *column)
 {
     char name[64];

@@ -234,8 +234,9 @@ CASE(library_in_another_namespace)
 
 /*
  * If a file name has no slash, dlopen searches the DT_RUNPATH of the object that called dlopen, and replaces $ORIGIN
- * there by that object's folder. The case loads the object in argument 0. By its DT_RUNPATH, this object can find the
- * object in argument 1, but the program cannot. This must also be true if they call the library's dlopen.
+ * there by that object's folder. The case loads the object in argument 0. This object's DT_RUNPATH leads to the object
+ * in argument 1, but the program's does not. So the library's dlopen must find the object in argument 1 for this
+ * object, and not for the program.
  */
 CASE(caller_finds_what_it_names)
 {

@@ -12,8 +12,11 @@
 extern "C" {
 #endif
 
-/* The buckets with SOCKMALLOC_MAX=4m, as all tests set it: 4 KiB to 4 MiB, of which the first five are trained. The
- * last bucket has no headroom: its largest request has POOLS_LARGEST bytes. */
+/*
+ * The buckets with SOCKMALLOC_MAX=4m, as all tests set it: 4 KiB to 4 MiB. The first five are trained: their free slots
+ * are in caches, whose quotas the library adapts to the load. The last bucket has no headroom: its largest request has
+ * POOLS_LARGEST bytes.
+ */
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 

@@ -16,11 +16,14 @@
 
 #pragma weak sockmalloc_trim
 
-/* two trained buckets and a large bucket */
+/* two buckets below SOCKMALLOC_LARGE, and one of the large pool */
 static const unsigned buckets[] = {2, 4, 6};
 enum { SAMPLED = sizeof buckets / sizeof buckets[0] };
 
-/* One block of each sampled bucket. The kernel is asked for the figures of the mapping in which these blocks lie. */
+/*
+ * One block of each bucket in the array `buckets`. The kernel is asked for the figures of the mapping in which these
+ * blocks lie.
+ */
 static char *landmarks[SAMPLED];
 
 static void touch(char *block, size_t size)
@@ -150,7 +153,7 @@ static char *take_touched(size_t size)
     return block;
 }
 
-/* Keeps HELD live blocks of each sampled bucket, and replaces them one after the other. */
+/* Keeps HELD live blocks of each bucket in the array `buckets`, and replaces them one after the other. */
 static void *churn(void *number)
 {
     static char *held[CHURNERS][SAMPLED][HELD];
@@ -182,7 +185,7 @@ static uint64_t read_figure(const char *text, unsigned bucket, const char *key)
     return strtoull(figure + strlen(words), NULL, 10);
 }
 
-/* Writes a dump in JSON, and stores its figures of the sampled buckets in `figures`. */
+/* Writes a dump in JSON, and stores in `figures` the dump's figures of each bucket in the array `buckets`. */
 static void take_dump(struct figures figures[SAMPLED])
 {
     static char text[32768];
@@ -230,7 +233,8 @@ static bool compare_once(void)
         CHECK(is_near(figures[i].live, held, 20));
         CHECK(figures[i].purged * 100 <= figures[i].all);
     }
-    /* only the sampled buckets have resident pages, so the sum of these buckets must be near the kernel's figure */
+    /* only the buckets in the array `buckets` have resident pages, so the sum of their resident bytes must be near the
+     * kernel's figure */
     CHECK(is_near(all, before, 10) || is_near(all, after, 10));
     return true;
 }

@@ -11,8 +11,8 @@
 enum { MARK = 1234 /* a value of errno that no call sets */ };
 
 /*
- * One size for each way to serve a block: by mimalloc because it is too small for the pools, from a trained bucket,
- * from the large pool, and by a mapping because it is too large for the pools.
+ * One size for each way to serve a block: by mimalloc because it is too small for the pools, by a bucket below
+ * SOCKMALLOC_LARGE, by the large pool, and by a mapping because it is too large for the pools.
  */
 static const size_t kinds[] = {100, 16390, 262177, 5000000};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

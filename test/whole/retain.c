@@ -88,8 +88,11 @@ static void *look_for_spare(void *unused)
     return unused;
 }
 
-/* The library gives up the spare slot before pthread_create makes a second thread. The spare slot is in the first
- * thread's cache, and this thread may sleep from then on in a call in which nothing can purge it. */
+/*
+ * Before pthread_create makes a second thread, the library moves the first thread's spare slot to the free slots that
+ * all threads share. Otherwise nothing could purge the slot while the first thread sleeps in a call in which it purges
+ * nothing.
+ */
 CASE(spare_goes_before_a_thread_is_made)
 {
     pthread_t thread;

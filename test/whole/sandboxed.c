@@ -208,9 +208,9 @@ CASE(takes_its_first_block_there)
 }
 
 /*
- * The name of a case. If the program is started for this case, a constructor installs a seccomp filter before main,
- * which kills the process if any code creates a thread. So the library may not start its background thread when main
- * begins.
+ * The name of a case. If the program is started for this case, a constructor installs a seccomp filter before main
+ * begins. The filter kills the process if any code creates a thread. So the library may not start its background thread
+ * when main begins.
  */
 static const char before_main[] = "main_begins_there";
 

@@ -249,7 +249,7 @@ static void handle(const char *number)
     answer("done");
 }
 
-/* Queues a signal with a value to this process. `number` holds the number of the signal and the value. The signal is
+/* Queues a signal with a value to this process. The text `number` has the signal's number and the value. The signal is
  * handled before this function returns. */
 static void queue(const char *number)
 {

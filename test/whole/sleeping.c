@@ -179,7 +179,7 @@ static void *write_when_pages_have_gone(void *unused)
 }
 
 /* Waits by each of the waiting calls, one after the other. Another thread ends each wait: it writes a byte when the
- * library has purged the pages. */
+ * library has purged the freed blocks of a burst. */
 static void wait_in_every_way(void)
 {
     for (unsigned i = 0; i < WAYS; i++) {
@@ -300,8 +300,8 @@ CASE(signals_end_every_wait)
     }
 }
 
-/* Waits until the library has begun to purge the burst's pages. Then sends SIGUSR2 to the thread that waits for events,
- * while the library purges the rest of these pages. */
+/* Waits until the library has begun to purge the freed blocks of the burst. Then, while the library purges the rest,
+ * sends SIGUSR2 to the thread that waits for events. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -490,7 +490,7 @@ CASE(large_slot_goes_at_once_behind_a_filter)
     }
 }
 
-/* Free memory also goes back to the kernel while a fork child waits whose parent had several threads. */
+/* Free memory also goes back to the kernel while the child of a process with several threads waits. */
 CASE(pages_go_in_a_child)
 {
     pthread_t other;

@@ -8,9 +8,9 @@
 
 /*
  * Returns the figure `name`, such as "Rss", of the mapping that contains the address, in bytes. For a block of the
- * pools, this mapping is the part of the pools' range that is accessible. The function allocates nothing but a stream
- * of stdio, which is too small for the pools, so the pools' figures do not change. Only one thread at a time may call
- * it.
+ * pools, this mapping is the part of the pools' range that is accessible. The function allocates only a FILE of stdio,
+ * whose buffer is static. A FILE is too small for the pools, so the pools' figures do not change. Only one thread at a
+ * time may call it.
  */
 uint64_t smaps_figure(const void *address, const char *name);
 

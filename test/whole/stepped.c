@@ -18,12 +18,12 @@
 #include "check.h"
 #include "pools.h"
 
-/* WARM blocks are freed into the thread's cache before the work. They do not fill its magazine, so malloc and free stay
- * on the fast path. */
+/* Before each call of the function `work`, WARM blocks are allocated and then freed into the thread's cache. They do
+ * not fill its magazine, so malloc and free stay on the fast path. */
 enum { SIZE = 4096, WARM = 8, MANY = 100, LEAST_STEPS = 60 };
 
-/* HIT is the signal that is sent at each instruction. The child raises BEGIN and END to tell the tracer where the work
- * begins and ends. */
+/* HIT is the signal that is sent at each instruction. The traced child raises BEGIN before each call of `work` and END
+ * after it, so that the tracer knows where `work` begins and ends. */
 enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
 
 static size_t size = SIZE; /* the size in bytes of the blocks; the first argument of the case sets it */
@@ -119,8 +119,8 @@ static void *sleep_on(void *unused)
     return unused;
 }
 
-/* Starts a second thread in the process that will fork. The child of a process with several threads finds its free
- * slots by their metadata. */
+/* Starts a second thread in the process that will fork, because the child of a process with several threads finds its
+ * free slots in its own way: by their metadata. */
 static void begin_a_second_thread(void)
 {
     pthread_t thread;
@@ -132,7 +132,7 @@ static void begin_a_second_thread(void)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &mask, NULL), 0);
 }
 
-/* Repeats the work for ever. The tracer counts the instructions between the signals BEGIN and END. */
+/* Calls `work` again and again, for ever. The tracer counts the instructions between the signals BEGIN and END. */
 static void work_for_ever(void)
 {
     CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
@@ -165,7 +165,7 @@ static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
     return WSTOPSIG(status);
 }
 
-/* Lets the child execute `count` instructions of the work. Returns false if the work ended before that. */
+/* Lets the child execute `count` instructions of the function `work`. Returns false if `work` ended before that. */
 static bool step(pid_t child, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -182,8 +182,8 @@ static bool step(pid_t child, unsigned count)
 static void hit_here(pid_t child)
 {
     int stop = go_on(child, PTRACE_CONT, HIT);
-    /* The handler in the traced child has forked a child of its own. That child's signals END and SIGCHLD cause these
-     * stops. */
+    /* The child stops at END when it has completed `work`, unless its handler left `work` by longjmp. It stops at
+     * SIGCHLD when its handler has forked and the new process has ended. */
     while (stop == END || stop == SIGCHLD) {
         stop = go_on(child, PTRACE_CONT, 0);
     }

@@ -8,11 +8,11 @@ from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# Free slots decay soon, because the cases wait often until their memory is due to be purged.
+# a short decay time, because the cases often wait until free memory is due to be purged
 SOON = Run(variables={"SOCKMALLOC_DECAY_MS": "20"})
 
 # With this decay time free memory is due to be purged as soon as the coarse clock, which the library reads, has
-# advanced. So a signal can arrive while the library purges.
+# advanced. So the library may be purging at the moment at which a signal arrives.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
 # With this decay time no memory is due to be purged before the case is over. So each accept begins while there is free

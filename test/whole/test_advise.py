@@ -51,8 +51,8 @@ class Verdicts(AdviseCase):
 
 class Rules(AdviseCase):
     def test_each_rule_and_where_it_ends(self) -> None:
-        """Each row has the name of the rule, the value of a setting that the rule advises, the saving in bytes that it
-        promises, the servant's settings, and the orders that bring the servant into a state in which the rule
+        """Each row has the name of the rule, the value that the rule advises for a setting, the saving in bytes that
+        the rule promises, the servant's settings, and the orders that bring the servant into a state in which the rule
         applies."""
         for rule, value, saving, settings, orders in (
             ("just_over", "16k", 400 * 4096, {}, ["fill 16400", "fill 17000"]),
@@ -88,8 +88,8 @@ class Rules(AdviseCase):
 
     def test_nothing_to_say_of_what_is_little_or_free(self) -> None:
         """The rule just_over advises another setting if many requests are a little larger than a bucket. It must not
-        apply to these two processes. In the first one it could save only 0.8 of 60 MiB. In the second one the slots of
-        such requests are free."""
+        apply to these two processes. In the first process, another setting could save only 0.8 MiB of 60 MiB. In the
+        second one, the blocks of such requests have been freed."""
         for orders in (["fill 17000", "fill 300000"], ["fill 16384", "fill 16384", "clear 17000"]):
             servant = self.start(DECAY_MS="never")
             for order in orders:
@@ -97,8 +97,8 @@ class Rules(AdviseCase):
             self.assertNotIn("just_over", self.rules(servant.pid))
 
     def test_nothing_to_say_of_untouched_pages(self) -> None:
-        """The rule just_over does not apply: only one page of each block is resident, so blocks in other buckets would
-        not save a page."""
+        """The rule just_over does not apply: only one page of each block is resident, so the blocks would need as many
+        pages in other buckets."""
         servant = self.start()
         for _ in range(300):
             servant.ask("take 17000")

@@ -30,8 +30,8 @@ def regions(servant: Servant) -> list[Region]:
 
 
 def objects(servant: Servant) -> dict[str, tuple[int, int]]:
-    """Returns, for each of the library's objects that must be read-only, the addresses in the servant at which it
-    begins and ends."""
+    """Returns where in the servant the library's read-only variables lie: a dictionary from the variable's name to the
+    two addresses at which the variable begins and ends."""
     listing = subprocess.run(
         [settings.tool("nm"), "-S", settings.library()], check=True, capture_output=True, text=True
     ).stdout

@@ -168,8 +168,8 @@ class Preloaded(Company):
                     self.assertEqual(outcome, Outcome(0, "", ""))
 
     def test_faketime_does_fake(self) -> None:
-        """Shows that the next test can fail: libfaketime does change the time that a program reads. In that test the
-        library's statistics show the kernel's time all the same."""
+        """The next test checks that the library's statistics show the kernel's time in spite of libfaketime. This test
+        shows that the next one can fail: libfaketime does change the time that a program reads."""
         preloaded = (settings.library(), installed(LIBRARIES["libfaketime"]))
         outcome = self.run_under(settings.tool("date"), "+%Y", preloaded=preloaded, FAKETIME="@2001-01-01 00:00:00")
         self.assertEqual(outcome, Outcome(0, "2001\n", ""))

@@ -1,5 +1,5 @@
-"""Tests `sockmalloc compare`, which runs a server under several allocators: what it prints, that a server which fails
-or an interruption leaves no process behind, and that bad input is refused with one line."""
+"""Tests `sockmalloc compare`, which runs a server under several allocators: what it prints, that no process is left
+behind if a server fails or the command is interrupted, and that bad input is refused with one line."""
 
 # SPDX-License-Identifier: BSD-2-Clause
 import json

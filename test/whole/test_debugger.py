@@ -112,8 +112,8 @@ class Slots(DebuggerCase):
     def test_are_found_with_a_stripped_library(self) -> None:
         self.library = self.directory / settings.library().name
         subprocess.run(["strip", "-o", self.library, settings.library()], check=True)
-        # gdb loads a Python file whose name is that of the library, after symbolic links are resolved, with -gdb.py at
-        # its end
+        # gdb loads a Python file whose name is the library's file name followed by -gdb.py. If the library's name is a
+        # symbolic link, the name of the file to which the link leads counts.
         shutil.copy(f"{settings.library().resolve()}-gdb.py", f"{self.library}-gdb.py")
         servant = self.start(others={"LD_PRELOAD": str(self.library)}, **PACE)
         self.judge_slots(servant, "thread cache 0, private magazine")

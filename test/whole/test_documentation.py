@@ -1,5 +1,5 @@
-"""Tests that each column, setting, message and exit code is documented in every manual and help text. All of these are
-made from the one row of the source that defines it."""
+"""Tests that each column, setting, message and exit code is documented in every manual and help text. Each of them is
+defined in one row of the source, from which these texts are made."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re

@@ -171,8 +171,9 @@ class Views(ForgedCase):
                 self.assertGreaterEqual(formats.READERS[form](result.stdout.decode())["4k"]["live"], HELD)
 
     def test_the_exporter_keeps_the_last_figures(self) -> None:
-        """While a process has forged counters, the exporter counts it as unreadable, and its counters keep their last
-        values. Afterwards they continue, and no request is counted twice."""
+        """While a process has forged counters, the exporter counts the process as unreadable, and the metrics that
+        count the process's requests keep their last values. Afterwards these metrics continue, and no request is
+        counted twice."""
         forger = self.forger()
         started = Exporter(forger.pid)
         self.addCleanup(started.dismiss)

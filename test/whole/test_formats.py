@@ -23,8 +23,8 @@ def checked_by_promtool(text: str) -> str:
 
 
 def busy(servant: Servant) -> None:
-    """Brings slots into every state, in trained buckets and in the large pool, and makes a request that is too small
-    for the pools."""
+    """Brings slots into every state, in buckets below SOCKMALLOC_LARGE and in the large pool, and makes a request that
+    is too small for the pools."""
     for size in (16390, 5000, 65537, 262177):
         servant.ask(f"take {size}")
         servant.ask(f"churn {size}")
@@ -173,7 +173,7 @@ class Ledger(ServantCase):
 class UnderLoad(ServantCase):
     """While threads work, the numbers of a bucket's slots in each state need not add up exactly to the number of carved
     slots, because a slot whose state changes during the reading may be missed or counted twice. The error must be at
-    most the number of slots that caches may hold plus IN_HAND, the number that threads may be moving."""
+    most the number of slots that caches may hold plus IN_HAND, the number of slots that threads may be moving."""
 
     IN_HAND = 3 * 8 + 3
     LOOKS = 20
@@ -234,8 +234,8 @@ class Sizes(ServantCase):
                 self.assertEqual(found["json"], found["text"])
                 self.assertEqual(found["prometheus"], found["text"])
                 self.assertLessEqual(set(found["text"]), {17408, 5120, 278528})
-                # 4,000 blocks were freed in each of these four sizes. The histogram does not count frees since the last
-                # sample was taken, so the sum may be smaller.
+                # 4,000 blocks of each of the four sizes above were freed. The library adds frees to the histogram only
+                # when it takes a sample, so the sum lacks the frees since the last sample.
                 self.assertGreater(sum(found["text"].values()), 12000)
                 self.assertLessEqual(sum(found["text"].values()), 16000)
 

@@ -49,8 +49,9 @@ class Limits(unittest.TestCase):
                 self.assertGreater(table.sum("requests"), 40)
 
     def test_every_bucket(self) -> None:
-        """Under every limit the pools serve the trained buckets. For larger requests the limits differ: under 8G the
-        pools serve all of them; under 256M and 1G either the pools or mimalloc serve them; under 64M some may fail."""
+        """Under every limit the pools serve the buckets below SOCKMALLOC_LARGE (TRAINED). For larger requests the
+        limits differ: under 8G the pools serve all of them; under 256M and 1G either the pools or mimalloc serve them;
+        under 64M some may fail."""
         for name, limit in LIMITS.items():
             with self.subTest(name):
                 outcome = cases.run_case("buckets", "every_bucket", Run(wrapper=limited(limit)))
@@ -155,7 +156,8 @@ load_tests = cases.loader(
             # under 8G this case would test nothing that it does not test under the smaller limits, and would take very
             # long
             "until_nothing_is_left": everywhere()[:2],
-            "refused_purge": [],  # this case needs a kernel that refuses madvise, which test_refusals simulates
+            # not run, because this case needs a kernel that refuses madvise; test_refusals simulates such a kernel
+            "refused_purge": [],
         }
     }
 )

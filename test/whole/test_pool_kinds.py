@@ -78,8 +78,8 @@ class Refused(Kind):
     """If SOCKMALLOC_POOL has a bad value, names a kind that is not available, or contradicts another setting, one line
     on stderr says so and says what the library does instead. The library must then do that."""
 
-    # Each row: the name of the test, other environment variables, settings, the message, and the kind of pool that the
-    # library then uses.
+    # Each row: the name of the test, environment variables that are no settings of the library, settings of the
+    # library, the message that the library prints, and the kind of pool that the library then uses.
     FAULTS: tuple[tuple[str, Mapping[str, str], Mapping[str, str], str, str], ...] = (
         ("unknown", {}, {"POOL": "mutex"}, f"SOCKMALLOC_POOL=mutex: not {POOLS}; using thread", "thread"),
         *(

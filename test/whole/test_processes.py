@@ -11,8 +11,8 @@ CASES_OF_THREADS = (
     "frees_after_our_destructor",
 )
 
-# The settings with which the cases of threads run: with some, none or all of the buckets trained, because the cases
-# must hold for each choice.
+# The cases of threads run with each of these settings. They must hold whether some, none or all of the buckets are
+# trained: a trained bucket has caches, whose quotas the library adapts to the load.
 POOLS = [
     Run(),
     Run("while all buckets are the large pool's", {"SOCKMALLOC_LARGE": "4k"}),
@@ -21,8 +21,8 @@ POOLS = [
 
 FORK_TRIM = {"SOCKMALLOC_FORK_TRIM": "1"}
 
-# With decay disabled, the library purges no slot because of its age. In these three kinds of pool, any thread can
-# allocate any free slot.
+# With decay disabled, the library purges no slot because of its age. Only these three kinds of pool are used: with
+# them, any thread can allocate any free slot.
 SNAPSHOTS = [
     Run(
         f"pool {kind}, FORK_TRIM={trim}",

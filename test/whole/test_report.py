@@ -142,7 +142,7 @@ class Figures(ReportCase):
 
     def test_of_statistics_that_a_process_wrote(self) -> None:
         """JSON statistics that a process has written have neither times nor the memory of the whole process. If a file
-        has those of two processes, the page shows these as two servers."""
+        has the statistics of two processes, the page shows the processes as two servers."""
         samples = self.record()
         one = samples[-1]["statistics"]
         other = {**one, "process": one["process"] + 1}

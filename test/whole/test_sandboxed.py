@@ -5,7 +5,8 @@ library must make no system call for which the kernel would kill the program."""
 from support import cases, settings
 from support.cases import Run
 
-# With these settings all features are on that make system calls at times of their own, such as the background thread.
+# These settings turn on all features that make system calls at times which the program does not choose. One of these
+# features is the background thread.
 ALL_AT_ONCE = {
     "SOCKMALLOC_DECAY_MS": "10",
     "SOCKMALLOC_BACKGROUND": "1",

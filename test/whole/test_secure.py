@@ -36,8 +36,8 @@ HOSTILE = {
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can make a program setuid to another than who starts it")
 class Secure(unittest.TestCase):
-    """The test program is linked with the library. LD_PRELOAD would not do, because the dynamic linker ignores it in a
-    privileged program unless root has allowed it."""
+    """The test program is linked with the library. It cannot be preloaded, because the dynamic linker ignores
+    LD_PRELOAD in a privileged program unless root has allowed the library."""
 
     maxDiff = None
 

@@ -265,8 +265,8 @@ class Names(ServerCase):
 
     @contextlib.contextmanager
     def unit(self, name: str, *processes: int) -> Iterator[None]:
-        """Moves the processes into a control group with this name. It lies below a group whose name is that of a
-        systemd slice, so the command takes it for a systemd unit."""
+        """Moves the processes into a control group with this name. This group lies below a group that is named as a
+        slice of systemd, so the command takes this group for a unit of systemd."""
         for root in CGROUPS:
             group = root / "whole-test.slice" / name
             with contextlib.suppress(OSError):

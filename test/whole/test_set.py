@@ -129,8 +129,8 @@ class Refusals(SetCase):
 
     def test_the_library_checks_again(self) -> None:
         """Any process that may send the signal can send any value with it. The library must change a setting only if
-        the value has the mark, names a setting that may change at run time, and is permitted for this setting. Signals
-        whose value does not have the mark go to the program's own handler."""
+        the signal's value has the mark, names a setting that may change at run time, and has a new value that is
+        permitted for this setting. If the mark is missing, the signal goes to the program's own handler."""
         mark = 0x50C5 << 48
         names = list(self.figures(self.start())["configuration"])
         decay, retain, least = (names.index(f"SOCKMALLOC_{name}") for name in ("DECAY_MS", "RETAIN", "MIN"))

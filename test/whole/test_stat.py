@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc stat` reads a process's figures from outside, that they are those that the process itself
-would print, and that this does not disturb the process."""
+"""Tests that `sockmalloc stat` reads a process's figures from outside, that these figures are equal to those that the
+process itself would print, and that the reading does not disturb the process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os

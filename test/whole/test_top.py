@@ -220,8 +220,8 @@ class Keys(TopCase):
 
 class Colours(TopCase):
     def colours(self, **variables: str) -> set[str]:
-        """Starts top with these environment variables on a terminal that has colours. Returns the colours in the line
-        of a process that has a bar."""
+        """Starts top with these environment variables on a terminal that has colours. Returns the colours of the row
+        that shows the process, when this row has a bar of # signs."""
         servant = self.start()
         servant.ask("take 5000")
         line = [command.path(), "top", *FAST, str(servant.pid)]

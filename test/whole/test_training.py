@@ -74,8 +74,8 @@ class Profile(TrainingCase):
         return self.start(POOL="thread", PROFILE=str(self.profile), **variables)
 
     def learn(self) -> int:
-        """Runs a servant until a quota is trained, ends the servant, and checks that it has printed nothing. Returns
-        the quota."""
+        """Runs a servant until the library has raised a quota above 0, ends the servant, and checks that it has printed
+        nothing. Returns the quota."""
         servant = self.start_with()
         self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(self.figure(servant, "16k.quota"), 0)

@@ -10,8 +10,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* Allocates in each trained bucket more blocks than one magazine holds, and in each larger bucket two, and frees them
- * all. */
+/* Allocates in each bucket below SOCKMALLOC_LARGE more blocks than one magazine holds, and in each larger bucket two,
+ * and frees them all. */
 static void *use_every_bucket(void *unused)
 {
     enum { BLOCKS = 70 };

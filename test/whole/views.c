@@ -256,7 +256,7 @@ static void read_recording(void)
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* In seven of eight recordings, only bytes from the field `process` of the head on are changed: if an earlier byte
+    /* In seven of eight recordings, the bytes in front of the head's field `process` are left unchanged: if one of them
      * is wrong, recording_open refuses the file at once, and little code is tested. */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);

@@ -32,7 +32,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Exporter:
-    """Runs `sockmalloc exporter`. It listens on a free port of 127.0.0.1, unless the arguments name another place."""
+    """Runs `sockmalloc exporter`. It listens on a free port of 127.0.0.1, unless the arguments name another address."""
 
     def __init__(self, *arguments: object, prepare: Callable[[], None] | None = None,
                  prefix: Sequence[str] = ()) -> None:

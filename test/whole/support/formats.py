@@ -1,5 +1,5 @@
-"""Reads statistics in each of the library's formats. The result is always in one form: a dictionary from bucket to
-figure to number."""
+"""Reads statistics in each of the library's formats. The result always has one form: a dictionary from each bucket to a
+dictionary, which has the bucket's figures by their names."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -62,8 +62,8 @@ def of_prometheus(text: str) -> Figures:
 
 def sizes(text: str) -> dict[str, dict[int, int]]:
     """Returns the histograms of request sizes in the last dump of each format: a dictionary from the format to its
-    histogram. A histogram is a dictionary from the upper end of a step, in bytes, to the count of this step. Steps with
-    a count of 0 are left out."""
+    histogram. A histogram is a dictionary from the upper end of a range of sizes, in bytes, to the count of this range.
+    Ranges with a count of 0 are left out."""
     lines = [line for line in text.splitlines() if line.startswith("requests by size, from a sample: ")]
     steps = [step.split(":") for line in lines[-1:] for step in line.partition(": ")[2].split()]
     found = {"text": {int(end): int(count) for end, count in steps}}
