@@ -66,8 +66,8 @@ Test(clock, never_goes_back, .timeout = 60)
     crew_run(THREADS, read_or_fall_behind);
 }
 
-/* Runs in a child whose strict seccomp mode kills it at every system call but read, write and exit. It reads the clock,
- * so clock_now must make no system call. */
+/* Runs in a child process. Sets the strict seccomp mode, in which each system call but read, write and exit kills the
+ * process. Then reads the clock, so clock_now must make no system call. */
 static void read_behind_a_filter(void)
 {
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) {

@@ -12,8 +12,8 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Offsets are compared in units of half a cache line, and not of a whole one, because data that are only read, such as
- * those of region and route, may share a cache line. */
+/* Offsets are compared in units of half a cache line. A whole line would be too large a unit, because data that are
+ * only read, such as those of region and route, may share a cache line. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
 /* for each unit (half a cache line) of a page: the name of the data that lie there; NULL if there are none */

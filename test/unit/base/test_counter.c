@@ -101,8 +101,8 @@ Test(counter, shared_additions_lose_nothing)
     cr_assert_eq(counter_read(&counter), (uint64_t)ROUNDS * THREADS * (THREADS + 1) / 2);
 }
 
-/* One thread adds and the others read the count. The count that they read must rise, so no reader sees a half-written
- * sum. */
+/* One thread adds and the others read the count. A count that is read must never be smaller than the one before, and
+ * must be a multiple of `step`, because no reader may see a half-written sum. */
 static void write_or_watch(unsigned number)
 {
     const uint64_t step = (UINT64_C(1) << 32) + 1;

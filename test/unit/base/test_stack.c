@@ -62,8 +62,11 @@ static void work_with_one_thread(void *argument)
     CHECK(atomic_load(&stack.head) == 7);
 }
 
-/* In a process of one thread the stack uses a compare-and-swap without the lock prefix, which must do the same. The
- * test runs in the child of a fork, which has one thread; Criterion's own process has several. */
+/*
+ * In a process of one thread the stack uses a compare-and-swap without the lock prefix. Its results must be those of a
+ * compare-and-swap with the prefix. The test runs in the child of a fork, which has one thread; Criterion's own process
+ * has several.
+ */
 Test(stack, single_threaded_swap_does_the_same)
 {
     capture_clean(work_with_one_thread, NULL);
@@ -120,8 +123,11 @@ Test(stack, tag_wraps_round)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/* Acts as a thread that was suspended in the middle of a pop. The item that it has read is on top again, but another
- * item lies below that one now, so the compare-and-swap of this pop must fail. */
+/*
+ * Acts as a thread that was suspended in the middle of a pop, after it had read the head of the stack. Meanwhile the
+ * top item was popped and pushed again, and another item lies below it now. So the compare-and-swap of the suspended
+ * pop must fail.
+ */
 Test(stack, stale_swap_fails)
 {
     stack_push(&stack, links, 0, 1);
@@ -163,15 +169,16 @@ static void pop_between(void *context)
     popped_between = stack_pop(&stack, links, 0);
 }
 
-/* Runs within another pop: pops two items and pushes first the one that was on top. So the two items have changed
- * places. */
+/* Runs within another pop: pops the top item and the item below it, and pushes the former top item back before the
+ * other. So the two items have changed places. */
 static void exchange_between(void *context)
 {
     (void)context;
     popped_between = stack_pop(&stack, links, 0);
     uint32_t below = stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, popped_between);
-    /* `below` is STACK_EMPTY if the interrupted pop has already removed its item, so that only one item was left */
+    /* `below` is STACK_EMPTY if the stack had only one item left, because the interrupted pop had already removed the
+     * other */
     if (below != STACK_EMPTY) {
         stack_push(&stack, links, 0, below);
     }
@@ -298,8 +305,8 @@ static void let_go(uint32_t item)
     stack_push(&stack, links, 0, item);
 }
 
-/* Runs as a thread: pops two items and pushes first the one that was on top. So the same item becomes the top again
- * with another item below it, which is called the ABA case. */
+/* Runs as a thread: pops the top item and the item below it, and pushes the former top item back before the other. So
+ * for a moment the top item is the same as at first, but another item lies below it. This is called the ABA case. */
 static void pop_and_push(unsigned number)
 {
     (void)number;

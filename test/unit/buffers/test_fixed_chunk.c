@@ -1,4 +1,5 @@
-/* Tests of buffers/fixed_chunk.c: the stack of free blocks of a chunk, whose head is one word. */
+/* Tests of buffers/fixed_chunk.c: a chunk is the memory of several blocks. Its free blocks form a stack, whose head is
+ * one word. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_chunk.h"
 #include "support/fixed_pools.h"
@@ -57,8 +58,8 @@ Test(fixed_chunk, head_that_has_changed_is_not_taken)
     cr_assert_eq(fixed_chunk_take_all(pool, 0, head), 0, "the same blocks, and another tag");
 }
 
-/* Chunks are released and made again at many addresses. The hash table must then hold no entry of a chunk that is gone,
- * or its chains would grow without end. */
+/* The pool releases a chunk (the memory of several blocks) and makes a new one, again and again, at many addresses. The
+ * hash table must hold no entry of a released chunk, because its chains would otherwise grow without end. */
 Test(fixed_chunk, hash_table_does_not_fill_with_chunks_that_are_gone)
 {
     struct fixed_pool *pool = make();

@@ -257,8 +257,8 @@ Test(message, the_page_in_use_is_filled_again_if_all_is_freed)
             filled[i] = taken(SIZE);
         }
         free_all(filled, 0, IN_PAGE);
-        /* all messages of the page are freed, and this one does not fit behind them; so it begins at the start of the
-         * page */
+        /* all messages of the page are freed, and the new message does not fit behind them; so the new one begins at
+         * the start of the page */
         char *message = taken(PAGE / 2);
         cr_assert_eq(message, filled[0]);
         sockmalloc_message_free(messages, message);
@@ -434,7 +434,7 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     cr_assert_eq(figures(EXTENT - 1).straggler_pages, 0);
     /*
      * two pages have one live message each: the page that was full at first, and the page that the thread was filling
-     * and has given up by the flush
+     * until the call of sockmalloc_message_flush made the thread give up that page
      */
     cr_assert_eq(figures(EXTENT).straggler_pages, 2);
     cr_assert_eq(figures(EXTENT).straggler_messages, 2);
@@ -448,8 +448,11 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     cr_assert_eq(figures(EXTENT).straggler_messages, 1);
 }
 
-/* The walk over stragglers (messages that alone keep nearly empty pages in use) calls this for a message: it frees the
- * message, and starts a second walk while the first one still pins the page. */
+/*
+ * The walk over stragglers (messages that alone keep nearly empty pages in use) calls this function for a message. The
+ * function frees the message and, while the walk still pins the message's page, reads the figures, which starts a
+ * second walk.
+ */
 static int free_and_look(void *context, void *message, size_t size, unsigned type)
 {
     (void)size, (void)type;

@@ -61,8 +61,9 @@ Test(ring, marker_moves_over_contiguous_free_chunks_only)
     give(2);
     give(6);
     /*
-     * chunks 2 and 6 are free, but chunk 0 is not. Only the chunks from the head up to the free marker are known to be
-     * free. Both stand before chunk 0, and the marker cannot pass chunk 0 while that is in use.
+     * The ring has no space, although chunks 2 and 6 are free. The ring uses only the chunks from the head, where the
+     * next message begins, up to the free marker. Both are at chunk 0 now, and the marker cannot pass chunk 0 while
+     * that chunk is in use.
      */
     expect(1, -1);
     give(0);
@@ -96,7 +97,8 @@ Test(ring, wraps_early_where_the_end_has_no_room)
     give(0);
     expect(1, 0);
     give(0);
-    expect(8, 0); /* the whole ring is free, although the head was not at chunk 0 */
+    /* the head was not at chunk 0, but the whole ring is free, so a message of all chunks may begin at chunk 0 */
+    expect(8, 0);
 }
 
 Test(ring, early_wrap_needs_no_second_free)
@@ -326,8 +328,8 @@ Test(ring, misuse_ends_the_process)
     capture_abort(find_it, message, "sockmalloc_ring_handle");
 }
 
-/* Overwrites one word of the ring's data, and calls the functions that read this word. The process must end with a
- * message. */
+/* Overwrites one word of the ring's data, and calls the functions that read this word. The process must print a message
+ * about the damage and abort. */
 static void scribble(void *argument)
 {
     const uint64_t *value = argument;
@@ -368,8 +370,8 @@ Test(ring, damage_ends_the_process)
                                   {3, UINT64_C(16) << RING_TYPE_SHIFT | 1},
                                   {2, UINT64_C(7) << RING_LAP_SHIFT | UINT64_C(3) << RING_CHUNKS_SHIFT | RING_IN_USE}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        /* the ring lies in shared memory, so the damage that a child does stays there, and each case begins with a new
-         * ring */
+        /* the ring lies in shared memory, where damage that a child does stays after the child's end; so each case
+         * begins with a new ring */
         lay();
         capture_abort(scribble, cases[i], "is damaged: the state of chunk");
     }
@@ -413,7 +415,8 @@ static void use(struct sockmalloc_ring *damaged, uint64_t state)
     sockmalloc_ring_close(damaged);
 }
 
-/* Runs a child that attaches to the memory and uses the ring there, and returns the child's status. */
+/* Runs a child that attaches to the memory and uses the ring there. Returns the child's exit status, as waitpid reports
+ * it. */
 static int fate_of(char *memory, size_t length, uint64_t state)
 {
     int status;

@@ -1,5 +1,5 @@
-/* Tests of buffers/ring.c in memory that processes share: handles that one process sends to another, the record of
- * which process holds each message, processes that die, and children of forks. */
+/* Tests of buffers/ring.c in memory that processes share: a process sends handles of messages to another process, the
+ * ring records the process that holds each message, processes die, and processes fork. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -215,8 +215,8 @@ Test(ring_shared, consumer_may_die_anywhere)
     }
 }
 
-/* Runs in a child: allocates, takes and frees messages, while the parent lets the child execute one instruction at a
- * time. */
+/* Runs in a child: allocates two messages, takes one that was sent to the child, and frees all three, while the parent
+ * lets the child execute one instruction at a time. */
 static void live_and_stop(void *argument)
 {
     const uint64_t *sent = argument;

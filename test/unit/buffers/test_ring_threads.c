@@ -1,4 +1,4 @@
-/* Tests of buffers/ring.c with threads: frees by other threads, and waits until the ring has space. */
+/* Tests of buffers/ring.c with threads: a thread frees messages of other threads, or waits until the ring has space. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>

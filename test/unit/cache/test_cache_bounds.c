@@ -151,8 +151,8 @@ Test(cache_bounds, cold_slots_are_freed_one_by_one_up_to_the_quota)
 }
 
 /*
- * cache_mark_cold closes the slots and free places of a magazine to the fast paths. A slot that is allocated or freed
- * after that is warm: it is freed and allocated again on the fast paths.
+ * cache_mark_cold closes the slots and free places of a magazine to the fast paths. A slot that a slow path allocates
+ * or frees after that is warm: from then on the fast paths can free and allocate this slot.
  */
 Test(cache_bounds, warm_slots_take_the_fast_paths)
 {

@@ -170,8 +170,8 @@ static void collect(void)
     cache_collect_idle(mine, now, AGE, LOOKS);
 }
 
-/* Interrupts another thread's call of cache_collect_idle. Makes two calls of it as a second thread: the first visits
- * FEW caches, and the other the one cache that is left. */
+/* Runs as a second thread in the middle of another thread's call of cache_collect_idle. Calls cache_collect_idle twice:
+ * the first call visits FEW caches, and the second one the only cache that is left. */
 static void collect_meanwhile(void *context)
 {
     (void)context;

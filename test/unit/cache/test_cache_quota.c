@@ -1,5 +1,5 @@
-/* Tests of cache/cache_quota.c: a quota rises at once. If a quota falls, the slots that no longer fit into the
- * magazines go to the stack of free slots or the depot. */
+/* Tests of cache/cache_quota.c: if a quota rises, the cache can use it immediately. If a quota falls, the slots that no
+ * longer fit into the magazines go to the stack of free slots or the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -353,7 +353,7 @@ Test(cache_charge, quota_beyond_the_budget_is_refused)
     cr_assert_not(cache_set_quota(mine, BUCKET, 10));
 }
 
-/* move_quota changes the quota to this one. The test interrupts the change after each instruction: the bytes charged to
+/* move_quota changes the quota to `goal`. The test interrupts the change after each instruction: the bytes charged to
  * the budget must always cover the slots that the magazines may hold, and those that they hold. */
 static uint32_t goal;
 

@@ -31,7 +31,8 @@ static void profile_place_open(void)
     snprintf(new_path, sizeof new_path, "%s.%d.new", path, (int)getpid());
 }
 
-/* Removes the directory. It must be empty by now, because a write leaves no other file beside the profile. */
+/* Removes the profile and its directory. Fails the test if the directory has another file, because a write must leave
+ * no file beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);

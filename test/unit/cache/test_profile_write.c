@@ -33,7 +33,8 @@ static void profile_place_open(void)
     snprintf(name, sizeof name, "%s.%d.new", path, (int)getpid());
 }
 
-/* Removes the directory. It must be empty by now, because a write leaves no other file beside the profile. */
+/* Removes the profile and its directory. Fails the test if the directory has another file, because a write must leave
+ * no file beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -77,8 +78,11 @@ Test(profile_write, replaces_the_file_and_writes_into_none)
     cr_assert_eq(status.st_mode & 0777, 0600);
 }
 
-/* Writes the profile under each limit on a file's size (RLIMIT_FSIZE): the whole profile is written, or none of it. The
- * signal SIGXFSZ, which the kernel sends at such a write, must not reach the program. */
+/*
+ * Writes the profile with each limit on the size of a file (RLIMIT_FSIZE) from 0 up to the profile's size. Either the
+ * whole profile is written, or none of it. The kernel sends the signal SIGXFSZ if a write goes beyond the limit; this
+ * signal must not reach the program.
+ */
 static void work_with_little_room(void *argument)
 {
     static const struct profile changed = {.count = 1, .row = {{8192, 6}}};

@@ -43,7 +43,8 @@ static void need_rename_at_once(void)
     }
 }
 
-/* Removes the directory. It must be empty by now, because the writers leave no other file beside the profile. */
+/* Removes the profile and its directory. Fails the test if the directory has another file, because the writers must
+ * leave no file beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -80,8 +81,10 @@ static bool read_filled(unsigned *was, unsigned *changes)
     return whole;
 }
 
-/* Starts a process that writes profiles with rising numbers, again and again until the reader has seen enough. The last
- * profile has the number WRITES. The process is killed if the test ends first. */
+/*
+ * Starts a process that writes profiles with the numbers 1 to WRITES - 1, again and again, until the reader has seen
+ * enough. Then it writes a last profile with the number WRITES. The process is killed if the test ends first.
+ */
 static pid_t start_writer(unsigned writer)
 {
     pid_t test = getpid();

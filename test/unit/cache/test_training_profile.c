@@ -213,7 +213,8 @@ static void learn_and_end(unsigned number)
 }
 
 /*
- * What a thread has learnt is written to the profile, even if the thread has ended. Here the child of a fork writes it.
+ * What a thread has learnt is written to the profile, even if the thread has ended. Here the child of a fork writes the
+ * profile.
  */
 static void record_in_child(void *argument)
 {

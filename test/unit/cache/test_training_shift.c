@@ -69,8 +69,8 @@ static void work(unsigned bucket)
     house_assert();
 }
 
-/* Runs one half of the load in this bucket, and returns how many requests missed. Without training some 10 requests
- * would miss in each of its cycles. */
+/* Runs one half of the load in this bucket, and returns how many requests missed. In each cycle WINDOW slots are
+ * allocated and freed. Without training some 10 requests would miss in each cycle. */
 static uint64_t misses_of(unsigned bucket)
 {
     uint64_t before = quotas_count(bucket, "misses");

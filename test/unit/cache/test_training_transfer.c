@@ -74,8 +74,11 @@ Test(training_transfer, bucket_with_most_unused_bytes_gives)
     expect_steps(B64K, 0, 0, 1);
 }
 
-/* The bucket that can lose the most bytes loses quota. A bucket in use can lose half of its quota, and an idle one all
- * of it: 8 slots of 32k, which with their headroom have more bytes than 4 slots of 64k. */
+/*
+ * The bucket that can lose the most bytes loses quota. A bucket in use can lose half of its quota, here 4 slots of 64k.
+ * An idle bucket can lose all of its quota, here 8 slots of 32k. With their headroom, these 8 slots have more bytes
+ * than the 4 slots.
+ */
 Test(training_transfer, idle_bucket_is_unused_as_a_whole)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -154,8 +157,8 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        /* does not free the first of these slots, because the cache already holds another slot, and has its full quota
-         * with the others */
+        /* does not free the first of these slots, because the cache already holds another slot, and so has space for
+         * all of these slots but one */
         house_give(taken[i]);
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);
@@ -233,8 +236,11 @@ Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
     quotas_assert();
 }
 
-/* Requests in a bucket without a quota count as slow paths, and after some of these training looks for idle buckets. So
- * a thread that uses only such a bucket loses the quotas that it no longer needs. */
+/*
+ * Requests in a bucket without a quota count as slow paths, and after some of these training looks for idle buckets. So
+ * if a thread uses only a bucket without a quota, training lowers the thread's quotas of other buckets, which it no
+ * longer needs, to 0.
+ */
 Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
 {
     quotas_lay(first_of(1, (const unsigned[]){B4K}));

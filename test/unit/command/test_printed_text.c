@@ -1,4 +1,5 @@
-/* Tests of command/printed_text.c: what was printed is written as a whole, or not at all. */
+/* Tests of command/printed_text.c, which collects what a command prints, and then writes the text as a whole, or
+ * nothing if memory is short. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <limits.h>

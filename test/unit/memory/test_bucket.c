@@ -136,8 +136,11 @@ Test(bucket, map_agrees_with_the_rule_for_every_request)
     }
 }
 
-/* Two requests that differ by one byte can belong to different buckets only at a multiple of a page. So each multiple,
- * and the sizes one byte below and above it, are compared with the rule. */
+/*
+ * Two requests that differ by one byte can belong to different buckets only at a multiple of a page. So this function
+ * tests each multiple, and the sizes one byte below and above it: their buckets must be those that the function `rule`
+ * gives.
+ */
 static void expect_edges_by_rule(const struct bucket_settings *settings)
 {
     make(settings);

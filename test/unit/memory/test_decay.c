@@ -76,8 +76,8 @@ Test(decay, generations_change_places_when_it_is_due)
     expect_young(young);
 }
 
-/* If the young and the old generation of free slots change places late, the next change is due one age (half of the
- * decay time) later and not earlier. Before that the slots that are old now must be purged, in steps. */
+/* When the young and the old generation of free slots change places late, the next change is due one age (half of the
+ * decay time) later and not earlier. In this age the slots that have just become old must be purged, in steps. */
 Test(decay, late_change_delays_the_next_one)
 {
     open_decay();

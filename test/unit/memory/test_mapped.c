@@ -139,8 +139,8 @@ Test(mapped, sizes_that_nothing_has)
     expect_live(1, MIB);
 }
 
-/* The kernel places each mapping directly below the one before. So behind most blocks lies an earlier block, and they
- * must move to grow. */
+/* The kernel places each mapping directly below the one before. So directly behind most blocks lies an earlier block,
+ * and most blocks must move to grow. */
 Test(mapped, grows_and_shrinks_with_its_bytes)
 {
     open_mapped();
@@ -250,8 +250,8 @@ Test(mapped, table_ends)
     cr_assert_not_null(allocate(1, PAGE), "entries are used again");
 }
 
-/* Runs as a thread: allocates, resizes and frees blocks. The kernel gives addresses that one thread has freed to
- * another thread at once, and no thread may find another's bytes in its block. */
+/* Runs as a thread: allocates, resizes and frees blocks. When one thread has freed addresses, the kernel may give them
+ * to another thread at once. No thread may find another's bytes in its block. */
 static void allocate_and_move(unsigned number)
 {
     enum { ROUNDS = 300, KEPT = 8 };

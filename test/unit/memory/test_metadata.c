@@ -19,7 +19,11 @@ Test(slot_meta, zero_belongs_to_no_slot)
             cr_assert_eq(slot_meta_state(meta), states[state]);
             cr_assert_eq(slot_meta_bucket(meta), bucket);
             cr_assert_not(slot_meta_is_leaving(meta));
-            /* the bit SLOT_LEAVING has another meaning in a live slot, and may be left set when that slot is freed */
+            /*
+             * In a purged slot this bit, SLOT_LEAVING, means that the addresses of the slot are being unmapped. In a
+             * live slot the same bit is SLOT_SLACK, which may stay set when the slot is freed. So slot_meta_is_leaving
+             * must also look at the state.
+             */
             bool leaves = slot_meta_is_leaving(slot_meta_of(states[state] | SLOT_LEAVING, bucket));
             cr_assert_eq(leaves, states[state] == SLOT_PURGED);
             bool has_slack = slot_meta_has_slack(slot_meta_of(states[state] | SLOT_SLACK, bucket));

@@ -126,7 +126,7 @@ Test(region, all_metadata_of_the_range_can_be_read)
             cr_assert_eq(region_request((uint32_t)page), 0);
         }
     }
-    /* carves until the range is full, so that the range grows by each of its steps */
+    /* carves slots until the range is full, so that the range grows step by step to its full size */
     while (region_carve(B4M, 1, &slot) == 1) {
         uint32_t last = (uint32_t)(region_ready() >> REGION_SHIFT) - 1;
         cr_assert_eq(region_meta(last), 0);
@@ -373,8 +373,11 @@ static void carve_and_return(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             atomic_fetch_sub(&owners[region_number(run[i])], 1);
             while (!region_return(region_number(run[i]), pages)) {
-                /* the slot in front of these slots is just being carved by another thread, so they cannot be unmapped
-                 * yet */
+                /*
+                 * region_return fails while another thread makes the range grow or unmaps addresses. It also fails
+                 * while another thread carves the slot in front of these slots, because that slot has no metadata yet.
+                 * So the test tries again.
+                 */
                 sched_yield();
             }
         }

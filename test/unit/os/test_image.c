@@ -1,5 +1,5 @@
-/* Tests of os/image.c, which reads the symbols of an object that is loaded: objects of each form that linkers make, and
- * damaged ones. */
+/* Tests of os/image.c, which reads the symbols of a loaded ELF object (a program or a library): objects of each form
+ * that linkers make, and damaged ones. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -147,7 +147,7 @@ Test(image, other_files_are_refused)
     expect_no_object(UINTPTR_MAX - 8);
 }
 
-/* Checks that the object is recognized as one, and that no function is found in it. */
+/* Checks that the object is recognized as an ELF object, and that no function is found in it. */
 static void expect_no_functions(void)
 {
     read_object();
@@ -175,7 +175,7 @@ Test(image, object_without_symbols)
  * end. */
 Test(image, broken_tables_end)
 {
-    uintptr_t nowhere = 1 - object_bias(); /* an address that becomes 1 when the object's bias is subtracted */
+    uintptr_t nowhere = 1 - object_bias(); /* an address that becomes 1 when the object's bias is added */
     object_make();
     object.gnu.header[0] = UINT32_MAX;
     expect_no_functions();
@@ -195,8 +195,8 @@ Test(image, broken_tables_end)
     expect_no_function(object_code(AT_FIRST));
 }
 
-/* A chain or a dynamic section of the object has no end, and a page without access lies behind the object. Reading must
- * not touch that page. */
+/* A chain in the object's hash table has no end, or its dynamic section has none. A page without access lies behind the
+ * object. Reading must not touch that page. */
 Test(image, tables_without_an_end_run_into_nothing)
 {
     size_t page = os_page_size();

@@ -55,8 +55,8 @@ static void end_holding(void)
 }
 
 /*
- * Checks that this thread counts as having no lock. It takes a lock that another thread has: lock_take waits for such a
- * lock only if its caller has none.
+ * Checks that the library counts this thread as having no lock. For this the thread takes a lock that another thread
+ * has: lock_take waits for such a lock only if its caller has none.
  */
 static void expect_waiting(void)
 {

@@ -107,8 +107,8 @@ static char *claim_first_page(void)
     return start;
 }
 
-/* The kernel returns one error for two causes: the machine has no such addresses, or RLIMIT_AS does not allow so long a
- * mapping. In the first case os_is_free must return false. */
+/* The kernel returns the same error in two cases: the machine has no addresses so high, or RLIMIT_AS does not allow so
+ * long a mapping. In the first case os_is_free must return false. */
 Test(os, addresses_that_the_machine_lacks_are_not_free)
 {
     size_t most = SIZE_MAX / 2 / os_page_size() * os_page_size();
@@ -371,8 +371,8 @@ static void discard_where_it_is_refused(void *argument)
     (void)argument;
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
     os_try_discard(map_pages(1));
-    /* os_discard_clears still returns true after a refused call, because a discard that succeeds leaves zeros; a
-     * discard that is refused makes os_discard return false */
+    /* os_discard_clears returns false only if a discard that seemed to succeed has left the old content. A refused
+     * discard is another case: os_discard_clears still returns true, and os_discard returns false. */
     CHECK(os_discard_clears());
     CHECK(!os_discard(touched_page(), os_page_size()));
 }

@@ -1,5 +1,5 @@
-/* Tests of os/sandbox.c: which seccomp filters the library knows of, from before and after its start, and which system
- * calls it may make then. */
+/* Tests of os/sandbox.c: which seccomp filters the library knows of, whether they were set before or after its start,
+ * and which system calls it may make under a filter. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>
@@ -86,7 +86,8 @@ static void count_processors_behind_a_filter(void *unused)
     CHECK(os_processors() == OS_PROCESSORS_UNREAD);
 }
 
-/* The number of processors is read from a file, and the first call may come after the program has set a filter. */
+/* os_processors reads the number of processors from a file. If the program has set a filter before the first call of
+ * os_processors, this call must not open the file. */
 Test(sandbox, processors_are_not_counted_behind_a_filter)
 {
     sandbox_open();

@@ -88,8 +88,8 @@ Test(symbol, names_object_function_and_offset)
         size_t size;
         char *function = find(names[i], &size);
         expect_function(function, 1);
-        /* also tests the address at the function's end: it is the return address of a call of a function that does not
-         * return, if that call is the last instruction */
+        /* Also tests the address at the function's end. If the last instruction calls a function that does not return,
+         * this address is the return address of the call. */
         expect_function(function, size);
         const char *words = print(function);
         cr_assert_null(strstr(words, "+0x0)"), "%s: an address after a call belongs to the function with the call",
@@ -208,8 +208,8 @@ Test(symbol, unloaded_object_has_no_symbols)
     cr_assert_str_eq(print(function + 1),
                      expected("%s(%s+0x%zx)", "libBrokenLocale.so.1", "__ctype_get_mb_cur_max", 1));
     cr_assert_eq(dlclose(handle), 0);
-    /* The library was unloaded after the address was printed for the first time, so its symbols must not be read any
-     * more. */
+    /* The library libBrokenLocale was unloaded after the address was printed for the first time, so the symbols of this
+     * library must not be read any more. */
     const char *words = print(function + 1);
     cr_assert_eq(strncmp(words, "libBrokenLocale.so.1+0x", 23), 0, "%s", words);
     symbol_begin(&finder);

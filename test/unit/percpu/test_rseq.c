@@ -28,8 +28,8 @@ static struct token {
     unsigned uses; /* only the thread that has popped the token changes this */
 } tokens[TOKENS];
 
-/* The library uses this variable as the thread's area for rseq, in which the kernel writes the number of the processor.
- * The kernel writes nothing here, so the test can write any number. */
+/* In this test the library uses this variable in place of the area in which the kernel writes the number of the
+ * thread's processor. So the test can write any number there. */
 static _Thread_local struct rseq_area pretended;
 
 #ifdef __x86_64__
@@ -208,10 +208,10 @@ Test(rseq, area_is_that_of_glibc)
 enum { SIGNATURE = 0x53053053, WORLD = 7 };
 
 static struct actor {
-    /* the token that this actor, one of two threads, is to push; NULL after it has pushed the token */
+    /* An actor stands for one of two threads. This is the token that the actor is to push; NULL after the push. */
     struct token *given;
     struct token *got;
-    void **top; /* the top of the magazine that no thread but this actor uses */
+    void **top; /* the top of the magazine that only this actor uses, and not the other one */
 } me, them;
 
 typedef void operation(struct actor *actor);

@@ -43,8 +43,8 @@ static void recover_alone(void *argument)
         CHECK(now->cache_hits == 0 && now->depot_hits == 0 && now->swaps == 0);
         CHECK(now->peak >= now->live);
     }
-    /* In the child the thread's own magazine still has this slot, because the parent had no other thread that the fork
-     * could have interrupted. */
+    /* In the child the thread's own magazine still has this slot. The child would have dropped the magazine if the
+     * parent had had other threads, because the fork could have interrupted them. */
     CHECK(house_take(B16K, 16384, NULL) == cached_slot);
     house_give(cached_slot);
     house_check();

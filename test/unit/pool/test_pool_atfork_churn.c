@@ -234,8 +234,8 @@ Test(pool_atfork_churn, of_the_pool_cpu, .timeout = 60)
 Test(pool_atfork_churn, of_the_pool_auto_once_it_has_turned, .timeout = 60)
 {
     processors_need();
-    /* this thread still has its own cache from before the change to the caches of processors, and the budget must be
-     * enough for its own cache and for theirs */
+    /* This thread still has its own cache, from before the pool kind `auto` changed to the caches of processors. The
+     * budget must be enough for its cache and for the caches of processors. */
     house_pools.cache_limit = 64 << 20;
     fork_while_others_churn(KIND_AUTO);
     cr_assert_eq(pool_kind(), KIND_CPU);

@@ -15,8 +15,8 @@
 
 enum { RUN = 16 /* the number of slots that are carved at once */ };
 
-/* Runs the handlers of a fork, and then those of its child, in this process. If `alone` is true, the process counts as
- * having one thread; otherwise it also has threads without caches. */
+/* Runs in this process the function that the library runs before a fork, and then the one that it runs in the child. If
+ * `alone` is true, the process counts as having one thread; otherwise it also has threads without caches. */
 static void fork_as_if(bool alone)
 {
     alone_set(alone);

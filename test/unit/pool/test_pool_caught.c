@@ -36,8 +36,8 @@ static void fork_or_be_caught(unsigned number)
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
-    /* if a caller of this function has opened thread 1's cache, that is done before this line, so that stand_still does
-     * not interrupt the opening */
+    /* Waits for thread 1. If the test needs a cache of thread 1, thread 1 has opened it by then, so that stand_still
+     * does not interrupt the opening. */
     crew_meet();
     os_failing_meanwhile(stand_still);
     crew_meet();
@@ -65,7 +65,7 @@ static void fork_or_be_caught_afterwards(unsigned number)
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
-    /* thread 1 has opened its cache before this line, so that stand_still does not interrupt the opening */
+    /* waits until thread 1 has opened its cache, so that stand_still does not interrupt the opening */
     crew_meet();
     os_failing_afterwards(stand_still);
     crew_meet();
@@ -98,8 +98,8 @@ static void take_behind_the_mutex(void *argument)
     house_check();
 }
 
-/* Thread 0 forks while thread 1 holds the mutex of the pool. Both open their caches first. Otherwise thread 1 would
- * stand still while it opens its cache, because that asks the kernel for memory too, and would not hold the mutex. */
+/* Thread 0 forks while thread 1 holds the mutex of the pool. Both threads open their caches first. Opening a cache asks
+ * the kernel for memory too, so thread 1 would otherwise stand still there, before it has the mutex. */
 static void fork_or_be_in_the_mutex(unsigned number)
 {
     cache_reach();
@@ -145,7 +145,8 @@ static void turn_in_the_child(void *argument)
     pthread_t thread;
     (void)argument;
     CHECK(pool_kind() == KIND_AUTO);
-    pool_atfork_child_at_once(); /* thread 1 had no cache at the fork, so it cannot have held a slot */
+    /* thread 1 had no cache at the fork, so it cannot have held a slot that the child must find */
+    pool_atfork_child_at_once();
     house_check();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
     CHECK(pool_kind() == KIND_AUTO); /* the pool kind is still `auto`, because only this one thread has a cache */

@@ -38,7 +38,8 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_take_and_give(B1M, COUNT);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
-    /* the slots join the old generation only now; they could have joined it almost a millisecond earlier */
+    /* The slots join the old generation in this call. They could have joined it almost a millisecond earlier, a
+     * nanosecond after the call above. */
     ages_pass(1);
     cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass_almost(AGE);

@@ -78,8 +78,8 @@ Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
     house_assert();
 }
 
-/* A tick runs the first step of decay. Each time the clock advances after that, the next allocation runs one more step,
- * and so does the next free. */
+/* A tick (a free that reads the clock) runs the first step of decay. Each time the clock advances after that, the next
+ * allocation runs one more step, and the next free runs another one. */
 Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };

@@ -19,8 +19,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* MOST is the largest number of pages that one call of madvise populates. AHEAD is how many slots after a sampled slot
- * are populated. */
+/* MOST is the largest number of pages that one call of madvise populates. The library samples a new slot, and then
+ * populates, in each of the next AHEAD new slots, as many pages as the program has written to in the sampled slot. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
 /* What the simulated kernel was asked: the number of calls, the start and size of the last range to populate, and the
@@ -101,7 +101,7 @@ static void grow(unsigned bucket, size_t request, unsigned written)
 /* --- which pages are populated --- */
 
 /* The first two new slots are not populated. When the second is allocated, the library finds that the first was written
- * to, and populates the next fifteen slots. The slot after these is not populated again, and is the next sample. */
+ * to, and populates the next fifteen slots. The slot after these fifteen is not populated, and is the next sample. */
 Test(pool_populate, new_slots_are_populated_at_once)
 {
     house_lay_default();
@@ -150,8 +150,11 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
     }
 }
 
-/* Allocates slots of 64 KiB and writes to none of them, although earlier ones were written to, until no more pages are
- * populated. The next slot that is allocated makes the library check the sampled slot. */
+/*
+ * Allocates slots of 64 KiB, without writing to them, until the library populates no more pages. The program has
+ * written to earlier slots. At the next new slot, the library checks how many pages of the sampled slot (left
+ * unpopulated, to see how much the program writes to it) are resident.
+ */
 static void take_until_doubted(void)
 {
     take_growing(B64K, 65536, AHEAD, OF_64K);
@@ -163,9 +166,9 @@ static void take_until_doubted(void)
 }
 
 /*
- * The program has written to earlier slots, and does not write to these. A sampled slot that is still empty may be
- * filled later, so the library checks it again and again, and halves the number of pages that it populates after each
- * check.
+ * The program has written to earlier slots, but writes to none of those that it allocates now. A sampled slot (left
+ * unpopulated, to see how much the program writes to it) may be empty now and be filled later. So the library checks it
+ * again and again, and after each check halves the number of pages that it populates.
  */
 Test(pool_populate, populated_part_follows_the_program)
 {
@@ -176,8 +179,8 @@ Test(pool_populate, populated_part_follows_the_program)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* As long as the sampled slot stays empty, the library checks it when the 2nd, 4th, 8th, 16th and 32nd new slot is
- * allocated, and then at every 16th. */
+/* As long as the sampled slot (left unpopulated, to see how much the program writes to it) stays empty, the library
+ * checks it when the 2nd, 4th, 8th, 16th and 32nd new slot is allocated, and then at every 16th. */
 Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
 {
     enum { LOOK = 2 * (1 + AHEAD) };
@@ -186,14 +189,16 @@ Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
     for (unsigned i = 0; i <= AHEAD; i++) {
         sampled_slot(B64K, 65536, OF_64K);
     }
-    /* while the library allocates this slot, it checks the sampled slot; then this slot becomes the sampled one */
+    /* when this slot is allocated, the library checks how much the program has written to the sampled slot; then this
+     * slot becomes the sampled one */
     sampled_slot(B64K, 65536, OF_64K);
     take_asking(B64K, 65536, OF_64K);
 }
 
 /*
  * The program did not write to its first slots, so the library populates no slot. Now the program fills every slot that
- * it gets. Nevertheless no page is populated until the library next checks the sampled slot.
+ * it gets. But the library populates no page until it next checks the sampled slot, which it leaves unpopulated to see
+ * how much the program writes to it.
  */
 Test(pool_populate, first_filled_slot_brings_all_looks_back)
 {
@@ -207,8 +212,11 @@ Test(pool_populate, first_filled_slot_brings_all_looks_back)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* A server may allocate buffers for all its clients before it fills the first one. So a sampled slot that is empty and
- * still live does not stop the populating. */
+/*
+ * A server may allocate buffers for all its clients before it fills the first one. So a sampled slot (left unpopulated,
+ * to see how much the program writes to it) may be empty and still live. The library then goes on to populate other
+ * slots.
+ */
 Test(pool_populate, live_sample_may_still_be_written_to)
 {
     enum { CLIENTS = 3 * (1 + AHEAD) };
@@ -222,8 +230,8 @@ Test(pool_populate, live_sample_may_still_be_written_to)
     }
 }
 
-/* After the program has freed a sampled slot, it cannot write to the slot any more. So if the slot is still empty then,
- * it counts at once as unused. */
+/* After the program has freed a sampled slot (left unpopulated, to see how much the program writes to it), it cannot
+ * write to the slot any more. So if the slot is still empty then, the library at once takes it as unused. */
 Test(pool_populate, free_sample_counts_at_once)
 {
     house_lay_default();
@@ -288,8 +296,8 @@ Test(pool_populate, purged_slot_is_like_a_new_one)
     cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
 }
 
-/* If the sampled slot is freed and purged, the library can no longer tell if the program has written to the slot. So no
- * pages of new slots are populated. */
+/* If the sampled slot (left unpopulated, to see how much the program writes to it) is freed and purged, the library can
+ * no longer tell if the program has written to the slot. So no pages of new slots are populated. */
 Test(pool_populate, sampled_slot_may_be_purged)
 {
     house_lay_default();

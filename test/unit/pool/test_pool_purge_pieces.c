@@ -102,8 +102,11 @@ Test(pool_purge_pieces, step_is_one_piece)
     }
 }
 
-/* A slot of 512 KiB, with its headroom, has one page more than a piece, and a slot of 1 MiB one page more than two
- * pieces. The extra page must not become a piece of its own. */
+/*
+ * One step of decay purges a piece of PIECE bytes of a large slot. A slot of 512 KiB, with its headroom, has one page
+ * more than a piece, and a slot of 1 MiB one page more than two pieces. The extra page must not become a piece of its
+ * own.
+ */
 Test(pool_purge_pieces, pieces_are_about_as_long_as_each_other)
 {
     lay(0);
@@ -216,8 +219,8 @@ Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 
 /* --- waits and forks --- */
 
-/* The old generation of free slots is due to be purged, and the thread has no other free slots. So the thread purges
- * the remaining pieces of the slot, whose first piece was purged before, and then sleeps in a wait for events. */
+/* A slot is due to be purged, and its first piece was purged before. The thread waits for events. Before it sleeps, it
+ * purges the remaining pieces of the slot. */
 Test(pool_purge_pieces, wait_goes_on_with_the_slot)
 {
     house_pools.decay = 1000;
@@ -231,7 +234,8 @@ Test(pool_purge_pieces, wait_goes_on_with_the_slot)
     expect(PIECES, 1);
 }
 
-/* The slot lies in the thread's own magazine, and is purged when the thread sleeps, because the decay time is 0. */
+/* A free slot lies in the thread's own magazine. Because the decay time is 0, the slot is purged, piece by piece, when
+ * the thread sleeps. */
 Test(pool_purge_pieces, slot_in_a_magazine_goes_in_pieces)
 {
     advice_answer(note);

@@ -283,8 +283,9 @@ static void expect_together(unsigned calls)
 }
 
 /*
- * One step of decay purges six slots of 64 KiB that lie apart, by one call of process_madvise. The number of pages that
- * a step purges is limited, and each of these slots counts as three pages more than it has.
+ * One step of decay purges six slots of 64 KiB that lie apart, by one call of process_madvise. It purges no more of
+ * them, because the number of pages in a step is limited, and each of these slots counts as three pages more than it
+ * has.
  */
 Test(pool_purge_runs, scattered_slots_go_in_one_call)
 {

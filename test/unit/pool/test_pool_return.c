@@ -142,7 +142,7 @@ Test(pool_return, live_slots_between_stay)
     expect_untouched(STEP);
     cr_assert_eq(carved_bytes(), carved - returned);
     count = 0;
-    take_all(); /* carves new slots in the holes, and then behind the last slot */
+    take_all(); /* carves new slots at the addresses that were unmapped, and then behind the last slot */
     house_assert();
 }
 

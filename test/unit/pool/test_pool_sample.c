@@ -1,5 +1,5 @@
-/* Tests of pool/pool_sample.c: the slots that are sampled when they are freed represent all frees, by their request and
- * by the thread that frees them. */
+/* Tests of pool/pool_sample.c, which samples some of the slots that are freed. Requests of each size, and frees by
+ * other threads, must have the same share of the sample as of all frees. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -158,8 +158,8 @@ Test(pool_spare, thread_beside_others_keeps_none)
     cr_assert_not(cache_has_spare(cache_mine, B1M));
 }
 
-/* libc may start a thread without calling the wrapped pthread_create. The library notices that at the next tick at
- * which the clock has advanced, and drops the spare slot. */
+/* libc may start a thread without calling the wrapped pthread_create. The library notices the thread at the next tick
+ * (a free that reads the clock) at which the clock has advanced, and drops the spare slot. */
 Test(pool_spare, is_dropped_when_there_are_threads)
 {
     lay_with_spare();
@@ -186,8 +186,11 @@ Test(pool_spare, is_dropped_when_the_cache_is_closed)
     house_assert();
 }
 
-/* The thread works on but does not use the bucket any more. At the second tick at which the clock has advanced, its
- * spare slot goes to the bucket's stack of free slots, and it is purged there when its decay time is over. */
+/*
+ * The thread works on but does not use the bucket any more. A tick is a free that reads the clock. At the second tick
+ * at which the clock has advanced, the thread's spare slot goes to the bucket's stack of free slots. There it is purged
+ * when its decay time is over.
+ */
 Test(pool_spare, unused_one_loses_its_pages_in_time)
 {
     lay_with_spare();

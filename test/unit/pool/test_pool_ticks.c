@@ -63,7 +63,8 @@ Test(pool_ticks, come_more_often_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B4K), 1, "each free is a tick if it takes that long");
 }
 
-/* If a tick finds that the clock has advanced, the next ticks of all buckets come after fewer frees. */
+/* A tick is a free that reads the clock. If a tick finds that the clock has advanced, the next ticks of all buckets
+ * come after fewer frees. */
 Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
 {
     lay();
@@ -76,8 +77,8 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 
-/* In a bucket whose frees go to the stack of free slots, ticks come after fewer frees than elsewhere, because such a
- * free is slow anyway and a tick costs little more. */
+/* A tick is a free that reads the clock. In a bucket whose frees go to the stack of free slots, ticks come after fewer
+ * frees than elsewhere, because such a free is slow anyway and a tick costs little more. */
 Test(pool_ticks, come_sooner_where_frees_are_slow)
 {
     lay();
@@ -91,15 +92,19 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
     }
 }
 
-/* When freed slots go to a stack of free slots, ticks in all buckets come after fewer frees, so that these slots are
- * purged in time. Until the clock advances, this happens only once. */
+/*
+ * A tick is a free that reads the clock. When freed slots go to a stack of free slots, ticks in all buckets come after
+ * fewer frees, so that these slots are purged in time. Until the clock advances, further slots on the stack have no
+ * such effect.
+ */
 Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 {
     lay();
     while (frees_to_tick(B4K) < RARE) {
     }
     for (unsigned i = 0; i < 2; i++) {
-        frees_to_tick(B1M); /* the first tick after the clock has advanced takes a sample */
+        /* the first tick (a free that reads the clock) after the clock has advanced takes a sample */
+        frees_to_tick(B1M);
         frees_to_tick(B1M);
         cr_assert_leq(frees_to_tick(B4K), (unsigned)HASTE);
         while (frees_to_tick(B4K) < RARE) {
@@ -113,9 +118,9 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 }
 
 /*
- * The number of frees between two ticks is computed from the number of frees and the time since the last tick. If this
- * number were only halved at each tick, a thread that was busy and then frees little would take an hour to come to
- * frequent ticks.
+ * A tick is a free that reads the clock. The number of frees until the next tick is computed from the number of frees
+ * and the time since the last tick. If this number were only halved at each tick, ticks would stay rare for an hour in
+ * a thread that was busy and then frees little.
  */
 Test(pool_ticks, follow_the_rate_of_frees)
 {
@@ -132,8 +137,8 @@ Test(pool_ticks, follow_the_rate_of_frees)
     cr_assert_eq(frees_to_tick(B4K), 1);
 }
 
-/* When magazines come to the depot, ticks come after fewer frees, so that the slots of these magazines need not wait
- * for a thousand frees until they are purged. */
+/* A tick is a free that reads the clock. When magazines come to the depot, ticks come after fewer frees, so that the
+ * slots of these magazines need not wait for a thousand frees until they are purged. */
 Test(pool_ticks, come_sooner_after_a_deposit)
 {
     static void *taken[4 * MAGAZINE_SLOTS];

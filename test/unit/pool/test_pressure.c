@@ -45,8 +45,8 @@ static void move_to_a_full_group(void)
     tree_write("/sys/fs/cgroup/b/memory.current", "67108864\n");
 }
 
-/* Makes the files of a control group with a limit of 64 MiB and no memory in use, and a system in which no time is
- * spent waiting for memory. */
+/* Makes the files of a control group with a limit of 64 MiB and no memory in use, and a file that says that the system
+ * spends no time waiting for memory. */
 static void open_machine(void)
 {
     root = tree_open();

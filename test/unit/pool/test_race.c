@@ -102,9 +102,9 @@ static void publish_as_another(void)
 }
 
 /*
- * A mapping behind the table that another thread has made to extend the table must not count as one that does not
- * belong to the library. Otherwise the next thread whose extension the kernel refuses would not wait until the other
- * thread has published its extension.
+ * Another thread has extended the table, so its mapping lies behind the table's end. This mapping must not count as one
+ * that does not belong to the library. Otherwise the next thread whose extension the kernel refuses would not wait
+ * until the other thread has published its extension.
  */
 Test(race, awaited_thread_is_no_stranger)
 {

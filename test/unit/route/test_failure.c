@@ -204,8 +204,8 @@ Test(failure, region_carves_one_where_a_run_is_refused)
         refuse_from(refusals, B128K, first);
         cr_assert_eq(refusals->outcome[RUN] > 0, first < GROWING, "from call %u", first);
     }
-    /* the states of these slots, a part of their metadata, fit into the first page of the table of states, so this
-     * table need not grow */
+    /* The table of states, a part of the slots' metadata, need not grow here, because the states of these slots fit
+     * into its first page. */
     for (unsigned first = 1; first < GROWING; first++) {
         refuse_from(refusals, B32K, first);
         cr_assert_gt(refusals->outcome[RUN], 0U, "from call %u", first);

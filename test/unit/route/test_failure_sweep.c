@@ -203,11 +203,12 @@ Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 }
 
 /*
- * Refuses a row of calls, and no call after it, so that all later requests are served. The rows follow each other, so
- * that each call is refused in one of them. A row has one call; then two calls, so that the second attempt of a table,
- * with fewer bytes, fails too; then four and eight, so that the range cannot grow; and then sixteen, so that even a
- * single slot fails. If a call of start-up is refused, there are no pools. Only the first call of start-up may be
- * refused: it looks for free addresses, and start-up then looks at other places, PLACES in all.
+ * Refuses several calls in sequence, and no call after them, so that all later requests are served. Refuses one call;
+ * then two, so that the second attempt of a table, which asks for fewer bytes, fails too; then four and eight, so that
+ * the range cannot grow; and then sixteen, so that even a single slot fails. For each of these lengths the sequence
+ * begins at call 1 and then moves on, until each call was refused once. If a call of start-up is refused, there are no
+ * pools. Only the first call of start-up may be refused: it looks for free addresses, and start-up then looks at other
+ * places, PLACES in all.
  */
 Test(failure_sweep, a_few_calls_from_each_on, .timeout = 120)
 {

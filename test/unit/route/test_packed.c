@@ -17,8 +17,7 @@
 
 /*
  * A request of REQUEST bytes gets a block of BLOCK bytes, and BLOCKS such blocks fit into a slot of 256 KiB with 4 KiB
- * of headroom. A request of OTHER bytes gets a block of OTHER_BLOCK bytes; such slots are divided into these blocks
- * too.
+ * of headroom. A request of OTHER bytes gets a block of OTHER_BLOCK bytes, also in a slot of 256 KiB.
  */
 enum { REQUEST = 16390, BLOCK = 17408, SLOT = 266240, BLOCKS = 15, OTHER = 23000, OTHER_BLOCK = 23552 };
 enum { MANY = 4 * BLOCKS, THREADS = 4, ROUNDS = 20000 };
@@ -230,7 +229,8 @@ Test(packed, requests_below_the_pools_sizes_share_slots)
     house_assert();
 }
 
-/* Sampling of small requests, when it ends, must not undo what tight memory has changed. */
+/* While memory is tight, small requests share slots. They must still do so after the library has begun and ended the
+ * sampling of small requests. Tight memory and sampling both change the limit below which requests go to mimalloc. */
 Test(packed, small_requests_share_slots_after_sampling)
 {
     route_watch_small(false);
@@ -433,7 +433,7 @@ enum { LITTLE = 4200, LITTLE_BLOCKS = 31 };
 /* Both the work and the signal handler that interrupts it allocate a block or free one. */
 enum deed { TAKES, GIVES };
 
-/* the block that the work has allocated, and the one that the interrupting handler has allocated */
+/* the block that the interrupted code has allocated, and the block that the signal handler has allocated */
 static char *made[2];
 static unsigned live_count; /* how many blocks of `taken` are live before the work */
 
@@ -491,8 +491,8 @@ static bool stop_one(unsigned at, enum deed work, enum deed between)
     return stopped;
 }
 
-/* Before the work so few blocks of the slot are live that a free also frees the slot, or so many that an allocation
- * fills the slot. */
+/* The interrupted code and the signal handler allocate or free blocks of the same slot. At first so few blocks of the
+ * slot are live that a free also frees the slot, or so many that an allocation fills the slot. */
 Test(packed, handler_may_come_after_any_instruction, .timeout = 120)
 {
     static const struct {

@@ -35,7 +35,7 @@ Test(route, everything_falls_through_before_init)
     route_free("free", NULL);
 }
 
-/* mimalloc has served a block before start-up. Afterwards it can be freed and resized. */
+/* mimalloc has served a block before start-up. After start-up this block can be freed and resized. */
 Test(route, blocks_from_before_init_are_known)
 {
     char *first = route_alloc(16384, NULL);

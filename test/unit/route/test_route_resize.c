@@ -171,7 +171,7 @@ Test(route_realloc, second_growth_jumps)
 }
 
 /* A growth to at least four times the size counts like a second growth, so the block moves to a much larger bucket at
- * once. A smaller first growth does not. */
+ * once. After a smaller first growth the block moves only to the next bucket that fits. */
 Test(route_realloc, growth_by_leaps_jumps_at_once)
 {
     house_lay_default();

@@ -39,8 +39,11 @@ struct bucket_settings house_defaults(void)
 
 char *house_space(size_t size)
 {
-    /* The caller's bytes lie behind a part of 0 bytes. Such a part takes one page of the reserved addresses, so
-     * reserve_space(0) is not 0, and the caller's bytes begin one page later. */
+    /*
+     * The test gets two parts of the reserved addresses: an empty part of 0 bytes and, behind it, the bytes for the
+     * caller. Even an empty part takes one page, so reserve_space(0) is the size of a page, and the caller's bytes
+     * begin one page later.
+     */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum {
-    BASE = 0x10000, /* the address, in the object's file, at which the object begins */
+    BASE = 0x10000, /* the address that the object's file gives for the start of the object */
     CODE_SIZE = 0x1000
 };
 

@@ -45,8 +45,8 @@ void quotas_retained_memory(unsigned bucket, unsigned count);
 
 /*
  * Uses the buckets in turn, until the calling thread has a quota in each of them. The thread gets a quota at its 64th
- * use of a bucket. That use is a free, so no miss has been counted then. Training looks for idle buckets 64 slow paths
- * later, and at that time the buckets used here do not count as idle.
+ * use of a bucket. Because this use is a free, no miss has been counted by then. Training looks for idle buckets 64
+ * slow paths later. At that time the buckets used here do not count as idle.
  */
 void quotas_promote_all(unsigned count, const unsigned *bucket);
 void quotas_promote(unsigned bucket);
