@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* a part of the head, which does not end with a NUL */
+/* a part of the head of an HTTP message; no NUL ends this part */
 struct piece {
     const char *start;
     size_t length;

@@ -32,7 +32,7 @@ struct http_head {
     uint64_t content_length;
     bool has_content_length;
     bool keep_alive;
-    bool chunked; /* the body has a transfer coding, none of which is supported */
+    bool chunked; /* the body has a transfer coding; no transfer coding is supported */
     bool expects; /* the client waits for `100 Continue` before it sends the body */
 };
 

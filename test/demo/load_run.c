@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 enum {
-    /* at most so many errors are printed, because after the server has ended every exchange fails in the same way */
+    /* at most so many errors are printed, because once the server has ended, every exchange fails in the same way */
     ERRORS_SHOWN = 10,
-    GRACE = 10, /* in seconds: when the time is over, exchanges that are still running get so long to finish */
+    GRACE = 10, /* in seconds: the exchanges that are still running when the time is over get so long to finish */
 };
 
 struct load {

@@ -17,11 +17,12 @@ struct load_plan {
     uint64_t exchanges; /* the number of all exchanges; 0 means as many as the time allows */
     /* no exchange begins after this time; if `exchanges` is not 0, all must be done by then */
     uint64_t seconds;
-    uint64_t echo_every; /* one exchange in so many is an echo, whose body the client sends and gets back; 0 for none */
-    uint64_t reconnect;  /* a connection is closed and opened again after this number of exchanges; 0 for never */
+    /* one of so many exchanges is an echo, whose body the client sends and gets back; 0 for none */
+    uint64_t echo_every;
+    uint64_t reconnect; /* a connection is closed and opened again after this number of exchanges; 0 for never */
     uint64_t sizes[LOAD_SIZES_MOST];
     size_t size_count;
-    bool count_only; /* checks only the sizes of bodies, because comparing costs more than receiving */
+    bool count_only; /* checks only the sizes of bodies, because comparing their bytes costs more than receiving them */
 };
 
 struct load_result {
@@ -31,7 +32,7 @@ struct load_result {
     double seconds;
 };
 
-/* Runs the plan to its end. Returns false, with errno set, if it could not begin. */
+/* Runs the plan to its end. Returns false, with errno set, if the load could not begin. */
 bool load_run(const struct load_plan *plan, struct load_result *result);
 
 #endif

@@ -11,8 +11,8 @@
  * number or the number is larger than `largest`. */
 size_t number_read(const char *text, uint64_t largest, uint64_t *value);
 
-/* Stores the number in `value`, if `text` contains nothing else. Returns false otherwise, or if the number is not from
- * `smallest` to `largest`. */
+/* Reads `text`, which must be one number and nothing else, and stores the number in `value`. Returns false if `text` is
+ * anything else, or if the number is not from `smallest` to `largest`. */
 bool number_parse(const char *text, uint64_t smallest, uint64_t largest, uint64_t *value);
 
 #endif

@@ -87,8 +87,11 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* Ends the server with an error if the limit on open files is too low for its connections. Otherwise accept would fail
- * for want of a descriptor, the waiting connection would stay, and the event loop would never sleep. */
+/*
+ * Ends the server with an error if the limit on open files is too low for its connections. Otherwise accept would fail
+ * for want of a descriptor, and the connection that waits for accept would stay. So the event loop would be woken again
+ * and again, and never sleep.
+ */
 static void check_descriptors(uint64_t connections)
 {
     struct rlimit limit;
@@ -168,8 +171,8 @@ static bool input_ended(void)
     return got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Waits for a signal, for the end of standard input, or until no event has happened for `idle` milliseconds. Then the
- * server ends. */
+/* Waits until the server must end: until a signal arrives, standard input ends, or no event has happened for `idle`
+ * milliseconds. */
 static void wait_for_end(const struct server *server, int signals, int64_t idle)
 {
     struct pollfd watched[2] = {

@@ -13,8 +13,8 @@
 
 enum { BUFFER_PLACES = 40, BUFFER_TYPES = 4 };
 
-/* A place for one live block of an object under test, for example a ring. While a thread works on the place, `busy` is
- * set. */
+/* A place for one live block of an object under test: of a pool, of an object of message pages, or of a ring. While a
+ * thread works on the place, `busy` is set. */
 struct place_of_block {
     struct block block; /* its address is NULL if the place is empty */
     unsigned type;
@@ -44,7 +44,7 @@ struct object {
     size_t count;          /* the largest number of message pages, or the number of chunks of a ring */
     size_t alignment;      /* a power of two; each block must begin at a multiple of it */
     size_t largest;        /* bytes of the largest block */
-    atomic_int got;        /* for a pool: how many chunks of memory from the program's own allocator it now holds */
+    atomic_int got;        /* for a pool: how many chunks of memory the pool now has from the program's own allocator */
     atomic_bool producing; /* for a ring: true while a thread allocates from it */
     uint64_t orders;       /* how many messages were allocated from the ring so far */
     size_t head;           /* the chunk at which the next message of the ring begins; SIZE_MAX if it is not known */
@@ -54,7 +54,7 @@ struct object {
 /*
  * The functions of one kind of object under test: pool, message pages or ring. A function that is marked (alone) is
  * called only by a thread that is alone with the object. `alloc` stores the block's address, request and type in the
- * place `at`. It returns false if no block was allocated and the documentation allows that in the present state.
+ * place `at`. `alloc` returns false if no block was allocated and the documentation allows that in the present state.
  */
 struct buffer_kind {
     const char *name;
@@ -65,11 +65,12 @@ struct buffer_kind {
     void (*look)(struct object *object, struct draw *draw, const struct place_of_block *at);
     /* calls functions with wrong arguments, and checks that each call fails */
     void (*wrong)(struct object *object, struct draw *draw);
-    void (*compare)(struct object *object, struct draw *draw); /* (alone) compares all figures with the model */
+    /* (alone: no other thread uses the object) compares all figures with the model */
+    void (*compare)(struct object *object, struct draw *draw);
     /*
-     * (alone) Closes the object, which may have live blocks. Returns true if the object was closed and the memory of
-     * its blocks is gone. Returns false if the library has refused to close it, as it must do for some kinds while
-     * blocks are live.
+     * (alone: no other thread uses the object) Closes the object, which may have live blocks. Returns true if the
+     * object was closed and the memory of its blocks is gone. Returns false if the library has refused to close it, as
+     * it must do for some kinds while blocks are live.
      */
     bool (*close)(struct object *object, struct draw *draw);
 };
@@ -78,8 +79,8 @@ extern const struct buffer_kind buffer_pool;
 extern const struct buffer_kind buffer_message;
 extern const struct buffer_kind buffer_ring;
 
-/* Ends the process with a fault unless the call fails with errno `error`. `call` is an expression that is true if the
- * call has failed. */
+/* `call` is an expression that calls a function, and is true if the function fails. Ends the process with a fault
+ * unless the function fails and sets errno to `error`. */
 #define DEMAND_REFUSED(call, error) buffer_demand((errno = 0, (call)) && errno == (error), #call)
 
 /* Ends the process with a fault, whose message is `text`, unless `holds` is true. */

@@ -151,8 +151,8 @@ static int straggler_visit(void *context, void *message, size_t size, unsigned t
     return 0;
 }
 
-/* Checks the library's figure for the bytes that the live messages hold. Each message holds its own bytes, a header,
- * and less than one unit of alignment. */
+/* Checks the library's figure for the bytes that the live messages take up. Each message takes up its own bytes, a
+ * header, and fewer bytes of padding than its alignment. */
 static void compare_figures(const struct object *object)
 {
     struct sockmalloc_message_figures figures;

@@ -147,9 +147,9 @@ static const struct place_of_block *oldest(const struct object *object)
 
 /*
  * Returns the chunk at which a message of `chunks` chunks must begin, or SIZE_MAX if the ring is full for it. This is
- * computed from the description in the header sockmalloc.h alone. The message begins at the head if it fits there
- * before the end of the ring and before the oldest live message. Otherwise it begins at chunk 0 if it fits there before
- * the oldest live message.
+ * computed from the description in the header sockmalloc.h alone. Let the head be the chunk after the newest message.
+ * The new message begins at the head if it fits between the head and the end of the ring, and does not reach the oldest
+ * live message. Otherwise the message begins at chunk 0, if from there it does not reach the oldest live message.
  */
 static size_t due_place(const struct object *object, size_t chunks)
 {

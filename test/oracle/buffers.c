@@ -57,8 +57,8 @@ void buffer_count(struct object *object, unsigned type, size_t size)
     atomic_fetch_add(&counted->count, 1);
     atomic_fetch_add(&counted->bytes, size);
     if (size > atomic_load(&counted->largest)) {
-        /* two threads cannot store at once: only messages of rings have this figure, and only one thread at a time
-         * allocates from a ring */
+        /* two threads cannot store here at once, because `largest` is counted only for messages of rings, and only one
+         * thread at a time allocates from a ring */
         atomic_store(&counted->largest, size);
     }
 }
@@ -86,7 +86,8 @@ static void give(struct object *object, struct place_of_block *at)
     at->block.address = NULL;
 }
 
-/* Frees an address that must not be freed. The library must then end the process, so the caller is a child of fork. */
+/* Frees an address that must not be freed. The library must then end the process, so only a child of a fork calls this
+ * function. */
 static void misuse(struct object *object, struct draw *draw, const struct block *block)
 {
     char elsewhere[64];
@@ -123,7 +124,8 @@ static void misuse_in_child(struct object *object, struct draw *draw, const stru
     atomic_fetch_add(misuses, 1);
 }
 
-/* Makes a random call on a place, which has one live block or none. No other thread works on the place meanwhile. */
+/* Makes a random call with the block in the place `at`, or allocates a block if the place is empty. No other thread
+ * uses the place meanwhile. */
 static void call_at(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     if (at->block.address == NULL) {

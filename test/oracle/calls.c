@@ -53,8 +53,8 @@ static char *stream_text(const char *text)
     return copy;
 }
 
-/* Passes a null pointer to free and malloc_usable_size, which accept one. Neither call has a row of its own in the
- * table below, because it has no block. */
+/* Passes a null pointer to free and malloc_usable_size, which accept one. One row of the table below, `null`, makes
+ * both calls, because neither of them has a block. */
 static void pass_null(void)
 {
     free(NULL);

@@ -37,7 +37,7 @@ static size_t size_tiny(struct draw *draw)
     return draw_below(draw, 80);
 }
 
-/* Returns a random size below 1 MiB. It lies between two neighbouring powers of two, and each such pair has the same
+/* Returns a random size below 1 MiB, from a power of two up to the next power of two. Each of these powers has the same
  * chance. */
 static size_t size_any(struct draw *draw)
 {

@@ -62,7 +62,7 @@ void fault_open(uint64_t number)
 void fault_note_child(void)
 {
     is_child = true;
-    /* the flag was set if a thread of the parent was printing a fault at the moment of the fork */
+    /* if a thread of the parent was printing a fault at the moment of the fork, the child has inherited the flag set */
     atomic_flag_clear(&told);
 }
 

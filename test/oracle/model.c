@@ -84,8 +84,8 @@ static void extent_remove(const struct block *block)
     model_go_on();
 }
 
-/* Returns a word of a block's pattern; all words of a block differ. pattern_byte takes the word's bytes in
- * little-endian order, as all machines do on which the library runs. */
+/* Returns a word of a block's pattern; all words of a block differ. The lowest byte of a word is the first byte in
+ * memory, because all machines on which the library runs are little-endian. */
 static uint64_t pattern(uint64_t serial, size_t offset)
 {
     return serial + offset / WORD * UINT64_C(0x9e3779b97f4a7c15);

@@ -41,14 +41,14 @@ struct block {
  * pools, message pages and rings. */
 enum { MODEL_BLOCKS = 1024, MODEL_BUFFERS = 512 };
 
-/* Returns the alignment that a block of malloc must have: 16 bytes. A block that is too small for any object of this
- * alignment may have less (C23). */
+/* Returns the alignment that a block of malloc must have: 16 bytes. C23 allows a smaller alignment for a block that is
+ * too small to hold any object of this alignment. */
 size_t model_alignment(size_t request);
 
 /*
  * Adds a new block, which a call has just returned, to the model. The caller has set `address`, `request`, `alignment`,
- * `origin` and `maker`. Checks the block's address and usable size, that no other block overlaps it and, with `zeroed`,
- * that the block is zero. The caller must then call model_fill.
+ * `origin` and `maker`. Checks the block's address and usable size, and that no other block overlaps the block. With
+ * `zeroed`, also checks that all bytes of the block are zero. The caller must then call model_fill.
  */
 void model_take(struct block *block, bool zeroed);
 

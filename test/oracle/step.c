@@ -15,7 +15,8 @@
 
 enum {
     /*
-     * in bytes: a request that would bring a thread's blocks above SHELF_BYTES together is reduced to less than LITTLE
+     * in bytes: if the blocks of a shelf would be larger than SHELF_BYTES together, the new request is reduced to less
+     * than LITTLE
      */
     LITTLE = 4096,
     TEXT_MAX = 20000,
@@ -28,7 +29,8 @@ enum {
 /* a size in bytes that no block can have, because a process has only 2^47 bytes of addresses */
 static const size_t impossible = (size_t)1 << 47;
 
-/* Holds one long string. A call that needs a string gets the end of this one, as many characters as it needs. */
+/* Holds one long string. A call that needs a string gets the end of this long string, with as many characters as the
+ * call needs. */
 static char text[TEXT_MAX + 1];
 
 void step_open(void)
@@ -72,7 +74,7 @@ static struct call step_draw(const struct operation *operation, struct draw *dra
 {
     unsigned flags = operation->flags;
     struct call call = {.alignment = step_alignment(operation, draw)};
-    /* A call with two errors could report either of them, so no call is given more than one error. */
+    /* A call with two errors could report either of them, so the test makes at most one error in each call. */
     bool is_huge = draw_one_in(draw, 40) && (flags & (CALL_TEXT | CALL_THROWS | CALL_BAD_ALIGNMENT)) == 0;
     call.request = step_request(operation, draw, call.alignment, is_huge);
     if (!is_huge && shelf->bytes + call.request > SHELF_BYTES) {

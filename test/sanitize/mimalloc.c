@@ -29,7 +29,7 @@ static void become_child(void)
 }
 
 /* Maps the heap for a later child of fork. This happens before main, because a child that maps memory itself would wait
- * for the sanitizer for ever, too. */
+ * for the sanitizer for ever. */
 __attribute__((constructor)) static void open_heap(void)
 {
     void *start = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

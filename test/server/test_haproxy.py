@@ -76,7 +76,8 @@ class Haproxy(ServerCase):
         wanted["16k"] += cached
         texts = f"{before[server.pid].text}\n{cached} cached\n{after[server.pid].text}"
         self.assertEqual(after[server.pid].live(), wanted, texts)
-        # haproxy takes most buffers from its own caches; how many it allocates by malloc depends on the timing
+        # haproxy takes most buffers from its own caches; how many it allocates by malloc depends on the timing, so only
+        # a few requests are demanded
         self.assert_served(before, after, 10)
         self.stop(server, signal.SIGUSR1)
 

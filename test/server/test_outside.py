@@ -78,8 +78,8 @@ class Outside(ServerCase):
         self.assertGreater(requests[-1], requests[0], "there was load")
         off = [max(map(imbalance, sample["buckets"])) for sample in samples]
         self.assertLessEqual(max(off), THREADS * MAGAZINE_SLOTS)
-        # on a busy machine the reader is often suspended in the middle of a sample; so it is enough if a quarter of the
-        # samples is good
+        # on a busy machine the reader is often suspended in the middle of a sample, and the sums of the sample then
+        # differ by more; so it is enough if they agree well in a quarter of the samples
         self.assertGreater(sum(one <= THREADS for one in off), SAMPLES // 4, f"often what is on its way: {off}")
 
         os.kill(server.pid, signal.SIGSTOP)

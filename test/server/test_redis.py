@@ -23,8 +23,8 @@ SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
 GROWTH_ROUNDS = 3  # the number of rounds, each of which begins with new values
-# How many steps a round has. Each step appends a few bytes; together these are more than the bytes by which a slot is
-# larger than the request.
+# How many steps a round has. Each step appends a few bytes to a value. All steps of a round together append more bytes
+# than a slot has beyond the request.
 GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 
@@ -38,14 +38,14 @@ def stable_value(number: int) -> bytes:
 
 
 def growth_length(number: int) -> int:
-    """Returns the length in bytes of a value before it grows. Some lengths are smaller than the pools serve and some
-    are not; none is a round number."""
+    """Returns the length in bytes of a value before it grows. Some lengths are below the sizes that the pools serve,
+    and some are not; none is a round number."""
     return 1500 + number * 577 + number % 16
 
 
 def growth_piece(number: int, step: int) -> bytes:
-    """Returns the bytes that are added to a value in this step. They are few, so that the value fills all bytes that
-    malloc granted before it moves, but many in the last step."""
+    """Returns the bytes that are added to a value in this step. The last step adds many bytes. Each step before adds
+    only a few, so that the value fills all bytes that malloc granted before realloc must move it."""
     length = GROWTH_LEAP if step == GROWTH_STEPS else 1 + (number + step) % 3
     return bodies.value(f"growing {number} step {step}", length)
 
@@ -194,8 +194,8 @@ class RedisServer(ServerCase):
         self._check_snapshot(self.directory / "data", first, last)
 
     def _snapshot(self, redis: Redis, churn: Churn) -> tuple[int, int]:
-        """Makes a snapshot. Returns the version that the load was writing when the snapshot began, and the one when it
-        ended."""
+        """Makes a snapshot. Returns two versions of the values: the one that the load was writing when the snapshot
+        began, and the one that it was writing when the snapshot ended."""
         waiting.until(lambda: churn.visits > 0 or churn.failure, "the load begins")
         first = churn.visits
         self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")
@@ -311,8 +311,8 @@ class RedisServer(ServerCase):
         redis.call("CONFIG", "SET", "rdb-key-save-delay", ENDLESS_DELAY_MICROSECONDS)
 
     def _begin_slow_snapshot(self, server: Server, redis: Redis) -> int:
-        """Starts a snapshot, and returns the pid of the child that writes it. Waits until the child writes: it has then
-        set the handler for the signal by which redis can end it."""
+        """Starts a snapshot, and returns the pid of the child that writes it. Waits until the child writes, because by
+        then the child has set its handler for the signal by which redis can end it."""
         self._write_slow(redis)
         redis.call("BGSAVE")
         (child,) = waiting.until(server.children, "redis forks")

@@ -1,5 +1,5 @@
-"""Tests servers behind systemd's filter @system-service, which kills a process for any system call outside this set.
-The servers must serve, and write their statistics."""
+"""Tests servers behind systemd's filter @system-service. The filter allows a set of system calls, and kills a process
+that makes any other system call. The servers must serve, and write their statistics."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal

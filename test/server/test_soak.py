@@ -150,9 +150,9 @@ class Soak(ServerCase):
         self.assertEqual(self.error_log.read_text(), "", "nginx complained")
 
     def disturb(self, stages: list[soak.Stage]) -> None:
-        """Until the run's time is over, samples the memory of the servers, disturbs one of them, waits for a moment,
-        and begins again. Reports progress. Goes on for longer on a slow machine, until each server has been visited and
-        disturbed and a dump was written."""
+        """Repeats three steps until the run's time is over: samples the memory of the servers, disturbs one of them,
+        and waits for a moment. Reports progress. On a slow machine goes on for longer, until each server has been
+        visited and disturbed and a dump was written."""
 
         def is_short() -> bool:
             tried = all(stage.visits() > 0 and stage.disturbed > 0 for stage in stages)

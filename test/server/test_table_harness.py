@@ -1,4 +1,4 @@
-"""Tests of the table of servers: its loads, its helpers and the checks of its rows must fail when they should."""
+"""Tests that the loads, the helpers and the row checks of the table of servers fail when they should."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os

@@ -9,8 +9,8 @@
 /* Forks, waits for the child, and ends the process with a fault if the child found a fault, died or hung. A worker may
  * call this function between two operations, while the other workers work. The child checks that
  *   - each block that a worker owned at the fork is live, and has the right content if it was filled;
- *   - few live slots have no owner: one for each worker other than the forking one, or two for a worker that was in
- *     realloc, because the fork may have come in the middle of the worker's call of malloc, free or realloc;
+ *   - few live slots have no owner: at most one for each worker other than the forking one, and at most two for a
+ *     worker that was in realloc, because the fork may have come in the middle of a worker's malloc, free or realloc;
  *   - the pools' counters agree with the workers' own counts right after the fork, and again after several threads have
  *     made some thousand operations;
  *   - after these operations every slot that is not live can be allocated. */

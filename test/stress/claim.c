@@ -1,5 +1,5 @@
-/* Keeps a table of the test program's own, which says for each slot who owns it. It does not depend on the pools'
- * metadata, and is changed by atomic exchanges only. */
+/* Keeps a table of the test program's own, which says which worker owns each slot. The table does not depend on the
+ * pools' metadata. Owners are entered and removed by atomic exchanges only. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "claim.h"
 
@@ -13,7 +13,8 @@
 struct claim_record {
     _Atomic uint64_t serial;
     size_t request;
-    _Atomic bool filled; /* atomic, because another thread may fork while the owner sets this */
+    /* atomic, because another thread may fork while the owner sets `filled`, and the child then reads it */
+    _Atomic bool filled;
 };
 
 static struct claim_record *records; /* an array with one record for each page of the range */

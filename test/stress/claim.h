@@ -1,5 +1,5 @@
-/* Keeps a table of the test program's own, which says for each slot who owns it. It does not depend on the pools'
- * metadata, and is changed by atomic exchanges only. */
+/* Keeps a table of the test program's own, which says which worker owns each slot. The table does not depend on the
+ * pools' metadata. Owners are entered and removed by atomic exchanges only. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CLAIM_H
 #define STRESS_CLAIM_H
@@ -11,11 +11,11 @@
 #include "memory/bucket.h"
 
 /*
- * A claim says that a slot has an owner. It is made after the pool has returned the slot, and dropped before the slot
- * is freed. So if a claim is made for a slot that has one already, the slot has two owners. A slot with a claim is live
- * by its metadata at every moment, also in the child of a fork. `serial` is changed by atomic exchanges that are
- * relaxed on purpose: not they, but the pool must order a slot's former owner before its next one. `request` is plain
- * data, so that ThreadSanitizer reports it if the pool fails to do so.
+ * A claim says that a slot has an owner. The claim is made after the pool has returned the slot, and dropped before the
+ * slot is freed. So if a claim is made for a slot that has one already, the slot has two owners. A slot with a claim is
+ * live by its metadata at every moment, also in the child of a fork. `serial` is changed by atomic exchanges that are
+ * relaxed on purpose: the pool, and not these exchanges, must order a slot's former owner before its next one.
+ * `request` is plain data, so that ThreadSanitizer reports it if the pool fails to do so.
  */
 struct claim {
     uint64_t serial; /* the serial number of the owner, which no other owner has; 0 if the slot has no owner */

@@ -11,8 +11,10 @@
 #include "pool/pool.h"
 #include "pool/pool_sleep.h"
 
-/* How often a worker does something special: one operation in ZEROES allocates zeroed memory, one in TRIMS returns free
- * memory, one in EXCHANGES exchanges blocks, one in RESIZES resizes a block, and in one in SLEEPS the worker sleeps. */
+/*
+ * How often a worker does something special: one operation in ZEROES allocates zeroed memory, one in TRIMS returns free
+ * memory, one in EXCHANGES exchanges blocks, one in RESIZES resizes a block, and one in SLEEPS lets the worker sleep.
+ */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_MAX = 1 << 18 };
 
 /* While a worker sleeps, it acts like a thread that waits for events. It makes at most SLEEP_STEPS steps, and waits at

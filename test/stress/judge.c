@@ -11,8 +11,11 @@
 #include "pool/standard.h"
 #include "statistics/snapshot.h"
 
-/* For a moment, the pools' count of one thread's frees can be wrong by so many frees. A thread makes half as many
- * between two readings of the clock, but a reading can come late, by as many frees again. */
+/*
+ * For a moment, the pools' count of one thread's frees can be wrong by so many frees. Half of TICK is the number of
+ * frees between two readings of the clock. The other half is there because a reading can come late, by as many frees
+ * again.
+ */
 enum { TICK = 2 * 1024 };
 
 typedef struct books_sum sums[BUCKET_LIMIT];
@@ -76,8 +79,8 @@ static void judge_same(const char *doing, unsigned bucket, const char *what, uin
     }
 }
 
-/* Numbers of slots of one bucket, as their metadata say. `weight` is the sum of the bytes that were requested in live
- * slots. */
+/* Figures of one bucket's slots, read from the slots' metadata: two numbers of slots, and in `weight` the sum of the
+ * bytes that were requested in live slots. */
 struct slot_states {
     uint64_t purged;
     uint64_t never_used;

@@ -28,9 +28,10 @@ struct judge_case {
  *   returned   from given before - n ticks     to given after + n + n ticks
  *   asked      from asked before               to asked after + n largest requests of the bucket
  *   live       from taken before - given after - n    to taken after + n - given before
- * A tick (TICK) is the largest error that a cache's count of frees can have for a moment. It arises when the library's
- * cache_arm sets after how many frees the clock is read next. The count is too low between the two steps of cache_arm,
- * and too high if cache_arm sets a shorter interval while the two parts of the count are being read. */
+ * A tick (TICK) is the largest error that a cache's count of frees can have for a moment. The count is the sum of two
+ * parts. The library's function cache_arm changes one part after the other, when it sets after how many frees the clock
+ * is read next. Between these two steps the count is too low. It is too high if cache_arm sets a shorter interval while
+ * the two parts are being read. */
 void judge_under_load(const struct judge_case *it);
 
 /*
@@ -41,9 +42,10 @@ void judge_under_load(const struct judge_case *it);
 void judge_at_rest(const struct judge_case *it, const char *doing);
 
 /*
- * Allocates slots until none is left and mimalloc serves the requests. This shows that no slot was lost, except for
- * slots in magazines of processors on which this thread does not run. The slots are not freed, and keep their owners in
- * the table of claims. The program calls this function at the end, when all other threads have gone.
+ * Allocates slots until none is left and mimalloc serves the requests. This shows that no slot was lost. Only slots in
+ * magazines of processors on which this thread does not run are not checked. The allocated slots are not freed, and
+ * keep their owners in the table of claims. The program calls this function at the end, when all other threads have
+ * gone.
  */
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing);
 

@@ -21,7 +21,7 @@ struct post {
     bool is_mortal;
     uint64_t done; /* how many operations the worker has done since the start */
     uint64_t life; /* how many operations the present thread still does before it ends */
-    char *last;    /* the block that a thread frees, as it ends, after its cache was closed */
+    char *last;    /* the block that an ending thread frees after its cache was closed */
     pthread_t thread;
     pthread_t former;
     bool has_former;
@@ -59,9 +59,9 @@ static void post_free_last(void *argument)
 }
 
 /*
- * Deletes the key in the child of a fork. If the fork came while glibc ran a thread's destructors, __reclaim_stacks has
- * not cleared the thread's values of keys whose destructors had not run yet. A new thread of the child that got the
- * same stack would then have the values of these keys.
+ * Deletes the key in the child of a fork. At the fork, another thread may be running its destructors of thread-specific
+ * values. In the child, glibc's __reclaim_stacks has then not cleared those values of this thread whose destructors had
+ * not run yet. A new thread of the child that got the same stack would find these values.
  */
 static void staff_after_fork(void)
 {
@@ -88,8 +88,8 @@ static void post_start(struct post *post)
     }
 }
 
-/* Lets the present thread of the post end in the middle of a round, and starts the next one, which first waits until
- * the last destructor of the present one has run. */
+/* Lets the present thread of the post end in the middle of a round, and starts the next thread of the post. The next
+ * thread first waits until the last destructor of the ending thread has run. */
 static void post_hand_over(struct post *post)
 {
     post->former = pthread_self();
@@ -108,9 +108,9 @@ static void staff_fork(struct worker *worker)
 }
 
 /*
- * Does one operation of the worker. In each round, one worker also checks the counters and forks. The other workers
- * must not, because a thread that reads the counts of workers is ordered after those workers. Such an order hides from
- * ThreadSanitizer what the pools fail to order.
+ * Does one operation of the worker. In each round, only one worker also checks the counters and forks. The check reads
+ * the counts of all workers, and so orders the checking thread after the other workers. If every worker did this, and
+ * the pools failed to order two threads, ThreadSanitizer could not see that.
  */
 static void post_do(struct post *post)
 {

@@ -13,8 +13,8 @@
 enum { WORKER_HOLDS = 32 };
 
 /*
- * A worker allocates and frees blocks, and keeps its own counts. One thread after another runs a worker. Other threads
- * than the present one may read only `books` and `resizing`.
+ * A worker allocates and frees blocks, and keeps its own counts. Several threads run a worker, one after another. A
+ * thread that does not run the worker at present may read only `books` and `resizing`.
  */
 struct worker {
     unsigned number;

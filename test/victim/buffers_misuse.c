@@ -32,7 +32,7 @@ static bool is(const char *word)
     return strcmp(what, word) == 0;
 }
 
-/* Returns the address to misuse. For `twice`, frees the block before, so that the misuse frees it again. */
+/* Returns the address to misuse. For `twice`, first frees the block, so that the misuse frees it a second time. */
 static char *choose(void *object, void *block, void (*give)(void *object, void *block))
 {
     if (is("twice")) {

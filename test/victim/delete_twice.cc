@@ -7,7 +7,7 @@
 namespace
 {
 
-/* every bucket can serve this alignment, and only a block for which it was requested gets it */
+/* every bucket can serve this alignment; a block is aligned so only if this was requested */
 const std::align_val_t alignment{256};
 
 struct Form {

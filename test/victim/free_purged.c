@@ -11,8 +11,8 @@ static void *free_here(void *block)
     return NULL;
 }
 
-/* A thread frees the block, and ends, so that the block goes to the depot. This is needed because a freed slot, unless
- * it is of a large bucket, goes to a cache, and is purged only in the depot. */
+/* A thread frees the block and ends, so that the block goes to the depot, because only slots in the depot are purged. A
+ * freed slot first goes to a cache, unless it is of a large bucket. */
 int main(int argc, char **argv)
 {
     pthread_t thread;

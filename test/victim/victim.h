@@ -32,8 +32,8 @@ static inline void victim_require(bool condition, const char *what)
 
 /*
  * Prints the process id, the address that the library's message must name, and a second address, unless that is NULL.
- * Does not use stdio, because the pools would allocate the stream's buffer, and it would get the slot whose number the
- * runner expects in the message.
+ * Does not use stdio, because stdio would allocate a buffer, which would get the slot whose number the runner expects
+ * in the message.
  */
 static inline void victim_announce_two(const void *address, const void *second)
 {

@@ -1,4 +1,4 @@
-"""Computes the bytes of the bodies and values that tests send. Those of different names or sizes differ."""
+"""Computes the bytes of the bodies and values that tests send. The bytes are different for each name and each size."""
 # SPDX-License-Identifier: BSD-2-Clause
 import functools
 import hashlib
@@ -11,8 +11,8 @@ def body(size: int) -> bytes:
 
 
 def value(name: str, size: int) -> bytes:
-    """Returns the bytes for this name and size. They differ from those of every other name and size, even from those
-    that lie a page before or after the same place."""
+    """Returns the bytes for this name and size. They differ from the bytes of every other name and size, even if one of
+    the two is shifted by a page."""
     return hashlib.shake_128(f"{name} of {size}".encode()).digest(size)
 
 

@@ -34,8 +34,8 @@ def _out_of_time(_number: int, _frame: object) -> None:
 def send(pids: Iterable[int], number: int, *options: str) -> None:
     """Sends the signal to the processes by the program kill. The library answers only one signal a second if the sender
     runs the server's own executable. A server written in Python runs the executable of this interpreter, so this
-    interpreter must not send the signal itself. One run of kill sends the signal to all processes, because some of them
-    end soon."""
+    interpreter must not send the signal itself. The program kill runs only once for all processes, because some of them
+    end soon, perhaps before a second run."""
     command = [settings.program("kill"), *options, f"-{number}", *map(str, pids)]
     subprocess.run(command, check=True)
 
@@ -210,7 +210,7 @@ class ServerCase(unittest.TestCase):
             waiting.until(lambda pid=pid: server.is_preloaded(pid), f"the library is in {server.name}, process {pid}")
 
     def assert_library_silent(self, text: str, where: str) -> None:
-        """Checks that the library has written no message in the text."""
+        """Checks that `text` contains no message of the library."""
         said = [line for line in text.splitlines() if "sockmalloc" in line]
         self.assertEqual(said, [], f"the library complained in {where}")
 

@@ -98,7 +98,7 @@ def reopens_everywhere(name: str) -> Effect:
 
 
 def writes(name: str) -> Effect:
-    """Checks that the server writes the file `name` after the signal, which is not there before."""
+    """Checks that there is no file `name` before the signal, and that the server writes this file after the signal."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:

@@ -1,4 +1,5 @@
-"""A load for an NTP server: it gets one question from each of many addresses, and every answer is checked."""
+"""A load for an NTP server: the server gets one question from each of many addresses, and each of its answers is
+checked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import re

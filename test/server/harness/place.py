@@ -29,7 +29,7 @@ class Place:
     attribute or property of this class with that name."""
 
     def __init__(self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack) -> None:
-        """If the tests run as root, the server runs as the user `account`. What this object opens is closed when
+        """If the tests run as root, the server runs as the user `account`. All that this object opens is closed when
         `stack` is closed."""
         self.asks = asks
         self.directory = directory
@@ -54,8 +54,8 @@ class Place:
 
     @property
     def as_ordinary_user(self) -> str:
-        """Returns YES or NO, for the option of vsftpd that keeps it under the account that started it. Returns YES
-        unless the tests run as root, because only root can change to another account."""
+        """Returns YES or NO, the value of vsftpd's option run_as_launching_user. With YES, vsftpd keeps the account
+        that started it. Returns YES unless the tests run as root, because only root can change to another account."""
         return "NO" if os.geteuid() == 0 else "YES"
 
     @property

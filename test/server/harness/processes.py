@@ -1,4 +1,5 @@
-"""Reads from /proc which processes descend from another, which have ended, and which files and signals they have."""
+"""Reads facts about a process from /proc: its descendants, when it began, if it has ended, its open files, and its
+signals."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 from pathlib import Path

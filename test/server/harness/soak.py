@@ -64,8 +64,8 @@ class Stage:
         return self._samples[len(self._samples) // 2 :]
 
     def slope(self) -> float:
-        """Returns by how many MiB a minute the memory grew, by the straight line that fits the samples of the run's
-        second half best."""
+        """Fits a straight line to the samples of the run's second half, and returns its slope: by how many MiB a minute
+        the memory grew."""
         seconds, sizes = zip(*self.second_half())
         return statistics.linear_regression(seconds, sizes).slope * 60 / MEBIBYTE
 

@@ -1,5 +1,5 @@
-"""Sessions of Debian's ssh with a key that the test makes, and copies by scp. Every byte that comes back is
-compared."""
+"""Runs sessions of Debian's ssh, and copies files by scp, both with a key that the test makes. Every byte that comes
+back is compared."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os

@@ -27,8 +27,8 @@ class TableCase(ServerCase):
         running = self.begin(row, row.asks)
         server, place = running.server, running.place
         number = FROM_OUTSIDE if row.outside else signal_number(row.asks)
-        # the traffic runs once before the statistics are read first, because a server allocates some memory at its
-        # first use and keeps it
+        # the traffic runs once before the first reading of the statistics, because a server allocates some memory at
+        # its first use and keeps it
         with row.traffic(place):
             pass
         tree = self.settled_tree(row, server)

@@ -59,7 +59,7 @@ def receives(port: int) -> bool:
 
 
 def connections(port: int) -> int:
-    """Returns how many connections to the port the server has not closed yet."""
+    """Returns the number of connections to this port that the server has not closed yet."""
     local = f"0100007F:{port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     states = [fields[3] for fields in map(str.split, lines) if fields[1] == local]
