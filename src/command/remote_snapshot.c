@@ -87,6 +87,7 @@ static enum remote_process_state remote_snapshot_copy(const struct remote_proces
 
 void remote_snapshot_mend_plan(struct bucket_plan *plan)
 {
+    plan->count = LESSER(plan->count, (unsigned)BUCKET_LIMIT);
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
         bucket_label(plan, bucket);
     }

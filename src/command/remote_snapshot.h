@@ -49,8 +49,8 @@ enum remote_process_state remote_snapshot_list(struct remote_process *target, st
 enum remote_process_state remote_snapshot_take_sizes(struct remote_process *target, struct remote_sizes *sizes);
 
 /*
- * Replaces the labels of a plan of buckets by labels that are made from its sizes. Afterwards a plan from another
- * process or from a file can be printed safely.
+ * Limits the number of buckets of a plan to BUCKET_LIMIT, and replaces the labels by labels that are made from the
+ * sizes. Afterwards a plan from another process or from a file can be read and printed safely.
  */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);
 

@@ -530,9 +530,10 @@ static void forge_path(void)
     set->number[OPTION_STATS] = 1;
 }
 
-static void forge_labels(void)
+static void forge_plan(void)
 {
     struct bucket_plan *plan = forge(INSPECT_PLAN);
+    plan->count = UINT32_MAX;
     memset(plan->label, '"', sizeof plan->label);
 }
 
@@ -550,7 +551,7 @@ static void obey(const char *order, unsigned which, uint64_t value)
         const char *order;
         void (*forge)(void);
     } forgeries[] = {{"name", forge_name},     {"escape", forge_escapes},  {"path", forge_path},
-                     {"labels", forge_labels}, {"endless", forge_endless}, {"flat", forge_flat},
+                     {"plan", forge_plan},     {"endless", forge_endless}, {"flat", forge_flat},
                      {"throng", forge_throng}, {"crowd", forge_crowd},     {"pool", forge_pool_name}};
     restore();
     for (unsigned i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++) {

@@ -161,14 +161,15 @@ class Views(ForgedCase):
         self.assert_bounded(result)
         self.assertIn(rb"SOCKMALLOC_STATS=/tmp/\x1bc\x0a ", result.stdout)
 
-    def test_labels_are_the_commands_own(self) -> None:
+    def test_the_plan_of_buckets_is_mended(self) -> None:
         forger = self.forger()
-        forger.forge("labels")
+        forger.forge("plan")
         for form in ("json", "prometheus"):
             with self.subTest(form):
                 result = self.run_command("stat", forger.pid, f"--{form}")
                 self.assert_bounded(result)
                 self.assertGreaterEqual(formats.READERS[form](result.stdout.decode())["4k"]["live"], HELD)
+        self.assert_bounded(self.run_command("advise", forger.pid))
 
     def test_the_exporter_keeps_the_last_figures(self) -> None:
         """While a process has forged counters, the exporter counts the process as unreadable, and the metrics that
