@@ -227,13 +227,17 @@ static bool look_wait(uint64_t milliseconds)
 
 /*
  * Kills the child that reads other processes. Waits for its end for a second at most, because the kernel may not be
- * able to end the child at once.
+ * able to end the child at once. The end of the channel does not show that the child has ended: the kernel closes the
+ * child's descriptors before waitpid can return the child, which would then stay as a zombie.
  */
 static void look_give_up(void)
 {
+    enum { PATIENCE = 1000 }; /* milliseconds */
     kill(child, SIGKILL);
-    look_wait(1000);
-    waitpid(child, NULL, WNOHANG);
+    for (uint64_t due = now_milliseconds() + PATIENCE;
+         waitpid(child, NULL, WNOHANG) == 0 && now_milliseconds() < due;) {
+        poll(NULL, 0, 1);
+    }
     close(channel);
     child = 0;
 }

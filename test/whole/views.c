@@ -205,6 +205,32 @@ static void look_at(const struct forger *forger)
     }
 }
 
+/*
+ * Stops the child process that reads other processes, so that it is given up, LOOKS times. Each of these children must
+ * end without a zombie. Half of them may be late, because the machine may be too busy to end a process in a second.
+ */
+static void check_given_up(const struct forger *forger)
+{
+    enum { SHORT_MS = 20, LOOKS = 20 };
+    struct remote_process target;
+    unsigned zombies = 0;
+    look_open(SHORT_MS);
+    remote_process_open(&target, forger->process);
+    for (unsigned i = 0; i < LOOKS; i++) {
+        look_find(&target);
+        if (look_child() != 0) {
+            kill(look_child(), SIGSTOP);
+        }
+        look_find(&target);
+    }
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+        zombies++;
+    }
+    if (zombies > LOOKS / 2) {
+        fault("children that were given up stay as zombies");
+    }
+}
+
 /* --- recordings --- */
 
 static char whole[RECORDING_SIZE];
@@ -311,6 +337,7 @@ int main(int argc, char **argv)
         look_at(forger);
         read_recording();
     }
+    check_given_up(&forgers[0]);
     for (unsigned i = 0; i < FORGERS; i++) {
         /* Closing the pipe of its orders would not end the forger, because the child process that reads other processes
          * has that pipe open too. So the forger is killed. */
