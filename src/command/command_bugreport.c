@@ -306,16 +306,17 @@ static void add_process(FILE *report, const struct bugreport_wish *wish, struct 
                         enum remote_process_state state, const struct group_member *member)
 {
     char words[REMOTE_WORDS];
+    char line[REMOTE_WORDS + REMOTE_PATH_SIZE];
     snprintf(words, sizeof words, "process %d", target->process);
     add_heading(report, words);
     add_arguments(report, target, wish->with_arguments);
     if (member != NULL) {
-        fprintf(report, "library: version %s, ", target->view.library);
-        add_line(report, target->library);
+        snprintf(line, sizeof line, "library: version %s, %s", target->view.library, target->library);
     } else {
         remote_process_explain(target, state, words, sizeof words);
-        fprintf(report, "the process%s\n", words);
+        snprintf(line, sizeof line, "the process%s", words);
     }
+    add_line(report, line);
     add_malloc(report, target);
     add_environment(report, target);
     if (member != NULL) {

@@ -246,8 +246,9 @@ static enum command_exit check_print_part(const struct process_group *group, str
     }
     text_add(&text, "%u process%s (", alike, alike == 1 ? "" : "es");
     text_add_shown(&text, group->member[first]->target.name);
-    text_add(&text, "): sockmalloc %s is %sin effect\n  process ", group->member[first]->target.view.library,
-             part[first].is_effective ? "" : "not ");
+    text_add(&text, "): sockmalloc ");
+    text_add_shown(&text, group->member[first]->target.view.library);
+    text_add(&text, " is %sin effect\n  process ", part[first].is_effective ? "" : "not ");
     for (unsigned i = first; i < group->count; i++) {
         if (check_is_alike(&part[i], details)) {
             text_add(&text, " %d", group->member[i]->target.process);

@@ -514,6 +514,7 @@ static void forge_all_words(unsigned which, uint64_t value)
 static void forge_escapes(void)
 {
     strcpy(forge(INSPECT_PROCESS), "\033]0;title\007\n\xc2\x9bX");
+    strcpy(view->library, "\033c\n1");
     prctl(PR_SET_NAME, "\033[31mX\nY\x9b");
 }
 

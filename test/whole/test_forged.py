@@ -148,6 +148,14 @@ class Views(ForgedCase):
         result = self.run_command("stat", "--wide", forger.pid)
         self.assert_bounded(result)
         self.assertIn(rb"statistics of \x1b]0;title\x07\x0a\xc2\x9bX, process", result.stdout)
+        second = self.forger()
+        second.forge("escape")
+        report = self.directory / "report"
+        for words in (("check", forger.pid), ("check", "forger"), ("list", forger.pid), ("bugreport", forger.pid, "-o", report)):
+            result = self.run_command(*words)
+            shown = report.read_bytes() if report.exists() else result.stdout
+            self.assertIn(rb"\x1bc\x0a1", shown)
+            self.assertIsNone(CONTROL.search(shown + result.stderr), words)
         result = self.run_command("check", forger.pid)
         self.assert_bounded(result)
         self.assertIn(rb"(\x1b[31mX\x0aY\x9b): sockmalloc ", result.stdout)
