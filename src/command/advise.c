@@ -320,7 +320,8 @@ static bool advise_minimum(const struct advise_work *work, struct advice *advice
 
 /*
  * Returns how many requests the program has made. If the caller has counted requests of all sizes (facts->traffic),
- * returns these counts. Otherwise returns the counts in the snapshot, which are counted from the start of the program.
+ * returns these counts. Otherwise returns the counts of the snapshot, which the library has kept since the start of the
+ * program.
  */
 static struct traffic traffic_of(const struct advise_work *work)
 {

@@ -30,7 +30,7 @@ struct advise_facts {
     const struct snapshot_figures *former;
     const struct bucket_plan *plan;
     const struct option_set *settings;
-    const struct remote_memory *memory; /* NULL if it is unknown */
+    const struct remote_memory *memory; /* NULL if the memory is unknown */
     /* counts of requests of all sizes; NULL if only sizes that the pools serve were counted */
     const struct traffic *traffic;
     /* sizes of the requests in slots in use; if NULL, advise_judge estimates them */
@@ -58,7 +58,7 @@ struct advise_result {
     bool is_worth;
     char verdict[ADVISE_TEXT_SIZE]; /* a sentence */
     unsigned count;
-    struct advice advice[ADVISE_RULES]; /* the largest saving first */
+    struct advice advice[ADVISE_RULES]; /* sorted by their saving, the largest one first */
 };
 
 /* Judges a server by the facts, and stores the verdict and all advices in *result. */

@@ -1,4 +1,4 @@
-/* Judges a server by the figures in a file of statistics. */
+/* Judges by the figures in a file of statistics if the library's pools are worth while in a server. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/advise_source.h"
 

@@ -36,7 +36,8 @@ struct buffer_group {
     const char *word;
     /* the name of the JSON array that lists the sets of message pages, or the rings, in the statistics */
     const char *member;
-    const char *size; /* the word for the unit whose size is printed: a page or a chunk */
+    /* the word for what has the printed size: a page of a set of message pages, or a chunk of a ring */
+    const char *size;
     const struct buffer_row *rows;
     unsigned row_count;
     /*

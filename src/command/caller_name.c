@@ -65,7 +65,7 @@ static int find_file(Dwfl_Module *module, void **data, const char *name, Dwarf_A
 bool caller_name_open(int process)
 {
     static const Dwfl_Callbacks callbacks = {.find_elf = find_file, .find_debuginfo = dwfl_standard_find_debuginfo};
-    unsetenv("DEBUGINFOD_URLS"); /* libdw then fetches no debugging information from the network */
+    unsetenv("DEBUGINFOD_URLS"); /* without this variable libdw fetches no debugging information from the network */
     opened = process;
     modules = dwfl_begin(&callbacks);
     if (modules == NULL) {

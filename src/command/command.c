@@ -92,7 +92,8 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     } else if (key > 0 && key < ARGP_KEY_END) {
         fault = line->take(line->input, key, argument);
     } else {
-        /* argp calls this function for events of its own, too, and handles these events itself */
+        /* argp also calls this function for events that are no option and no argument; this result makes argp handle
+         * such an event itself */
         return ARGP_ERR_UNKNOWN;
     }
     if (fault != NULL) {

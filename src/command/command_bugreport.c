@@ -254,7 +254,7 @@ static void add_settings(FILE *report)
     }
 }
 
-/* Adds the statistics of a process in a format. */
+/* Adds the statistics of a process in the given format. */
 static void add_format(FILE *report, const struct group_member *member, enum format format)
 {
     static char buffer[FORMAT_SIZE];
@@ -300,8 +300,7 @@ static void add_malloc(FILE *report, struct remote_process *target)
     }
 }
 
-/* Adds all that is known of a process. `member` is NULL if the process was not read, for the reason that `state` says.
- */
+/* Adds all that is known of a process. If the process could not be read, `member` is NULL, and `state` says why. */
 static void add_process(FILE *report, const struct bugreport_wish *wish, struct remote_process *target,
                         enum remote_process_state state, const struct group_member *member)
 {
@@ -332,7 +331,7 @@ static void add_process(FILE *report, const struct bugreport_wish *wish, struct 
     add_cgroup(report, target);
 }
 
-/* Adds the process that the words of the command line name, although it has not loaded the library. */
+/* Adds the process that the words of the command line name, although this process has not loaded the library. */
 static enum command_exit add_foreign(FILE *report, struct bugreport_wish *wish)
 {
     struct remote_process target;

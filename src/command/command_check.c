@@ -83,7 +83,7 @@ static void check_print_confinement(const struct remote_process *target, struct 
 }
 
 /* Prints that sockmalloc is not loaded, which object (the program or a library) serves malloc, and which value
- * LD_PRELOAD had at the start. */
+ * LD_PRELOAD had when the program started. */
 static enum command_exit check_print_absence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                              struct text *text)
 {
@@ -129,9 +129,9 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
 }
 
 /*
- * With SOCKMALLOC_DEEPBIND=1, prints that objects loaded with RTLD_DEEPBIND use the malloc of libc. Without that
- * setting nothing is printed: the library removes the flag RTLD_DEEPBIND, and objects that are loaded later use the
- * same malloc as the rest of the process.
+ * Prints that objects loaded with RTLD_DEEPBIND use the malloc of libc, if SOCKMALLOC_DEEPBIND=1 lets them do so.
+ * Prints nothing without that setting, because the library then removes the flag RTLD_DEEPBIND, and objects that are
+ * loaded later use the same malloc as the rest of the process.
  */
 static void check_print_deeply_bound(struct text *text)
 {
@@ -225,7 +225,7 @@ static void check_member(struct group_member *member, struct check_part *part)
     part->details = strdup(buffer);
 }
 
-/* Returns true if the process's verdict shall be printed, and has this text. */
+/* Returns true if the process has a verdict with this text that has not been printed yet. */
 static bool check_is_alike(const struct check_part *part, const char *details)
 {
     return part->details != NULL && !part->is_printed && strcmp(part->details, details) == 0;

@@ -56,8 +56,8 @@ static const char *take_seconds(const char *text, double *seconds)
 }
 
 /*
- * Reads the times of the early and the late memory figure, in seconds after the end of the burst. Rounds each time to a
- * multiple of the time between two samples.
+ * Reads two times, in seconds after the end of the burst of load. At these times the server's memory is measured for
+ * the comparison. Rounds each time to a multiple of the time between two samples.
  */
 static const char *take_times(struct compare_result *result, const char *text)
 {
@@ -333,7 +333,7 @@ static enum command_exit take_turns(struct compare_result *result)
 
 /* --- output --- */
 
-/* Writes what the function `print` prints to the file at `path`, or to stdout if `path` is NULL. */
+/* Writes the output of the function `print` to the file at `path`, or to stdout if `path` is NULL. */
 static enum command_exit print_by(const struct compare_result *result,
                                   void (*print)(const struct compare_result *result, FILE *file), const char *path)
 {

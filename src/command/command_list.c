@@ -112,8 +112,8 @@ static enum command_exit list_print(struct list_wish *wish)
 }
 
 /*
- * Returns true if a shell's completion may offer the word. The names of processes are chosen by other users, and a
- * shell must not expand anything in these names.
+ * Returns true if a shell's completion may offer the word. The word may be the name of a process, which another user
+ * has chosen. So a word with characters that a shell would expand is not offered.
  */
 static bool list_is_plain(const char *word)
 {

@@ -135,9 +135,9 @@ static enum command_exit record_take_sample(struct record_wish *wish, struct pro
 }
 
 /*
- * Writes samples until no process is left, until the count is reached, or until a signal ends the recording. `sum` and
- * sample->memory hold the first sample. All samples of a file have buckets of the same sizes, so a later sample whose
- * buckets have other sizes ends the recording.
+ * Writes samples until no process is left, until the count is reached, or until a signal ends the recording. When the
+ * function is called, `sum` and sample->memory hold the first sample. All samples of a file have buckets of the same
+ * sizes, so a later sample whose buckets have other sizes ends the recording.
  */
 static enum command_exit record_sample(struct record_wish *wish, struct process_sum *sum, int file,
                                        struct recording_sample *sample)
@@ -221,7 +221,7 @@ static void record_add_bytes(const char *name, uint64_t bytes, struct text *text
     }
 }
 
-/* Prints a sample as a table or as JSON, with its time before it. */
+/* Prints the time of a sample, and then the sample as a table or as JSON. */
 static void record_print_whole(enum format format, const struct recording_head *head,
                                const struct recording_sample *sample, struct text *text)
 {

@@ -13,7 +13,9 @@
  * this id, name or unit, and all of their descendants.
  */
 
-/* Columns of each row: name of the subcommand, arguments (one way to call it per line), help. */
+/*
+ * Columns of each row: name of the subcommand, arguments (each way to call the subcommand on a line of its own), help.
+ */
 #define COMMAND_ROWS(ROW)                                                                                              \
     ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library preloaded")                              \
     ROW(check, "PROCESS\n[--] COMMAND [ARGUMENT...]",                                                                  \

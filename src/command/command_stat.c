@@ -228,7 +228,7 @@ static enum command_exit stat_ask_all(struct process_group *group)
     return code;
 }
 
-/* Prints a line for each pool. The names come last, because they may be long. */
+/* Prints a line for each fixed-size pool of a process. The names come last, because they may be long. */
 static void stat_print_pools(const struct remote_pools *pools, int process, struct text *text)
 {
     text_add(text, "\npools of process %d\n%9s %9s %9s %9s %9s %12s  name\n", process, "block", "live", "cached",
@@ -330,9 +330,9 @@ static enum command_exit stat_print_group(struct stat_wish *wish, const struct t
         return stat_print_all_pools(wish);
     }
     /*
-     * true if the pools of processes that have loaded only libsockmalloc-buffers.so must still be printed. In the
-     * format of Prometheus each metric may occur only once in the output, so stat_print_sum has already printed these
-     * pools together with the statistics, unless there were no statistics.
+     * true if the pools of processes that have loaded only libsockmalloc-buffers.so must still be printed. As JSON,
+     * they are printed now. In the format of Prometheus, each metric may occur only once in the output. So if there
+     * were statistics, stat_print_sum has already printed these pools together with the statistics.
      */
     bool follow = wish->format == FORMAT_JSON || (wish->format == FORMAT_PROMETHEUS && !has_statistics);
     return code == EXIT_DONE && follow ? stat_print_buffers(wish) : code;
@@ -341,9 +341,9 @@ static enum command_exit stat_print_group(struct stat_wish *wish, const struct t
 static enum command_exit stat_do(struct stat_wish *wish)
 {
     /*
-     * true to include processes that have loaded libsockmalloc-buffers.so but not the library. They are left out with
-     * --signal, because they get no signal; with --sample, because they have no requests to watch; and in the lines of
-     * --interval, because they have no rates.
+     * true to include processes that have loaded libsockmalloc-buffers.so but not the library. --signal leaves these
+     * processes out, because they get no signal. --sample leaves them out, because they have no requests to watch. The
+     * lines of --interval leave them out, because they have no rates.
      */
     wish->group.has_buffers =
         !wish->by_signal && wish->sample == 0 && (wish->interval == 0 || wish->format != FORMAT_TEXT);

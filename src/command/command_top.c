@@ -60,7 +60,7 @@ static void top_update(struct top_list *list, const struct top_view *view)
 
 /*
  * Shows the list until the user quits, or until it was updated `updates` times. The processes are read once per
- * interval, also if keys are typed in the meantime.
+ * interval, even if keys are typed in the meantime.
  */
 static void top_run(struct top_list *list, struct top_view *view, uint64_t updates)
 {

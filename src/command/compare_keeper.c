@@ -18,8 +18,8 @@
 #include "command/now.h"
 
 /*
- * A keeper is the process under which a program runs. When the keeper ends the program and its descendants, all that
- * are left get SIGTERM after this many seconds, and SIGKILL after as many seconds more.
+ * A keeper is the process under which a program runs. When a keeper ends the program and its descendants, those that
+ * are left after this many seconds get SIGTERM, and those that are left after as many seconds more get SIGKILL.
  */
 static const double PATIENCE_SECONDS = 5;
 
@@ -90,7 +90,7 @@ static void read_output(struct keeper *keeper)
         append_said(keeper, bytes, (size_t)count);
     }
     if (count == 0) {
-        /* no process has the other end of the pipe any more; -1 makes poll ignore the pipe from now on */
+        /* no process has the other end of the pipe any more; poll ignores the pipe once its descriptor is -1 */
         close(keeper->output);
         keeper->output = -1;
     }

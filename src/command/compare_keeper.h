@@ -47,9 +47,9 @@ bool compare_keeper_start(struct compare_keeper *keeper, char *const *command, c
 void compare_keeper_look(struct compare_keeper *keeper);
 
 /*
- * Ends all descendants of the keeper, and waits until they have ended. First the program gets SIGTERM, or the keeper's
- * children if the program has ended already. 5 seconds later all descendants that are left get SIGTERM, and after 5
- * more seconds SIGKILL.
+ * Ends all descendants of the keeper, and waits until they have ended. First the program gets SIGTERM. If the program
+ * has ended already, the keeper's children get SIGTERM instead. Descendants that are left after 5 seconds get SIGTERM,
+ * and those that are left after 5 more seconds get SIGKILL.
  */
 void compare_keeper_end(struct compare_keeper *keeper);
 

@@ -1,4 +1,5 @@
-/* Puts a load on a server that speaks HTTP or RESP: requests over connections that stay open, and slow clients. */
+/* Puts a load on a server that speaks HTTP or RESP: requests over connections that stay open, and slow clients, which
+ * do not read their answers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/compare_load.h"
 
@@ -30,8 +31,8 @@ enum {
     SPARE_DESCRIPTORS = 64,
 };
 
-/* the most seconds to wait for one answer: to the request by which compare_load_probe tests the server, or to the
- * storing of a value for slow clients */
+/* the most seconds to wait for one answer; used when compare_load_probe tests the server, and when values for the slow
+ * clients are stored in the server */
 static const double ANSWER_SECONDS = 5;
 
 static char buffer[BUFFER_SIZE]; /* receives the bytes that arrive; the content of an answer's body is ignored */
@@ -365,8 +366,8 @@ static void finish_request(struct run *run, struct connection *connection)
 }
 
 /*
- * Handles the end of a connection. If the connection has had answers already, and no byte of the next answer has come,
- * this is no failure: a server may close a connection between two requests.
+ * Handles the end of a connection. The end counts as no failure if the connection has had answers already, and no byte
+ * of the next answer has come, because a server may close a connection between two requests.
  */
 static void lose(struct run *run, struct connection *connection, const char *reason)
 {
@@ -481,8 +482,8 @@ static size_t write_slow(const struct compare_load *load, char *request, size_t 
 }
 
 /*
- * Stores in the server the values that the slow clients request, because the load draws its keys at random and may not
- * have stored values under the slow clients' keys.
+ * Stores in the server the values that the slow clients will request. The load that ran before may not have stored
+ * these values, because it draws its keys at random.
  */
 static bool store_slow_values(const struct compare_load *load)
 {

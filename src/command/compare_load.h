@@ -1,4 +1,5 @@
-/* Puts a load on a server that speaks HTTP or RESP: requests over connections that stay open, and slow clients. */
+/* Puts a load on a server that speaks HTTP or RESP: requests over connections that stay open, and slow clients, which
+ * do not read their answers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMPARE_LOAD_H
 #define SOCKMALLOC_COMPARE_LOAD_H
@@ -14,9 +15,9 @@ struct compare_load {
     struct compare_listener listener;
     enum compare_protocol protocol;
     const char *path;      /* the path that the load requests by HTTP */
-    const char *slow_path; /* the path that the slow clients request by HTTP */
+    const char *slow_path; /* the path that the slow clients (clients that do not read the answer) request by HTTP */
     int connections;
-    int clients; /* the number of slow clients */
+    int clients; /* the number of slow clients, which do not read their answers */
     double seconds;
 };
 
@@ -40,8 +41,8 @@ enum { COMPARE_VALUE_SIZE = 16384, COMPARE_VALUES = 1000, COMPARE_SLOW_VALUES = 
 bool compare_load_probe(struct compare_load *load, struct compare_fault *fault);
 
 /*
- * Sends requests over all connections for load->seconds. A connection sends a request when its request before has been
- * answered. By RESP the requests are SET and GET by turns. Returns false, with the fault set, if too many requests
+ * Sends requests over all connections for load->seconds. Each connection sends its next request when the answer to its
+ * last request has come. With RESP, SET and GET alternate. Returns false, with the fault set, if too many requests
  * fail. Returns early if a signal ends the comparison; the result must not be used then.
  */
 bool compare_load_run(const struct compare_load *load, struct compare_load_result *result, struct compare_fault *fault);

@@ -22,7 +22,8 @@ static const double ANSWER_SECONDS = 5;  /* a server that listens must answer a 
 static const double REST_SECONDS = 0.5;  /* the pause between the start of the server and the load */
 static const double POLL_SECONDS = 0.05;
 static const double SAMPLE_SECONDS = 1.0 / COMPARE_STEPS_A_SECOND;
-static const double HOLD_SECONDS = 10; /* the slow clients leave after this time, even if the memory still grows */
+/* the connections of the slow clients are closed after this time, even if the memory still grows */
+static const double HOLD_SECONDS = 10;
 
 struct sample {
     double time;
@@ -255,7 +256,8 @@ static bool sample_while_held(struct measurement *measurement)
     return true;
 }
 
-/* Connects the slow clients, and later closes their connections. Stores the time of the closing in *end. */
+/* Connects the slow clients (which do not read their answers), and later closes their connections. Stores the time of
+ * the closing in *end. */
 static bool play_burst(struct measurement *measurement, double *end)
 {
     int *sockets = calloc((size_t)measurement->load.clients, sizeof *sockets);
@@ -337,7 +339,7 @@ static bool sample_during(struct measurement *measurement, struct compare_keeper
     return true;
 }
 
-/* Runs the user's command for the load. The end of the command is taken as the end of the burst. */
+/* Runs the user's command for the load. The end of the command is taken as the end of the burst of load. */
 static bool play_users(struct measurement *measurement, compare_stage *stage, void *input, double *end)
 {
     struct compare_keeper keeper;

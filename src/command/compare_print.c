@@ -1,4 +1,6 @@
-/* Prints a comparison for people: a table of speed, a table of memory, the curves and the verdict. */
+/*
+ * Prints a comparison for people: a table of speed, a table of memory, curves of the memory over time, and the verdict.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/compare_print.h"
 

@@ -1,4 +1,6 @@
-/* Prints a comparison for people: a table of speed, a table of memory, the curves and the verdict. */
+/*
+ * Prints a comparison for people: a table of speed, a table of memory, curves of the memory over time, and the verdict.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMPARE_PRINT_H
 #define SOCKMALLOC_COMPARE_PRINT_H
@@ -33,7 +35,8 @@ void compare_describe_command(const struct compare_result *result, struct text *
 /* Writes in words which load was run, at which port, and in how many rounds. */
 void compare_describe_load(const struct compare_result *result, struct text *text);
 
-/* Prints the whole comparison as text. Lines have at most 80 columns, except lines that have words of the user. */
+/* Prints the whole comparison as text. Lines have at most 80 columns, except lines that contain text of the user, such
+ * as the command. */
 void compare_print(const struct compare_result *result, FILE *file);
 
 #endif

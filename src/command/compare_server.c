@@ -119,8 +119,8 @@ static void make_address(const unsigned *words, bool is_v6, int port, struct com
 }
 
 /*
- * Inserts a listener into the array, which is sorted by port, unless the array has its port already. Returns the new
- * number of listeners.
+ * Inserts a listener into the array, which is sorted by port, unless the array already has a listener with this port.
+ * Returns the new number of listeners.
  */
 static int insert(struct compare_listener *listeners, int count, int most, const struct compare_listener *listener)
 {
@@ -241,8 +241,10 @@ struct compare_cost compare_server_cost(const struct compare_server *server)
     double ticks_per_second = (double)sysconf(_SC_CLK_TCK);
     struct compare_cost cost = {0};
     for (size_t i = 0; i < count; i++) {
-        /* tree[0] is the keeper, the process that starts the server. The keeper's own cost does not count. The cost of
-         * its ended children counts, because they were processes of the server. */
+        /*
+         * tree[0] is the keeper, the process that starts the server. The processor time and page faults of the keeper
+         * itself do not count. Those of its ended children count, because these children were processes of the server.
+         */
         cost.seconds += (double)tree[i].child_ticks / ticks_per_second;
         cost.faults += (double)tree[i].child_faults;
         if (i > 0) {

@@ -23,7 +23,7 @@ struct compare_server {
     const char *name; /* for messages: the first word of the command */
 };
 
-/* The cost of all processes of the server so far. The cost of a load is the difference of two readings. */
+/* What all processes of the server have used so far. The cost of a load is the difference of two readings. */
 struct compare_cost {
     double seconds; /* processor time */
     double faults;  /* page faults */

@@ -8,10 +8,10 @@
 #include "base/bounds.h"
 
 static const double LEAST_MEBIBYTES = 2;
-/* If a burst raises the server's memory by less than this, the verdict does not say if memory comes back. */
+/* If a burst of load raises the server's memory by less than this, the verdict does not say if memory comes back. */
 static const double LEAST_BURST_MEBIBYTES = 8;
-/* The memory that a burst has added counts as given back if at least this part of it is gone when the late memory
- * figure is taken, some seconds after the burst. */
+/* The memory that a burst of load has added counts as given back if at least this part of it is gone some seconds after
+ * the burst, when the memory is measured last. */
 static const double BACK_SHARE = 0.7;
 
 /* A set of allocators: bit i stands for allocator i. */
@@ -96,7 +96,7 @@ static void list_differences(const struct compare_result *result, enum compare_f
 }
 
 /* The figures for which the verdict says if sockmalloc is better or worse, each with its name and a verb. The verdict
- * has another sentence on the memory that comes back after a burst. */
+ * has another sentence on the memory that comes back after a burst of load. */
 static const struct {
     enum compare_figure figure;
     const char *name;

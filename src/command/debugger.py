@@ -180,8 +180,9 @@ class Pools:
                         for number in range(processors)]
 
     def stacked(self, stack, links, shift):
-        """Yields the numbers of the slots or magazines on a stack, from its top. Stops after as many numbers as there
-        are links, because the links of a stack that a thread is changing may form a circle."""
+        """Yields the numbers of the slots or magazines on a stack, from its top. `links` has for each item the number
+        of the item below it. Stops after as many numbers as there are links, because the links may form a circle while
+        a thread changes the stack."""
         number = self.view.number(stack) & self.view.place["stack_numbers"]
         for _ in range(len(links) // 4):
             at = 4 * ((number - 1) >> shift)
@@ -284,7 +285,8 @@ def name_of(address):
         return "an unknown caller"
     words = gdb.execute(f"info symbol {address:#x}", to_string=True).strip()
     known = not words.startswith("No symbol")
-    # a return address may belong to the line after the call, and the byte before belongs to the line of the call
+    # a return address may belong to the line after the call, but the byte before the return address belongs to the line
+    # of the call
     line = gdb.find_pc_line(address - 1)
     source = f" at {line.symtab.filename}:{line.line}" if line.symtab is not None else ""
     return (words.partition(" in section ")[0] if known else f"{address:#x}") + source

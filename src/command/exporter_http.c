@@ -89,7 +89,7 @@ static enum MHD_Result answer_metrics(struct MHD_Connection *connection)
 
 /*
  * Answers a request. libmicrohttpd calls this function at least twice for each request. At the first call only the
- * header has arrived, and only then may a request be refused with its body unread.
+ * header has arrived. Only at the first call may a request be refused without reading its body.
  */
 static enum MHD_Result handle(void *input, struct MHD_Connection *connection, const char *path, const char *method,
                               const char *version, const char *body, size_t *body_size, void **state)

@@ -20,9 +20,9 @@ typedef char *exporter_page_maker(const struct exporter_wish *wish, size_t *size
 bool exporter_http_is_built(void);
 
 /*
- * Begins to answer requests on a listening socket. It may be called for at most EXPORTER_SOCKETS sockets. `wish` says
- * which figures the answer to a request without parameters has. Returns false if there is no memory. exporter_http_work
- * makes all answers.
+ * Begins to answer requests on a listening socket. This function may be called for at most EXPORTER_SOCKETS sockets.
+ * `wish` says which figures the answer to a request without parameters has. Returns false if there is no memory.
+ * exporter_http_work makes all answers.
  */
 bool exporter_http_begin(int socket, exporter_page_maker *make, const struct exporter_wish *wish);
 

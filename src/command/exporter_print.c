@@ -9,7 +9,7 @@
 
 enum { PAGE_SIZE_FIRST = 64 << 10, PAGE_SIZE_LAST = 256 << 20 };
 
-/* The page of metrics while it is made. It has one entry for each process, or one for each program. */
+/* The page of metrics while it is being made. It has one entry for each process, or one for each program. */
 struct exporter_page {
     unsigned count;
     /* number of used entries of `subject`, which has only the processes or programs with statistics */
@@ -49,7 +49,7 @@ static struct text exporter_page_label(struct exporter_page *page, const char *p
     return text;
 }
 
-/* Adds the next entry to the page. The caller has made its labels before, beginning with exporter_page_label. */
+/* Adds the next entry to the page. The caller must have made the labels of the entry before, by exporter_page_label. */
 static void exporter_page_add(struct exporter_page *page, const struct exporter_figures *figures)
 {
     unsigned at = page->count++;

@@ -166,7 +166,7 @@ static void exporter_clear_gauges(struct snapshot_figures *figures)
 #undef CLEAR_GAUGE
 }
 
-/* Sets all figures but the counters to zero, because a process that has ended holds no memory. */
+/* Sets all figures except the counters to zero, because a process that has ended holds no memory. */
 static void exporter_keep_counters(struct exporter_figures *figures)
 {
     struct snapshot *snapshot = &figures->statistics.snapshot;

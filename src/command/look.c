@@ -151,8 +151,8 @@ static void look_do(struct look *look)
 
 /*
  * Closes all descriptors except `kept`. stdin, stdout and stderr are closed because another process may wait until no
- * process has them open. Connections of `sockmalloc exporter` are closed because their clients wait for their end.
- * Before Linux 5.9, which has no close_range, this function closes only stdin, stdout and stderr.
+ * process has them open. Connections of `sockmalloc exporter` are closed because a client waits until no process has
+ * its connection open. Before Linux 5.9, which has no close_range, this function closes only stdin, stdout and stderr.
  */
 static void look_close_others(int kept)
 {

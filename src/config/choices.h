@@ -24,9 +24,9 @@ enum kind {
 };
 
 /*
- * The values of the environment variable SOCKMALLOC_THP, which allows transparent huge pages in the pools. A huge page
- * costs 2 MiB even for a region that holds one buffer, cannot form over a guard page, and has to be split when a slot
- * in it is purged.
+ * The values of the environment variable SOCKMALLOC_THP, which allows transparent huge pages in the pools. Huge pages
+ * have three costs: a huge page takes 2 MiB even for a region that holds one buffer, it cannot form over a guard page,
+ * and the kernel must split it when a slot in it is purged.
  */
 #define HUGE_ROWS(ROW)                                                                                                 \
     ROW(NEVER, "never", "no huge pages in the pools, even where the kernel would use them unasked")                    \

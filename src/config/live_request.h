@@ -21,8 +21,8 @@ struct live_request {
 /*
  * The layout of the value of a signal: the upper 16 bits are a mark, by which the library recognizes its signals. The
  * next 6 bits are the number of the setting. The other 42 bits are the new value of the setting, and are all 1 for
- * SETTING_NONE. A pointer that a program queues does not have the mark, because addresses of programs end below 2^47.
- * The integers that programs queue are too small to have it.
+ * SETTING_NONE. The value of a program's own signal does not have the mark: a pointer is below 2^47, and the integers
+ * that programs use are too small.
  */
 enum { LIVE_MARK_SHIFT = 48, LIVE_OPTION_SHIFT = 42, LIVE_SAMPLE_MOST = 600000 };
 

@@ -120,9 +120,10 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
 
 /*
  * Blocks SIGPIPE and SIGXFSZ during the write, and then discards the signals that the write caused, because these
- * signals would end a program although it has written nothing itself. Behind a seccomp filter of the program's own, the
- * calls that block signals and wait may be forbidden and end the process. Behind such a filter this function calls only
- * write(2). The library writes nothing there but messages before an abort and output that the program itself requested.
+ * signals would end a program although it has written nothing itself. If the program has set a seccomp filter, the
+ * filter may forbid the system calls that block signals or wait, and may end the process. This function then calls only
+ * write(2). Behind such a filter, the library writes only messages before an abort, and output that the program itself
+ * requested.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
@@ -157,7 +158,7 @@ static void message_say_list(enum message message, va_list list)
     struct text line = text_begin(buffer, sizeof buffer - 1);
     text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)sandbox_process());
     text_add_list(&line, formats[message], list);
-    /* message_say_list has kept one byte free for this newline, so that a line that was cut ends with one too */
+    /* message_say_list has kept one byte free for this newline, so that a line that was cut also ends with a newline */
     buffer[line.used] = '\n';
     message_keep(buffer, line.used + 1);
     if (message_stderr_is_ours()) {

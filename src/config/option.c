@@ -167,7 +167,7 @@ const char *option_similar(const char *name)
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         similar_try(&meant, name, rows[i].variable + sizeof OPTION_PREFIX - 1);
     }
-    /* the word that was compared is the variable's name without SOCKMALLOC_, which stands in front of the word */
+    /* meant.word points behind SOCKMALLOC_ in the name of a variable, because names are compared without SOCKMALLOC_ */
     return meant.word != NULL ? meant.word - (sizeof OPTION_PREFIX - 1) : NULL;
 }
 

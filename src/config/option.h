@@ -13,8 +13,8 @@
 
 /*
  * The columns of a row: name without SOCKMALLOC_, kind, default, minimum and maximum (0 if the kind has none), help.
- * From these rows are made the parser, the warnings, the output of SOCKMALLOC_VERBOSE, the options of `sockmalloc run`,
- * the completions and the man page.
+ * The parser, the warnings, the output of SOCKMALLOC_VERBOSE, the options of `sockmalloc run`, the completions and the
+ * man page are made from these rows.
  */
 #define OPTION_ROWS(ROW)                                                                                               \
     ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve, in bytes")                      \
@@ -79,8 +79,8 @@
 #define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does what auto did")
 
 /*
- * Settings that `sockmalloc set` changes while a program runs, where SOCKMALLOC_CONTROL=1 was set at its start. The
- * columns of a row: name without SOCKMALLOC_, and how the change takes effect.
+ * Settings that `sockmalloc set` changes while a program runs, if SOCKMALLOC_CONTROL=1 was set when the program
+ * started. The columns of a row: name without SOCKMALLOC_, and how the change takes effect.
  */
 #define OPTION_LIVE_ROWS(ROW)                                                                                          \
     ROW(CACHE, "if the caches hold more, each thread halves its quotas at its next frees until they fit")              \

@@ -14,7 +14,7 @@ enum setting_kind {
     SETTING_LIMIT,  /* bytes, or "none", which is stored as SETTING_NONE */
     SETTING_BUDGET, /* bytes, or "auto", which is stored as SETTING_NONE until start-up replaces it */
     SETTING_COUNT,  /* a plain number */
-    /* milliseconds, or a time with a unit such as 2s, or "never" or -1, which are stored as SETTING_NONE */
+    /* a number of milliseconds; a time with a unit, such as 2s; or "never" or -1, both stored as SETTING_NONE */
     SETTING_DELAY,
     SETTING_RANGE,  /* two sizes as LOW-HIGH, stored as LOW << 32 | HIGH, or "none", which is stored as SETTING_NONE */
     SETTING_SWITCH, /* 0 or 1, off or on, no or yes, false or true */
@@ -22,7 +22,7 @@ enum setting_kind {
     SETTING_POOL,   /* one of the words in KIND_ROWS, stored as enum kind */
     SETTING_HUGE,   /* one of the words in HUGE_ROWS, stored as enum huge */
     SETTING_FORMAT, /* one of the words in FORMAT_ROWS, stored as enum format */
-    SETTING_PATH    /* an absolute path or nothing; the caller of setting_read stores its text */
+    SETTING_PATH    /* an absolute path or nothing; setting_read does not store the path, its caller does */
 };
 
 #define SETTING_NONE UINT64_MAX
@@ -43,7 +43,7 @@ static inline uint64_t setting_range_high(uint64_t number)
 /* The values that one setting can have: their kind, and their limits. */
 struct setting {
     enum setting_kind kind;
-    uint64_t minimum; /* `minimum` and `maximum` are used only with the first six kinds of enum setting_kind */
+    uint64_t minimum; /* only the kinds SETTING_SIZE to SETTING_RANGE use `minimum` and `maximum` */
     uint64_t maximum;
 };
 

@@ -24,7 +24,7 @@ enum { SOURCES_SIZE = 4096 };
 bool sources_open(option_lookup *environment, const char *path);
 
 /* Calls sources_open for this process. If the process is privileged (setuid, for example), it gets no settings from the
- * file, as it gets none from its environment. */
+ * file and none from its environment. */
 bool sources_open_own(void);
 
 /*

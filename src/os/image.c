@@ -142,7 +142,8 @@ static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
 static size_t gnu_hash_count(uintptr_t table)
 {
     /*
-     * the number of buckets, the first symbol in the table, the number of words of the filter, and the filter's shift
+     * the number of buckets, the first symbol in the table, the number of words of the Bloom filter, and the filter's
+     * shift
      */
     uint32_t header[4];
     if (!image_read_at(header, table, sizeof header) || header[0] > SYMBOLS_LIMIT) {

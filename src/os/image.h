@@ -18,7 +18,8 @@
 
 /* An ELF object in memory. All addresses below are addresses in the process. */
 struct image {
-    uintptr_t bias; /* added to an address in the object's file, it gives the address in the process */
+    /* the address of a byte in the process, minus the byte's address in the object's file */
+    uintptr_t bias;
     uintptr_t start;
     uintptr_t end;
     uintptr_t symbols; /* address of the dynamic symbol table */

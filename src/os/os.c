@@ -150,8 +150,8 @@ static int os_try(char *start, size_t size)
 
 /*
  * The kernel returns ENOMEM both for a range that is longer than a limit allows and for a range that ends beyond the
- * last address of the machine. So after ENOMEM the first and the last page are tried, because a single page exceeds no
- * limit.
+ * last address of the machine. So after ENOMEM the function tries only the first and the last page. A single page
+ * exceeds no limit, so this shows if both ends of the range can be mapped.
  */
 bool os_is_free(char *start, size_t size)
 {
@@ -399,7 +399,7 @@ bool os_residency(const char *start, size_t size, unsigned char *pages)
 
 void os_name(char *start, size_t size, const char *name)
 {
-    static atomic_bool unknown; /* true if the kernel cannot name mappings, which the first call shows */
+    static atomic_bool unknown; /* true if the kernel cannot name mappings; the first call finds this out */
     if (os_is_filtered() || atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return;
     }
