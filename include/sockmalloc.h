@@ -314,7 +314,8 @@ size_t sockmalloc_message_stragglers(struct sockmalloc_message *messages, size_t
 
 /*
  * The sizes of all messages of a type that were ever allocated. step[i] is the number of messages that are larger than
- * sockmalloc_message_step_end(i - 1) and at most sockmalloc_message_step_end(i) bytes: eight steps for each doubling.
+ * sockmalloc_message_step_end(i - 1) and at most sockmalloc_message_step_end(i) bytes. Sizes between a number of bytes
+ * and twice this number are counted in eight steps.
  */
 struct sockmalloc_message_statistics {
     uint64_t count;
@@ -525,7 +526,7 @@ enum sockmalloc_pool_kind {
 };
 
 enum sockmalloc_pool_alignment {
-    SOCKMALLOC_POOL_BY_LINE, /* blocks begin at multiples of 64 bytes, without a gap between them */
+    SOCKMALLOC_POOL_BY_LINE, /* blocks begin at multiples of 64 bytes: a block of 100 bytes takes 128 bytes */
     SOCKMALLOC_POOL_BY_PAGE  /* blocks begin at page boundaries: a block of 5,000 bytes takes two pages of 4 KiB */
 };
 
@@ -597,10 +598,10 @@ struct sockmalloc_pool_options {
 
 /*
  * Makes a pool, which has no blocks yet, and returns it. On failure, returns NULL and sets errno: EINVAL if an option
- * makes no sense, EAGAIN if the process has 496 pools, ENOMEM if there is no memory. Takes 1 to 2 MiB of addresses for
- * tables, of which the kernel gives memory only to what is used. A pool can have 8,192 chunks. If the pool chooses the
- * size of its chunks, all chunks together hold 4 GiB of blocks, and more if a block is larger than 32 KiB. Must not be
- * called in a signal handler.
+ * makes no sense, EAGAIN if the process has 496 pools, ENOMEM if there is no memory. Reserves 1 to 2 MiB of addresses
+ * for its tables; only the pages of them that are used take memory. A pool can have 8,192 chunks. If the pool chooses
+ * the size of its chunks, all chunks together hold 4 GiB of blocks, and more if a block is larger than 32 KiB. Must not
+ * be called in a signal handler.
  */
 struct sockmalloc_pool *sockmalloc_pool_create(const struct sockmalloc_pool_options *options);
 

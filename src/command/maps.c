@@ -13,10 +13,7 @@ FILE *maps_open(int process)
     return fopen(path, "re");
 }
 
-/*
- * Copies the path of the mapped file from `text`, the rest of the line after the other fields. The path may contain
- * blanks.
- */
+/* Copies the path of the mapped file from `text`, the end of a line of /proc/PID/maps. The path may contain blanks. */
 static void maps_copy_path(struct maps_row *row, const char *text)
 {
     size_t length = strcspn(text, "\n");

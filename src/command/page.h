@@ -55,8 +55,8 @@ void page_table_end(FILE *file);
 
 /*
  * These functions write a cell of a table. If the text of a cell is rounded or has a unit, its attribute data-v has the
- * exact figure, for the script and for tests. If the figure is SNAPSHOT_UNKNOWN or NAN, the cell shows that it is
- * unknown.
+ * exact figure, which the script in the page and the tests read. If the figure is SNAPSHOT_UNKNOWN or NAN, the cell
+ * shows that it is unknown.
  */
 void page_cell_bytes(uint64_t bytes, FILE *file);
 void page_cell_count(uint64_t count, FILE *file);

@@ -151,8 +151,8 @@ static char *preload_check_next_word(char **line)
 }
 
 /*
- * Returns the program that the command env executes. `line` has the arguments of env, of which the first that is
- * neither an option nor an assignment is the program.
+ * Returns the program that the command env executes. `line` has the arguments of env. The program is the first argument
+ * that is neither an option nor an assignment.
  */
 static char *preload_check_behind_env(char **line)
 {

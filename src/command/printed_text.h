@@ -10,8 +10,8 @@
 #include "command/command_rows.h"
 
 /*
- * The stream is not one of open_memstream, because glibc reports no error of such a stream: if memory runs out, the
- * text lacks a part, and ferror, fflush and fclose all say that nothing is wrong.
+ * open_memstream is not used, because glibc reports no error of its streams: if memory runs out, the text lacks a part,
+ * and ferror, fflush and fclose all say that nothing is wrong.
  */
 struct printed_text {
     FILE *file; /* the stream to print to */

@@ -163,7 +163,7 @@ static void group_forget(struct process_group *group)
 /* Results of one call of process_group_find. */
 struct group_search {
     unsigned named;                  /* the number of processes that are named by the words of the command line */
-    struct remote_process target;    /* a process that cannot be read, preferably the one whose id was given */
+    struct remote_process target;    /* a process that cannot be read, preferably the one whose id the user gave */
     enum remote_process_state state; /* the state of `target` */
     bool is_own;                     /* true if `target` is the process whose id the user gave */
     int forbidden;                   /* the id of a process that may not be read */

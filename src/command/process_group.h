@@ -89,8 +89,8 @@ enum command_exit process_group_find(struct process_group *group);
 enum command_exit process_group_take(struct process_group *group);
 
 /*
- * Adds up the snapshots of process_group_take. If the buckets of a process would make the sum have too many buckets,
- * leaves out that process, and prints a line for it. Afterwards `options` has the settings of the first process.
+ * Adds up the snapshots of process_group_take. Leaves out a process, and prints a line for it, if the sum would have
+ * too many buckets with those of this process. Afterwards `options` has the settings of the first process.
  */
 void process_group_sum(struct process_group *group, struct process_sum *sum);
 
@@ -109,7 +109,8 @@ void process_group_retry(struct process_group *group, bool late);
 
 /* Rates of counters, per second, between the last two calls of process_group_take. */
 struct group_rates {
-    bool known; /* false if no member was read by both calls, as after the first call */
+    /* false if no member was read by both of the last two calls of process_group_take, as after the first call */
+    bool known;
     double requests;
     double fell_through;
 };

@@ -33,8 +33,8 @@ static bool process_sum_is_bucket(const struct bucket_plan *one, unsigned bucket
 }
 
 /*
- * Returns the number of the bucket of `sum` that has the slot sizes of `bucket` in `plan`, or the number of buckets of
- * `sum` if there is none.
+ * Searches `sum` for a bucket with the slot sizes that `bucket` has in `plan`. Returns the number of this bucket of
+ * `sum`, or the number of buckets of `sum` if there is none.
  */
 static unsigned process_sum_find(const struct process_sum *sum, const struct bucket_plan *plan, unsigned bucket)
 {
@@ -46,8 +46,8 @@ static unsigned process_sum_find(const struct process_sum *sum, const struct buc
 }
 
 /*
- * Inserts an empty bucket into `sum`, with the slot sizes of `bucket` in `plan`, and moves all larger buckets up by
- * one. Returns the number of the new bucket.
+ * Inserts an empty bucket into `sum`, and moves all larger buckets up by one. The new bucket has the slot sizes that
+ * `bucket` has in `plan`. Returns the number of the new bucket.
  */
 static unsigned process_sum_insert(struct process_sum *sum, const struct bucket_plan *plan, unsigned bucket)
 {

@@ -39,7 +39,8 @@ bool recording_append(int file, const void *bytes, size_t size)
         if (part <= 0) {
             int kept = part < 0 ? errno : ENOSPC;
             bool back = before >= 0 && ftruncate(file, before) == 0;
-            /* ftruncate fails for a pipe; the reader of the pipe then finds an incomplete sample at the end */
+            /* the result does not matter: ftruncate fails for a pipe, and the reader of the pipe then finds an
+             * incomplete sample at the end */
             (void)back;
             errno = kept;
             return false;

@@ -33,8 +33,8 @@ struct recording_head {
 };
 
 /*
- * One sample. A last sample with `time` 0 marks the end of the file, and its `number` is the count of the samples
- * before it. A file without this end was cut.
+ * One sample. The file ends with a sample whose `time` is 0 and whose `number` is the count of the samples before it.
+ * If a file has no such sample, its end is missing.
  */
 struct recording_sample {
     uint64_t number;

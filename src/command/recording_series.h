@@ -16,7 +16,8 @@ void recording_time(uint64_t nanoseconds, char text[RECORDING_TIME_SIZE]);
 
 /*
  * Prints a line of at most 80 columns for a sample: the time of day in UTC, and the figures that `stat --interval`
- * prints. `former` is the sample before. If `former` is NULL, prints a heading with the date first.
+ * prints. `former` is the sample before this one. If `former` is NULL, the line is the first, and a heading with the
+ * date is printed above it.
  */
 void recording_print_step(const struct recording_sample *sample, const struct recording_sample *former,
                           struct text *text);

@@ -58,9 +58,9 @@ static bool makes_sense(const struct sockmalloc_message *messages)
 }
 
 /*
- * Counts the live messages of a page, of which copy.content has a copy. Checks the header of each message with the
- * address that the message has in the other process, and not with the address of the copy, because the process that
- * allocated the message has computed the header from the message's address.
+ * Counts the live messages of a page. copy.content has a copy of the page. The header of a message is computed from the
+ * message's address in the other process, so the header is checked with that address, and not with the address in the
+ * copy.
  */
 static uint64_t count_messages(const struct sockmalloc_message *messages, uint32_t number)
 {
@@ -121,8 +121,9 @@ static void add_pages(const struct remote_process *target, const struct sockmall
 }
 
 /*
- * Adds the figures that a thread keeps for one set of message pages (made by sockmalloc_message_open): the bytes that
- * its messages take in the page that it fills, and the statistics of the messages that it has allocated.
+ * Adds the figures that a thread keeps for one set of message pages (made by sockmalloc_message_open). They are the
+ * bytes that live messages take in the page that the thread fills, and the statistics of the messages that the thread
+ * has allocated.
  */
 static void add_thread(const struct remote_process *target, const struct sockmalloc_message *messages,
                        const struct message_cache *cache, struct remote_message *found)

@@ -82,7 +82,7 @@ static bool remote_linkmap_read_dynamic(const struct remote_process *target, uin
 enum { NAME_SIZE = 32 };
 
 /*
- * Returns true if the symbol with this number has the name `name` and is defined. Then stores the symbol's offset
+ * Returns true if the symbol with this number has the name `name` and is defined. If so, stores the symbol's offset
  * within the object in *value.
  */
 static bool remote_linkmap_is_named(const struct remote_process *target, const struct symbols *symbols, uint32_t number,

@@ -265,9 +265,9 @@ static bool remote_process_search(struct remote_process *target, FILE *maps, boo
 }
 
 /*
- * Copies the first byte of the first mapping. That fails with REMOTE_FORBIDDEN if the mappings of the process may be
- * listed but not read, as with Yama's ptrace_scope. Returns REMOTE_READ if the process has no mapping, because it has
- * ended.
+ * Copies the first byte of the first mapping, to find out if the process may be read. The copy fails with
+ * REMOTE_FORBIDDEN if the mappings of the process may be listed but not read, as with Yama's ptrace_scope. If the
+ * process has ended and so has no mapping, returns REMOTE_READ, because nothing was forbidden.
  */
 static enum remote_process_state remote_process_probe(const struct remote_process *target, FILE *maps)
 {
@@ -378,7 +378,7 @@ static bool remote_process_is_contained(void)
     return readlink("/proc/self/ns/pid", own, sizeof own - 1) > 0 && strcmp(own, first) != 0;
 }
 
-/* Returns the exit code of the command for a state. */
+/* Returns the exit code with which the command ends if `state` is the result of reading a process. */
 static enum command_exit remote_process_code(enum remote_process_state state)
 {
     switch (state) {

@@ -18,13 +18,14 @@ enum remote_process_state {
     REMOTE_WITHOUT,       /* the process has not loaded the library */
     REMOTE_BUFFERS,       /* the process has only libsockmalloc-buffers.so, which has no statistics of a malloc */
     REMOTE_UNINITIALISED, /* the process has loaded the library, but the library's constructor has not ended */
-    REMOTE_OTHER,         /* the version or build of the library in the process has another layout of its data */
-    REMOTE_SENSELESS,     /* the values that were read cannot be true */
-    REMOTE_TOO_LARGE,     /* the tables in the process are larger than the command reads */
-    REMOTE_LATE,          /* reading the process took too long */
-    REMOTE_BROKEN,        /* the child that was reading the process has ended */
-    REMOTE_UNTRIED,       /* no child process could be started to read the process: see look.h */
-    REMOTE_IN_THE_WAY     /* the process has tables at addresses where this command itself has mappings */
+    /* the library in the process is of another version or build than this command, and its data have another layout */
+    REMOTE_OTHER,
+    REMOTE_SENSELESS, /* the values that were read cannot be true */
+    REMOTE_TOO_LARGE, /* the tables in the process are larger than the command reads */
+    REMOTE_LATE,      /* reading the process took too long */
+    REMOTE_BROKEN,    /* the child that was reading the process has ended */
+    REMOTE_UNTRIED,   /* no child process could be started to read the process: see look.h */
+    REMOTE_IN_THE_WAY /* the process has tables at addresses where this command itself has mappings */
 };
 
 enum { REMOTE_NAME_SIZE = 32, REMOTE_PATH_SIZE = 512 };

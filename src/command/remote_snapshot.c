@@ -105,9 +105,9 @@ static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 /*
  * Returns true if the copied values of `region`, the description of the pools' address range, can be true. Compares
  * counts only with constant limits and not with each other, because the process may have raised one count after another
- * was copied. Also sets the pages of a slot to at least one for every bucket, even for a bucket that does not exist. A
- * page's metadata may name any bucket, and a walk over the region then steps on by that bucket's pages of a slot, which
- * must not be 0.
+ * was copied. Also sets the number of pages per slot in the description of each bucket, and sets it to 1 in the entries
+ * of the array beyond the last bucket. The metadata of a page may be forged and name such an entry, and a walk over the
+ * pages then advances by the entry's number of pages per slot, which must not be 0.
  */
 static bool remote_snapshot_region_makes_sense(void)
 {

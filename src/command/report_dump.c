@@ -121,8 +121,8 @@ static bool dump_read_statistics(struct dump_line *line)
 }
 
 /*
- * Returns the source, that is the server of the report, to which the sample of a line belongs. Adds a source if there
- * is none yet. Returns NULL if there are too many sources.
+ * Returns the server of the report (its struct report_source) to which the sample of a line belongs. Adds a server if
+ * there is none yet. Returns NULL if there are too many.
  */
 static struct report_source *dump_find_source(struct report_sources *sources, unsigned first, const char *path,
                                               const struct dump_line *line)

@@ -91,7 +91,9 @@ static void report_page_server(const struct report_part *part)
 
 /* --- the page --- */
 
-/* Writes links to all parts of all servers. */
+/*
+ * Writes the contents of the page: links to the heading of each server, and to the headings of its charts and tables.
+ */
 static void report_page_contents(const struct report_sources *sources, FILE *file)
 {
     fputs("<nav aria-label=\"Contents\">\n<ul>\n", file);

@@ -51,7 +51,8 @@ bool report_part_counts_small(const struct report_source *source)
 /* --- charts over time --- */
 
 /*
- * A column in the table of a chart over time: the name of the column, and the function that writes a cell for a point.
+ * A column in the table of a chart over time: the name of the column, and the function that writes the cell of the
+ * column for one point of the chart.
  */
 struct report_column {
     const char *name;
@@ -313,9 +314,9 @@ void report_part_rss(const struct report_part *part, const char *id)
 /* --- hit ratio --- */
 
 /*
- * Returns how much the counter at the offset `counter` has grown since the point before `point`, divided by the
- * requests that the pools have served since then. If `of_all` is true, the divisor also contains the requests that fell
- * through. The result is at most 1, and NAN if there were no requests.
+ * Returns by how much the counter at the offset `counter` has grown between the previous point of the chart and
+ * `point`, divided by the requests that the pools have served in this time. If `of_all` is true, the divisor also
+ * contains the requests that fell through. The result is at most 1, and NAN if there were no requests.
  */
 static double report_part_rate(const struct report_part *part, unsigned point, size_t counter, bool of_all)
 {

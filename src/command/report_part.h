@@ -18,13 +18,13 @@ enum { REPORT_WORDS_SIZE = 1024, REPORT_ID_SIZE = 48 };
 struct report_part {
     const struct report_source *source;
     unsigned number;
-    bool is_alone; /* true if there is no other server */
+    bool is_alone; /* true if the page shows no other server */
     FILE *file;
 };
 
 /*
- * The parts of the page for each server. The columns of a row: a word, and the heading. The id of the heading and the
- * name of the function that writes the part both end in this word.
+ * The charts and tables that the page has for each server. Each row has a word and a heading. The id of the heading
+ * ends in the word, and so does the name of the function that writes the chart or table.
  */
 #define REPORT_PART_ROWS(ROW)                                                                                          \
     ROW(buckets, "Bytes by bucket over time")                                                                          \
@@ -36,7 +36,8 @@ struct report_part {
     ROW(settings, "Configuration")                                                                                     \
     ROW(advice, "Advice")
 
-/* Each of these functions writes a part, without its heading. `id` is the id of the heading. */
+/* Each of these functions writes one part of the page (charts or tables), without its heading. `id` is the id of the
+ * heading. */
 #define REPORT_PART_FUNCTION(name, heading) void report_part_##name(const struct report_part *part, const char *id);
 REPORT_PART_ROWS(REPORT_PART_FUNCTION)
 #undef REPORT_PART_FUNCTION

@@ -34,8 +34,8 @@ static uint64_t report_source_resident(const struct recording_sample *sample)
 }
 
 /*
- * Replaces each pair of neighbouring points by that one of the two that has more resident memory. The number of points
- * is REPORT_POINTS, which is even.
+ * Replaces each pair of neighbouring points by the one of the two points with more resident memory. The number of
+ * points is REPORT_POINTS, which is even.
  */
 static void report_source_thin(struct report_source *source)
 {

@@ -33,10 +33,11 @@ struct report_source {
     char program[REMOTE_NAME_SIZE];
     int process;
     struct bucket_plan plan;
-    char *settings[OPTION_COUNT]; /* values as option_print prints them; NULL if the file does not have the setting */
-    uint64_t samples;             /* the number of samples in the file */
-    uint64_t group;               /* the number of consecutive samples of the file from which each point was chosen */
-    uint64_t first_time;          /* time of the first sample in nanoseconds since 1970; 0 if samples have no times */
+    /* value of each setting as option_print prints it; NULL if the file does not have the setting */
+    char *settings[OPTION_COUNT];
+    uint64_t samples;    /* the number of samples in the file */
+    uint64_t group;      /* the number of consecutive samples of the file from which each point was chosen */
+    uint64_t first_time; /* time of the first sample in nanoseconds since 1970; 0 if samples have no times */
     unsigned points;
     struct recording_sample *point; /* `number` of a point is the number of its sample in the file, from 0 */
     struct recording_sample last;   /* the last sample of the file */
@@ -56,7 +57,7 @@ struct report_source *report_source_add(struct report_sources *sources, const ch
 /* Adds a sample, which gets the next number. */
 void report_source_add_sample(struct report_source *source, const struct recording_sample *sample);
 
-/* Makes the last sample a point, unless it is one already. No sample may be added afterwards. */
+/* Makes the last sample a point of the charts, unless it is one already. No sample may be added afterwards. */
 void report_source_end(struct report_source *source);
 
 /* Stores the value of a setting that the server runs with. */

@@ -24,10 +24,9 @@ static struct top_process *top_find(struct top_list *list, int process)
 }
 
 /*
- * Returns the capacity, in bytes, of the slots that served the requests of a bucket, added up over these requests. So a
- * slot that served several requests counts several times. If `bucket` is snapshot.buckets, adds up over the requests of
- * all buckets. Counts the requests since the start of the process if `ever` is true, otherwise those between the last
- * two readings.
+ * Adds up, over the requests of a bucket, the capacity in bytes of the slot that served each request, and returns the
+ * sum. If `bucket` is snapshot.buckets, adds up over the requests of all buckets. Counts the requests since the start
+ * of the process if `ever` is true, otherwise those between the last two readings.
  */
 static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
@@ -116,8 +115,8 @@ static bool top_is_costly(const struct top_list *list, const struct remote_proce
 }
 
 /*
- * Puts a process on the list of costly processes if reading it took too long or needed more memory than allowed,
- * because processes on that list are not read again.
+ * If reading a process took too long or needed more memory than allowed, puts the process on the list of costly
+ * processes, so that the process is not read again.
  */
 static void top_note_state(struct top_list *list, const struct remote_process *target, enum remote_process_state state)
 {
@@ -195,7 +194,7 @@ enum remote_process_state top_list_look(struct top_list *list)
 }
 
 /* Returns the master of a process: the last process that is reached by going from parent to parent, as long as the
- * parent is on the list and has the name of the process. Without such a parent, this is the process itself. */
+ * parent is on the list and has the name of the process. If there is no such parent, returns the process itself. */
 static struct top_process *top_master(struct top_list *list, struct top_process *process)
 {
     struct top_process *master = process;

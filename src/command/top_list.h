@@ -32,8 +32,8 @@ struct top_figures {
     double fell_rate; /* requests per second that fell through between the last two readings */
     double rate;      /* requests per second between the last two readings */
     /*
-     * share of the requests between the last two readings that a cache served, from 0 to 1; if there were none, the
-     * share since the start
+     * share of the requests between the last two readings that a cache served, from 0 to 1; if there were no requests,
+     * the share since the start
      */
     double hits;
     /* the capacity, in bytes per second, of the slots that served the requests between the last two readings */

@@ -39,7 +39,7 @@ struct traffic {
 void traffic_add(struct traffic *traffic, const struct snapshot *now, const struct snapshot *former,
                  const struct bucket_plan *plan);
 
-/* These functions return the number of calls, and the number of requested bytes, of all parts together. */
+/* These functions add up the calls, and the requested bytes, of the four parts of `traffic`, and return the sum. */
 uint64_t traffic_calls(const struct traffic *traffic);
 uint64_t traffic_bytes(const struct traffic *traffic);
 

@@ -10,8 +10,8 @@
 
 enum { BLOCKS_BYTES = 64 * 1024 * 1024, BLOCKS_MOST = BLOCKS_BYTES / (4 * 1024) };
 
-/* At this offset of each page, a row sets a byte before it frees the block. calloc must return the block with this byte
- * cleared. touch_pages writes to another byte of the page. */
+/* In each page of a block, a row sets the byte at this offset before it frees the block, and calloc must clear this
+ * byte. touch_pages writes to another byte of the page. */
 enum { BLOCKS_DIRTY_OFFSET = 8 };
 
 struct blocks {

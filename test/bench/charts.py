@@ -1,4 +1,5 @@
-# Draws a chart of each figure, with a bar for each allocator and the range of its rounds, and a chart of each curve.
+# Draws a chart of each figure, with a bar for each allocator and the range of its rounds. Also draws curves: how time
+# and memory grow with the number of threads or of live buffers.
 # SPDX-License-Identifier: BSD-2-Clause
 """Each chart is one SVG file that loads no other file."""
 
@@ -91,8 +92,8 @@ class _Plot:
 
 
 def curves(results: Results, name: str, figures: list[Figure], names: list[str]) -> str:
-    """Returns the chart of a curve as the text of an SVG file. Each allocator has a line through the medians of its
-    points, and at each point a mark for the range of the rounds."""
+    """Returns the chart of a curve, such as the memory over the number of threads, as the text of an SVG file. Each
+    allocator has a line through the medians of its points, and at each point a mark for the range of the rounds."""
     lines = {
         allocator: [(figure.at, results.rounds(figure.name, allocator)) for figure in figures] for allocator in names
     }

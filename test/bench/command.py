@@ -1,4 +1,5 @@
-# The code that scripts/bench and scripts/bench-servers share: options, the build, the rounds, and what they print.
+# The code that scripts/bench and scripts/bench-servers share: reads the options, builds what is missing or out of date,
+# runs the rounds, and prints the results.
 # SPDX-License-Identifier: BSD-2-Clause
 """scripts/bench and scripts/bench-servers share this code, and differ only in the rows that they run."""
 
@@ -29,7 +30,7 @@ LIBRARY = BUILD / ".libs" / "libsockmalloc.so"
 PROGRAM = BUILD / "test" / "bench" / "bench"
 LOAD = BUILD / "test" / "demo" / "demo-load"
 
-# what the build makes, each with the patterns of the sources that it is made from
+# for each program and library that the build makes: patterns that match its sources
 SOURCES = {LIBRARY: ("src/*.[ch]", "include/*.h"), PROGRAM: ("test/bench/*.[ch]",), LOAD: ("test/demo/*.[ch]",)}
 
 DID_NOT_RUN = 2
@@ -85,8 +86,8 @@ def positive(text: str) -> int:
 
 
 def parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """Returns an argument parser with the options that every command of the benchmark has; `take` reads their
-    values."""
+    """Returns an argument parser with the options that every command of the benchmark has. The function `take` reads
+    the command line by it."""
     made = argparse.ArgumentParser(prog=program, description=description)
     made.add_argument("--rounds", type=positive, default=5, help="how often (default: 5)")
     made.add_argument("--peers", type=names, help="only these, e.g. glibc,mimalloc")
@@ -149,8 +150,8 @@ def build(products: Sequence[Path], *words: str) -> None:
 
 
 def _version(library: Path) -> str:
-    """Returns the commit of this tree, marked if the tree has changes that are not committed. For a library that was
-    not built from this tree, returns nothing."""
+    """Returns the commit of this tree, with "-dirty" behind it if the tree has changes that are not committed. For a
+    library that was not built from this tree, returns "version unknown"."""
     if library != LIBRARY:
         return "version unknown"
     command = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]

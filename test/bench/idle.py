@@ -4,9 +4,9 @@
 memory of a process in which a page that n processes share counts as an nth of a page in each, summed over all processes
 of the server. `before` is read before the first request, `peak` is the largest value during the load, and `left` is
 read ten seconds after the last connection was closed. nginx is a proxy here whose 300 slow clients close their
-connections together. nginx has a row for each of four sizes of its buffers, and each row has more figures: the memory
-about one second and three seconds after the clients have left, and then the same figures once more, after the clients
-have come and left again, while twenty requests a second are made."""
+connections together. nginx has a row for each of four sizes of its buffers, and each row has two more figures: the
+memory about one second and about three seconds after the clients have left. Then the clients come and leave once more,
+and all three figures are read again, this time while twenty requests a second are made."""
 
 from __future__ import annotations
 
@@ -153,7 +153,8 @@ class _Kind:
     ready: Callable[[Place], bool] = lambda place: True
     account: str | None = None
     changes_account: bool = True
-    # True if the server loads plug-ins with RTLD_DEEPBIND. No preloaded malloc but ours reaches such plug-ins.
+    # True if the server loads plug-ins with RTLD_DEEPBIND. Such plug-ins call libc's malloc in spite of a preloaded
+    # malloc, unless that is ours.
     binds_deeply: bool = False
 
 
@@ -167,8 +168,8 @@ def _make_base(place: Place) -> None:
 
 _KINDS = {
     "starman": _Kind(
-        # The option --max-requests is so large that no worker reaches it and ends, because then a new worker would be
-        # measured, and not one that has served the load.
+        # --max-requests is so large that no worker reaches it. A worker that reaches it ends, and then a new worker,
+        # which has not served the load, would be measured in its place.
         command="starman --workers 4 --max-requests 1000000 --listen 127.0.0.1:@port@ @programs@/bodies.psgi",
         load=lambda place: _http(place, gets=False),
         processes=5,

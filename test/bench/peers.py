@@ -1,7 +1,7 @@
 # Finds the libraries of the other allocators to measure, and installs missing ones from Debian's packages.
 # SPDX-License-Identifier: BSD-2-Clause
 """If an allocator is missing and cannot be installed, the run ends with an error, because our library would look too
-good in a table without that one."""
+good in a table without that allocator."""
 
 from __future__ import annotations
 

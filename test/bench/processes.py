@@ -49,8 +49,8 @@ class Memory:
 
 
 def memory(program: Path, pids: Iterable[int]) -> Memory:
-    """Returns the sums of two memory figures over the processes. The benchmark program prints the figures of one
-    process in its row `memory`."""
+    """Returns the resident memory and the part of it that was populated but never written to, each summed over the
+    processes. The benchmark program reads the two figures of one process: its row `memory` prints them."""
     resident, untouched = 0.0, 0.0
     for pid in pids:
         look = [str(program), "memory", str(pid)]

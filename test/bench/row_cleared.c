@@ -49,8 +49,8 @@ static int64_t clear(void)
     return clock_busy() - start;
 }
 
-/* Runs passes over the blocks, and does not time the first two: the first maps the pages, and only in the second are
- * the blocks in the order that is measured. */
+/* Runs passes over the blocks. The first two are not timed: the first maps the pages, and from the second on the blocks
+ * are in the order that is measured. */
 static void measure(const char *row, const char *order, bool is_stack)
 {
     int64_t sum = 0;

@@ -4,10 +4,10 @@
 
 /*
  * One operation is a malloc, one byte written in each page, the passage through a bounded queue, and the free. The
- * operations of all pairs of threads count. The row is measured in parts, and the median of the parts is reported,
- * because the number of buffers in the queue changes all the time, and if one thread of a pair loses its processor,
- * both are delayed. The page faults are those of the whole process in 200,000 operations: an allocator that does not
- * bring the memory back to the allocating thread needs new pages each time.
+ * operations of all pairs of threads count. The row is measured in parts, and the median of the parts is reported.
+ * Single parts differ, because the number of buffers in the queue changes all the time, and because both threads of a
+ * pair are delayed if one loses its processor. The page faults are those of the whole process in 200,000 operations: an
+ * allocator that does not bring the memory back to the allocating thread needs new pages each time.
  */
 #include "bench.h"
 #include "clock.h"

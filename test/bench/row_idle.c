@@ -6,12 +6,12 @@
  * after the last free, one second after the default decay time of SOCKMALLOC_DECAY_MS, the row reads how much resident
  * memory the program has beyond what it had before the burst.
  *
- * Three more bursts follow, of which every fourth block stays live. After each the row measures how much later the
- * program sees an event because memory is given back meanwhile. Another thread sends events at random times; each event
- * carries the processor time that the waiting thread had used when the event was sent. When epoll_wait returns, the
- * waiting thread subtracts that from the processor time that it has used by then. The row reports the longest such
- * difference: the median of the three bursts, because a virtual machine may lose its processor for a moment, and the
- * largest of them.
+ * Three more bursts follow, of which every fourth block stays live. After each of these bursts the row measures how
+ * much later the program sees an event because memory is given back meanwhile. Another thread sends events at random
+ * times; each event carries the processor time that the waiting thread had used when the event was sent. When
+ * epoll_wait returns, the waiting thread subtracts this figure from the processor time that it has used by then. Of
+ * each burst, the longest such difference counts. The row reports the median of the three longest differences, because
+ * a virtual machine may lose its processor for a moment, and also the largest of the three.
  */
 #include "bench.h"
 #include "clock.h"

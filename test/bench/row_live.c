@@ -2,9 +2,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation replaces one buffer: a free, a malloc, and one byte written. Each buffer to replace is drawn at random
- * and not read from a table, so that all buffers are replaced. So with many buffers, the allocator's own data for each
- * buffer is no longer in the processor's caches. The memory is measured at the end, when all buffers are live.
+ * One operation replaces one buffer: a free, a malloc, and one byte written. The buffer to replace is drawn at random
+ * each time, and not read from a table of limited length, so that each of up to a million buffers can be replaced. With
+ * so many buffers, the allocator's own data for each buffer are no longer in the processor's caches. The memory is
+ * measured at the end, when all buffers are live.
  */
 #include "bench.h"
 #include "clock.h"

@@ -3,11 +3,11 @@
 
 /*
  * The row runs the program `true` many times, with and without the library in turn, and reports the difference in
- * processor time from start to end. It compares the lower quartiles of both, because other load on the machine only
- * adds time, and the smallest value depends on luck. The difference in page faults is that of the medians, and the
- * difference in resident memory comes from one run of `sleep` with and one without the library. This program itself
- * runs without the library. If the library is `-`, all programs run without one, and the figures show the noise of the
- * row.
+ * processor time from start to end. It compares the lower quartile of the times with the library and that of the times
+ * without, because other load on the machine only adds time, and the smallest value depends on luck. The difference in
+ * page faults is that of the medians, and the difference in resident memory comes from one run of `sleep` with and one
+ * without the library. This program itself runs without the library. If the library is `-`, all programs run without
+ * one, and the figures show the noise of the row.
  */
 #define _GNU_SOURCE
 #include "bench.h"

@@ -5,17 +5,19 @@
  * A burst of 256 MiB is freed, and 3 s of traffic follow. The row does this twice. The first time the traffic is light,
  * with a pause after each free; the second time it is busy, with sixteen live buffers and every page written. Each free
  * of the burst, and each malloc and free of the traffic, is timed by itself. Busy traffic makes a few hundred times as
- * many calls as light traffic, so that one percentile over all calls would hide the stalls of light traffic. Light
- * traffic therefore has a percentile of its own, which is lower, because it has only some five thousand calls.
+ * many calls as light traffic, so that a percentile over all calls would hide the stalls of light traffic. Light
+ * traffic therefore also has a percentile of its own. That is the 99.9th and not the 99.99th, because light traffic has
+ * only some five thousand calls.
  *
  * The clock counts the thread's processor time, with its page faults and with a system call that gives a whole burst
  * back. Time in which other programs use the processor does not count: on a busy machine a thread may lose its
  * processor for 4 ms, which is no stall of the allocator and would hide real ones. So the time in which a call sleeps,
- * because another thread holds a lock, does not count either; among these allocators only one with a thread of its own
- * could profit from that.
+ * because another thread holds a lock, does not count either. Among the measured allocators, only one that has a thread
+ * of its own could look better by that.
  *
- * Reading the clock takes longer than most calls. So the row subtracts the median difference of two readings from each
- * time. What then remains of the largest difference of two readings is reported as the error of the clock.
+ * Reading the clock takes longer than most calls. So the row measures how long the clock itself takes, by many pairs of
+ * readings with nothing in between, and subtracts the median from each time. The row also reports the error of the
+ * clock: the 99.99th percentile of these pairs, less their median.
  */
 #include "bench.h"
 #include "burst.h"

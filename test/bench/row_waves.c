@@ -1,4 +1,4 @@
-/* Measures the row `waves`: what it costs when a load returns to the same peak in every period. */
+/* Measures the row `waves`: what it costs when the load reaches the same peak in every period. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*

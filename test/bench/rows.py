@@ -24,10 +24,11 @@ class Bound:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that a row prints. Less is better, unless `more_is_better`.
+    """A number that a row prints. A smaller number is better, unless `more_is_better` is true.
 
-    A figure that is close to 0 for the best allocator has no ratio, because that would mean nothing. A figure of the
-    rows GROWTH is a point of the curve named `curve`: the point at `at` threads or `at` live buffers.
+    `has_ratio` is false for a figure that is close to 0 under the best allocator, because a ratio to such a number
+    would mean nothing. A figure of the rows GROWTH is a point of the curve named `curve`: the point at `at` threads or
+    `at` live buffers.
     """
 
     name: str
@@ -87,7 +88,8 @@ def conns(threads: int, name: str) -> Row:
 
 
 def growth(command: str, number: int, memory: str, most_rounds: int | None = None) -> Row:
-    """Returns a row that measures one point of two curves: the time of an operation, and the memory."""
+    """Returns a row that measures, for one number of threads or buffers, a point of each of two curves: the time of an
+    operation, and the memory."""
     name = f"{command}.{number}" if (command, number) != ("conns", 1000) else command
     figures = (
         Figure(name, "ns", curve=f"growth.{command}", at=number),
@@ -125,8 +127,8 @@ def great(kibibytes: int, name: str) -> Row:
 def waves(milliseconds: int, size: str, bound: Bound) -> Row:
     name = f"waves.{milliseconds}ms.{size}"
     kibibytes = "0" if size == "mix" else size.removesuffix("k")
-    # The bound is 1.01 times glibc's figure, because the best allocator may need no new page, so that no ratio to it
-    # exists. It is more than 1, because glibc's blocks lie close together, and two of them may share a page.
+    # The bound is relative to glibc's figure, because the best allocator may need no new page, and there is no ratio to
+    # 0. The factor is 1.01 and not 1, because glibc's blocks lie close together, so that two of them may share a page.
     pages = Figure(f"{name}.pages", "pages", Bound(1.01, "glibc"))
     figures = (Figure(name, "ms", bound), pages, Figure(f"{name}.left", "MiB"))
     return Row(("waves", f"{milliseconds}.{kibibytes}"), figures, most_rounds=5)
@@ -207,7 +209,7 @@ ROWS = (
     conns(64, "conns.64"),
     conns(1000, "conns"),
     # In the row `burst` the program's own memset takes most of the time. The allocators are therefore close to each
-    # other, and three rounds could not tell them apart. So there are up to nine.
+    # other, and three rounds could not tell them apart. So this row has up to nine rounds.
     Row(
         ("burst",),
         (

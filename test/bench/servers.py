@@ -120,8 +120,8 @@ class Preload:
 
 
 def preload_of(allocator: peers.Allocator) -> Preload:
-    """Returns which library is preloaded to measure an allocator. For glibc's malloc this is the C library itself,
-    because redis, which is linked with jemalloc, would otherwise use that."""
+    """Returns which library is preloaded to measure an allocator. To measure glibc's malloc, the C library itself is
+    preloaded, because redis is linked with jemalloc, and would otherwise use jemalloc."""
     variables = {} if allocator.pool is None else {"SOCKMALLOC_POOL": allocator.pool}
     return Preload(allocator.library or peers.c_library(), variables)
 
@@ -212,7 +212,8 @@ def haproxy(preload: Preload, upstream_port: int) -> contextlib.AbstractContextM
 
 
 def redis(preload: Preload) -> contextlib.AbstractContextManager[Running]:
-    """Starts a redis that writes no files, because the row `cow` measures snapshots."""
+    """Starts a redis that writes no snapshots and no other files: the row `cow` of scripts/bench measures what
+    snapshots cost."""
 
     def command(directory: Path, port: int) -> list[str]:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)]

@@ -1,4 +1,5 @@
-# Prints the results as two tables for a person: our figures with their verdicts, and our figures beside other ones.
+# Prints results as tables for a person: the medians of all allocators; our library's figures beside those of the best
+# other allocator, with verdicts; and a comparison of two columns of figures.
 # SPDX-License-Identifier: BSD-2-Clause
 """The columns of a table are as wide as their content, and its numbers have three significant digits."""
 
@@ -76,7 +77,8 @@ def verdicts_table(verdicts: list[Verdict]) -> str:
 
 
 def comparison_table(results: Results, figures: list[Figure], other: str) -> str:
-    """Returns a table of our figures beside those of one other allocator, without bounds and verdicts."""
+    """Returns a table, without bounds and verdicts, that compares two columns of figures: `other`, and the column that
+    counts as ours (results.ours)."""
     lines = [["row", "unit", other, results.ours, "ratio", "rounds"]]
     for figure in figures:
         medians = [number(results.median(figure.name, name)) for name in (other, results.ours)]
