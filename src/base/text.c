@@ -148,7 +148,7 @@ void text_add(struct text *text, const char *format, ...)
 
 /*
  * Stores the UTF-8 character that begins at `at`, and returns its length in bytes. Returns 0 if no valid character
- * begins there, because the bytes are cut short, are more than the character needs, or stand for a surrogate.
+ * begins there: if bytes are missing, if the character has a shorter form, or if the bytes stand for a surrogate.
  */
 static unsigned text_decode(const unsigned char *at, uint32_t *character)
 {

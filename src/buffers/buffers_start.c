@@ -14,9 +14,9 @@ static struct buffers_export view = {
     .magic = BUFFERS_EXPORT_MAGIC, .library = PACKAGE_VERSION, .size = BUFFERS_EXPORT_SIZE_LIST};
 
 /*
- * Runs before main. libsockmalloc.so does the same in preload/init, so this file is a part of libsockmalloc-buffers.so
- * only. If a process has loaded both libraries, both start-ups run. Each library has its own data, and the program's
- * calls go to the library that was loaded first.
+ * Runs before main. In libsockmalloc.so the file preload/init does this work, so this file is a part of
+ * libsockmalloc-buffers.so only. If a process has loaded both libraries, both start-ups run. Each library has its own
+ * data, and the program's calls go to the library that was loaded first.
  */
 __attribute__((constructor)) static void buffers_start(void)
 {

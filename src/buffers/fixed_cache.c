@@ -262,9 +262,9 @@ void fixed_cache_reset(struct fixed_pool *pool)
 
 /*
  * Exchanges the cache's empty or full private magazine for the public one of another thread: one that has blocks if
- * `wants_blocks`, and otherwise one that has space. Returns false if it finds no such magazine. The count of another
- * thread's magazine is only a hint, because the magazine may get another owner before the exchange. The count can be
- * read safely, because magazines are never unmapped.
+ * `wants_blocks`, and otherwise one that has space. Returns false if it finds no such magazine. The number of blocks in
+ * another thread's magazine is only a hint, because the magazine may get another owner before the exchange. That number
+ * can be read safely, because magazines are never unmapped.
  */
 static bool steal_public(struct fixed_pool *pool, struct fixed_cache *cache, bool wants_blocks)
 {

@@ -9,9 +9,10 @@
  * Only the thread itself uses its private magazine, without atomic instructions. Any thread can get the public one by
  * an atomic exchange.
  *
- * A thread whose private magazine is empty, or full at a free, tries in turn: its own public magazine; then the depot
- * and the public magazines of other threads; then the free list that all threads share. No thread waits for another
- * one. (The idea is from "Text 002" in doc/design/pools.md.)
+ * A thread whose private magazine is empty at an allocation, or full at a free, looks in turn for another magazine or
+ * for blocks: first it looks at its own public magazine, then at the depot and the public magazines of other threads,
+ * and then at the free list that all threads share. No thread waits for another one. (The idea is from "Text 002" in
+ * doc/design/pools.md.)
  *
  * If a signal handler has interrupted its own thread inside these functions, the handler does not use the cache but the
  * shared free list. When a thread has ended, its cache with two magazines stays in the pool's table, and the next new
@@ -76,8 +77,8 @@ INTERNAL void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cac
 /* Moves the blocks of the calling thread's two magazines to the shared free list. */
 INTERNAL void fixed_cache_empty_own(struct fixed_pool *pool);
 
-/* Moves the blocks of all public magazines and of the depot to the shared free list. If `only_idle`, leaves the public
- * magazines of threads that have exchanged their two magazines since the last call. */
+/* Moves the blocks of all public magazines and of the depot to the shared free list. If `only_idle`, does not touch the
+ * public magazines of threads that have exchanged their two magazines since the last call. */
 INTERNAL void fixed_cache_drain(struct fixed_pool *pool, bool only_idle);
 
 /*

@@ -104,8 +104,8 @@ uint32_t fixed_chunk_push(struct fixed_pool *pool, uint32_t chunk, struct fixed_
         /*
          * Sequentially consistent, like the exchange of `listed` in fixed_chunk_unlist, because another thread may be
          * removing the chunk from the list `available` at this moment. Either fixed_chunk_list below sees that the
-         * chunk was removed, and puts it on the list again; or that thread sees the blocks that were pushed here, and
-         * puts the chunk on the list.
+         * chunk was removed, and puts it on the list again; or the other thread sees the blocks that were pushed here,
+         * and puts the chunk on the list.
          */
     } while (!atomic_compare_exchange_weak_explicit(place, &head, next, memory_order_seq_cst, memory_order_relaxed));
     fixed_chunk_list(pool, chunk);

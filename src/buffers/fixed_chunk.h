@@ -13,7 +13,8 @@
  * adds and removes no chunk.
  */
 
-/* The lowest bits of two parts of a head (see struct fixed_chunk): the number of blocks, and the tag. */
+/* The head of a chunk's stack (see struct fixed_chunk) is one word of three parts. The number of blocks begins at the
+ * bit FIXED_COUNT_SHIFT, and the tag at the bit FIXED_TAG_SHIFT. */
 enum { FIXED_COUNT_SHIFT = FIXED_INDEX_BITS, FIXED_TAG_SHIFT = 2 * FIXED_INDEX_BITS };
 
 static inline uint32_t fixed_head_top(uint64_t head)

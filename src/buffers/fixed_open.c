@@ -86,8 +86,8 @@ static void create_policy(struct fixed_pool *pool, const struct sockmalloc_pool_
     pool->processors = options->kind == SOCKMALLOC_POOL_CPU ? os_processors() : 0;
 }
 
-/* Reserves `size` bytes for a table in the pool's area, `*used` bytes after the area's start. Returns the address of
- * the table, and advances *used to the first cache line behind the table. */
+/* Reserves `size` bytes for a table, `*used` bytes after the start of pool->area, the memory of all tables. Returns the
+ * address of the table, and advances *used to the first cache line behind the table. */
 static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
 {
     char *start = pool->area + *used;
@@ -106,7 +106,7 @@ static char *create_cut_at(struct fixed_pool *pool, size_t *used, size_t size, s
 
 /*
  * Sets the addresses of all tables of the pool, and returns how many bytes the tables take together. Their pages become
- * resident only when they are used. Stores in *no_states the address of a table of states for blocks that do not exist.
+ * resident only when they are used. Stores in *no_states the address of one more table, which create_nowhere needs.
  */
 static size_t create_tables(struct fixed_pool *pool, char **no_states)
 {
@@ -127,8 +127,11 @@ static size_t create_tables(struct fixed_pool *pool, char **no_states)
     return os_round_to_pages(used);
 }
 
-/* Makes the first and the last entry of pool->place stand for a chunk that does not exist. `states` are the states of
- * its blocks. fixed_first_place_at returns one of these two entries if it finds no chunk. */
+/*
+ * Fills the first and the last entry of pool->place. Both stand for a chunk that does not exist, and
+ * fixed_first_place_at returns one of them if it finds no chunk. `states`, the states of this chunk's blocks, are
+ * zeros, so no block counts as live.
+ */
 static void create_nowhere(struct fixed_pool *pool, char *states)
 {
     struct fixed_place *ends[] = {&pool->place[0], &pool->place[FIXED_CHUNKS + 1]};

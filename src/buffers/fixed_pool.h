@@ -99,7 +99,8 @@ struct fixed_chunk {
     _Alignas(CACHE_LINE) _Atomic uint64_t head;
     _Atomic uint32_t listed; /* 1 if the chunk is in the list `available`, or is about to be put there */
     _Atomic uint32_t purged; /* how many blocks have the state FIXED_PURGED */
-    /* the next one in the list of free chunk numbers, plus one; 0 at its end; changed under the pool's lock */
+    /* the next number in the list of free chunk numbers, plus one; 0 at the end of the list; changed under the pool's
+     * lock */
     uint32_t next_spare;
     _Atomic uint32_t least; /* the fewest free blocks that the chunk has had since `seen_at` */
     /* when `least` was last read and then set anew, in nanoseconds of clock_now; changed under the pool's lock */
@@ -107,9 +108,9 @@ struct fixed_chunk {
 };
 
 /*
- * An array of free blocks. Each has the address of its state beside it, so that an allocation need not compute that.
- * Only the thread that owns the magazine writes to it; other threads read the count as a hint. The count is 0 while the
- * magazine is a cache's private one, because the cache then counts the blocks in its `tally`.
+ * An array of free blocks. Each block has the address of its state beside it, so that an allocation need not compute
+ * this address. Only the thread that owns the magazine writes to it; other threads read the count as a hint. The count
+ * is 0 while the magazine is a cache's private one, because the cache then counts the blocks in its `tally`.
  */
 struct fixed_magazine {
     _Alignas(CACHE_LINE) _Atomic uint32_t count;
@@ -128,9 +129,9 @@ struct fixed_pool;
  * the second.
  *
  * The lower half of `tally` is the number of blocks in the private magazine. The upper half grows by one with each
- * free. So the fast paths count nothing else: the number of allocations follows from `tally_blocks`, which is what the
- * lower half was when the tally began. After FIXED_TICK_FREES frees the sign bit becomes set: then the thread must give
- * back memory that has been free for long (a tick).
+ * free. So the fast paths need not count allocations: these are `tally_blocks`, which is what the lower half was when
+ * the tally began, plus the frees, less what the lower half is now. After FIXED_TICK_FREES frees the sign bit becomes
+ * set: then the thread must give back memory that has been free for long (a tick).
  */
 struct fixed_cache {
     _Alignas(CACHE_LINE) struct fixed_magazine *private_magazine;
@@ -147,7 +148,8 @@ struct fixed_cache {
     struct fixed_pool *pool;
     struct counter walks;
     struct counter steals;
-    uint64_t seen_swaps; /* the value of `swaps` at the last fixed_cache_drain; changed under the pool's lock */
+    /* the value of the counter `swaps` at the last fixed_cache_drain; changed under the pool's lock */
+    uint64_t seen_swaps;
     /* the thread that has this cache; NULL if a new thread may get the cache; changed under fixed_lock */
     struct fixed_thread *owner;
 };
@@ -219,7 +221,7 @@ struct fixed_pool {
     size_t chunk_size;
     size_t meta_size; /* of a chunk */
     size_t area_size;
-    char *area; /* the memory in which the tables above lie */
+    char *area; /* the memory in which all tables of the pool lie */
     bool in_use;
     bool has_source;
     struct sockmalloc_pool_source source;
@@ -231,7 +233,7 @@ struct fixed_pool {
 
     _Alignas(CACHE_LINE) struct lock lock; /* held while a chunk is added or removed, and while memory is given back */
     _Atomic uint32_t chunks;               /* how many chunk numbers have ever been used */
-    /* the first one in the list of free chunk numbers, plus one; 0 if the list is empty */
+    /* the first number in the list of free chunk numbers, plus one; 0 if the list is empty */
     uint32_t spare;
     /* how many pins and walks over the blocks in use the pool has at present; if it is not 0, the pool gives no memory
      * back */
@@ -241,9 +243,10 @@ struct fixed_pool {
     int pins;                              /* under `lock` */
     _Atomic uint32_t magazines;            /* how many magazines have ever been used */
     struct fixed_magazine *spare_magazine; /* an empty magazine, with which fixed_cache_drain begins */
-    char *slab;                            /* the memory from which the next metadata is cut */
+    char *slab;                            /* the memory from which the metadata of the next chunk is cut */
     size_t slab_left;
-    char *slabs; /* the slab that was mapped last; its first word is the address of the slab before */
+    /* the last slab, a mapping for the metadata of chunks; its first word is the address of the slab before */
+    char *slabs;
     _Atomic uint64_t meta_bytes;
     _Atomic uint64_t next_tick;
     /* frees whose blocks did not go to a thread's cache; after every FIXED_TICK_FREES of them, memory that has been

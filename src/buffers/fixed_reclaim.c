@@ -62,8 +62,8 @@ static uint32_t reclaim_run(struct fixed_pool *pool, uint32_t chunk, struct run 
 }
 
 /*
- * Marks the blocks of a chain as taken, except for the topmost ones; `first_ones` is the number of these. `top` is one
- * more than the index of the top block, which was pushed last. Returns the chain of the blocks that were not marked.
+ * Marks the blocks of a chain as taken, except for the topmost `first_ones` blocks. `top` is one more than the index of
+ * the top block, which was pushed last. Returns these topmost blocks as a chain.
  */
 static struct fixed_chain reclaim_mark(struct fixed_pool *pool, uint32_t chunk, uint32_t top, uint32_t first_ones)
 {

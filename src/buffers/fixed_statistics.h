@@ -29,9 +29,9 @@ struct fixed_figures {
 };
 
 /*
- * Sums up the figures of a pool. If other threads use the pool meanwhile, a figure may differ by what they do. The
- * function also reads copies of other processes' pools, in which a count may have any value. So it reads no count as
- * more than the size of the table whose entries are counted.
+ * Sums up the figures of a pool. If other threads use the pool meanwhile, the figures are not exact. The function also
+ * reads copies of other processes' pools. In a copy, a count of a table's entries may have any value, so the function
+ * limits it to the size of the table.
  */
 INTERNAL void fixed_statistics_take(const struct fixed_pool *pool, struct fixed_figures *figures);
 

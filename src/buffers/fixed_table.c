@@ -66,7 +66,9 @@ void fixed_table_recover(struct fixed_pool *pool)
     fixed_cache_reset(pool);
     fixed_percpu_reset(pool);
     stack_reset(&pool->available);
-    pool->slab_left = 0; /* another thread of the parent may have been about to use the rest of the slab */
+    /* a thread of the parent may have been interrupted between its changes of `slab` and `slab_left`, so the child does
+     * not use the rest of the slab */
+    pool->slab_left = 0;
     atomic_store_explicit(&pool->kept, 0, memory_order_relaxed);
     if (atomic_exchange_explicit(&pool->walking, 0, memory_order_relaxed) != 0) {
         atomic_fetch_sub_explicit(&pool->holds, 1, memory_order_relaxed);

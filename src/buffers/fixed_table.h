@@ -7,8 +7,8 @@
 #include "buffers/fixed_pool.h"
 
 /*
- * Returns the place where the address of the table is stored; that address is NULL until the first pool is made. A
- * process that inspects this one finds the pools by it.
+ * Returns the place where the address of the table is stored; that address is NULL until the first pool is made.
+ * Another process, which inspects this one, finds the pools through that place.
  */
 INTERNAL struct span fixed_table_span(void);
 

@@ -19,8 +19,8 @@
  *
  * A free of a message in the page that the thread fills adds the message's bytes to a count in the cache, or moves
  * `next` back if the message was the last one. For frees in other pages the cache has one more count, for one page at a
- * time. When the thread frees a message of a third page, this second count is subtracted from the bytes of its page
- * (`held`) by one atomic operation (message_free_elsewhere).
+ * time. When the thread frees a message of yet another page, one atomic operation subtracts this second count from
+ * `held`, the bytes of the page that the count belongs to (message_free_elsewhere).
  */
 
 static COLD void *message_fail(int error)
@@ -117,7 +117,7 @@ FAST_PATH char *message_next(const struct message_cache *cache)
 }
 
 /* Allocates a message after the thread's page has become full: gets another page first. The caller has marked the cache
- * as busy; this function ends that. Returns NULL with ENOMEM if there is no page. */
+ * as busy; this function marks it as no longer busy. Returns NULL with ENOMEM if there is no page. */
 static OUT_OF_LINE void *message_refill(struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
                                         unsigned type)
 {
@@ -265,10 +265,10 @@ static uint32_t message_find_page(const struct sockmalloc_message *messages, con
 }
 
 /*
- * Counts the free of a message of `extent` bytes in `pending_page`, which is not the page that the thread fills. The
- * cache counts the bytes that are freed in this page. If the count equals `held` of the page, all messages there have
- * been freed; then subtracts the count from `held` at once, so that the page is recycled. The load is relaxed, because
- * the subtraction that follows orders the threads.
+ * Counts the free of a message of `extent` bytes in `pending_page`, which is not the page that the thread fills.
+ * `pending` of the cache is the number of bytes that the thread has freed in this page. If `pending` equals `held` of
+ * the page, all messages there have been freed. Then subtracts `pending` from `held` at once, so that the page is
+ * recycled. The load of `held` is relaxed, because the subtraction orders the threads.
  */
 FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct message_cache *cache, size_t extent)
 {
@@ -290,8 +290,8 @@ FAST_PATH void message_free_filled(struct message_cache *cache, char *message, s
     }
 }
 
-/* Marks a message as freed, and returns how many bytes it takes in its page, with the next message's header. Ends the
- * process if no live message begins at `message`. */
+/* Marks a message as freed. Returns how many bytes of its page the message takes, together with the header of the next
+ * message. Ends the process if no live message begins at `message`. */
 FAST_PATH size_t message_free_header(const struct sockmalloc_message *messages, char *message)
 {
     uint64_t header = message_live_header(messages, "sockmalloc_message_free", message);

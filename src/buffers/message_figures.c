@@ -36,8 +36,11 @@ static uint32_t message_front(const struct sockmalloc_message *messages)
     return atomic_load_explicit(&messages->front, memory_order_relaxed);
 }
 
-/* Calls `hook` for each live message of a pinned page, until the hook returns a number other than 0. Returns how many
- * messages it has called the hook for, and adds to *bytes how many bytes of the page these messages take. */
+/*
+ * Calls `hook` for each live message of a page, until the hook returns a number other than 0. The caller has pinned the
+ * page, so that it is not reused meanwhile. Returns how many messages it has called the hook for, and adds to *bytes
+ * how many bytes of the page these messages take.
+ */
 static size_t message_show_page(const struct sockmalloc_message *messages, uint32_t number,
                                 sockmalloc_message_hook *hook, void *context, uint64_t *bytes, bool *ended)
 {

@@ -103,7 +103,7 @@ static bool message_open_object(unsigned object, const struct sockmalloc_message
     messages->cache_offset = message_cache_offset(object);
     messages->counted = options->types;
     buffer_name_copy(messages->name, options->name);
-    /* seq_cst: a fork child finds the object closed, or open with all its members set */
+    /* seq_cst: the child of a fork finds this message object either closed, or open with all its members set */
     atomic_thread_fence(memory_order_seq_cst);
     messages->types = GREATER(options->types, 1U);
     return true;
@@ -155,15 +155,15 @@ static void message_close_object(struct sockmalloc_message *messages)
 {
     unsigned object = (unsigned)(messages - message_objects);
     messages->types = 0;
-    /* seq_cst: a fork child finds the object closed, or open with all its members set */
+    /* seq_cst: the child of a fork finds this message object either closed, or open with all its members set */
     atomic_thread_fence(memory_order_seq_cst);
     for (struct message_thread *thread = message_thread_after(NULL); thread != NULL;
          thread = message_thread_after(thread)) {
         message_close_cache(messages, &thread->cache[object]);
     }
     message_pages_close(messages);
-    /* message_pages_close has set this to 0; with the right offset, a free after the close finds a cache that has no
-     * page, and ends the process */
+    /* message_pages_close has set this offset to 0. With the right offset, a free of a message after the close finds a
+     * cache that has no page, and ends the process. */
     messages->cache_offset = message_cache_offset(object);
 }
 

@@ -59,8 +59,8 @@ bool message_pages_open(struct sockmalloc_message *messages, const struct sockma
     messages->link = (stack_link *)(void *)(tables + message_records_size(pages));
     messages->pages = pages;
     messages->keep = options->keep;
-    /* The check of a header depends on the address of the pages, which differs from process to process, so that nobody
-     * outside the process can forge a valid header. */
+    /* The check in a header, by which a valid header is recognized, depends on the address of the pages. That address
+     * differs from process to process, so nobody outside the process can forge a valid header. */
     messages->live = ((uintptr_t)messages->start >> MESSAGE_PAGE_LEAST_SHIFT) * UINT32_C(0x9E3779B2)
                      << MESSAGE_CHECK_SHIFT;
     return true;

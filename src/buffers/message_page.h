@@ -24,17 +24,18 @@
  * live message, a freed one and anything else apart. The check contains the address of the message, so that bytes which
  * were copied from another header are no header.
  *
- * A page is `held` by the bytes of its messages, and not by their number, because the thread that fills the page then
- * needs no counter: it knows the bytes from where the next message begins. While a thread fills the page, `held` is 0
- * less what other threads have freed. When the thread is done, it adds the bytes of all messages less what it has freed
- * itself. So `held` becomes 0 by a subtraction only after the page is full, and whichever thread makes it 0 recycles
- * the page. (Linux has counts with a bias for the same reason: page_frag_alloc_align in mm/page_frag_cache.c.)
+ * `held` of a page counts the bytes of its messages, and not their number, because the thread that fills the page then
+ * needs no counter: it knows the bytes from where the next message begins. While a thread fills the page, `held` is
+ * minus the bytes that other threads have freed there. When the thread has filled the page, it adds the bytes of all
+ * messages, less those that it has freed itself. So `held` becomes 0 by a subtraction only after the page is full, and
+ * the thread that makes it 0 recycles the page. (Linux has counts with a bias for the same reason:
+ * page_frag_alloc_align in mm/page_frag_cache.c.)
  *
  * The records of the pages lie in a table apart, where no message can overwrite them.
  */
 struct message_page {
-    /* the bytes of messages that are not yet freed; while a thread fills the page, 0 less the bytes that other threads
-     * have freed */
+    /* the bytes of messages that are not yet freed; while a thread fills the page, minus the bytes that other threads
+     * have freed in it */
     _Alignas(CACHE_LINE) _Atomic int64_t held;
     _Atomic bool used; /* false if the page is empty or was never used */
 };
@@ -50,8 +51,8 @@ enum {
 };
 
 /*
- * The first members do not change while the object is open, and every allocation and free reads them. In a closed
- * object all of them are 0: then no type is valid, and no address lies in its pages.
+ * The first members do not change while the message object is open, and every allocation and free reads them. In a
+ * closed object all of them are 0: then no type is valid, and no address lies in its pages.
  */
 struct sockmalloc_message {
     _Alignas(CACHE_LINE) size_t largest; /* the size in bytes of the largest message */
@@ -78,14 +79,14 @@ struct sockmalloc_message {
     size_t keep;
     struct stack empty;
     struct stack returned; /* empty pages whose memory was given back to the kernel */
-    /* how many pages were ever used; the pages behind them were never touched */
+    /* how many pages were ever used; pages from this number on were never touched */
     _Alignas(CACHE_LINE) _Atomic uint32_t front;
     /* how many pages are on the stack `empty`, or are about to be put there; counted only if `keep` is a limit */
     _Atomic uint64_t kept;
     char name[BUFFER_NAME_SIZE];
 };
 
-/* Returns the size of a page of the object in bytes. */
+/* Returns the size in bytes of each page of a message object. */
 static inline size_t message_page_size(const struct sockmalloc_message *messages)
 {
     return (size_t)1 << messages->page_shift;
@@ -96,7 +97,7 @@ static inline char *message_page_start(const struct sockmalloc_message *messages
     return messages->start + ((size_t)number << messages->page_shift);
 }
 
-/* Returns the number of the page in which the address lies. The address must lie in a page of the object. */
+/* Returns the number of the page in which the address lies. The address must lie in a page of the message object. */
 static inline uint32_t message_page_number(const struct sockmalloc_message *messages, const char *address)
 {
     return (uint32_t)((size_t)(address - messages->start) >> messages->page_shift);
@@ -161,8 +162,9 @@ static inline void message_end(char *message, uint64_t header)
 }
 
 /*
- * Maps the pages of an object, and sets all members of `messages` but `cache_offset`, `types` and `counted`. The
- * options must be valid. Returns false, and changes nothing, if the kernel refuses the memory.
+ * Maps the pages of a message object (a set of message pages), and sets all members of `messages` but `cache_offset`,
+ * `types` and `counted`. The options must be valid. Returns false, and changes nothing, if the kernel refuses the
+ * memory.
  */
 INTERNAL bool message_pages_open(struct sockmalloc_message *messages, const struct sockmalloc_message_options *options);
 
@@ -179,8 +181,8 @@ INTERNAL uint32_t message_page_take(struct sockmalloc_message *messages);
  * the memory of this one back to the kernel. */
 INTERNAL void message_page_put(struct sockmalloc_message *messages, uint32_t number);
 
-/* Adds `bytes`, which may be negative, to `held` of the page. If the sum is 0, makes the page ready for reuse. The
- * caller must know that the page is not ready for reuse before the call. */
+/* Adds `bytes`, which may be negative, to `held` of the page. If the sum is 0, makes the page ready for reuse. Must not
+ * be called for a page that is already ready for reuse. */
 INTERNAL void message_page_hold(struct sockmalloc_message *messages, uint32_t number, int64_t bytes);
 
 /*

@@ -1,5 +1,5 @@
 /* Manages the cache that each thread has for each message object (a set of message pages). A cache knows the page that
- * the thread fills, and one other page in which it counts the thread's frees. */
+ * the thread fills, and one other page. For each of the two it counts the bytes that the thread has freed there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/message_thread.h"
 
@@ -96,8 +96,8 @@ void message_cache_fill(struct sockmalloc_message *messages, struct message_cach
 }
 
 /*
- * libc calls this function when a thread ends. The thread stops filling its pages of all objects, and its record
- * becomes free for another thread.
+ * libc calls this function when a thread ends. In each message object the thread stops filling its page. The record of
+ * the thread becomes free for another thread.
  */
 static void message_thread_end(void *argument)
 {

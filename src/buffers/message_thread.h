@@ -1,5 +1,5 @@
 /* Manages the cache that each thread has for each message object (a set of message pages). A cache knows the page that
- * the thread fills, and one other page in which it counts the thread's frees. */
+ * the thread fills, and one other page. For each of the two it counts the bytes that the thread has freed there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_THREAD_H
 #define SOCKMALLOC_MESSAGE_THREAD_H
@@ -22,7 +22,8 @@
  *
  * `busy` is true while the thread is inside a function that changes the cache. A signal handler that finds it true has
  * interrupted such a function, and leaves the cache alone: it allocates from a page of its own, and frees by an atomic
- * subtraction. The caches of message_thread_none are busy for ever, so that a thread without a record needs no test.
+ * subtraction. The caches of message_thread_none are busy for ever, so that the fast paths need no test for a thread
+ * without a record.
  *
  * Frees are counted in the cache, and not in the page, as long as a thread frees one message after the other in the
  * same page: `freed` are bytes of the page that the thread fills, `pending` are bytes of the page that `pending_start`
@@ -31,8 +32,8 @@
 struct message_cache {
     _Alignas(2 * CACHE_LINE) _Atomic(char *) next; /* the address at which the next message begins */
     char *stop; /* the end of the page, which no message reaches; NULL if the thread fills no page */
-    /* the starts of the page that the thread fills and of the page whose frees it counts; MESSAGE_NOWHERE if there is
-     * none */
+    /* The start of the page that the thread fills, and the start of the other page in which the cache counts frees.
+     * MESSAGE_NOWHERE stands for no page. */
     _Atomic uintptr_t filled_start;
     _Atomic uintptr_t pending_start;
     struct counter freed;
@@ -44,13 +45,13 @@ struct message_cache {
 };
 
 /* Stands for the start of a page that does not exist. No page starts there, and no AND of an address with page_mask
- * gives this number, not even with the page_mask of a closed object, which is 0. */
+ * gives this number, not even with the page_mask of a closed message object, which is 0. */
 #define MESSAGE_NOWHERE 1
 
 enum { MESSAGE_OBJECTS = 31 };
 
-/* The record of a thread, with its cache for each object. Records are never unmapped: when a thread has ended, a later
- * thread gets its record and continues its statistics. */
+/* The record of a thread, with its cache for each message object. Records are never unmapped: when a thread has ended,
+ * a later thread gets its record and continues its statistics. */
 struct message_thread {
     _Atomic uint32_t taken;
     struct message_thread *older; /* the record that was made before this one; NULL in the first */
@@ -126,7 +127,7 @@ FAST_PATH struct size_statistics *message_statistics_of(const struct message_cac
 }
 
 /* Arranges that the library is told from now on when a thread ends. Returns false if libc has no key of thread-specific
- * data left for this. Called when an object is opened. */
+ * data left for this. Called when a message object is opened. */
 INTERNAL bool message_threads_open(void);
 
 /*
@@ -140,8 +141,8 @@ INTERNAL void message_thread_begin(void);
  * otherwise the record that was made before `thread`, or NULL if `thread` is the oldest. */
 INTERNAL struct message_thread *message_thread_after(const struct message_thread *thread);
 
-/* Returns the place where the address of the newest record is stored. A process that inspects this one finds the
- * records by it. */
+/* Returns the place where the address of the newest record is stored. Another process, which inspects this one, finds
+ * all records through that place. */
 INTERNAL struct span message_threads_span(void);
 
 /* Removes from a cache the page that the thread fills, the other page whose frees the cache counts, and the counts of

@@ -9,10 +9,11 @@
 #include "os/os_process.h"
 
 /*
- * Only the producer moves the head, where the next message is allocated, and the free marker. All chunks from the head
- * up to the marker are known to be free; those from the marker up to the head may be in use. A free changes only the
- * state of the freed message, so threads that free do not disturb each other. The producer looks at the states of
- * messages only when the chunks between the head and the marker are too few.
+ * A ring is divided into chunks, and two positions move through them: the head, where the next message is allocated,
+ * and the free marker. Only the producer moves them. All chunks from the head up to the marker are known to be free;
+ * those from the marker up to the head may be in use. A free changes only the state of the freed message, so threads
+ * that free do not disturb each other. The producer looks at the states of messages only when the chunks between the
+ * head and the marker are too few.
  *
  * Each change of the ring is one store or one read-modify-write, and the ring is consistent before and after it. So a
  * process may die at any point. The state of a chunk has no meaning until the head has moved past that chunk.
@@ -209,8 +210,8 @@ EXPORTED void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t s
     }
 }
 
-/* Wakes the producer if it waits for the message that begins at `chunk`. The producer waits for the message at the
- * marker only, because no other free gives it space. */
+/* Wakes the producer if it waits for the message that begins at `chunk`. The producer waits only for the message at the
+ * free marker, because a free of any other message gives it no space. */
 static void ring_wake(struct sockmalloc_ring *ring, uint32_t chunk)
 {
     uint32_t waiting = chunk + 1;
@@ -287,7 +288,8 @@ EXPORTED void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handl
     return ring->memory + (size_t)chunk * ring->chunk_size;
 }
 
-/* Frees the message that begins at `first` if it is in use and `holder` holds it. Returns false if either is not so. */
+/* Frees the message that begins at `first` and returns true, if the message is in use and `holder` holds it. Otherwise
+ * returns false. */
 static bool ring_reclaim_one(struct ring_chunk *first, uint32_t holder)
 {
     uint64_t state = atomic_load_explicit(&first->state, memory_order_relaxed);
@@ -339,8 +341,8 @@ EXPORTED int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct s
         errno = EINVAL;
         return -1;
     }
-    /* The two positions are not read at the same moment. If they contradict each other, the ring was in heavy use
-     * between the two loads, and is reported as full. */
+    /* The two positions are not read at the same moment. If they contradict each other, the ring has changed much
+     * between the two loads. It is then reported as full. */
     uint64_t marker = atomic_load_explicit(&ring->header->marker, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&ring->header->head, memory_order_relaxed);
     if (ring_chunk(marker) >= ring->chunks) {

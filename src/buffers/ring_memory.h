@@ -47,8 +47,8 @@ static inline uint32_t ring_chunk(uint64_t position)
 /*
  * The state of a message, which is stored with its first chunk. It is one word, so that it changes at once: one bit
  * that says whether the message is in use, 22 bits with its number of chunks, 22 bits with its holder (the process that
- * frees it), and the lowest 19 bits of the lap. The states that are stored with the other chunks of the message have no
- * meaning.
+ * frees it), and the lowest 19 bits of the lap (the number of the round through the ring's memory). The states that are
+ * stored with the other chunks of the message have no meaning.
  */
 enum {
     RING_CHUNKS_SHIFT = 1,
@@ -134,8 +134,8 @@ struct sockmalloc_ring {
 /* How many rings of a process `sockmalloc stat` can show at most. Further rings work, but are not shown. */
 enum { RING_SHOWN = 64 };
 
-/* Returns the place of the table with the addresses of the rings, in which unused entries are NULL. A process that
- * inspects this one finds the rings by it. */
+/* Returns the place of the table with the addresses of the rings, in which unused entries are NULL. Another process,
+ * which inspects this one, finds the rings through that place. */
 INTERNAL struct span ring_table_span(void);
 
 /*

@@ -27,11 +27,12 @@
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
- * The actions that the program has set for the stats signal. For each record there is one handler below, and the kernel
- * gets the handler of the record that is in force. So the kernel's own table of handlers says, for each process, which
- * record is in force. A child of vfork shares its parent's memory but has handlers of its own: an action that it sets
- * adds a record and changes none of its parent's. If the program sets an equal action a second time, the first record
- * is used again. If all records are in use, the oldest one is replaced.
+ * The actions that the program has set for the stats signal, which makes the library write statistics. For each record
+ * there is one handler below, and the kernel gets the handler of the record that is in force. So the kernel's own table
+ * of handlers says, for each process, which record is in force. A child of vfork shares its parent's memory, but the
+ * kernel has a table of its own for it. An action that the child sets adds a record, and changes no record of the
+ * parent. If the program sets an equal action a second time, the first record is used again. If all records are in use,
+ * the oldest one is replaced.
  */
 enum { RECORDS = 64 };
 static LARGE_OBJECT struct sigaction records[RECORDS];
@@ -198,7 +199,8 @@ static void handler_chain(const struct sigaction *program, int signal_number, si
 }
 
 /*
- * How often the library's handler has run in this thread for the stats signal while the program had no handler for it.
+ * How often the library's handler has run in this thread for the stats signal (which makes it write statistics) while
+ * the program had no handler for it.
  */
 static _Thread_local volatile sig_atomic_t runs __attribute__((tls_model("initial-exec")));
 

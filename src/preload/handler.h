@@ -21,8 +21,8 @@
  */
 
 /*
- * Makes the signal the stats signal. A signal that is ignored stays ignored, and the number 0 means that there is no
- * stats signal. It is called at start-up only.
+ * Makes `signal_number` the stats signal, at which the library writes statistics. A signal that is ignored stays
+ * ignored, and the number 0 means that there is no stats signal. It is called at start-up only.
  */
 INTERNAL void handler_open(int signal_number);
 
@@ -39,8 +39,8 @@ INTERNAL void handler_after_fork(void);
  */
 INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 
-/* Does what sigaction(2) does, for any signal. For the stats signal, the action of the program is recorded, and the
- * library's handler stays in the kernel. */
+/* Does what sigaction(2) does, for any signal. For the stats signal (which makes the library write statistics), the
+ * action of the program is recorded, and the library's handler stays in the kernel. */
 INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /* What the handlers of the program do to a system call that waits, for each signal that the program handles. Bit N - 1
@@ -57,8 +57,11 @@ struct handler_effects {
  */
 INTERNAL void handler_effects(struct handler_effects *effects);
 
-/* Returns how often the library's handler of the stats signal has run in the calling thread while the program had no
- * handler for that signal. Such a run ends ppoll, but would not have ended a call that is restarted. */
+/*
+ * Returns how often the library's handler of the stats signal, which writes statistics, has run in the calling thread
+ * while the program had no handler for that signal. Such a run ends ppoll, but would not have ended a call that is
+ * restarted.
+ */
 INTERNAL unsigned handler_runs(void);
 
 /*

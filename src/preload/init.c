@@ -41,9 +41,9 @@
 enum { FROZEN_QUOTA = 16 };
 
 /*
- * Start-up tries to reserve a range of slots of 2^SHIFT_MAX bytes. If there are too few addresses, start-up halves the
- * range, down to 2^SHIFT_MIN bytes; a shorter range is not useful. A reserved range takes up addresses but no memory,
- * and only a small machine or an emulator has too few addresses.
+ * Start-up tries to reserve a range of 2^SHIFT_MAX bytes of addresses, in which all slots lie. If there are too few
+ * addresses, start-up halves the length of the range, down to 2^SHIFT_MIN bytes; a shorter range is not useful. A
+ * reserved range takes up addresses but no memory, and only a small machine or an emulator has too few addresses.
  */
 enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 
@@ -141,9 +141,9 @@ static void init_read_options(void)
 }
 
 /*
- * Returns the number of processors from which the limits are computed: all of the machine if each processor may get a
- * cache, and otherwise those that the process may use. The number of all processors is read from a file, which takes 10
- * to 20 us.
+ * Returns the number of processors from which the limits are computed: all processors of the machine if each of them
+ * may get a cache, and otherwise only those that the process may use. The number of all processors is read from a file,
+ * which takes 10 to 20 us.
  */
 static unsigned init_processors(void)
 {

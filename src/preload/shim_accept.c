@@ -109,8 +109,8 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
         result = sleep_connection(accept->file, 0, mask);
     }
     if (result < 0 && errno == EINTR) {
-        /* if a handler of the program has run at the same moment as the library's own handler, accept does not fail
-         * with EINTR, although the program's handler should make it fail */
+        /* The library's own handler may have caused this EINTR; then the wait goes on. If a handler of the program has
+         * run at the same moment, the wait goes on as well, although accept should then fail with EINTR. */
         return interrupting != 0 && handler_runs() == runs ? -1 : 0;
     }
     return result < 0 ? 1 : result;

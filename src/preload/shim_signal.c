@@ -9,9 +9,10 @@
 #include "preload/handler.h"
 
 /*
- * All of these functions use handler_set and need no function of libc. For the stats signal the library's handler
- * stays in the kernel. For every other signal they do what libc's functions do. <signal.h> declares some of these
- * names only under conditions and redirects others, so they are declared here by their symbol names.
+ * All of these functions use handler_set and need no function of libc. For the stats signal (which makes the library
+ * write statistics) the library's handler stays in the kernel. For every other signal they do what libc's functions do.
+ * <signal.h> declares some of these names only under conditions and redirects others, so they are declared here by
+ * their symbol names.
  */
 typedef void handler(int);
 

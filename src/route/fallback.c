@@ -56,8 +56,8 @@ COLD void *fallback_refuse(void)
  * Frees a block of mimalloc's that is not aligned as requested, and allocates an aligned one. mimalloc 2.0.9 serves a
  * request of 256, 512 or 1024 bytes from any block of that size if the alignment is not larger than the size, although
  * such blocks need not lie at multiples of their size. mi_malloc_aligned_at checks the address, and uses a larger block
- * if it must. It is not called for every aligned request, because it uses larger blocks even for small alignments that
- * every block of the size has.
+ * if it must. fallback_alloc_aligned does not call it for every request, because it uses larger blocks even for small
+ * alignments that every block of the size has.
  */
 COLD void *fallback_align(void *address, size_t alignment, size_t request)
 {
@@ -73,7 +73,8 @@ COLD void *fallback_align(void *address, size_t alignment, size_t request)
 /*
  * Finds the main thread's stack. The kernel writes the name of the program's file on the stack's last page. When the
  * program begins, the kernel keeps other mappings out of the addresses below that page, for as many bytes as the stack
- * limit says. The limit may have become larger since, so only up to 8 MiB of these addresses count as the stack.
+ * limit says. If the limit has become larger since, the kernel has not kept the additional addresses free. So at most 8
+ * MiB of addresses count as the stack.
  */
 static void fallback_find_main_stack(void)
 {
@@ -210,8 +211,8 @@ void fallback_collect(void)
     if (!thread_lost) {
         /*
          * This block keeps mimalloc from giving its last segment back. Without a segment, mimalloc could not serve the
-         * next small request unless the kernel granted all of a new one. mimalloc still gives back the pages of that
-         * segment.
+         * next small request unless the kernel granted all of a new one. The free pages within the last segment are
+         * given back nevertheless.
          */
         void *kept = mi_malloc(sizeof(void *));
         mi_collect(true);

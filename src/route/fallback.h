@@ -39,9 +39,10 @@ INTERNAL void fallback_expect_refusals(void);
 INTERNAL void *fallback_refuse(void);
 
 /*
- * The functions below do hardly more than call mimalloc: with -fno-plt each call is a jump through the global offset
- * table, and a small request costs only this jump more than with plain mimalloc. When mimalloc returns NULL, the
- * handler that fallback_open registers has set errno to ENOMEM. All of them work before the library has started.
+ * The functions below do hardly more than call mimalloc. With -fno-plt each call is a jump through the global offset
+ * table. A small request costs only this jump more than a direct use of mimalloc would. When mimalloc returns NULL, the
+ * handler that fallback_open registers has set errno to ENOMEM. All these functions work before the library has
+ * started.
  */
 FAST_PATH void *fallback_alloc(size_t request)
 {

@@ -22,10 +22,14 @@ enum {
     PACKED_LARGEST_SHIFT = 16,
     PACKED_CLASSES = (PACKED_LARGEST_SHIFT - PACKED_FLOOR_SHIFT) * PACKED_STEPS,
     PACKED_GAP = 16, /* at least this many bytes lie unused in front of the last block of a slot */
-    /* at most 1/32 of a slot may be left over when it is divided into blocks, if a bucket has slots that fit so well */
+    /* a slot is divided into blocks: if the slots of some bucket allow it, at most 1/32 of the slot is left over */
     PACKED_WASTE = 32,
-    PACKED_WASTE_MOST = 16, /* at most 1/16 of a slot may be left over if no bucket has slots with at most 1/32 */
-    /* the smallest number of blocks in a slot; fewer are not worth a slow path for each slot */
+    /* if the slots of every bucket would leave more than 1/32, at most 1/16 of the slot may be left over */
+    PACKED_WASTE_MOST = 16,
+    /*
+     * the smallest number of blocks in a slot; to get a slot costs a slow path, which is not worth while for fewer
+     * blocks
+     */
     PACKED_BLOCKS_LEAST = 4,
     /* the largest number of blocks in a slot; with more, too many would have to be freed before the slot is free */
     PACKED_BLOCKS = 31,
@@ -41,8 +45,8 @@ _Static_assert(PACKED_HEADERS * 4 < STACK_NUMBERS, "packed_push multiplies the n
 _Static_assert(PACKED_HEADERS <= 1 << PACKED_CLASS_SHIFT, "the number of a header fits below the class");
 
 /*
- * A class, which is a size of blocks: the bucket whose slots it divides, and how many blocks each slot has. `blocks` is
- * 0 if the slots of no bucket suit the class.
+ * A class, which is a size of blocks: the bucket whose slots are divided into such blocks, and how many blocks each
+ * slot has. `blocks` is 0 if the slots of no bucket suit the class.
  */
 struct packed_class {
     uint8_t bucket;
@@ -53,8 +57,8 @@ struct packed_class {
  * The header of a packed slot. Bit i of `state` is set while block i is in use. PACKED_LISTED is set while the header
  * lies on the list of its class. It is also set while a thread that has popped the header, or is about to push it,
  * holds the header. A slot that is not full is always listed. The slot is freed as soon as all its blocks are free, and
- * its header stays listed until it is popped. So `state` says at any time which of two threads has to act, and where
- * the header lies.
+ * its header stays listed until it is popped. So a thread learns from `state` where the header lies, and whether the
+ * thread itself has to push the header or free the slot.
  *
  * If PACKED_LISTED is set and some blocks are in use, the header lies on the list of its class, or a thread holds it.
  * If PACKED_LISTED is set and no block is in use, the same is true, and the slot has been freed. If all blocks are in
@@ -70,8 +74,9 @@ struct packed_header {
 #define PACKED_LISTED (UINT64_C(1) << PACKED_BLOCKS)
 
 static struct packed_class classes[PACKED_CLASSES];
-static struct stack lists[PACKED_CLASSES]; /* for each class, the headers of slots that have a free block */
-static struct stack unused;                /* the headers that belong to no slot any more */
+/* for each class (a size of blocks), the headers of slots that have a free block */
+static struct stack lists[PACKED_CLASSES];
+static struct stack unused; /* the headers that belong to no slot any more */
 static struct table headers;
 static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* how many headers have ever been used */
 
@@ -119,7 +124,7 @@ size_t packed_space(void)
 }
 
 /* Returns how many blocks of `size` bytes a slot of `stride` bytes can have. Returns 0 if the number is below
- * PACKED_BLOCKS_LEAST or above PACKED_BLOCKS, or if more than one `waste`-th of the slot would be left over. */
+ * PACKED_BLOCKS_LEAST or above PACKED_BLOCKS, or if more than 1/`waste` of the slot would be left over. */
 static unsigned packed_count(size_t stride, size_t size, unsigned waste)
 {
     size_t blocks = (stride - PACKED_GAP) / size;
@@ -127,8 +132,8 @@ static unsigned packed_count(size_t stride, size_t size, unsigned waste)
     return suits ? (unsigned)blocks : 0;
 }
 
-/* Chooses the bucket whose slots the class divides: the bucket with the smallest slots of which at most one
- * PACKED_WASTE-th is left over, or else one PACKED_WASTE_MOST-th. */
+/* Chooses the bucket whose slots are divided into blocks of this class (a size of blocks): the bucket with the smallest
+ * slots of which at most 1/PACKED_WASTE is left over, or else at most 1/PACKED_WASTE_MOST. */
 static struct packed_class packed_choose(const struct bucket_plan *plan, unsigned class)
 {
     size_t size = packed_block_size(class);
@@ -295,8 +300,8 @@ void *packed_alloc(size_t request, const void *caller)
     return block;
 }
 
-/* Returns the block of a packed slot that begins at `address`, an address in the range of the pools. The block's
- * `header` is NULL if no such block begins there. */
+/* Returns the block that begins at `address`, in a packed slot (a slot that several blocks share). The address must lie
+ * in the range of the pools. The block's `header` is NULL if no such block begins there. */
 static struct packed_block packed_find(const void *address)
 {
     const struct packed_block none = {.header = NULL};

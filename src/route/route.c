@@ -18,7 +18,7 @@
 
 FROZEN_OBJECT struct route route;
 
-/* Requests smaller than this are not sampled for the histogram. */
+/* Requests of fewer bytes than this are not sampled for the histogram. */
 static size_t seen_least;
 
 /* The value of route.direct_below that start-up or route_lower_direct has set. It is in force while route_sample_small
@@ -38,9 +38,9 @@ void route_watch_small(bool wanted)
 static atomic_bool direct_is_low;
 
 /*
- * Makes requests from PACKED_LEAST bytes on leave malloc's direct way to mimalloc, so that packed slots serve them.
- * Slow paths call this function while memory is tight. It tries once: if frozen_open refuses, these requests stay with
- * mimalloc, which wastes more memory on them.
+ * From now on malloc no longer sends requests of PACKED_LEAST bytes or more straight to mimalloc, so that packed slots
+ * (slots that several blocks share) serve them. Slow paths call this function while memory is tight. It tries once: if
+ * frozen_open refuses, these requests stay with mimalloc, which wastes more memory on them.
  */
 static COLD void route_lower_direct(void)
 {
@@ -71,8 +71,8 @@ bool route_sample_small(uint64_t until)
     return true;
 }
 
-/* Ends the sampling of small requests if its time is over. The time is compared again after frozen_open, when no other
- * thread can change it, because a new sampling may just have begun. */
+/* Ends the sampling of small requests if its time is over. Compares the time once more after frozen_open, because
+ * another thread may have begun a new sampling just before. After frozen_open no other thread can begin one. */
 static void route_review_sampling(void)
 {
     if (clock_now() < options.sampled_until || !frozen_open()) {
@@ -141,9 +141,9 @@ static COLD void *route_alloc_mapped(size_t alignment, size_t request)
  * Returns true if memory is tight and the request would leave too much of a slot unused. A packed slot (one that
  * several blocks share), mimalloc or, from ROUTE_MAPPED_TIGHT on, a mapping then serves the request, and wastes less. A
  * limit on mapped memory counts the whole slot, however little of it the program touches. The result is true even if
- * the bucket has a free slot, because pool_return unmaps free slots when the kernel refuses memory. A request of
- * ROUTE_MAPPED_TIGHT bytes or more may leave a seventh of the slot, because a mapping costs two system calls; a smaller
- * one may leave a tenth.
+ * the bucket has a free slot. The memory of that slot is of use for other requests too, because pool_return unmaps free
+ * slots when the kernel refuses memory. A request of ROUTE_MAPPED_TIGHT bytes or more may leave a seventh of the slot
+ * unused, because a mapping costs two system calls; a smaller request may leave a tenth unused.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
@@ -262,7 +262,7 @@ void *route_see(void *address, size_t request)
 }
 
 /* Returns true if a request outside the pools' sizes may have to be served by a message page, a mapped block or a
- * packed slot, and not by mimalloc. */
+ * packed slot (a slot that several blocks share), and not by mimalloc. */
 FAST_PATH bool route_is_special(size_t request)
 {
     return message_route_suits(request) || route_is_mapped(request) || pool_is_known_tight();
@@ -397,8 +397,8 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
         if (LIKELY(fallback_is_aligned(block, alignment))) {
             return block;
         }
-        /* The pools had no slot, and this block of mimalloc's or of a packed slot is aligned only to 16 bytes. The
-         * request is already counted. */
+        /* This block is aligned only to 16 bytes, because the pools had no slot, and mimalloc or a packed slot has
+         * served the request. The next attempt does not count the request a second time. */
         route_free("free", block);
         block = fallback_alloc_aligned(alignment, request);
         return block != NULL ? block : route_alloc_wasteful(request, NULL, caller);

@@ -159,8 +159,8 @@ void *route_realloc(const char *call, void *address, size_t request, const void 
  * stays so until realloc changes the request. */
 size_t route_usable_size(const char *call, const void *address);
 
-/* Does what malloc_good_size does. Returns what malloc_usable_size would return for a request of that size, or less
- * where mimalloc serves requests above 128 KiB. */
+/* Does what malloc_good_size does. Returns what malloc_usable_size would return for a request of that size. If mimalloc
+ * serves a request above 128 KiB, the result may be less. */
 size_t route_good_size(size_t request);
 
 /* --- for route.c and route_resize.c alone --- */
@@ -186,7 +186,8 @@ static inline bool route_is_hinted(const void *address)
     return (uintptr_t)address - route.hints < route.hints_length;
 }
 
-/* Returns the bytes that were last requested for a mapped block, or 0 if no mapped block begins at the address. */
+/* Returns how many bytes were last requested for the mapped block that begins at the address, or 0 if none begins
+ * there. */
 static inline size_t route_mapped_request(const void *address)
 {
     return route_is_hinted(address) ? 0 : mapped_request(address);

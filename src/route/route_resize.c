@@ -59,7 +59,8 @@ static void *route_alloc_grown(size_t request, const void *caller)
     return route_alloc_roomy(wanted, request, caller);
 }
 
-/* Moves the pages of the block in a slot, `kept` bytes, to a mapped block. Returns NULL if that cannot be done. */
+/* Moves a block from its slot to a mapped block, by moving the pages of its first `kept` bytes. Returns NULL if that
+ * cannot be done. */
 static void *route_grow_mapped(const char *call, void *address, size_t kept, size_t request)
 {
     void *target = route.mapped_least > 0 ? mapped_from_slot(address, kept, request) : NULL;

@@ -25,8 +25,8 @@ static char *slack_start(uint32_t number)
     return (char *)region_slot(number) + slack_capacity(number) - slack_of(number);
 }
 
-/* Returns the address behind the last byte that malloc_usable_size grants to the program. Slack must not begin below
- * this address. */
+/* Returns the address behind the last byte that malloc_usable_size grants to the program. Slack, the program's data at
+ * the end of a slot, must not begin below this address. */
 static char *slack_floor(uint32_t number)
 {
     return (char *)region_slot(number) + slot_usable(region_request(number));

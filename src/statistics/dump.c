@@ -163,9 +163,9 @@ static const char *dump_template(unsigned attempt)
 
 /*
  * Opens the first file for statistics that can be opened, and stores its path in `name`. A path that is too long is
- * skipped, because a shortened path would be that of another file. In the format of Prometheus the path always has the
- * process id, because a report replaces the file, and the processes of a server, which have one setting, would replace
- * each other's file. Returns the descriptor, or -1.
+ * skipped, because a shortened path would be that of another file. In the format of Prometheus each report replaces the
+ * file. All processes of a server have the same setting, so the path always has the process id: otherwise they would
+ * replace each other's reports. Returns the descriptor, or -1.
  */
 static int dump_open_first(char name[DUMP_NAME_SIZE])
 {

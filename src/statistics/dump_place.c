@@ -1,4 +1,5 @@
-/* Chooses where statistics go while SOCKMALLOC_STATS names no file, by the variables that systemd sets for a unit. */
+/* Chooses where statistics go while SOCKMALLOC_STATS names no file, by environment variables that systemd sets for a
+ * unit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/dump_place.h"
 

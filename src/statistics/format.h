@@ -10,8 +10,8 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* FORMAT_SIZE is the largest size in bytes of a snapshot in any format, and FORMAT_TEXT_SIZE that in the text format,
- * with the last line. */
+/* FORMAT_SIZE is the largest size in bytes of a snapshot in any format. FORMAT_TEXT_SIZE is the largest size in the
+ * text format, in which the last line is included. */
 enum { FORMAT_SIZE = 256 << 10, FORMAT_TEXT_SIZE = 24576 };
 
 /*
@@ -40,8 +40,8 @@ INTERNAL void format_print_served_share(const struct snapshot_figures *total, co
 
 /* --- for the files of the single formats --- */
 
-/* Prints a share (ten-thousandths) as a number from 0 to 1, for example "0.8003". The formats JSON and Prometheus use
- * this form. */
+/* Prints `share`, which is in ten-thousandths, as a number from 0 to 1, for example "0.8003". The formats JSON and
+ * Prometheus use this form. */
 INTERNAL void format_print_share(uint64_t share, struct text *text);
 
 /*

@@ -4,7 +4,7 @@
 
 #include "config/option.h"
 
-/* Prints a share (ten-thousandths) as a percentage, "80.03", in at least `width` characters. */
+/* Prints `share`, which is in ten-thousandths, as a percentage such as "80.03", in at least `width` characters. */
 static void table_add_percent(uint64_t share, int width, struct text *text)
 {
     text_add(text, "%*lu.%c%c", width - 3, (unsigned long)(share / 100), (char)('0' + share / 10 % 10),

@@ -13,8 +13,8 @@
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
 
-/* LINE_SIZE is the largest size of a line in bytes, and WRITE_SIZE that of a write, which has whole lines. A pipe keeps
- * the bytes of a write of this size together. */
+/* LINE_SIZE is the largest size of a line in bytes, and WRITE_SIZE the largest size of one write. A write has only
+ * whole lines. A pipe keeps the bytes of a write of this size together. */
 enum { LINE_SIZE = 512, WRITE_SIZE = PIPE_BUF };
 
 /*
