@@ -1,5 +1,5 @@
-/* The budget: limits, in bytes, on the free memory of the process. The first limit says how much all caches together
- * may hold, the other limits how much free memory may keep its pages. */
+/* The budget: limits, in bytes, on the free memory of the process. One limit says how many bytes all caches together
+ * may hold. Two other limits say how much free memory may keep its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/budget.h"
 

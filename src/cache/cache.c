@@ -1,6 +1,6 @@
 /*
  * A thread's cache: refills and flushes its magazines, allocates the new slots that were carved for this thread, and
- * sets after how many frees the thread's next tick is due (a free that reads the clock and purges a little).
+ * sets how many frees remain until the thread's next tick (a free that reads the clock and purges a little).
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
@@ -22,15 +22,16 @@ enum { CARVE_RUN = 16 };
 
 /*
  * Two upper limits on the number of frees until a thread's next tick (a free that reads the clock and purges a little).
- * HASTE is for the time after slots have gone to the depot or the stack. SLOW_INTERVAL is for a bucket without a
- * private magazine: its ticks may come more often, because every free of such a bucket takes the slow path anyway.
+ * HASTE is for the time after slots have gone to the depot or to the stack of free slots. SLOW_INTERVAL is for a bucket
+ * without a private magazine: its ticks may come more often, because every free of such a bucket takes the slow path
+ * anyway.
  */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
 /*
- * The short path of the large pool only pushes or pops a stack of free slots, and does nothing else. This is the number
- * of the first bucket whose malloc and free may use that path; all larger buckets may use it too. cache_set_usual sets
- * this number.
+ * The short path of the large pool only pushes or pops a stack of free slots, and does nothing else. `usual` is the
+ * number of the first bucket whose malloc and free may use that path; all larger buckets may use it too.
+ * cache_set_usual sets this number.
  */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
@@ -60,7 +61,7 @@ struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
 }
 
-/* Returns how many bytes `count` slots of the bucket use of the budget. */
+/* Returns how many bytes of the budget `count` slots of the bucket take up. */
 static uint64_t cache_weight(unsigned bucket, uint32_t count)
 {
     return (uint64_t)count * region.geometry[bucket].capacity;

@@ -51,13 +51,14 @@ void cache_arm_all(struct cache *cache, uint32_t interval);
 
 /*
  * Makes the next tick (a free that reads the clock) come after at most 16 frees. This function is called when slots
- * have gone to the depot or the stack, because a tick should soon find out how long they have been free.
+ * have gone to the depot or to the stack of free slots, because a tick should soon find out how long they have been
+ * free.
  */
 void cache_hasten(struct cache *cache);
 
 /*
  * Returns how many slots of the bucket the cache's thread has freed. For another thread's cache, the result may for a
- * moment be wrong by the number of frees between two ticks.
+ * moment be wrong by the number of frees between two ticks (frees that read the clock).
  */
 static inline uint64_t cache_returned(const struct cache *cache, unsigned bucket)
 {
@@ -73,8 +74,9 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 /*
  * Sets the bucket's quota, to at most MAGAZINE_SLOTS. A higher quota is charged to the budget first; if the budget does
  * not have enough left, the function changes nothing and returns false. If the quota falls, slots that no longer fit go
- * to the stack, or with their magazine to the depot; the budget's charge is lowered after that. A quota of 0 also frees
- * the new slots that were carved for this thread and not used yet. `cache` must be the calling thread's own.
+ * to the stack of free slots; if it falls to 0, both magazines go to the depot; the budget's charge is lowered after
+ * that. A quota of 0 also frees the new slots that were carved for this thread and not used yet. `cache` must be the
+ * calling thread's own.
  */
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 
@@ -95,10 +97,10 @@ void cache_set_more(struct cache *cache, bool more);
 
 /*
  * cache_force_slow makes the next malloc of each bucket take the slow path, although the private magazine has slots. It
- * raises the magazine's floor, below which malloc's fast path pops no slots, to the top. A signal handler may allocate
- * a slot after the top was read and before the floor is set; the top is then below the floor, which also makes malloc
- * take the slow path. cache_resume_fast lowers the floor of one bucket again. It returns false if the floor was not
- * raised. `cache` must be the calling thread's own.
+ * raises the magazine's floor, below which malloc's fast path pops no slots, to the magazine's top. If a signal handler
+ * allocates a slot after the top was read and before the floor is set, the top is then below the floor, which also
+ * makes malloc take the slow path. cache_resume_fast lowers the floor of one bucket again, and returns false if the
+ * floor was not raised. `cache` must be the calling thread's own.
  */
 void cache_force_slow(struct cache *cache);
 bool cache_resume_fast(struct cache *cache, unsigned bucket);
@@ -106,9 +108,9 @@ bool cache_resume_fast(struct cache *cache, unsigned bucket);
 /*
  * cache_mark_cold marks all slots in the bucket's private magazine as cold (freed long ago), and also all free places
  * above them: it moves floor and ceiling to the top, so that no fast path uses these slots and places. On the slow
- * path, cache_pop_cold pops one cold slot, and cache_push_cold pushes a slot to one cold place. From then on the fast
- * paths may use this place again. cache_pop_cold returns NULL if no cold slot is left, and cache_push_cold returns
- * false if the quota is used up. `cache` must be the calling thread's own.
+ * path, cache_pop_cold pops one cold slot, and cache_push_cold pushes a slot to one cold place. Afterwards the fast
+ * paths may use the place of that slot in the magazine. cache_pop_cold returns NULL if no cold slot is left, and
+ * cache_push_cold returns false if the quota is used up. `cache` must be the calling thread's own.
  */
 void cache_mark_cold(struct cache *cache, unsigned bucket);
 void *cache_pop_cold(struct cache *cache, unsigned bucket);
@@ -119,11 +121,11 @@ bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot);
  * use the bucket's stack. pool_spare decides which thread keeps one. The slot lies in a private magazine that can hold
  * one slot, so the fast paths of malloc and free use it. The bucket has no quota and no public magazine.
  *
- * cache_keep_spare puts such a magazine into the bin. It does nothing if the bin has one already, if the budget of
- * SOCKMALLOC_CACHE has no room for a slot of the bucket, or if no magazine can be had. cache_drop_spare removes the
- * magazine, and its slot goes to the stack of free slots; the bin must have such a magazine (cache_has_spare).
- * cache_drop_spares calls cache_drop_spare for each bucket of which the thread has made no request since the last call,
- * or for each bucket if `all` is true.
+ * cache_keep_spare gives the bucket such a magazine. It does nothing if the bucket has one already, if the budget of
+ * SOCKMALLOC_CACHE has too little left for a slot of the bucket, or if no empty magazine is found. cache_drop_spare
+ * removes the magazine, and its slot goes to the stack of free slots; the bucket must have such a magazine
+ * (cache_has_spare). cache_drop_spares calls cache_drop_spare for each bucket of which the thread has made no request
+ * since the last call, or for each bucket if `all` is true.
  *
  * `cache` must be the calling thread's own. A signal handler that interrupts malloc or free must not call these
  * functions, because malloc may just have loaded the slot.
@@ -155,8 +157,9 @@ void *cache_refill_from_stack(struct cache *cache, unsigned bucket);
 /*
  * Returns a new slot, which was never used, or NULL if the range is full or there is no memory. A run of slots is
  * carved for this thread alone, so that other threads do not write to the cache line with the metadata of these slots.
- * Each call returns the next slot of the run. The slots do not go through a magazine, so that the pages of each can be
- * populated when its request is known. `cache` must be the calling thread's own, with a quota for the bucket.
+ * Each call returns the next slot of the run. The slots do not go through a magazine, because malloc's fast path would
+ * then allocate them and populate no pages. The slow path knows the request and can populate its pages. `cache` must be
+ * the calling thread's own, with a quota for the bucket.
  */
 void *cache_carve(struct cache *cache, unsigned bucket);
 
@@ -183,11 +186,11 @@ bool cache_flush(struct cache *cache, unsigned bucket, void *slot);
 void *cache_take_one(struct cache *cache, unsigned bucket);
 
 /*
- * Moves public magazines (those that other threads may steal) of threads that sleep to the depot. A round checks each
- * cache once: each of its public magazines goes to the depot if the cache's thread has made no request of the
- * magazine's bucket since the last round. One call checks the next `looks` caches. A new round begins at least `age`
- * nanoseconds after the beginning of the last one. `cache` is the calling thread's own, and `now` is what clock_now has
- * returned.
+ * Moves the public magazines of sleeping threads (those magazines that other threads may steal) to the depot. A round
+ * checks each cache once: each of its public magazines goes to the depot if the cache's thread has made no request of
+ * the magazine's bucket since the last round. One call checks the next `looks` caches. A new round begins at least
+ * `age` nanoseconds after the beginning of the last one. `cache` is the calling thread's own, and `now` is what
+ * clock_now has returned.
  */
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
 
@@ -274,7 +277,8 @@ void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint3
 /* Pushes a magazine to the depot and counts its slots. Does nothing for NULL. */
 void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
-/* Counts slots that have gone to the depot or the stack, in the counters of the cache and in the budget. */
+/* Counts slots that have gone to the depot or to the stack of free slots, in the counters of the cache and in the
+ * budget. */
 void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Moves the floor and the ceiling of a bin, the bounds between which the fast paths use the private magazine. Outside
- * of them, malloc and free take the slow path.
+ * Moves the floor and the ceiling of a bin. The fast paths of malloc and free use the private magazine only between
+ * these two bounds; beyond the bounds, malloc and free take the slow path.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"

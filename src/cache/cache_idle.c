@@ -1,4 +1,4 @@
-/* Moves the public magazines of threads that sleep to the depot, where other threads find them. (A thread has a public
+/* Moves the public magazines of sleeping threads to the depot, where other threads find them. (A thread has a public
  * magazine for each bucket; other threads may steal it.) */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bounds.h"

@@ -79,9 +79,9 @@ struct cache_tally {
     /* how many of the new slots that were carved for this thread have not been allocated yet */
     _Atomic uint32_t fresh_left;
     /*
-     * how many requests the bucket had at the last check: for a small bucket, when cache_collect_idle last checked its
-     * public magazine; for a large bucket, when cache_drop_spares last checked the spare slot, the free slot that the
-     * thread keeps
+     * How many requests the bucket had when the cache was last checked for slots that lie unused. For a small bucket,
+     * cache_collect_idle checks the public magazine; for a large bucket, cache_drop_spares checks the spare slot (the
+     * free slot that the thread keeps).
      */
     _Atomic uint32_t watched;
     /* the smallest number of slots that a tick (a free that reads the clock) has found in the private magazine since
@@ -94,7 +94,7 @@ struct cache_tally {
 
 /*
  * How much each event counts when training decides whether to raise a quota. A miss counts more than a swap of the two
- * magazines, because a swap takes one exchange, and a miss needs at least the depot.
+ * magazines, because a swap takes one atomic exchange, and a miss needs at least the depot, which all threads share.
  */
 enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 

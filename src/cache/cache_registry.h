@@ -52,7 +52,7 @@ struct cache *cache_at(uint32_t number);
 uint32_t cache_capacity(void);
 
 /* cache_table_span returns where the object that describes the table of records lies, and cache_opened_span where the
- * number of records lies. `sockmalloc stat` copies both objects from another process over its own. */
+ * number of records lies. `sockmalloc stat` overwrites its own two objects with those of another process. */
 struct span cache_table_span(void);
 struct span cache_opened_span(void);
 

@@ -24,7 +24,7 @@ struct depot {
  */
 struct magazine *depot_pop_full(unsigned bucket);
 
-/* Returns true if the depot has a magazine with slots in it, of either generation. */
+/* Returns true if the depot has a magazine with slots in it, no matter how long ago these slots were freed. */
 bool depot_has_full(unsigned bucket);
 
 /*

@@ -90,7 +90,7 @@ static inline uint32_t magazine_depth(void **top)
 
 /*
  * magazine_table_span returns where the object that describes the table of magazines lies, and magazine_records_span
- * returns where the magazines lie. `sockmalloc stat` copies both from another process over its own.
+ * returns where the magazines lie. `sockmalloc stat` overwrites both in its own memory with those of another process.
  */
 struct span magazine_table_span(void);
 

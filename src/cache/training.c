@@ -99,8 +99,9 @@ static uint32_t training_room(unsigned bucket, uint32_t wanted)
 }
 
 /*
- * Lowers the quota of one bucket, so that the quota of `starved` can be raised by `wanted` slots, or by as many as the
- * other bucket can lose. Returns false if no bucket can lose slots.
+ * Lowers the quota of another bucket of the cache, so that the quota of the bucket `starved` can be raised by `wanted`
+ * slots. If that bucket has too little unused quota for this, it loses all that is unused. Returns false if no bucket
+ * can lose slots.
  */
 static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
 {

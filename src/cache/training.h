@@ -58,8 +58,8 @@ void training_learn(struct cache *cache, unsigned bucket);
  * Stores how full the private magazines are, and lowers quotas that are too high. This function is called at each tick
  * (a free that reads the clock); `now` is what clock_now has returned. Each time that half of SOCKMALLOC_DECAY_MS has
  * passed, the function lowers quotas by the slots that were not needed in that time. An idle bucket loses half of its
- * quota. A bucket without swaps and misses loses half of the slots that were never allocated from its private magazine,
- * or a quarter of its quota, whichever is more.
+ * quota. A bucket that has had no misses, and no swaps of its two magazines, loses half of the slots that were never
+ * allocated from its private magazine, or a quarter of its quota, whichever is more.
  */
 void training_rest(struct cache *cache, uint64_t now);
 

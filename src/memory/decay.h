@@ -21,23 +21,25 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
  * nothing is left in the old generation, the two generations change places. So the pages of a slot are purged after
  * between half and all of the setting, and no time has to be stored for each slot.
  *
- * A load that returns to its peak every 300 ms would need all of its pages anew each time. So decay learns: if at least
- * half of what was purged is allocated again soon, a generation from then on lasts longer than at first: by three times
- * its first length, or by 375 ms if that is less. If much is purged even after that longer time, the load has not
- * returned, and generations last as long as they did at first. decay_age and decay_learn compute these times.
+ * If the load of a program rises to its peak every 300 ms, the program would need all of its pages anew each time. So
+ * decay learns: if at least half of what was purged is allocated again soon, a generation from then on lasts longer
+ * than at first: by three times its first length, or by 375 ms if that is less. If much is purged even after that
+ * longer time, the load has not returned to its peak, and generations last as long as they did at first. decay_age and
+ * decay_learn compute these times.
  *
  * Any thread may use the generations without a lock. A thread that has read `young` before a change pushes its slot to
  * the generation that is old by now. The slot is then purged sooner, which does no harm.
  */
 struct decay {
     uint64_t age; /* how long a generation lasts at least, in nanoseconds, or DECAY_NEVER */
-    /* in nanoseconds: by how much longer a generation lasts while the load is known to return to its peak */
+    /* in nanoseconds: by how much longer a generation lasts while the load of the program rises to its peak again and
+     * again */
     uint64_t most_extra;
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
     _Atomic uint64_t turned; /* when the generations last changed places, as clock_now returned it */
     /* for each kind of call: when such a call last purged pages, as clock_now returned it */
     _Atomic uint64_t worked[DECAY_CALLS];
-    /* in nanoseconds: most_extra if the load is known to return to its peak, otherwise 0 */
+    /* in nanoseconds: most_extra while the load of the program rises to its peak again and again, otherwise 0 */
     _Atomic uint64_t extra;
     /* The next four members are numbers of bytes. Only decay_turn uses `lost`, `returned` and `lost_at`. */
     /* the bytes of purged slots that were allocated again since the generations last changed places */
@@ -46,7 +48,7 @@ struct decay {
     _Atomic uint64_t purged;
     /* the bytes of slots that were purged lately and that the program may still need again soon */
     _Atomic uint64_t lost;
-    /* the value of `lost`, in bytes, when the load was last found to have returned to its peak */
+    /* the value of `lost`, in bytes, when the load of the program was last found to have returned to its peak */
     _Atomic uint64_t returned;
     /* when at least 1 MiB was last found to have been purged, as clock_now returned it */
     _Atomic uint64_t lost_at;

@@ -125,8 +125,8 @@ void hole_close(uint32_t first, uint32_t pages)
 }
 
 /*
- * Maps up to `wanted` pieces of `pages` pages each, side by side, at the start of the hole `at`, or one piece if memory
- * is too short for all. Returns how many pieces were mapped.
+ * Maps up to `wanted` pieces of `pages` pages each, side by side, at the start of the hole with the index `at`, or one
+ * piece if memory is too short for all. Returns how many pieces were mapped.
  */
 static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wanted)
 {

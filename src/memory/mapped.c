@@ -10,8 +10,9 @@
 
 /*
  * An entry of the table of mapped blocks. `address` is 0 until the entry is first used. While the entry belongs to a
- * live block, `address` is that block's address. When the block is busy or freed, the mark MAPPED_BUSY or MAPPED_FREED
- * is added to the address. An entry never becomes 0 again, so a search may stop at the first 0.
+ * live block, `address` is that block's address. The mark MAPPED_BUSY is added to the address while a thread makes or
+ * moves the block, and the mark MAPPED_FREED after the block was freed. `address` never becomes 0 again, so a search
+ * may stop at the first 0.
  */
 struct mapped_block {
     _Atomic uintptr_t address;

@@ -270,8 +270,8 @@ void region_release(void);
 void region_after_fork(void);
 
 /*
- * Returns where `region_growth` lies and how large it is. `sockmalloc stat` copies the `region_growth` of another
- * process over its own.
+ * Returns where `region_growth` lies and how large it is. `sockmalloc stat` overwrites its own `region_growth` with
+ * that of another process.
  */
 struct span region_growth_span(void);
 

@@ -1,6 +1,6 @@
 /*
  * Gets from the kernel which pages of this process are in memory, for residency_measure. The command `sockmalloc` is
- * built with another file in place of this one, which does so for the process that the command measures.
+ * built without this file. It has another one, which finds out which pages of the measured process are in memory.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"

@@ -37,8 +37,8 @@ static inline uint32_t slots_pop_generation(size_t bucket, unsigned generation)
 }
 
 /*
- * Pops the number of a free slot, from the young generation if it has one, or else from the old generation. Returns
- * STACK_EMPTY if there is none.
+ * Pops the number of a free slot: one of the young generation (slots freed lately) or, if there is none, one of the old
+ * generation (slots freed longer ago). Returns STACK_EMPTY if there is none of either.
  */
 static inline uint32_t slots_pop_free(size_t bucket)
 {
@@ -106,7 +106,8 @@ static inline void slots_push_generation(size_t bucket, uint32_t number, unsigne
 }
 
 /*
- * Pushes a slot that has just been freed to the young generation. The state in the slot's metadata must be SLOT_FREE.
+ * Pushes a slot that has just been freed to the stack of the young generation (the slots freed lately). The state in
+ * the slot's metadata must be SLOT_FREE.
  */
 static inline void slots_push(size_t bucket, uint32_t number)
 {

@@ -22,9 +22,9 @@ enum { TABLE_STEP_MAX = 32 << 20 };
 enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 
 /*
- * How many calls of table_extend this thread is in, between table_begin and table_end. There can be more than one,
- * because a signal handler may interrupt such a call and call table_extend itself. In a signal handler, a count above 0
- * means that the handler has interrupted its thread in table_extend.
+ * How many unfinished calls of table_extend this thread has: table_begin adds 1, and table_end subtracts 1. There can
+ * be more than one, because a signal handler may interrupt such a call and call table_extend itself. If the count is
+ * above 0 when a signal handler begins, the handler has interrupted its thread in table_extend.
  */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
@@ -34,7 +34,7 @@ static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-e
  */
 enum table_answer { TABLE_EXTENDED, TABLE_REFUSED, TABLE_BUSY };
 
-/* The bit of `growing` that is set while a thread holds the table. */
+/* The bit of `growing` that is set while a thread holds the table, which keeps all threads from making it grow. */
 #define TABLE_HELD UINT32_C(0x80000000)
 
 static atomic_bool sparing;
@@ -133,8 +133,11 @@ static enum table_answer table_extend(struct table *table, size_t ready, size_t 
     return answer;
 }
 
-/* Returns to which size in bytes the table should grow: by an eighth of its size, but by TABLE_STEP_MAX bytes at most,
- * and by `step` bytes at least. While memory is tight, returns `size` in whole pages. */
+/*
+ * Returns the size in bytes to which the table should grow. The table grows by an eighth of its size, but by
+ * TABLE_STEP_MAX bytes at most, and by `step` bytes at least. While memory is tight, the result is `size` in whole
+ * pages.
+ */
 size_t table_goal(const struct table *table, size_t size)
 {
     size_t least = os_round_to_pages(size);
@@ -259,7 +262,9 @@ bool table_grow_to(struct table *table, size_t size)
     }
 }
 
-/* If memory is too short for the larger goal, the kernel may still grant as much as is needed now. */
+/*
+ * table_goal returns more than is needed now. If memory is too short for that, the kernel may still grant `size` bytes.
+ */
 bool table_grow(struct table *table, size_t size)
 {
     size_t goal = table_goal(table, size);

@@ -186,7 +186,7 @@ static bool percpu_swap(unsigned bucket, void **old, void **wanted)
     return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
 }
 
-/* Returns how many bytes `count` slots of the bucket use of the budget. */
+/* Returns how many bytes of the budget `count` slots of the bucket take up. */
 static int64_t percpu_weight(unsigned bucket, uint32_t count)
 {
     return (int64_t)(count * region.geometry[bucket].capacity);

@@ -102,10 +102,10 @@ INTERNAL void *percpu_pop_slow(unsigned bucket, enum percpu_source *source);
 INTERNAL bool percpu_push_slow(unsigned bucket, void *slot);
 
 /*
- * Allocates a slot of a trained bucket, for whose quota percpu_share_budget has charged the budget. The slot comes from
- * the first of these places that has one: the magazine of the processor on which the thread runs; a magazine of the
- * depot, which the processor then gets; the stacks; a run of new slots that is carved for the processor. Returns NULL
- * if there is no slot. Stores the place in `source`, and counts all events but the request.
+ * Allocates a slot. The bucket must be one of those to which percpu_share_budget gives a quota. The slot comes from the
+ * first of these places that has one: the magazine of the processor on which the thread runs; a magazine of the depot,
+ * which the processor then gets; the stacks; a run of new slots that is carved for the processor. Returns NULL if there
+ * is no slot. Stores the place in `source`, and counts all events but the request.
  */
 FAST_PATH void *percpu_pop(unsigned bucket, enum percpu_source *source)
 {

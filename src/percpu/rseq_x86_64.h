@@ -58,10 +58,10 @@ static inline uint32_t rseq_run_number(ptrdiff_t area)
 }
 
 /*
- * The offset of the top in its magazine is 0 if there is no magazine, and 8 if the magazine is empty, so one comparison
- * tests for both cases. The result is a slot only if the commit (the last store of the sequence) was reached: if the
- * thread is stopped after the load of the slot and before the commit, a new attempt begins, which sets the result to 0
- * again.
+ * The lower bits of the top are its offset in the magazine, because magazines are aligned. They are 8 if the magazine
+ * is empty, and 0 if there is no magazine (the top is NULL), so one comparison tests for both cases. The result is a
+ * slot only if the commit (the last store of the sequence) was reached: if the thread is stopped after the load of the
+ * slot and before the commit, a new attempt begins, which sets the result to 0 again.
  */
 FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 {
@@ -87,7 +87,7 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 
 /*
  * The offset of the top in its magazine, minus 8, is how many bytes of pointers the magazine holds. If there is no
- * magazine, the subtraction wraps around, and the result exceeds each limit.
+ * magazine, the top is NULL: the offset is 0, the subtraction wraps around, and the result exceeds each limit.
  */
 FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *slot, uint32_t limit)
 {

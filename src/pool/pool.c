@@ -14,10 +14,10 @@ static const struct bucket_plan *plan;
 static struct pool_settings settings;
 
 /*
- * Changes KIND_AUTO to KIND_CPU, in which all threads on a processor share one cache, because there are many more
- * threads than processors. If restartable sequences cannot be used, changes KIND_AUTO to KIND_THREAD. A thread that has
- * a cache of its own closes it in its next slow path. The kind never changes back, because the process may later have
- * as many threads again. Several threads may call this function at once.
+ * Changes the kind of pool from KIND_AUTO to KIND_CPU, in which all threads on a processor share one cache, because
+ * there are many more threads than processors. If restartable sequences cannot be used, the new kind is KIND_THREAD. A
+ * thread that has a cache of its own closes it in its next slow path. The kind never changes back, because the process
+ * may later have as many threads again. Several threads may call this function at once.
  */
 static COLD void auto_turn(void)
 {
@@ -29,8 +29,8 @@ static COLD void auto_turn(void)
     pool_set_kind(KIND_CPU);
 }
 
-/* Returns the operations that serve a call in the kind KIND_AUTO. If the thread has no cache yet, and `crowd` (a
- * setting) or more caches are open already, changes the kind first. */
+/* Returns the operations that serve a call if the settings ask for the kind of pool KIND_AUTO. If the thread has no
+ * cache yet, and `crowd` (a setting) or more caches are open already, changes the kind first. */
 static const struct pool_operations *auto_choose(void)
 {
     if (cache_mine == &cache_none && cache_open_count() >= settings.crowd) {
@@ -126,8 +126,8 @@ OUT_OF_LINE void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was,
 {
     pool_recover_due();
     void *slot = pool_operations()->alloc(bucket, request, was, caller);
-    /* The limits on free memory are enforced last, because quotas that were raised in this call leave less for other
-     * free memory. */
+    /* The limits on free memory are enforced last. SOCKMALLOC_RETAIN limits the quotas of the caches and the free slots
+     * outside the caches together, so a quota that was raised in this call leaves less for those free slots. */
     pool_enforce_limits();
     return slot;
 }

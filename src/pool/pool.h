@@ -93,8 +93,8 @@ FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 
 /*
  * Allocates that slot of a large bucket that was freed last. Returns NULL if cache->state.usual closes the short path
- * (cache_set_usual) or if the young generation has no free slot; the caller then calls pool_alloc_slow. Price: a
- * compare-and-swap, and about 80 instructions in all.
+ * (cache_set_usual) or if the young generation (slots freed lately) has no free slot; the caller then calls
+ * pool_alloc_slow. Price: a compare-and-swap, and about 80 instructions in all.
  */
 FAST_PATH void *pool_alloc_large(size_t bucket, size_t request)
 {

@@ -29,8 +29,8 @@ enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 /* pool_tick_sooner tries to keep ticks at most this many nanoseconds apart */
 static const uint64_t tick_pace = 8000000;
 
-/* How many caches of other threads one step checks. The step looks for public magazines, which other threads may steal,
- * that are not used. */
+/* How many caches of other threads one step checks for public magazines that lie unused (public magazines are those
+ * that other threads may steal). */
 enum { IDLE_LOOKS = 32 };
 
 bool pool_decay_once(struct cache *cache, uint64_t now)
@@ -68,8 +68,9 @@ bool pool_decay_step(void)
 
 /*
  * Returns true if the bucket is large and this function has not yet returned true in this step of the clock. The caller
- * then makes the next ticks come sooner: freed slots of a large bucket all go to one stack, and a tick should soon
- * check how old they are. Once in each step is enough, because cache_hasten does this for the ticks of all buckets.
+ * then makes the next ticks (frees that read the clock) come sooner: freed slots of a large bucket all go to one stack,
+ * and a tick should soon check how old they are. Once in each step is enough, because cache_hasten does this for the
+ * ticks of all buckets.
  */
 static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 {
@@ -156,12 +157,12 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-/* What a thread without a cache needs to run its ticks. A thread with a cache has these values in its struct
- * cache_state. */
+/* What a thread without a cache needs to decide in which of its frees it runs a tick (reads the clock and purges a
+ * little). A thread with a cache has these values in its struct cache_state. */
 static _Thread_local struct {
     uint64_t ticked;
     uint32_t interval;
-    uint32_t frees; /* how many frees the thread has made since its last tick */
+    uint32_t frees; /* how many frees the thread has made since its last tick (a free that reads the clock) */
     bool more;
 } shared __attribute__((tls_model("initial-exec")));
 

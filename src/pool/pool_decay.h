@@ -16,8 +16,8 @@
  */
 INTERNAL void pool_tick(const void *slot);
 
-/* Counts a free of a thread without a cache. In some of these frees runs a tick, which does what pool_tick does for a
- * thread with a cache. */
+/* Counts a free of a thread without a cache. At some of these frees, also runs a tick (reads the clock and purges a
+ * little), as pool_tick does for a thread with a cache. */
 INTERNAL void pool_tick_shared(const void *slot);
 
 /*
@@ -30,8 +30,8 @@ void pool_tick_taking_shared(void);
 
 /*
  * Moves public magazines (those that other threads may steal) of idle threads to the depot. Then, if the old generation
- * is due to be purged at the time `now`, runs one step of purging on the depots and stacks. Returns true if more pages
- * are due to be purged.
+ * (slots freed longer ago) is due to be purged at the time `now`, runs one step of purging on the depots and stacks.
+ * Returns true if more pages are due to be purged.
  */
 bool pool_decay_once(struct cache *cache, uint64_t now);
 

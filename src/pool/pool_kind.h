@@ -31,13 +31,13 @@ struct pool_operations {
 
     /*
      * Removes a free slot that has pages from the bucket's stacks, so that the caller can purge it. With `only_old`,
-     * removes only a slot of the old generation. Returns the slot's number, or STACK_EMPTY if there is none. Changes no
-     * counter.
+     * removes only a slot of the old generation (slots freed longer ago). Returns the slot's number, or STACK_EMPTY if
+     * there is none. Changes no counter.
      */
     uint32_t (*withdraw)(unsigned bucket, bool only_old);
 
     /* Undoes `withdraw`: puts the free slot `number`, which still has its pages, back onto the bucket's stack of the
-     * given generation. Changes no counter. */
+     * given generation (slots freed lately, or longer ago). Changes no counter. */
     void (*restore)(unsigned bucket, uint32_t number, unsigned generation);
 
     /* Returns the cache whose counters the calling thread increments on slow paths, such as purges. */
@@ -54,10 +54,10 @@ extern INTERNAL const struct pool_operations pool_thread;
 extern INTERNAL const struct pool_operations pool_standard;
 extern INTERNAL const struct pool_operations pool_cpu;
 
-/* The table of all kinds, by enum kind. pool_open sets it at start-up. */
+/* The operations of all kinds of pool, indexed by enum kind. pool_open sets this table at start-up. */
 extern INTERNAL const struct pool_operations *const *pool_kinds;
 
-/* The kind in force. KIND_AUTO later becomes KIND_CPU or, if processors cannot have caches, KIND_THREAD. Signal
+/* The kind of pool in force. KIND_AUTO later becomes KIND_CPU or, if processors cannot have caches, KIND_THREAD. Signal
  * handlers may read it. */
 extern INTERNAL _Atomic(enum kind) pool_kind_in_force;
 
@@ -66,7 +66,7 @@ static inline enum kind pool_kind(void)
     return atomic_load_explicit(&pool_kind_in_force, memory_order_relaxed);
 }
 
-/* Returns the operations of the kind in force. */
+/* Returns the operations of the kind of pool in force. */
 static inline const struct pool_operations *pool_operations(void)
 {
     return pool_kinds[pool_kind()];
@@ -88,11 +88,11 @@ void pool_restore_to_stack(unsigned bucket, uint32_t number, unsigned generation
 struct cache *pool_own_counters(void);
 uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved);
 
-/* Puts a kind in force. This function is called at start-up, and when KIND_AUTO becomes another kind. */
+/* Puts a kind of pool in force. This function is called at start-up, and when KIND_AUTO becomes another kind. */
 void pool_set_kind(enum kind kind);
 
-/* Returns the address and the size of the variable with the kind in force, for another process that copies the
- * statistics of this process. */
+/* Returns the address and the size of the variable that says which kind of pool is in force, for another process that
+ * copies the statistics of this process. */
 struct span pool_kind_span(void);
 
 #endif

@@ -9,18 +9,18 @@
 #include "pool/pressure.h"
 
 /*
- * A page costs some 10 us if the program's first write faults it in, and 2 us in a call to the kernel that populates
- * sixteen. But a page that the program never writes to is wasted: some servers request 256 KiB to read 1,500 bytes. So
- * the library samples. One new slot of each bucket, the sampled slot, gets no page in advance. When the bucket's next
- * new slot is allocated, the pages of the sampled slot that are resident by then are counted. The next AHEAD_SLOTS new
- * slots get as many pages in advance, and the one after them is the next sampled slot. If no new slots are needed, this
- * costs nothing.
+ * A page costs some 10 us if the program's first write faults it in, and 2 us if a call to the kernel populates sixteen
+ * pages at once. But a page that the program never writes to is wasted: some servers request 256 KiB to read 1,500
+ * bytes. So the library samples. One new slot of each bucket, the sampled slot, gets no page in advance. When the
+ * bucket's next new slot is allocated, the pages of the sampled slot that are resident by then are counted. The next
+ * AHEAD_SLOTS new slots get as many pages in advance, and the one after them is the next sampled slot. If no new slots
+ * are needed, this costs nothing.
  *
  * A server that reads for many clients allocates a buffer for each before it fills the first, so the sampled slot may
  * have one page or none when it is looked at. Therefore a sampled slot that is live and not filled to its end stays the
  * sampled slot, and is looked at again AHEAD_SLOTS slots later. Each time the number of pages ahead is halved. So the
- * number of pages ahead rises at once and falls slowly: when a program begins to leave its buffers empty, about twice
- * as many pages are wasted as AHEAD_SLOTS slots get.
+ * number of pages ahead rises at once and falls slowly. If a program begins to leave its buffers empty, the pages of
+ * AHEAD_SLOTS slots are wasted, then half as many, and so on: in all about twice the pages of AHEAD_SLOTS slots.
  *
  * A look at the sampled slot is a system call of 1 to 2 us, which is most of the cost of a new slot that the program
  * never writes to. While sampled slots stay empty, the looks therefore become rare: the library looks when the 2nd,
@@ -138,7 +138,7 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
  * Prefetching earlier, when a magazine becomes the private one, does not help: lines at the start of a page share few
  * places of the near caches, and are evicted before they are used. For the same reason no more than FETCH_MOST lines
  * are prefetched at a time. In a buffer that stays empty the prefetched lines are wasted. So lines are prefetched for
- * as many pages only as were found resident in the bucket's sampled slots.
+ * as many pages only as were found resident in the bucket's sampled slots (new slots that got no page in advance).
  */
 enum { FETCH_MOST = 16 };
 

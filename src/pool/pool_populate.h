@@ -17,7 +17,7 @@
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 
-/* Returns how many pages of a new slot of the bucket programs usually write to; 0 if it is one page or none. */
+/* Returns how many pages of a new slot of the bucket programs usually write to; 0 if they write to one page or none. */
 static inline uint32_t pool_filled_pages(unsigned bucket)
 {
     uint32_t pages = atomic_load_explicit(&pools[bucket].ahead_pages, memory_order_relaxed);

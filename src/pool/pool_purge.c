@@ -15,7 +15,7 @@
 #include "pool/pool_kind.h"
 #include "pool/pool_state.h"
 
-/* Says which free slots are purged: those of the old generation, or all. */
+/* Says which free slots are purged: those of the old generation (slots freed longer ago), or all. */
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
@@ -53,7 +53,9 @@ struct purge {
     enum purge_from from;
     size_t limit; /* how many bytes are still to be purged */
     size_t purged;
-    size_t price; /* the price in bytes (pool_price) that this purge may still cost; the purge ends at 0 */
+    /* how much this purge may still cost, as a price in bytes, which stands for its time (pool_price); the purge ends
+     * at 0 */
+    size_t price;
     unsigned bucket;
     unsigned count;
     uint32_t number[PURGE_BATCH];
@@ -109,8 +111,8 @@ static size_t pool_discard(const struct span *range, size_t count)
 }
 
 /*
- * Marks the slots of a run as purged, after their pages were given back to the kernel. Returns how many slots the run
- * has.
+ * Marks the slots of a run (slots that lie side by side) as purged, after their pages were given back to the kernel.
+ * Returns how many slots the run has.
  */
 static unsigned pool_purge_run(struct purge *purge, unsigned first, size_t size)
 {
@@ -123,8 +125,8 @@ static unsigned pool_purge_run(struct purge *purge, unsigned first, size_t size)
     return length;
 }
 
-/* Puts the slots of a run back on their stack, because the kernel keeps their pages. Returns how many slots the run
- * has. */
+/* Puts the slots of a run (slots that lie side by side) back on their stack, because the kernel keeps their pages.
+ * Returns how many slots the run has. */
 static unsigned pool_keep_run(struct purge *purge, unsigned first, size_t size)
 {
     unsigned length = (unsigned)(size / region.geometry[purge->bucket].stride);
@@ -132,8 +134,8 @@ static unsigned pool_keep_run(struct purge *purge, unsigned first, size_t size)
     return length;
 }
 
-/* Returns the price of purging a run of `size` bytes, in bytes: the size, or more for a short run, which costs more
- * time per page. */
+/* Returns the price of purging a run (slots that lie side by side) of `size` bytes, in bytes: the size, or more for a
+ * short run, which costs more time per page. */
 static size_t pool_price(size_t size)
 {
     size_t page = os_page_size();
@@ -144,9 +146,9 @@ static size_t pool_price(size_t size)
 }
 
 /*
- * Returns true if the price that is left to this purge is enough for a run of `size` bytes, and subtracts the run's
- * price from what is left. If too little is left, sets the price that is left to 0, which ends the purge. For the first
- * run of a step the result is always true, so that each step purges something.
+ * Returns true if the price that is left to this purge is enough for a run (slots that lie side by side) of `size`
+ * bytes, and subtracts the run's price from what is left. If too little is left, sets the price that is left to 0,
+ * which ends the purge. For the first run of a step the result is always true, so that each step purges something.
  */
 static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
 {

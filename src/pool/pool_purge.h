@@ -10,8 +10,8 @@
 
 /*
  * Returns about how many bytes one step of purging gives back at most. The limit keeps each call of malloc or free
- * short. A single slot may be half as large again, because a step purges whole slots. A still larger slot is purged in
- * pieces of about this size.
+ * short. A step purges a single slot as a whole if it is smaller than one and a half times this limit. A larger slot is
+ * purged in pieces of about the size of the limit.
  */
 size_t pool_quantum(void);
 
@@ -38,11 +38,12 @@ bool pool_has_unfinished(void);
 void pool_forget_unfinished(void);
 
 /*
- * Purges free slots that stay in the caller's magazine. Begins with the first of the `count` slots, and purges as many
- * as one step of purging may cost. Returns how many these are; at least one unless `count` is 0. If the kernel refuses,
- * a slot keeps its pages. The caller must see to it that no other thread can get the slots meanwhile. If the slots of
- * the bucket are purged in pieces, the caller has to use pool_discard_piece instead. The metadata of the slots stays as
- * it is, so no function takes their content for zeros.
+ * Purges free slots that stay in the caller's magazine. Begins with the first of the `count` slots, and stops when it
+ * has used up what one step of purging may cost. Returns for how many slots it has called the kernel; at least one
+ * unless `count` is 0. If the kernel refuses, a slot keeps its pages. The caller must see to it that no other thread
+ * can get the slots meanwhile. If the slots of the bucket are purged in pieces, the caller has to use
+ * pool_discard_piece instead. The metadata of the slots does not say that they are purged, so no function relies on
+ * their content to be zeros.
  */
 size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count);
 
@@ -71,8 +72,8 @@ uint64_t pool_retained(void);
  */
 void pool_enforce_limits(void);
 
-/* Purges `bytes` bytes, but at least as many as pool_quantum returns, because memory is nearly used up and `bytes` are
- * about to be allocated. The caches are drained only if the depots and stacks hold too little. */
+/* Purges `bytes` bytes, but at least as many as pool_quantum returns, when memory is nearly used up and `bytes` bytes
+ * are about to be allocated. The caches are drained only if the depots and stacks hold too little. */
 void pool_reclaim(size_t bytes);
 
 #endif

@@ -38,7 +38,7 @@ static uint32_t pool_leaving_pages(uint32_t first)
     return end - first;
 }
 
-/* Adds to `counts` how many slots of each bucket a run has. */
+/* Adds to `counts` how many slots of each bucket lie in a run of adjacent slots. */
 static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKET_LIMIT])
 {
     for (uint32_t number = first; number < first + pages;) {
@@ -48,7 +48,7 @@ static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKE
     }
 }
 
-/* Puts the slots of a run, which are not unmapped after all, back onto the stacks of purged slots. */
+/* Puts the adjacent slots of a run, which are not unmapped after all, back onto the stacks of purged slots. */
 static void pool_keep_run(uint32_t first, uint32_t pages)
 {
     for (uint32_t number = first; number < first + pages;) {

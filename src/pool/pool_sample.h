@@ -18,10 +18,10 @@
 bool pool_sample(struct cache *cache, const void *slot, bool moved);
 
 /*
- * For each bucket with frees that are not sampled yet, makes the next free a tick, so that a bucket with few frees is
- * sampled too. If an earlier call has done this and no free has come since, samples the slot that was freed last. The
- * function is called in a tick at which the clock has advanced, after cache_arm_all has set how many frees remain until
- * each bucket's next tick.
+ * For each bucket with frees that are not sampled yet, makes the next free of the bucket a tick (a free that reads the
+ * clock), so that a bucket with few frees is sampled too. If an earlier call has done this and no free has come since,
+ * samples the slot that was freed last. The function is called in a tick at which the clock has advanced, after
+ * cache_arm_all has set how many frees remain until each bucket's next tick.
  */
 void pool_sample_rest(struct cache *cache);
 

@@ -14,11 +14,11 @@
  * call gets from pool_sleep_limit the longest time for which it may sleep, sleeps for at most that time, calls
  * pool_sleep_step, and begins again.
  *
- * Two kinds of memory are given back. Slots in depots and stacks are purged as in any tick, when the time of the old
- * generation has come. Slots in the calling thread's own magazines lose their pages when the thread has neither
- * allocated nor freed anything for SOCKMALLOC_DECAY_MS. These slots stay in their magazines, because a signal handler
- * that calls poll may have interrupted malloc between its load of a slot from the magazine and its store of the new
- * top.
+ * Two kinds of memory are given back. Slots in depots and stacks are purged as in any tick, when the old generation
+ * (slots freed longer ago) is due to be purged. Slots in the calling thread's own magazines lose their pages when the
+ * thread has neither allocated nor freed anything for SOCKMALLOC_DECAY_MS. These slots stay in their magazines, because
+ * a signal handler that calls poll may have interrupted malloc between its load of a slot from the magazine and its
+ * store of the new top.
  *
  * Any thread and any signal handler may call these functions. They wait for no lock.
  */
@@ -37,9 +37,9 @@
 uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
 
 /*
- * Gives back free memory that is due: at most pool_quantum() bytes from depots and stacks, and from one magazine of
- * the thread as many slots as pool_purge_in_place purges. Returns for how many nanoseconds the thread may sleep before
- * the next step, or POOL_SLEEP_NEVER.
+ * Gives back free memory that is due: at most pool_quantum() bytes from depots and stacks. Also gives back the pages of
+ * some slots in one magazine of the thread: of as many as pool_purge_in_place purges in one call. Returns for how many
+ * nanoseconds the thread may sleep before the next step, or POOL_SLEEP_NEVER.
  */
 uint64_t pool_sleep_step(void);
 

@@ -8,10 +8,11 @@
 #include "pool/pool_kind.h"
 
 /*
- * Returns true if the calling thread may keep spare slots. The short path of the large pool must be open
- * (cache_set_usual), so no limit counts free slots, no background thread waits, no pages are due to be purged, and
- * memory is not tight. There must be no seccomp filter, because pool_sleep purges nothing in a cache if there is a
- * filter. The kind must not be `lockfree`, in which no free slot belongs to a thread.
+ * Returns true if the calling thread may keep spare slots (free slots of large buckets in its cache). The short path of
+ * the large pool must be open (cache_set_usual); it is closed if a limit counts free slots, if a background thread is
+ * wanted, if pages are due to be purged, or if memory is tight. The process must have a single thread (pool_spare.h).
+ * There must be no seccomp filter, because pool_sleep purges nothing in a cache if there is a filter. The kind of pool
+ * must not be `lockfree`, in which no free slot belongs to a thread.
  */
 static bool pool_allows_spares(const struct cache *cache)
 {

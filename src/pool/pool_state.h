@@ -30,8 +30,8 @@ struct pool {
     _Atomic uint32_t pause;
     /* how many slots were freed by another thread than the one that has allocated them; estimated by sampling */
     struct counter remote_frees;
-    /* How many live slots, purged slots and other free slots the parent of a fork had at the fork. In the child all
-     * counters begin at 0. */
+    /* How many live slots, purged slots and other free slots the parent of a fork had at the fork. The counters of the
+     * child begin at 0, so these numbers are added to what the counters say. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
     uint64_t inherited_purged;

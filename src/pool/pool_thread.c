@@ -31,9 +31,9 @@ void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
     struct cache *cache = cache_mine;
     if (cache->state.more || pool_filled_pages(bucket) == 0) {
         /*
-         * Pages are due to be purged; or no slot of the bucket is treated as cold, because programs leave these slots
-         * empty. The caller goes on with thread_find, which opens the fast path again if cache_force_slow has closed
-         * it.
+         * Either pages are due to be purged, or no slot of the bucket is treated as cold, because programs leave these
+         * slots empty. In both cases the caller goes on with thread_find, which opens the fast path again if
+         * cache_force_slow has closed it.
          */
         return NULL;
     }
@@ -61,10 +61,11 @@ bool pool_free_cold(unsigned bucket, void *slot)
 }
 
 /*
- * Finds a slot for a thread that has a quota for the bucket. The code below has four numbered steps; the first one that
- * finds a slot is the last one tried. Step 2 is tried if the stack has free slots, and step 3 only if it has none. Step
- * 2 may find nothing all the same, because other threads were faster or there is no memory for a magazine. Then step 4
- * allocates one slot, a free one if it can; no run is carved, so that the range does not grow by more than is needed.
+ * Finds a slot for a thread that has a quota for the bucket. The code below has four numbered steps, which are tried
+ * one after the other until a slot is found. Step 2 is tried if the stack has free slots, and step 3 only if it has
+ * none. Step 2 may find nothing all the same, because other threads were faster or there is no memory for a magazine.
+ * Then step 4 allocates one slot, a free one if it can; no run is carved, so that the range does not grow by more than
+ * is needed.
  */
 static void *thread_find_trained(struct cache *cache, unsigned bucket)
 {
@@ -125,7 +126,8 @@ static void *thread_alloc(unsigned bucket, size_t request, uint8_t *was, const v
     }
     /* 2. The thread's cache, which is opened in the thread's first slow path. */
     struct cache *cache = cache_reach();
-    /* 3. One step of purging, if the thread's last tick has left pages that are due to be purged. */
+    /* 3. One step of purging, if the thread's last tick (a free that reads the clock) has left pages that are due to be
+     * purged. */
     if (UNLIKELY(cache->state.more)) {
         pool_tick_taking(cache);
     }

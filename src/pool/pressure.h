@@ -32,8 +32,8 @@ struct pressure {
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
-    /* for each of the two measurements: true if the pressure was high by it the last time; only the measuring thread
-     * uses this member */
+    /* for each of the two measurements: true if its last result was that the pressure is high; only the measuring
+     * thread uses this member */
     bool found[PRESSURE_PARTS];
     _Atomic uint64_t highs; /* how many times the pressure has become high */
 };

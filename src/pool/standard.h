@@ -35,13 +35,13 @@ INTERNAL enum standard_verdict standard_give(unsigned bucket, uint32_t number);
 
 /*
  * standard_withdraw removes a slot from the list, so that the caller can purge it. With `only_old`, it removes only a
- * slot of the old generation. Returns the slot's number, or STACK_EMPTY if there is none. standard_restore puts a slot
- * back as one of the given generation, even if the list is then longer than its limit.
+ * slot of the old generation (slots freed longer ago). Returns the slot's number, or STACK_EMPTY if there is none.
+ * standard_restore puts a slot back as one of the given generation, even if the list is then longer than its limit.
  */
 INTERNAL uint32_t standard_withdraw(unsigned bucket, bool only_old);
 INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned generation);
 
-/* Returns how many slots are on the bucket's list. */
+/* Returns how many free slots are on the bucket's list, which all threads share. */
 INTERNAL uint32_t standard_count(unsigned bucket);
 
 /*

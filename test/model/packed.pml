@@ -48,7 +48,7 @@ byte opened;
 byte listed; /* the headers on the list of slots with room, one bit for each header */
 byte unused; /* the headers on the list of unused headers, one bit for each header */
 
-byte header_of[SLOTS]; /* the number of the header, as the slot's metadata has it */
+byte header_of[SLOTS]; /* the number of each slot's header, as the slot's metadata has it */
 byte live;             /* the slots that the pools have allocated */
 byte in_use;           /* the blocks that threads hold, one bit for each block of each slot */
 byte ended;

@@ -98,8 +98,8 @@ inline become_used()
     fi
 }
 
-/* Writes the state of `left` chunks at the head `at`, and moves the head. A message becomes the program's with the last
- * step. If the producer dies before that step, the state means nothing, so it is made one that must not be read. */
+/* Writes the state of `left` chunks at the head `at`, and moves the head, which makes the message the program's. If the
+ * producer dies before it has moved the head, nobody may read the state, so the model clears it. */
 inline ring_place()
 {
 #ifdef HEAD_FIRST
@@ -178,7 +178,7 @@ inline ring_move_marker()
         :: true
         :: goto dies
         fi;
-        /* Once the marker has passed a state, the state means nothing. So it is made one that must not be read. */
+        /* Once the marker has passed a state, nobody may read the state, so the model clears it. */
         do
         :: marker != seen -> in_use[CHUNK_OF(marker)] = false; chunks_of[CHUNK_OF(marker)] = 0; step()
         :: else -> break
@@ -350,7 +350,10 @@ inline sockmalloc_ring_reclaim()
 #endif
 }
 
-/* A thread that has a message does nothing to the ring before it frees the message, so both are one step here. */
+/*
+ * A thread that has chosen a message does nothing to the ring before it frees the message, so choosing and freeing are
+ * one step here.
+ */
 proctype freer()
 {
     byte first, count, number;

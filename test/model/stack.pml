@@ -19,10 +19,10 @@
  *    threads are enough: one that is disturbed, one that disturbs it, and one more; and two items for the sequence
  *    above.
  *  - The width of the tag: with OPERATIONS=0 a thread may do any number of operations while another sleeps, and the
- *    tag never wraps round. Such a tag equals the one that a thread has seen exactly if nothing was popped
- *    meanwhile, so a bit for each thread and stack replaces it, and the number of states stays finite. With a bound
- *    of OPERATIONS a thread, the tag has TAG_BITS bits: four cannot wrap round, one wraps round after two pops, and
- *    then the model must fail.
+ *    tag never wraps round. Then a thread finds the tag that it saw earlier if and only if nothing was popped since.
+ *    So a bit for each thread and stack replaces the tag, and the number of states stays finite. If OPERATIONS bounds
+ *    the operations of each thread, the tag has TAG_BITS bits: four cannot wrap round, one wraps round after two
+ *    pops, and then the model must fail.
  *  - The compare-and-swap without a lock prefix, in a process of one thread, is the same step: a signal handler that
  *    interrupts the operation acts as a thread that runs while this one stands still.
  *  - A weak compare-and-swap may fail without a reason, and so it may here.
