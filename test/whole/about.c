@@ -81,7 +81,7 @@ CASE(mallinfo_counts_the_pools)
 }
 
 /* haproxy calls mallinfo2 before and after malloc(1). If the two results are equal, haproxy assumes that the allocator
- * is not glibc's, and never calls malloc_trim. So a small request must not change the library's result. */
+ * is not glibc's, and never calls malloc_trim. This case checks that with sockmalloc the two results are equal. */
 CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();

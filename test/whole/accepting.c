@@ -196,7 +196,7 @@ static void *shut_down(void *unused)
 static int handled_by_then;
 
 /*
- * Makes and frees a burst of blocks, calls accept by the function `way` before the memory of the burst is due to be
+ * Makes a burst of blocks and frees them. Then calls accept by the function `way`, before the freed memory is due to be
  * purged, and returns the result of accept. Meanwhile another thread runs `other`. Stores in `handled_by_then` how many
  * signals had been handled when accept returned.
  */
@@ -556,9 +556,9 @@ CASE(every_accept_can_be_cancelled)
 }
 
 /*
- * Behind a seccomp filter, the library's accept makes no system call to learn if libc's accept would have to wait, and
- * does not change the signal mask. It purges the pages that are due, and then calls libc's accept. If no pages are due,
- * libc's accept makes the only system call.
+ * Behind a seccomp filter, the library's accept does not test if libc's accept would have to wait, because that test
+ * needs a system call. The library's accept does not change the signal mask either. It purges the pages that are due to
+ * be purged, and then calls libc's accept. If no pages are due, libc's accept makes the only system call.
  */
 CASE(filtered_accept_makes_no_other_call)
 {

@@ -85,7 +85,8 @@ CASE(pages_go_while_the_program_is_silent)
 {
     use_blocks();
     /*
-     * this thread may have been suspended since the free, so the background thread may already have purged some pages
+     * this thread may have been suspended after it freed the blocks, so the background thread may already have purged
+     * some pages
      */
     uint64_t resident = pools_bucket_figure(LARGE, "resident_free");
     CHECK(resident == BLOCKS * pools_size(LARGE) || pools_bucket_figure(LARGE, "purged") > 0);
@@ -184,8 +185,11 @@ CASE(blocks_every_signal)
     CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
 }
 
-/* Forks a child, which uses memory and then calls the function `wait`. The child has no background thread at first.
- * malloc and free do not start this thread, but the wait for events must start it. */
+/*
+ * Forks a child, which at first has no background thread. The function `wait` waits for events or starts a thread. A
+ * call of `wait` must start the background thread, but only after the child has used memory. malloc and free must not
+ * start it. Each call of `wait` itself starts `own_threads` threads.
+ */
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();

@@ -34,8 +34,8 @@ static void borrow(child_work *work, void *argument)
 
 /*
  * Calls each function that sets the disposition of the stats signal (its handler or default action) and returns the
- * former disposition. Each must return the disposition that was in force in the child. Then does the same with a signal
- * that the library leaves alone, for which libc gives the results.
+ * former disposition. Each must return the disposition that was in force in the child. The same must hold for a signal
+ * that the library leaves to libc.
  */
 static int set_by_each_call(void *unused)
 {

@@ -13,8 +13,8 @@ enum {
      */
     BURST_FEW = BURST_MIB / 4,
     /*
-     * At most this many bytes of the burst may be resident while the thread that has freed the blocks does not sleep:
-     * the free slots in this thread's magazines then keep their pages.
+     * At most this many bytes of the burst may be resident while the thread that has freed the blocks does not sleep.
+     * The limit is higher than BURST_FEW, because free slots in this thread's magazines are not purged then.
      */
     BURST_FEW_AND_CACHED = 4 * BURST_MIB,
 };
@@ -29,7 +29,8 @@ void burst_end(void);
 uint64_t burst_resident(void);
 
 /*
- * Returns when at most `bound` bytes of the burst's mapping are resident. Another thread must be in a wait that purges.
+ * Returns when at most `bound` bytes of the burst's mapping are resident. Meanwhile another thread must wait in a call
+ * in which the library purges free memory.
  */
 void burst_await(uint64_t bound);
 

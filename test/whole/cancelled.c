@@ -132,7 +132,7 @@ CASE(malloc_stats_meets_a_pending_cancel)
     dump_to_stderr();
 }
 
-/* Checks that statistics can still be written, into a file without a name. */
+/* Checks that statistics can still be written, into an anonymous file (memfd). */
 static void expect_statistics(void)
 {
     int file = memfd_create("statistics", MFD_CLOEXEC);

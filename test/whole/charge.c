@@ -1,5 +1,5 @@
-/* These cases measure how much memory the kernel charges to a process, and how much of a limit on that charge the
- * program's requests can use. */
+/* These cases measure how much memory the kernel charges to a process. When a limit is set on this memory, they also
+ * test how much of the limit the program's blocks can use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
@@ -118,8 +118,8 @@ static size_t data_limit(void)
     return limit.rlim_cur;
 }
 
-/* Checks that blocks of the size in argument 1 can together have at least as many percent of `limit` as argument 2
- * says. `limit` is in bytes. */
+/* Allocates blocks of the size in argument 1. Checks that together they can fill at least as many percent of `limit` as
+ * the number in argument 2. `limit` is in bytes. */
 static void expect_share(size_t limit)
 {
     size_t size = argument(1);
@@ -184,8 +184,10 @@ CASE(another_size_after_a_late_limit)
     another_size_after_a_burst();
 }
 
-/* The program sets a limit in the way that the runner's first argument names. From then on, blocks that would waste a
- * fifth of their pages share slots, long before the kernel refuses memory. */
+/*
+ * The program sets a limit in the way that the runner's first argument names. From then on, several blocks share a slot
+ * if each of them alone would waste a fifth of its pages. This begins long before the kernel refuses memory.
+ */
 CASE(late_limit_is_known_at_once)
 {
     enum { SIZE = 16390, BYTES = 64 * MIB };
@@ -198,8 +200,8 @@ CASE(late_limit_is_known_at_once)
 
 /*
  * Each block is allocated small and grown by realloc to the size in the runner's first argument. Together the blocks
- * must reach at least as many percent of the limit as the second argument says. The limit (RLIMIT_DATA) is in force
- * from the start of the program.
+ * must fill at least as many percent of the limit as the number in the second argument. The limit (RLIMIT_DATA) is in
+ * force from the start of the program.
  */
 CASE(blocks_that_grow_fill_the_limit)
 {

@@ -234,8 +234,8 @@ CASE(child_of_a_handler_goes_on)
     CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
     interrupted = pthread_self();
     CHECK_EQUAL(pthread_create(&interrupter, NULL, interrupt_again_and_again, NULL), 0);
-    /* one more signal may arrive after `forked` has reached its last value; the child that this signal forks must
-     * continue to work too */
+    /* One more signal may arrive after `forked` has reached its last value, and this signal also forks a child. That
+     * child must not leave the loop early, so the loop continues while `is_child` is true. */
     while (is_child || forked < INTERRUPTIONS) {
         state = state * 1103515245 + 12345;
         change_one(&held[state >> 16 & (HELD - 1)]);
@@ -252,8 +252,8 @@ CASE(child_of_a_handler_goes_on)
     pools_check_ledger();
 }
 
-/* daemon(3) forks, and only the new process returns from it. This process writes a byte to a pipe when it has
- * succeeded, because its parent does not wait for it. */
+/* daemon(3) forks, and returns only in the new process. The new process writes a byte to a pipe when it has succeeded,
+ * because no process waits for its end. */
 CASE(daemon_and_double_fork)
 {
     int ends[2];

@@ -10,8 +10,8 @@
 #include "signals.h"
 
 /*
- * Every case does the same with two signals: the stats signal, which the library handles, and another signal, for which
- * libc and the kernel give the results. The results for the stats signal must be equal to those for the other one.
+ * Every case makes the same calls for two signals: the stats signal, which the library handles, and another signal,
+ * which the library leaves to libc and the kernel. The results for both signals must be equal.
  */
 enum { MARK = 1234 };
 

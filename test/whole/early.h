@@ -8,8 +8,8 @@
 
 enum { EARLY_SIZE = 16390, EARLY_BYTE = 0x4d };
 
-/* Blocks of a size that the pools serve, each filled with EARLY_BYTE. The program finds this object by looking up the
- * name early_blocks. */
+/* Blocks of a size that the pools serve, each filled with EARLY_BYTE. The test program early_user finds this object by
+ * looking up the name early_blocks. */
 struct early_blocks {
     char *by_malloc;
     char *by_calloc;
@@ -21,8 +21,8 @@ struct early_blocks {
 
 /*
  * A thread that this preloaded library starts before main if EARLY_THREAD is in the environment. The thread first
- * allocates `early`. When the program posts `go`, the thread allocates and frees more, and then sets `late`. The
- * program finds this object by looking up the name early_thread.
+ * allocates `early`. When the test program early_user posts `go`, the thread allocates and frees more, and then sets
+ * `late`. The test program finds this object by looking up the name early_thread.
  */
 struct early_thread {
     pthread_t thread;

@@ -1,5 +1,5 @@
 /* These cases test which processes the stats signal kills, how exec and fork treat its handler, and whether malloc
- * works on after the signal has interrupted it. */
+ * still works after the signal has interrupted it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>

@@ -34,8 +34,8 @@ static char *plain; /* address space of 256 GiB, which is larger than the machin
 
 #define PLAIN_SIZE ((size_t)1 << 38)
 
-/* Memory that is full of one letter, and larger than any table in a program that reads the counters. It takes 2 MiB,
- * which are mapped many times in a row. */
+/* Address space that is full of one letter, and larger than any table in a program that reads the counters. It needs
+ * only 2 MiB of memory, which are mapped FLOOD_PIECES times in a row. */
 static char *flood;
 enum { FLOOD_PIECE = 2 << 20, FLOOD_PIECES = 64 };
 
@@ -218,8 +218,10 @@ static void restore(void)
 
 /* --- what is forged --- */
 
-/* Copies an object in which the library has counters to the object's shadow, a copy that this program may change.
- * Replaces the object's address in the library's list by the shadow's. Returns the shadow. */
+/*
+ * The library lists the addresses of the objects that have its counters. Copies the object with the number `which` to a
+ * shadow, which this program may change. Replaces the object's address in the list by the shadow's. Returns the shadow.
+ */
 static void *forge(unsigned which)
 {
     if (view->object[which].start != shadow[which]) {
@@ -246,8 +248,8 @@ static size_t words_of(unsigned which)
     return (honest.object[which].size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
 }
 
-/* Forges slots of length 0 in a range without an end, so that a reader that walks through the range slot by slot would
- * need days. */
+/* Forges a range of slots that seems to have no end, and in which all slots have length 0. A reader that walks through
+ * this range slot by slot would need days. */
 static void forge_endless(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
@@ -257,7 +259,7 @@ static void forge_endless(void)
     }
 }
 
-/* Forges slots of length 0 in a range whose start and end are true. */
+/* Forges slots of length 0. The start and the end of their range remain true. */
 static void forge_flat(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
@@ -291,8 +293,8 @@ static uint64_t draw(uint64_t below)
     return (mixed ^ (mixed >> 31)) % below;
 }
 
-/* Returns a random number that is to replace the number `now`. It is of a kind that often reveals faults, such as a
- * number near 0 or a power of two. */
+/* Returns a random number that is to replace the number `now`. The numbers are chosen so that they often reveal faults:
+ * some are near 0, some are powers of two, and so on. */
 static uint64_t draw_number(uint64_t now)
 {
     switch (draw(10)) {
@@ -388,8 +390,8 @@ static void draw_link(void)
     uint64_t *words[] = {(uint64_t *)(void *)&map->l_addr, (uint64_t *)(void *)&map->l_name,
                          (uint64_t *)(void *)&map->l_ld, (uint64_t *)(void *)&map->l_next};
     uint64_t *word = words[draw(4)];
-    /* makes a word of the dynamic linker's list point to its own entry (a circle), to endless zeros, to a forged
-     * object, or to a random address */
+    /* makes a word of the dynamic linker's list point to its own entry (a circle), to a huge range of zeros, to a
+     * forged object, or to a random address */
     uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(INSPECT_OPTIONS), draw_number(*word)};
     *word = values[draw(4)];
 }

@@ -27,8 +27,8 @@ static void in_child(void (*run)(void))
 
 enum { THREADS = 8 };
 
-/* The parent allocates these blocks before it forks. In the child's statistics they must be live, and the counts of
- * events must begin at 0. */
+/* The parent allocates these blocks before it forks. The child's statistics must count these blocks as live, and must
+ * count events from 0. */
 static char *inherited[POOLS_BUCKETS];
 
 static void find_inherited(void)

@@ -93,8 +93,11 @@ static void check_shared(void)
     }
 }
 
-/* The child calls this function after its parent has allocated the freed blocks again and has written to all of them.
- * The kernel has copied these pages, so the child's own copies belong to the child alone. */
+/*
+ * The child calls this function after its parent has allocated the freed blocks again and has written to all of them.
+ * Unless free memory was purged before the fork, the kernel has copied the pages of these blocks. So the child no
+ * longer shares these pages, and they count as private memory of the child.
+ */
 static void check_copied(void)
 {
     uint64_t freed_in_all = 0;

@@ -97,8 +97,8 @@ CASE(one_takes_another_gives)
  */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 
-/* How many page faults are tolerated in a run that needs no new memory, because the kernel may also evict and reload
- * pages of the program. */
+/* How many page faults are tolerated in a run that needs no new memory. There may be a few, because the kernel may
+ * evict pages of the program and load them again. */
 enum { STRAY_FAULTS = 16 };
 
 static long faults(void)

@@ -1,5 +1,5 @@
-/* In these cases functions that the program exports allocate and keep blocks, and print each block on stdout. The
- * runner compares this with the list of slots in use. */
+/* In these cases the program calls functions that it exports. Each of these functions allocates and keeps a block. The
+ * cases print every block on stdout, and the runner compares them with the list of slots in use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>
@@ -80,7 +80,8 @@ CASE(every_function)
 }
 
 /*
- * Two functions allocate in turn blocks of different buckets. One of the blocks is freed, so the list must not have it.
+ * Two functions take turns in allocating blocks of different buckets. One of the blocks is freed, so the list of slots
+ * in use must not have it.
  */
 CASE(by_turns)
 {
@@ -93,8 +94,8 @@ CASE(by_turns)
     keep_by_malloc(4194304);
 }
 
-/* Resizes the first of several blocks. Afterwards this block is still the oldest in the list, and its caller is the
- * function `resize`, whether realloc left the block in its slot or moved it. */
+/* Resizes the first of several blocks. Afterwards this block is still the oldest in the list of slots in use, and the
+ * list names the function `resize` as the block's caller, whether realloc left the block in its slot or moved it. */
 static void resized(size_t size, bool stays)
 {
     void *before = check_hide(hold_by_malloc(16384));
@@ -134,8 +135,8 @@ CASE(asked_by_call)
     CHECK_EQUAL(dump(STDERR_FILENO), 0);
 }
 
-/* In the list of a fork child, the parent's block has the parent's caller, and is at least as old as in the parent's
- * list. */
+/* A fork child's list of slots in use also has the block that the parent has allocated. The block is listed with the
+ * function that has allocated it in the parent, and is at least as old as in the parent's list. */
 CASE(forked)
 {
     keep_by_malloc(16384);
@@ -150,8 +151,8 @@ static void *keep_in_a_thread(void *size)
     return keep_by_malloc(*(size_t *)size);
 }
 
-/* The list also has the blocks of a thread that has ended, because the caller of malloc is stored with the slot and not
- * with the thread. */
+/* The list of slots in use also has the blocks of a thread that has ended, because the library stores the caller of
+ * malloc with the slot and not with the thread. */
 CASE(threads)
 {
     static size_t sizes[] = {16384, 16385, 16386};

@@ -12,7 +12,7 @@
 /*
  * Returns the block that an exported function has allocated. Each exported function calls this function after the
  * allocation. Otherwise the compiler would make the exported function jump to malloc instead of calling it, and the
- * list would show the exported function's own caller.
+ * list of slots in use would show the exported function's own caller.
  */
 static void *kept(void *block)
 {

@@ -56,8 +56,8 @@ CASE(table_comes_by_the_signal)
     outside_send(SIGUSR1);
 }
 
-/* Behind such a seccomp filter madvise may return success although it has purged nothing. So calloc must clear a slot
- * that counts as purged. */
+/* A seccomp filter may make madvise return success although nothing is purged. So behind a filter calloc must clear a
+ * slot that counts as purged. */
 CASE(calloc_is_zero_though_no_page_goes)
 {
     for (size_t size = 100; size <= 4 << 20; size *= 2) {

@@ -111,8 +111,11 @@ static pid_t send_from_a_child(void)
     return child;
 }
 
-/* The stats signal from a child counts as the program's own: a second one within a second brings no table of
- * statistics. One from an unrelated program always brings a table. */
+/*
+ * The stats signal from a child counts as the program's own. If such a signal comes less than one second after another
+ * of the program's own signals, the library writes no table of statistics for it. A signal from an unrelated program
+ * always brings a table.
+ */
 CASE(signals_of_a_child_are_own_ones)
 {
     begin_tables();

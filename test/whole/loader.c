@@ -119,7 +119,7 @@ static struct plugin plugin_of(void *handle)
     return plugin;
 }
 
-/* The sizes in bytes that the cases use end below SIZE_END. They go from small blocks, which mimalloc serves, to blocks
+/* All sizes that the cases use are below SIZE_END bytes. They reach from small blocks, which mimalloc serves, to blocks
  * that are too large for the pools. */
 enum { SIZE_END = 16 << 20 };
 
@@ -297,9 +297,9 @@ static char *check_kept(char *block, size_t size)
 }
 
 /*
- * Two allocators are preloaded in either order. If the first allocator does not export a relative of realloc or free,
- * such as reallocarray, the program calls that of the second allocator. The function must then recognize blocks of the
- * first allocator.
+ * Two allocators are preloaded in either order. If the first allocator does not export a function such as reallocarray,
+ * the program calls the second allocator's function of this name. This function must recognize blocks of the first
+ * allocator.
  */
 CASE(relatives_of_realloc_and_free)
 {

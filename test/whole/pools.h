@@ -20,8 +20,8 @@ extern "C" {
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 
-/* pools_size returns the power of two after which the bucket is named, and pools_largest returns the largest request
- * that the bucket serves. Both are in bytes, and hold for the settings of the tests. */
+/* pools_size returns the power of two after which the bucket is named. pools_largest returns the largest request that
+ * the bucket serves. Both are in bytes, and are right only with the settings that the tests use. */
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 

@@ -90,9 +90,9 @@ static size_t lesser(size_t one, size_t other)
 }
 
 /*
- * A program may use all bytes that malloc_usable_size returns until it resizes the block to fewer. realloc must keep
- * the content of these bytes, whether the block stays in place or moves, also to and from mimalloc. A second realloc,
- * which sets the block's first size again, must keep them too.
+ * A program may use all bytes that malloc_usable_size returns, until it resizes the block to a smaller size. realloc
+ * must keep the content of these bytes, whether the block stays in place or moves, also to and from mimalloc. A second
+ * realloc, which sets the block's first size again, must keep them too.
  */
 CASE(all_that_was_granted_is_kept)
 {

@@ -89,9 +89,9 @@ static void *look_for_spare(void *unused)
 }
 
 /*
- * Before pthread_create makes a second thread, the library moves the first thread's spare slot to the free slots that
- * all threads share. Otherwise nothing could purge the slot while the first thread sleeps in a call in which it purges
- * nothing.
+ * The spare slot is a free slot of a large bucket that a thread keeps in its cache. Before pthread_create makes a
+ * second thread, the library moves the first thread's spare slot to the free slots that all threads share. Otherwise
+ * nothing could purge the slot while the first thread sleeps in a call in which it purges nothing.
  */
 CASE(spare_goes_before_a_thread_is_made)
 {

@@ -110,7 +110,7 @@ static void take_small(const char *size)
     answer("done");
 }
 
-/* Allocates a block that the process keeps for good, and prints its address. */
+/* Allocates a block, which stays live until the order `drop` frees it, and prints the block's address. */
 static void hold(const char *size)
 {
     char *block = malloc(strtoul(size, NULL, 10));

@@ -454,9 +454,9 @@ CASE(select_tells_what_is_ready_and_left)
 }
 
 /*
- * Behind a seccomp filter, the library first purges the pages that are due, and then makes only the system call that
- * libc's own function makes. The library must not use epoll_pwait or ppoll instead, which the filter of this case
- * forbids.
+ * Behind a seccomp filter, the library first purges the pages that are due to be purged. Then it makes only the system
+ * call that libc's own function makes. The filter of this case forbids epoll_pwait and ppoll, by which the library may
+ * wait when there is no filter.
  */
 CASE(filtered_wait_makes_no_other_call)
 {

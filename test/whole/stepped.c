@@ -96,8 +96,8 @@ static void end_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Allocates two blocks, and frees the first one first. free stores the address of the first block's slot in an entry of
- * the magazine; until then this entry still has the address of the second block's slot. */
+/* Allocates two blocks, and frees the first one before the second. free stores the address of the first block's slot in
+ * an entry of the magazine. Until then this entry still has the address of the second block's slot, which is in use. */
 static void work(void)
 {
     char *first = check_hide(malloc(size));

@@ -20,8 +20,8 @@ class AdviseCase(ServantCase):
         return {one["rule"]: one for one in self.judge(*words)["advice"]}
 
     def fill(self, servant: Servant, size: int, times: int) -> None:
-        """Makes the servant allocate 200 blocks of `size` bytes, `times` times, write to all of their pages, and keep
-        them."""
+        """Sends the order `fill` to the servant `times` times. At each order the servant allocates 200 blocks of `size`
+        bytes, writes to all of their pages, and keeps them."""
         for _ in range(times):
             servant.ask(f"fill {size}")
 

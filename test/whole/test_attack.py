@@ -85,8 +85,8 @@ class Descriptors(unittest.TestCase):
             process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", settings.program("descriptors"), case, data],
                 env=settings.environment({f"SOCKMALLOC_{name}": value for name, value in variables.items()}),
-                # This is the stderr of the shell, in which the library is preloaded too. The shell closes it for the
-                # program that it executes.
+                # This is the stderr of the shell, in which the library is preloaded too. Before the shell executes the
+                # program, the shell closes the descriptors 0 to 2.
                 stderr=subprocess.DEVNULL,
             )
             statistics = Path(f"/tmp/sockmalloc.{process.pid}")

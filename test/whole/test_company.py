@@ -12,7 +12,7 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-PROGRAM = ("allocate", "every_size")  # this case fails if the pools do not serve the requests of their sizes
+PROGRAM = ("allocate", "every_size")  # this case fails if the pools do not serve a request whose size they should serve
 LIBRARIES = {
     "libfaketime": "faketime/libfaketime.so.1",
     "libfaketimeMT": "faketime/libfaketimeMT.so.1",
@@ -322,8 +322,8 @@ class Tools(Company):
 
 
 class Layouts(Company):
-    """The kernel has several layouts in which it places a program and its mappings. In the older one, if the program is
-    not position-independent, the addresses that the pools get may lie where mimalloc's memory could lie as well."""
+    """The kernel has several layouts in which it places a program and its mappings. In the older layout, the pools of a
+    program that is not position-independent may get addresses in the range in which mimalloc's memory may lie, too."""
 
     def test_other_layouts(self) -> None:
         source, program = self.directory / "resizes.c", self.directory / "resizes"

@@ -124,8 +124,8 @@ class Slots(DebuggerCase):
             servant.ask("churn 5000")
         slots = "for n in range(1, pools.front) if pools.states[n] & 0x10 and pools.states[n] & 0xc0 != 0x40"
         order = f"python pools = Pools(View()); print([pools.where(Slot(pools, n)) {slots}])"
-        # `order` prints in gdb where each free slot is. For this it calls Python functions of the file that adds the
-        # gdb commands.
+        # `order` is a gdb command that prints where each free slot is. It calls functions of the Python file that
+        # defines the gdb commands of sockmalloc.
         found = set(re.findall(r"'([^']*)'", re.sub(r" \(thread[^)]*\)", "", self.gdb(["-p", servant.pid], order)[0])))
         cache = {f"thread cache 0, {name}" for name in ("private magazine", "public magazine")}
         self.assertEqual(found - {"thread cache 0, new slots that were carved for it"}, cache | {"the depot"})

@@ -96,7 +96,8 @@ class Documentation(ServantCase):
 
 class Readme(unittest.TestCase):
     def test_each_command_is_followed(self) -> None:
-        """scripts/follow-readme runs the commands of README. Its list of commands must be exactly that of README."""
+        """scripts/follow-readme runs the commands of README. The script's list of commands must be exactly that of
+        README."""
         done = subprocess.run([TOP / "scripts" / "follow-readme", "--list"], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 

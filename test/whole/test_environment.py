@@ -220,8 +220,8 @@ class InForce(ServantCase):
                 self.assert_ends_well(servant)
 
     def test_large(self) -> None:
-        """SOCKMALLOC_LARGE decides which buckets are trained. A trained bucket carves several slots at once for a cache
-        that has a quota. A bucket of the large pool carves one slot at a time."""
+        """SOCKMALLOC_LARGE is the limit between two kinds of buckets. A bucket below the limit carves several slots at
+        once for a cache that has a quota. The other buckets belong to the large pool, and carve one slot at a time."""
         for large, size, carves_one in (("85000", 65536, False), ("64k", 65536, True), ("1g", 262144, False)):
             with self.subTest(large):
                 servant = self.start(LARGE=large, POOL="thread", TRAINING="off")

@@ -73,8 +73,8 @@ class Environments(ServantCase):
         variables = {f"SOCKMALLOC_{name}": self.value(name, chance) for name in chosen}
         if chance.random() < 0.2:
             variables["SOCKMALLOC_" + re.sub("[=\0]", "", self.junk(chance))] = self.junk(chance)
-        # usually without SOCKMALLOC_STRICT, because most of these environments have a bad value and would be refused
-        # with it
+        # SOCKMALLOC_STRICT is usually removed from the environment, because with it the library would refuse most of
+        # these environments: they have a bad value.
         if chance.random() < 0.8:
             variables.pop("SOCKMALLOC_STRICT", None)
         return variables

@@ -52,8 +52,8 @@ class Datagrams(Example):
     QUESTIONS = 20
 
     def serve(self, preloaded: bool) -> tuple[int, int]:
-        """Sends questions to the server, and returns two figures that it prints: how many of its records were stored
-        inside datagrams, and how many elsewhere."""
+        """Sends questions to the server. The server keeps a record of the delivery of each answer. Returns two figures
+        that the server prints: how many records lay inside the buffers of their datagrams, and how many elsewhere."""
         process = self.start(example("datagrams"), preloaded=preloaded)
         assert process.stdout is not None
         port = int(process.stdout.readline())

@@ -31,7 +31,8 @@ CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
 class Forger:
-    """A process that forges its own counters. Each order of the test makes it forge them in one way."""
+    """A process that forges its own counters. The test sends orders to the process, and each order makes the process
+    forge the counters in one way."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -337,7 +338,7 @@ class Numbers(ForgedCase):
         self.addCleanup(reader.stderr.close)
         self.addCleanup(reader.wait)
         self.addCleanup(reader.kill)
-        # By its first output the command shows that it has found the first process.
+        # The command's first output shows that the command has found the process that is to be killed.
         while Path(f"/proc/{reader.pid}/io").read_text().splitlines()[1] == "wchar: 0":
             self.assertIsNone(reader.poll())
         reader.send_signal(signal.SIGSTOP)

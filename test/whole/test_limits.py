@@ -85,8 +85,8 @@ class Size(unittest.TestCase):
 
 
 # Each row: the size in bytes of the blocks that are allocated and freed first, the size of the blocks that are
-# allocated then, and how many percent of the limit the latter must at least be able to use. A percentage above 85 is
-# two less than the measured one.
+# allocated afterwards, and a percentage. The later blocks must be able to use at least this percentage of the limit.
+# Each percentage above 85 is 2 less than the measured one.
 BURSTS = (
     (65536, 16384, 85),
     (16384, 65536, 85),

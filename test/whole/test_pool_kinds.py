@@ -16,8 +16,8 @@ POOLS = "thread, lockfree, standard, cpu or auto"
 
 
 def of(kind: str) -> Run:
-    """Returns a run of a case with this kind of pool. With SOCKMALLOC_AUTO_THREADS=1, `auto` changes to `cpu` as soon
-    as there is one thread for each processor, so the change happens during the case."""
+    """Returns a run of a case with this kind of pool. The kind `auto` changes to `cpu` as soon as there are
+    SOCKMALLOC_AUTO_THREADS threads for each processor. With the value 1 the change happens during the case."""
     return Run(f"of the pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_AUTO_THREADS": "1"})
 
 
@@ -49,7 +49,7 @@ class InForce(Kind):
                 self.assert_in_force(servant, kind)
 
     def test_frozen_and_without_a_cache(self) -> None:
-        """Some kinds of pool have no quotas. With these, settings that limit quotas cause no message."""
+        """Some kinds of pool have no quotas. If such a kind is chosen, settings that limit quotas cause no message."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, TRAINING="off", CACHE="0", STATS_AT_EXIT="1")
@@ -117,9 +117,9 @@ class Refused(Kind):
                 self.assertEqual(servant.stderr(), f"{begin}{message}\n{begin}{last}\n")
 
 
-# test_processes runs these cases with the kind `thread`; here they run with the other kinds. Cases that check the
-# caches after a thread's end are not run with `cpu`: its caches belong to the processors, and a thread's end does not
-# change them.
+# test_processes runs these cases with the kind `thread`; here they run with the other kinds. Cases that check that no
+# cache holds slots after the threads have ended are not run with `cpu`, because its caches belong to the processors and
+# not to the threads.
 OTHERS = of_each("lockfree", "standard", "cpu", "auto")
 
 # With decay disabled, the library purges no slot because of its age.

@@ -1,5 +1,5 @@
-"""Tests that the command adds up the processes of a whole server: a master and its workers, all processes of a name, or
-all processes of a systemd unit."""
+"""Tests that the command adds up the figures of all processes of a server. These are a master and its workers, all
+processes of a name, or all processes of a systemd unit."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import json

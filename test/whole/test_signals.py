@@ -8,9 +8,9 @@ from support import cases, settings, statistics
 from support.cases import Run, outcome_of
 
 
-# SOCKMALLOC_IN_USE makes the library write a list of slots in use at exit. With SOCKMALLOC_STATS_AT_EXIT the list is a
-# part of the statistics at exit, so that the test can count whole statistics. Otherwise the list would be written
-# without statistics.
+# SOCKMALLOC_IN_USE makes the library write a list of slots in use at exit. With SOCKMALLOC_STATS_AT_EXIT this list is a
+# part of a dump of statistics, and the test can count whole dumps. Without SOCKMALLOC_STATS_AT_EXIT the library would
+# write the list alone.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
 
 # This program starts child processes by Python's subprocess. Python makes them by vfork, and each child resets the

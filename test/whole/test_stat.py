@@ -259,8 +259,8 @@ class Refusals(ServantCase):
                     self.assert_refused(command.run(name, word), command.GONE, f" {word}")
 
     def test_one_whose_mappings_may_be_listed_but_not_read(self) -> None:
-        """Yama's ptrace_scope has this effect. Here the command runs behind a filter with which process_vm_readv
-        fails."""
+        """Yama's ptrace_scope can forbid the command to read a process's memory although the command may list the
+        process's mappings. This test gets the same effect by a seccomp filter behind which process_vm_readv fails."""
         behind = settings.program("behind")
         arguments = ("fail", "process_vm_readv", command.path(), "stat", self.bystander())
         self.assert_refused(command.run(*arguments, command=behind), command.FORBIDDEN, "may not be read")

@@ -43,8 +43,8 @@ class Quotas(TrainingCase):
         self.assert_ends_well(servant)
 
     def test_budget(self) -> None:
-        """Whatever buckets were used, two limits hold. The caches hold at most as many bytes of free slots as all their
-        quotas together permit, and the quotas together permit at most as many bytes as the budget."""
+        """Whatever buckets were used, two limits hold. The free slots in the caches have at most as many bytes as the
+        quotas of all caches permit together. The quotas permit together at most as many bytes as the budget."""
         for size, budget in (("0", 0), ("100k", 100 << 10), ("1m", 1 << 20), ("auto", None)):
             with self.subTest(size):
                 servant = self.start(POOL="thread", CACHE=size)

@@ -83,7 +83,8 @@ CASE(purged_pages_are_left_alone)
 }
 
 /*
- * The pages of these slots were written to before the slots were freed, and stay resident. So calloc must clear them.
+ * The slots that calloc reuses here were written to before they were freed, and their pages stay resident. So calloc
+ * must clear them.
  */
 CASE(reused_pages_are_cleared)
 {

@@ -23,8 +23,8 @@ def find() -> str | None:
 
 
 class Browser:
-    """A browser with one page. `complaints` lists the exceptions, the messages in the console and the log, and the
-    addresses other than files that the page has requested."""
+    """A browser with one page. `complaints` lists exceptions, messages in the console and the log, and the addresses
+    that the page has requested, except those of files."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="browser-")

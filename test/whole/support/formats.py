@@ -35,8 +35,8 @@ def of_text(text: str) -> Figures:
 
 
 def _number(name: str, value: str | float) -> int:
-    """Returns the value of the figure `name` as an integer. The formats write a share in percent or as a fraction; it
-    is returned in ten-thousandths."""
+    """Returns the value of the figure `name` as an integer. A share is written in percent or as a fraction, depending
+    on the format. This function returns it in ten-thousandths."""
     if name not in SHARES:
         return int(value)
     percent = isinstance(value, str) and value.endswith("%")

@@ -15,8 +15,8 @@ VOID = {"tr", "meta", "option", "br", "input"}
 class Table:
     caption: str = ""
     columns: list[str] = field(default_factory=list)
-    # Each item of `rows` has the texts of the cells of one row. The item of `figures` with the same index has, for each
-    # of these cells, the exact number that the page stores beside the text, or None if the page stores none.
+    # Each item of `rows` has the texts of the cells of one row. The item of `figures` with the same index has the exact
+    # numbers that the page stores beside these texts: one for each cell, or None if the page stores none for the cell.
     rows: list[list[str]] = field(default_factory=list)
     figures: list[list[str | None]] = field(default_factory=list)
 
@@ -27,8 +27,8 @@ class Table:
 
 
 class Page(HTMLParser):
-    """A parsed HTML page: its tables with their captions, in the order of the page, its charts, and the texts of some
-    elements."""
+    """A parsed HTML page. It has the tables with their captions, the charts, and the texts of some elements. The tables
+    are in the order in which they stand in the page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -78,7 +78,7 @@ class Servant:
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def wait(self) -> int:
-        """Waits until the servant has ended without an order to end, and returns its exit status."""
+        """Waits until the servant has ended by itself, and returns its exit status."""
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def dismiss(self) -> None:

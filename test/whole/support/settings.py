@@ -55,9 +55,9 @@ MAXIMUM = {"SOCKMALLOC_MAX": "4m"}
 
 
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
-    """Returns the environment in which a test starts a process. It preloads the library, and otherwise has only PATH,
-    LC_ALL, MAXIMUM and the given variables, because variables of the user who runs the tests must not change the
-    results."""
+    """Returns the environment in which a test starts a process. The environment preloads the library. Apart from that
+    it has only PATH, LC_ALL, SOCKMALLOC_MAX (from MAXIMUM) and the given variables, because variables of the user who
+    runs the tests must not change the results."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **MAXIMUM, **variables}
