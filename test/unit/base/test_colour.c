@@ -69,8 +69,8 @@ Test(colour, data_of_a_trained_bucket_share_no_offset)
     claim_metadata();
 }
 
-/* The data of a large bucket may lie at the same page offset as those of a neighbouring large bucket, because a thread
- * seldom uses two neighbours at once. They must not lie at an offset of data that every malloc and free touch. */
+/* The data of a large bucket may lie at the page offset of a neighbouring large bucket's data, because a thread seldom
+ * uses two neighbours at once. They must not lie at the page offset of any data that every malloc and free touch. */
 Test(colour, data_of_a_large_bucket_share_no_offset)
 {
     house_lay_default();

@@ -63,9 +63,9 @@ static void work_with_one_thread(void *argument)
 }
 
 /*
- * In a process of one thread the stack uses a compare-and-swap without the lock prefix. Its results must be those of a
- * compare-and-swap with the prefix. The test runs in the child of a fork, which has one thread; Criterion's own process
- * has several.
+ * In a process of one thread the stack uses a compare-and-swap without the lock prefix. That swap must have the same
+ * results as the swap with the prefix. The test runs in the child of a fork, which has one thread; Criterion's own
+ * process has several.
  */
 Test(stack, single_threaded_swap_does_the_same)
 {

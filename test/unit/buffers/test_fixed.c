@@ -70,7 +70,7 @@ Test(fixed, blocks_of_every_kind_are_aligned_and_apart, .timeout = 60)
 }
 
 /* A thread's cache counts allocations and frees in one word, the tally. The tally begins anew when the thread reads the
- * clock (a tick) and when it gets another magazine. No count may be lost then. */
+ * clock (a tick), and when the thread gets another magazine. No count may be lost then. */
 Test(fixed, every_request_and_every_free_is_counted)
 {
     static const struct {
@@ -189,8 +189,8 @@ Test(fixed, pools_are_limited_in_number)
     cr_assert_eq(fixed_make(&options), pools[7]);
 }
 
-/* A new pool reuses the record of a pool that was destroyed. The thread still has a cache of the destroyed pool, which
- * must not serve the new one. */
+/* A new pool reuses the record of a pool that was destroyed. The thread still has its cache of the destroyed pool, and
+ * that cache must not serve the new pool. */
 Test(fixed, destroyed_pool_leaves_nothing_to_the_next_one)
 {
     struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_THREAD, 64);

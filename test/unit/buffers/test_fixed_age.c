@@ -45,7 +45,8 @@ Test(fixed_age, memory_goes_back_when_it_is_old)
     }
 }
 
-/* If a chunk (the memory of many blocks) has blocks in use, its other pages, those without such blocks, are purged. */
+/* A chunk is the memory of many blocks. Even if some blocks of a chunk are in use, those pages of the chunk on which no
+ * block is in use are purged. */
 Test(fixed_age, free_blocks_of_a_used_chunk_are_purged)
 {
     struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, PAGE);

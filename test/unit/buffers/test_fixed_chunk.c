@@ -73,9 +73,9 @@ Test(fixed_chunk, hash_table_does_not_fill_with_chunks_that_are_gone)
 }
 
 /*
- * A free finds the chunk of a block in a hash table, by the granule (2^hash_shift bytes of addresses) in which the
- * block lies. If two chunks shared a granule, the first look would not always find the right chunk, and free would be
- * slow.
+ * A free finds the chunk (the memory of several blocks) of a block in a hash table, whose keys are granules of
+ * 2^hash_shift bytes of addresses. If two chunks lay in one granule, the search could meet the wrong chunk first, and
+ * free would be slow.
  */
 Test(fixed_chunk, every_chunk_has_a_granule_to_itself)
 {

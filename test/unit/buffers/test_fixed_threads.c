@@ -101,8 +101,8 @@ Test(fixed_threads, no_block_has_two_owners_and_none_is_lost, .timeout = 120)
 
 static _Atomic bool over;
 
-/* The walk over blocks in use calls this function for each block. The pool gives the block to no other thread while the
- * function runs, so its content must not change, even if its owner frees it. */
+/* The walk over blocks in use calls this function for each block. While the function runs, the pool gives the block to
+ * no other thread, even if the owner frees the block. So the content of the block must not change. */
 static int look(void *context, const struct sockmalloc_pool_use *use)
 {
     const _Atomic uint64_t *block = use->block;
@@ -304,8 +304,8 @@ Test(fixed_threads, handler_may_come_after_any_instruction, .timeout = 120)
         pool = fixed_make(&options);
         sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool));
         bool stopped = true;
-        /* interrupts after each of the first instructions, and then after fewer and fewer of the later ones, because
-         * code with a sanitizer has thousands */
+        /* interrupts after each of the first instructions, and later after fewer and fewer, because code with a
+         * sanitizer has thousands of instructions */
         for (unsigned at = 1; stopped; at += 1 + at / 256) {
             stopped = steps_run(at, take_step, interrupt);
             CHECK(in_step != NULL && in_step != between);

@@ -367,10 +367,11 @@ Test(message_misuse, freed_twice_in_any_page)
     expect_end(messages, filled[IN_PAGE], "freed already");
     free_all(filled, 0, 3);
     free_all(filled, 4, IN_PAGE);
-    /* all messages of the page are freed, and the page still has its memory */
+    /* the page still has its memory, so the library can tell that this message was freed before */
     expect_end(messages, filled[IN_PAGE - 1], "freed already");
     sockmalloc_message_trim(messages, 0);
-    expect_end(messages, filled[4], "no message"); /* the page's memory has gone back to the kernel */
+    /* the page's memory has gone back to the kernel, so the library can only tell that no message begins here */
+    expect_end(messages, filled[4], "no message");
 }
 
 Test(message_misuse, what_is_no_message_of_the_object)
@@ -379,7 +380,8 @@ Test(message_misuse, what_is_no_message_of_the_object)
     char *other = (opened(PAGE, 1 << 20, 16), taken(SIZE));
     char *message = (opened(PAGE, 1 << 20, 16), taken(SIZE));
     memset(message, 0xff, SIZE);
-    memcpy(message + 24, message - 8, 8); /* this looks like the header of a message, but no message begins behind it */
+    /* copies the header of a message to an address at which no message has its header */
+    memcpy(message + 24, message - 8, 8);
     char *start = messages->start;
     char *none[] = {message + 16, message + 1, message + 32,     message - 16,      other,      foreign + 32, start - 1,
                     start,        start + 3,   start + 4 * PAGE, start + (1 << 20), (char *)16, (char *)-16};
@@ -433,8 +435,8 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     sockmalloc_message_flush(messages);
     cr_assert_eq(figures(EXTENT - 1).straggler_pages, 0);
     /*
-     * two pages have one live message each: the page that was full at first, and the page that the thread was filling
-     * until the call of sockmalloc_message_flush made the thread give up that page
+     * Two pages have one live message each. One is the page that was full at first. The other is the page that the
+     * thread was filling; sockmalloc_message_flush made the thread give it up.
      */
     cr_assert_eq(figures(EXTENT).straggler_pages, 2);
     cr_assert_eq(figures(EXTENT).straggler_messages, 2);

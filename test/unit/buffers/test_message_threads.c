@@ -251,7 +251,7 @@ static void use_in_child(void *argument)
     CHECK(figures().pages_used == 1);
     sockmalloc_message_free(messages, parents[3]);
     char *message = sockmalloc_message_alloc(messages, 100, 0);
-    CHECK(message == parents[3]); /* in the child, the thread that forked continues to fill its page */
+    CHECK(message == parents[3]); /* the child's only thread, the one that has forked, continues to fill its page */
     sockmalloc_message_free(messages, message);
     run_thread(leave_messages, NULL);
     sockmalloc_message_free(messages, left[0]);
@@ -295,8 +295,8 @@ Test(message_threads, a_fork_child_counts_what_other_threads_had_pending)
     end_thread(thread);
 }
 
-/* Runs in the child of a fork. Its parent has freed a message of a page that another thread fills, and has not yet
- * subtracted this message from the count of that page. The child must subtract each freed message once. */
+/* Runs in the child of a fork. The thread that forked had freed a message, and had not yet subtracted the message from
+ * the count of its page, which another thread was filling. The child must subtract each freed message once. */
 static void free_the_rest(void *argument)
 {
     (void)argument;

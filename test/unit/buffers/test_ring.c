@@ -24,7 +24,7 @@ static void lay(void)
     ring = ring_of(CHUNK, CHUNKS);
     first = sockmalloc_ring_alloc(ring, 1, 0);
     sockmalloc_ring_free(ring, first);
-    first = sockmalloc_ring_alloc(ring, CHUNK * CHUNKS, 0); /* needs all chunks, so it begins at chunk 0 */
+    first = sockmalloc_ring_alloc(ring, CHUNK * CHUNKS, 0); /* the message needs all chunks, so it begins at chunk 0 */
     cr_assert_not_null(first);
     sockmalloc_ring_free(ring, first);
 }

@@ -172,7 +172,7 @@ Test(ring_shared, producer_may_die_anywhere)
         cr_assert_not_null(all, "death %u lost a chunk", i);
         sockmalloc_ring_free(ring, all);
         void *some = sockmalloc_ring_alloc(ring, 1 + crew_random(&state) % (CHUNKS * 128), 0);
-        /* the message served only to move the head of the ring, so that the next producer begins at another chunk */
+        /* this message served only to move the head of the ring, so that the next child begins at another chunk */
         sockmalloc_ring_free(ring, some);
     }
 }
@@ -225,7 +225,7 @@ static void live_and_stop(void *argument)
         _exit(2);
     }
     void *first = sockmalloc_ring_alloc(own, 20 * 128, 1);
-    /* does not fit at the end of the ring, so it begins at chunk 0 */
+    /* this message does not fit at the end of the ring, so it begins at chunk 0 */
     void *second = sockmalloc_ring_alloc(own, 20 * 128, 2);
     void *taken = sockmalloc_ring_take(own, *sent, NULL, NULL);
     sockmalloc_ring_free(own, first);
@@ -239,7 +239,8 @@ static long die_after(long most)
 {
     int status;
     long steps = 0;
-    /* the third message after this one does not fit at the end of the ring, and begins at chunk 0 */
+    /* allocates and frees a message, which moves the head of the ring so far that the child's second message does not
+     * fit at the end of the ring, and begins at chunk 0 */
     sockmalloc_ring_free(ring, sockmalloc_ring_alloc(ring, 15 * 128, 0));
     uint64_t sent = sockmalloc_ring_handle(ring, sockmalloc_ring_alloc(ring, 20 * 128, 0));
     pid_t child = begin(live_and_stop, &sent);
@@ -257,8 +258,8 @@ static long die_after(long most)
     return is_traced ? steps : -1;
 }
 
-/* Each step takes long, so the child dies at some of the instructions only. The test chooses other instructions in each
- * run. */
+/* Executing single instructions is slow. So the test kills a child only after some of the instructions, and chooses
+ * other ones in each run. */
 Test(ring_shared, peer_may_die_after_any_instruction, .timeout = 120)
 {
     enum { DEATHS = 100 };

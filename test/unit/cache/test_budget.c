@@ -97,8 +97,8 @@ Test(budget, limit_of_0_retains_nothing)
     cr_assert_eq(budget_excess(), 5);
 }
 
-/* One thread may subtract a slot from the retained memory before another thread has added it. The sum is then below
- * zero for a moment, and counts as zero. */
+/* One thread may subtract a slot from the count of retained memory before another thread has added this slot. The count
+ * is then below zero for a moment, and is read as zero. */
 Test(budget, retained_memory_below_zero_is_none)
 {
     budget_open(0, 100, BUDGET_UNLIMITED);

@@ -83,8 +83,8 @@ Test(cache, last_in_is_first_out)
     }
 }
 
-/* A full private magazine becomes the public one, which other threads may steal. If there is a full public magazine
- * already, that one goes to the depot. */
+/* If the private magazine is full, it becomes the public one, which other threads may steal. If the former public
+ * magazine is full too, it goes to the depot. */
 Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -148,8 +148,8 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
     cr_assert_eq(cache_held(mine, B64K), 0);
 }
 
-/* If the private magazine is full and the public one, which other threads may steal, has space, the two are exchanged,
- * and no magazine goes to the depot. */
+/* If the private magazine is full and the public one, which other threads may steal, has space, the two magazines
+ * change places. No magazine goes to the depot. */
 Test(cache, flush_uses_a_public_magazine_with_free_places)
 {
     void *slots[SLOTS_MAX];
@@ -183,8 +183,8 @@ Test(cache, loses_no_slot_and_returns_none_twice)
     unsigned held = 0;
     uint32_t first = region_number(slots[0]);
     for (unsigned round = 0; round < 20000; round++) {
-        /* the periods of frees and of allocations differ in length, so that at times all magazines are full, and at
-         * times all are empty */
+        /* phases of allocations and phases of frees have different lengths, so that at times all magazines are full,
+         * and at times all are empty */
         bool fill = round / 97 % 2 == 0 || round / 1009 % 2 == 0;
         if (fill && held < SLOTS_MAX) {
             unsigned at = 0;

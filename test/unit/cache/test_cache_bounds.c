@@ -39,8 +39,8 @@ static void *get(void)
     return slot != NULL ? slot : cache_carve(mine, B16K);
 }
 
-/* Carves FEW new slots. Makes a private magazine that has the first `held` of them, the last on top, and space for two
- * more. */
+/* Carves FEW new slots. Makes a private magazine with space for `held` + 2 slots, and puts the first `held` of the new
+ * slots into it. The last of these is on top. */
 static void lay(void *slots[FEW], uint32_t held)
 {
     lay_quota(held + 2);

@@ -149,8 +149,8 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     expect_deposited(SLOTS);
 }
 
-/* Each call visits the next few caches, in falling order of their numbers; number 1, the caller's own cache, is the
- * last. Number 0 is the shared cache and is not visited. */
+/* Each call visits the next few caches, in falling order of their numbers. Cache 1, the caller's own, is visited last.
+ * Cache 0 is the shared cache, which is not visited. */
 Test(cache_idle, each_call_looks_at_the_next_few)
 {
     enum { A_CALL = 7, CALLS = (NEIGHBOURS + 1 + A_CALL - 1) / A_CALL };
@@ -180,9 +180,9 @@ static void collect_meanwhile(void *context)
 }
 
 /*
- * Two threads collect at once, and each cache must be visited by only one of them. A cache seems idle if it has made no
- * request since the last visit. Each neighbour (another thread of the test) makes one request in every round, so its
- * cache would seem idle if it were visited twice in a round.
+ * Two threads collect at once, and each cache must be visited by only one of them in a round. If a cache has made no
+ * request since its last visit, it counts as idle. Each neighbour (another thread of the test) makes one request in
+ * every round. So a second visit in a round would find a neighbour's cache idle.
  */
 Test(cache_idle, each_cache_is_visited_by_one_collector, .timeout = 60)
 {

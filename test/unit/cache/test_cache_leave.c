@@ -169,9 +169,9 @@ static void end_on_its_stack(void *argument)
 }
 
 /*
- * glibc reuses the stack of a thread that no longer exists, and with it its thread-specific values. So a new thread of
- * the child may find the value of a thread that was ending at the fork. The new thread must not use or close the cache
- * of that thread.
+ * glibc gives a new thread the stack of a thread that no longer exists, and with the stack the thread-specific values
+ * of the old thread. So a new thread of the fork child may find the pointer to the cache of a thread that was ending at
+ * the fork. The new thread must not use or close that cache.
  */
 Test(cache_leave, child_has_no_cache_of_a_thread_that_was_ending)
 {

@@ -199,8 +199,8 @@ static void crowd(unsigned number)
 
 /*
  * If the table has no record for a thread, the thread uses the shared cache, which holds no slot, and its requests are
- * served from the stacks. The table has records for more threads than a test can start. So the test maps a page behind
- * the first records, which keeps the table from growing.
+ * served from the stacks. The whole table has records for more threads than a test can start. So the test maps a page
+ * directly behind the first records. This page keeps the table from growing.
  */
 Test(cache_life, table_can_be_full)
 {

@@ -75,8 +75,8 @@ static void fill(uint32_t open, uint32_t own)
     cr_assert_eq(cache_held(mine, BUCKET), open + own);
 }
 
-/* Checks that the cache allocates the slots from number `last` down to number `first`, and needs neither the depot nor
- * the stack of free slots for that. */
+/* Checks that the cache allocates the slots from number `last` down to number `first` from its own magazines, without
+ * the depot and the stack of free slots. */
 static void expect_next(uint32_t last, uint32_t first)
 {
     for (uint32_t number = last + 1; number-- > first;) {
@@ -234,7 +234,8 @@ Test(cache_quota, empty_magazines_go_to_the_empty_stack)
     lay();
     fill(1, 1);
     const struct magazine *own = cache_private(bin());
-    /* these slots come from the public magazine, which the first allocation has exchanged for the private one */
+    /* slot 1 comes from the private magazine; the next allocation exchanges that magazine for the public one, and gets
+     * slot 0 from there */
     expect_next(1, 0);
     cr_assert_eq(atomic_load(&bin()->public_magazine), own);
     const struct magazine *other = cache_private(bin());
@@ -280,8 +281,8 @@ Test(cache_quota, forget_changes_neither_budget_nor_depot)
     cr_assert_eq(slots_pop_free(BUCKET), STACK_EMPTY);
 }
 
-/* A thread without a quota never uses the new slots that it carved in advance, so these must become free for all
- * threads. */
+/* A cache carves several new slots at once. If its quota falls to 0, the cache will not use the rest of them any more.
+ * So these slots must become free for all threads. */
 Test(cache_quota, quota_of_0_leaves_no_run)
 {
     lay();
@@ -308,7 +309,7 @@ Test(cache_quota, misses_and_swaps_count_for_a_larger_quota)
     put(2);
     put(3);
     cr_assert_eq(*want, CACHE_MISS, "getting the second magazine does not count as a miss");
-    put(4); /* from here on both magazines are full */
+    put(4); /* both magazines were full before this free, so it counts as a miss */
     cr_assert_eq(*want, 2 * CACHE_MISS);
     expect_next(4, 4);
     expect_next(3, 3); /* this slot comes from the public magazine */

@@ -72,8 +72,8 @@ Test(cache_refill, does_not_walk_while_it_has_a_public_magazine)
     expect_counts(0, 0);
 }
 
-/* The cache has got a magazine with more slots than its quota permits. Checks that the cache keeps the slots nearest to
- * the top of the magazine. The slots below them, which were freed earlier, must have gone to the depot. */
+/* The cache has got a magazine with more slots than its quota permits. Checks that the cache keeps the slots at the top
+ * of the magazine, and that the lower slots, which were freed earlier, have gone to the depot. */
 static void expect_upper_part(const struct magazine *magazine)
 {
     void *const *slot = magazine->slot;

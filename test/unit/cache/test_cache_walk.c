@@ -1,5 +1,5 @@
 /* Tests of the walk, in which a thread looks at other threads' caches for slots: which public magazine it steals, and
- * what that magazine's owner may do at the same time. */
+ * what happens if the owner uses this magazine meanwhile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -38,8 +38,8 @@ Test(cache_walk, takes_a_public_magazine)
     expect_counts(2, 1);
 }
 
-/* The next walk begins at the cache in which the last walk has found a magazine, because that cache's thread may have
- * made another magazine public. */
+/* If a walk has found a magazine in a cache, the next walk begins at the same cache, because its thread may have made
+ * another magazine public. */
 Test(cache_walk, begins_where_the_last_walk_succeeded)
 {
     lay(3);
@@ -111,8 +111,8 @@ static void walk(void)
     found = cache_walk(mine, BUCKET);
 }
 
-/* Runs as the owner within another thread's steal: makes the public magazine private, allocates all its slots but
- * `left`, and makes it public again. */
+/* Plays the owner of a public magazine in the middle of another thread's steal: makes the magazine private, allocates
+ * all its slots but `left`, and makes it public again. */
 static void use_and_put_back(void *context)
 {
     struct cache_bin *bin = &neighbour(0)->bin[BUCKET];
@@ -172,8 +172,8 @@ Test(cache_walk, owner_may_use_the_magazine_meanwhile, .timeout = 60)
     cr_assert_gt(counter_read(&mine->tally[BUCKET].steals), 20U);
 }
 
-/* The owner allocates all slots of the magazine after the thief has looked at it and before the thief takes it. The
- * thief then has an empty magazine, and puts it into the depot. */
+/* The thief has looked at the magazine and has not yet taken it. Now the owner allocates all its slots. The thief then
+ * gets an empty magazine, and puts it into the depot. */
 Test(cache_walk, magazine_emptied_meanwhile_goes_to_the_depot, .timeout = 60)
 {
     lay(1);
@@ -184,7 +184,8 @@ Test(cache_walk, magazine_emptied_meanwhile_goes_to_the_depot, .timeout = 60)
 
 static bool owner_has_it;
 
-/* Runs as the owner within another thread's steal: makes the public magazine private again, and keeps it. */
+/* Plays the owner of a public magazine in the middle of another thread's steal: makes the magazine private again, and
+ * keeps it. */
 static void keep(void *context)
 {
     (void)context;

@@ -151,7 +151,7 @@ Test(depot, threads_exchange_whole_magazines)
     lay();
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         all[i] = give(BUCKET, 0);
-        all[i]->slot[0] = all; /* a pointer that is not NULL marks the magazine as used */
+        all[i]->slot[0] = all; /* any pointer but NULL in its first place marks a magazine as used */
     }
     opened = sizeof all / sizeof all[0];
     crew_run(THREADS, exchange);

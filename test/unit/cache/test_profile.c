@@ -35,8 +35,8 @@ static void profile_place_close(void)
 
 TestSuite(profile, .init = profile_place_open, .fini = profile_place_close);
 
-/* Overwrites the file and does not truncate it first, because some filesystems write a file to the disk after a
- * truncation, and this test writes thousands. */
+/* Overwrites the file without truncating it first. After a truncation some filesystems write the file to the disk, and
+ * this test overwrites the file thousands of times. */
 static void put_bytes(const char *bytes, size_t length)
 {
     int file = open(path, O_WRONLY | O_CREAT, 0600);
@@ -180,8 +180,9 @@ Test(profile, refuses_a_text_with_any_byte_changed)
 }
 
 /*
- * The last bucket ends at SOCKMALLOC_MAX, which may be any number. If SOCKMALLOC_MAX is below SOCKMALLOC_LARGE, the
- * last bucket is trained, that is, caches hold its slots and the profile has its quota. So its row may have any size.
+ * The last bucket ends at SOCKMALLOC_MAX, which may be any number. If SOCKMALLOC_MAX is below SOCKMALLOC_LARGE, caches
+ * hold slots of the last bucket, and the profile has a row with its size and quota. So the last row of a profile may
+ * have any size.
  */
 Test(profile, last_row_may_be_of_any_size)
 {
@@ -197,8 +198,8 @@ Test(profile, last_row_may_be_of_any_size)
     }
 }
 
-/* Replaces each byte by each other value and corrects the checksum, as after an edit by hand. If such a text is
- * accepted, writing what was read from it must give this text again. */
+/* Replaces each byte by each other value and corrects the checksum, as after an edit by hand. If the changed text is
+ * accepted as a profile, writing that profile must give the changed text again. */
 Test(profile, reads_no_text_in_two_ways)
 {
     enum { LENGTH = sizeof example_text - 1 - 26 };
@@ -223,9 +224,9 @@ Test(profile, reads_no_text_in_two_ways)
         }
     }
     /*
-     * For each byte, one of the values tried is the byte's own, and the unchanged text is accepted. The other texts
-     * that are accepted differ in one digit. Four digits of a quota and five of the last bucket can each have nine
-     * other values. Three of these texts are refused, because a number in them begins with 0.
+     * How many texts are accepted: for each of the LENGTH bytes, one of the values tried is the byte's own, and leaves
+     * the text as it was. Four digits of a quota and five digits of the last bucket can each be replaced by nine other
+     * digits. Three of these changed texts are refused, because a number in them begins with 0.
      */
     cr_assert_eq(read, LENGTH + (4 + 5) * 9 - 3);
 }

@@ -31,8 +31,8 @@ static void profile_place_open(void)
     snprintf(new_path, sizeof new_path, "%s.%d.new", path, (int)getpid());
 }
 
-/* Removes the profile and its directory. Fails the test if the directory has another file, because a write must leave
- * no file beside the profile. */
+/* Removes the profile and its directory. Fails the test if there is another file in the directory, because a write must
+ * leave none. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -206,7 +206,9 @@ Test(profile_file, replaces_only_profiles)
     }
 }
 
-/* Sets `name` to a path of the profile that is `length` bytes long: the directory, many slashes, and "profile". */
+/*
+ * Stores in `name` a path that leads to the profile and has `length` bytes: the directory, many slashes, and "profile".
+ */
 static void lengthen(char *name, size_t length)
 {
     memset(name, '/', length);

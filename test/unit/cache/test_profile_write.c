@@ -33,8 +33,8 @@ static void profile_place_open(void)
     snprintf(name, sizeof name, "%s.%d.new", path, (int)getpid());
 }
 
-/* Removes the profile and its directory. Fails the test if the directory has another file, because a write must leave
- * no file beside the profile. */
+/* Removes the profile and its directory. Fails the test if there is another file in the directory, because a write must
+ * leave none. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -79,9 +79,9 @@ Test(profile_write, replaces_the_file_and_writes_into_none)
 }
 
 /*
- * Writes the profile with each limit on the size of a file (RLIMIT_FSIZE) from 0 up to the profile's size. Either the
- * whole profile is written, or none of it. The kernel sends the signal SIGXFSZ if a write goes beyond the limit; this
- * signal must not reach the program.
+ * Writes the profile with each limit on the size of a file (RLIMIT_FSIZE) from 0 up to the profile's size. The profile
+ * must be written as a whole or not at all. If a write goes beyond the limit, the kernel sends the signal SIGXFSZ,
+ * which must not reach the program.
  */
 static void work_with_little_room(void *argument)
 {
@@ -151,8 +151,8 @@ Test(profile_write, replaces_a_leftover_file)
     expect_profile(&new);
     cr_assert_neq(access(name, F_OK), 0);
     /*
-     * The library makes neither links nor directories. So if one has the name of the temporary file, it stays there,
-     * and the profile is not written.
+     * The library never makes a link or a directory. So a link or directory with the name of the temporary file is not
+     * the library's: it must stay there, and the profile is not written.
      */
     cr_assert_eq(symlink(path, name), 0);
     cr_assert_not(profile_write(path, &old));

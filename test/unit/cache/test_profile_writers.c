@@ -43,8 +43,8 @@ static void need_rename_at_once(void)
     }
 }
 
-/* Removes the profile and its directory. Fails the test if the directory has another file, because the writers must
- * leave no file beside the profile. */
+/* Removes the profile and its directory. Fails the test if there is another file in the directory, because the writers
+ * must leave none. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -62,8 +62,11 @@ static void fill(struct profile *profile, unsigned writer, unsigned number)
     }
 }
 
-/* Reads the profile, if there is one. Returns false if the profile was not written as a whole from one call of fill.
- * `was` is the number in the profile that was read last; if the number has changed since then, adds 1 to `changes`. */
+/*
+ * Reads the profile, if there is one. Returns false if the profile was not written as a whole by one writer. `was` is
+ * the number in the profile that was read before; if this profile has another number, stores it in `was` and adds 1 to
+ * `changes`.
+ */
 static bool read_filled(unsigned *was, unsigned *changes)
 {
     struct profile found;
@@ -105,7 +108,8 @@ static pid_t start_writer(unsigned writer)
     _exit(done ? 0 : 1);
 }
 
-/* Processes use temporary files of different names, so each process completes its writes. */
+/* Several processes write the profile at once. Their temporary files have different names, so no process hinders
+ * another, and each completes its writes. */
 Test(profile_writers, profile_of_the_last_process_stays)
 {
     unsigned was = 0;
@@ -207,9 +211,9 @@ static unsigned count_instructions(void)
 }
 
 /*
- * A signal handler writes a profile while the interrupted thread writes one. Most instructions format the text, so the
- * places of the interruption become denser towards the end, where the file is made and renamed. At least one of the two
- * writes must succeed.
+ * A signal handler writes a profile in the middle of the interrupted thread's write. At least one of the two writes
+ * must succeed. Most instructions only format the text, so the test interrupts more often towards the end, where the
+ * file is made and renamed.
  */
 Test(profile_writers, a_handler_drops_what_it_interrupts)
 {

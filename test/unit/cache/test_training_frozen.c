@@ -33,7 +33,8 @@ Test(training_frozen, set_quota_is_there_at_the_first_use)
     cr_assert_eq(quotas_of(B16K), 20U);
     cr_assert_eq(quotas_of(B4K), 0U);
     cr_assert_eq(quotas_count(B16K, "promotions"), 1);
-    quotas_use(B16K); /* frees a slot into the magazine that the bucket has got together with its quota */
+    /* frees a slot into the magazine; the bucket has got this magazine and its quota in the call above */
+    quotas_use(B16K);
     cr_assert_eq(cache_mine->bin[B16K].ceiling - cache_mine->bin[B16K].floor, 20);
     quotas_assert();
 }

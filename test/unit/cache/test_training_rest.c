@@ -96,9 +96,9 @@ static void live_through(unsigned count)
 }
 
 /*
- * An age is half of the decay time. In each age in which no request missed and the magazines were not exchanged, the
- * quota falls by half of the slots that were not allocated in this age, or by a quarter of itself if that is more. The
- * quota falls until the slots in use need both magazines.
+ * An age is half of the decay time. In an age in which no request missed and the magazines were not exchanged, the
+ * quota falls by half of the slots that were not allocated in this age, or by a quarter of itself if that is more. At
+ * last the quota is so small that the slots in use fill both magazines.
  */
 Test(training_rest, unused_part_of_a_quota_is_lost)
 {

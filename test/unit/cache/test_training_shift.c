@@ -27,8 +27,8 @@ static struct lesson lesson_of(unsigned bucket)
     };
 }
 
-/* Checks that the bucket's quota has risen since `before` exactly if a rise was counted, and has fallen exactly if a
- * fall was counted, and that there was at most one rise. */
+/* Compares the bucket's quota with its quota `before`. A rise must have been counted exactly if the quota has risen,
+ * and a fall exactly if it has fallen. At most one rise may have been counted. */
 static void expect_lesson(unsigned bucket, const struct lesson *before)
 {
     struct lesson now = lesson_of(bucket);

@@ -61,8 +61,11 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 
 /* --- transfer ------------------------------------------------------------------------------- */
 
-/* The bucket 16k needs 8 more slots. The bucket 64k can lose the most bytes: 4 slots, half of its quota. It loses only
- * 3 slots, because 3 slots have enough bytes for this and 2 slots have too few. */
+/*
+ * The bucket 16k needs 8 more slots. The bucket 64k can lose the most bytes, namely half of its quota, which is 4
+ * slots. The bucket 64k loses only 3 slots, because 3 slots of 64k have enough bytes for 8 slots of 16k, and 2 have too
+ * few.
+ */
 Test(training_transfer, bucket_with_most_unused_bytes_gives)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};
@@ -90,8 +93,8 @@ Test(training_transfer, idle_bucket_is_unused_as_a_whole)
     expect_steps(B64K, 0, 0, 0);
 }
 
-/* The quota should grow by 16 slots, which cost more than any other bucket can lose. So it grows only by as much as one
- * bucket can lose. */
+/* Training would raise the quota by 16 slots, but these cost more bytes than any other bucket can lose. So the quota
+ * grows only by as much as one bucket can lose. */
 Test(training_transfer, donor_loses_only_its_unused_part)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -132,8 +135,8 @@ Test(training_transfer, bucket_does_not_take_from_itself)
     expect_steps(B16K, 0, 0, 0);
 }
 
-/* If the budget has bytes left, a growing quota gets these first, whether or not another bucket can lose the rest of
- * what is needed. */
+/* If a quota grows, the bytes that are left in the budget are used first, even if no other bucket can lose the rest
+ * that is needed. */
 Test(training_transfer, rest_of_the_budget_is_used)
 {
     static const unsigned buckets[] = {B16K, B64K};
@@ -157,8 +160,8 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        /* does not free the first of these slots, because the cache already holds another slot, and so has space for
-         * all of these slots but one */
+        /* keeps the first slot, because the cache already holds one other slot, and so has space for all of these slots
+         * but one */
         house_give(taken[i]);
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);
@@ -237,9 +240,8 @@ Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
 }
 
 /*
- * Requests in a bucket without a quota count as slow paths, and after some of these training looks for idle buckets. So
- * if a thread uses only a bucket without a quota, training lowers the thread's quotas of other buckets, which it no
- * longer needs, to 0.
+ * A request in a bucket without a quota takes the slow path, and after some slow paths training looks for idle buckets.
+ * So if a thread uses only a bucket without a quota, its other buckets, which are idle, lose their quotas.
  */
 Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
 {

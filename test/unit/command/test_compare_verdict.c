@@ -13,8 +13,8 @@ enum { ROUNDS = 3, ALLOCATORS = 3 };
 static struct compare_turn turns[ALLOCATORS][ROUNDS];
 static struct compare_result result;
 
-/* Sets a figure of this allocator in its three rounds: `value` in one round, `spread` more in another, and `spread`
- * less in the third. */
+/* Sets a figure of this allocator for its three rounds: `value` in one round, `value` + `spread` in another, and
+ * `value` - `spread` in the third. */
 static void set(int allocator, enum compare_figure figure, double value, double spread)
 {
     static const double sides[ROUNDS] = {1, -1, 0};
@@ -76,7 +76,7 @@ Test(compare_verdict, no_difference)
 Test(compare_verdict, ranges_that_overlap_are_no_difference)
 {
     double ratio;
-    /* the range of the first allocator is now 50.5 to 69.5, and overlaps that of sockmalloc, 49 to 51 */
+    /* the range of the first allocator, 50.5 to 69.5, now overlaps that of sockmalloc, 49 to 51 */
     set(0, COMPARE_CPU, 60, 9.5);
     cr_assert_eq(compare_relate(&result, COMPARE_CPU, 0, &ratio), COMPARE_SAME);
     set(0, COMPARE_CPU, 60, 8.5);

@@ -109,7 +109,8 @@ Test(message, goes_nowhere_when_stderr_was_replaced)
     cr_assert_eq(lseek(other, 0, SEEK_END), 0, "the program's file was written to");
 }
 
-/* If a server replaces descriptor 2 by another descriptor of the same file (dup2), messages still go there. */
+/* A server may replace descriptor 2 by a duplicate of it (dup2), which is open on the same file. Messages are then
+ * still written to descriptor 2. */
 Test(message, goes_to_a_duplicate_of_stderr)
 {
     capture_begin();

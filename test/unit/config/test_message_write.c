@@ -1,5 +1,5 @@
-/* Tests of how config/message.c writes a message: the write may be interrupted or accept only a part of the text, and
- * must never send a signal to the program. */
+/* Tests of how config/message.c writes a message: the write may be interrupted, or may write only a part of the text;
+ * and it must not cause a signal. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -87,8 +87,8 @@ static void expect_range(enum option option, const char *initial, uint64_t minim
     }
     snprintf(value, sizeof value, "%lu", minimum);
     expect_number(option, value, minimum);
-    /* the largest SOCKMALLOC_MIN is not tried, because it is larger than the default of SOCKMALLOC_MAX, and so
-     * contradicts it */
+    /* The largest SOCKMALLOC_MIN is not tried: it is larger than the default of SOCKMALLOC_MAX, and a minimum must not
+     * be larger than the maximum. */
     if (option != OPTION_MIN) {
         snprintf(value, sizeof value, "%lu", maximum);
         expect_number(option, value, maximum);
@@ -186,8 +186,8 @@ Test(option, paths)
     }
 }
 
-/* option_peek reads a single setting before start-up. It returns the value that the setting will have after start-up,
- * and prints no message about a bad value. */
+/* option_peek reads a single setting before start-up reads all of them. It returns the value that the setting will have
+ * after start-up. It prints no message about a bad value. */
 Test(option, one_option_before_all_are_read)
 {
     static const char *const values[] = {"0", "1", "off", "on", "no", "yes", "", "2", "keep", NULL};

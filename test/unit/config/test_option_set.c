@@ -100,8 +100,8 @@ Test(option_set, unknown_names)
     cr_expect(set.faulty);
 }
 
-/* If a setting is set that was removed in an earlier version, one line warns that this setting has no effect, and says
- * what to use instead. */
+/* If a setting that was removed in an earlier version is set, one line warns that it has no effect, and says what to
+ * use instead. */
 Test(option_set, removed_settings_say_what_to_use)
 {
     static const struct {
@@ -129,7 +129,7 @@ Test(option_set, removed_settings_say_what_to_use)
 
 /*
  * If a setting has a value that was removed in an earlier version, one line warns that this value was removed, and the
- * setting has its default.
+ * default is used.
  */
 Test(option_set, removed_words_say_what_to_use)
 {

@@ -27,9 +27,9 @@ static size_t smaller(size_t one, size_t other)
 }
 
 /*
- * Returns the size that the bucket of a request must have: the smallest power of two that is at least a page and,
- * together with the headroom, at least the request. The headroom is rounded up to whole pages. If the largest request
- * is smaller than this power of two, returns the largest request.
+ * Returns the size that the bucket of a request must have. This is the smallest power of two that is at least a page
+ * and, together with the headroom, at least the request; the headroom is rounded up to whole pages. If the largest
+ * request is smaller than this power of two, returns the largest request instead.
  */
 static size_t rule(size_t request, const struct bucket_settings *settings)
 {

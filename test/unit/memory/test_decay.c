@@ -76,8 +76,11 @@ Test(decay, generations_change_places_when_it_is_due)
     expect_young(young);
 }
 
-/* When the young and the old generation of free slots change places late, the next change is due one age (half of the
- * decay time) later and not earlier. In this age the slots that have just become old must be purged, in steps. */
+/*
+ * If the young and the old generation of free slots change places late, the next change is due one age (half of the
+ * decay time) after that, and not earlier. During this age the slots that have just become old must be purged, in
+ * steps.
+ */
 Test(decay, late_change_delays_the_next_one)
 {
     open_decay();
@@ -141,9 +144,9 @@ enum { MUCH = 1 << 20 };
 #define EXTRA (375 * MILLISECOND)
 
 /*
- * Counts `purged` bytes of slots that were purged, and `missed` bytes of purged slots that were allocated again and
- * needed new pages. Then makes the young and the old generation of slots change places, `age` nanoseconds after the
- * last change.
+ * Counts `purged` bytes as purged, and `missed` bytes as purged and then allocated again, so that they needed new
+ * pages. Then makes the young and the old generation of free slots change places, `age` nanoseconds after the last
+ * change.
  */
 static void end_generation(uint64_t age, size_t purged, size_t missed)
 {
@@ -175,8 +178,8 @@ Test(decay, longer_generation_is_three_times_as_much_more_at_most)
     cr_assert_eq(decay.most_extra, 0);
 }
 
-/* With the decay time of open_short_decay, a load counts as returning soon if it needs its purged pages again within
- * this time. Free slots then keep their pages longer. */
+/* If a load needs its purged pages again within this time, free slots keep their pages longer from then on. The value
+ * is for the decay time that open_short_decay sets. */
 #define SOON (EXTRA + 125 * MILLISECOND)
 
 static void open_short_decay(void)

@@ -1,4 +1,5 @@
-/* Tests of memory/hole.c, which unmaps addresses of the range and maps them again from the start of such a hole. */
+/* Tests of memory/hole.c. It unmaps addresses of the range, which makes a hole, and later maps pages again from the
+ * start of the hole. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -198,7 +199,8 @@ Test(hole, refused_unmapping_makes_no_hole)
 }
 
 /*
- * hole_fill maps several pieces of holes by one call. The kernel may refuse that, and still grant memory for one piece.
+ * hole_fill maps several pieces of a hole by one call of the kernel. If the kernel refuses this call, it may still
+ * grant memory for a single piece.
  */
 Test(hole, one_piece_is_claimed_where_memory_is_short)
 {
@@ -264,8 +266,8 @@ Test(hole, reset_forgets_all_holes)
 
 /* --- while a hole is being made --- */
 
-/* While pages are being unmapped, no hole may be filled and none opened. A signal handler of the same thread must not
- * wait until that is done, because it would wait for the code that it has interrupted. */
+/* While one hole is being opened, no hole may be filled and no other hole opened. A signal handler must not wait until
+ * that is done, because the code that it has interrupted may be opening the hole. */
 Test(hole, handler_uses_no_hole_meanwhile)
 {
     lay();

@@ -63,8 +63,8 @@ Test(mapped, nothing_before_it_is_opened)
     cr_assert_eq(os_failing_held(), held, "what was mapped is unmapped");
 }
 
-/* The test finds out where the kernel places mappings, and calls mapped_open so that no block may lie there. Then no
- * block can be allocated. */
+/* The test finds out where the kernel places mappings, and calls mapped_open with addresses that forbid blocks there.
+ * Then no block can be allocated. */
 Test(mapped, nothing_where_it_may_not_lie)
 {
     open_mapped();
@@ -188,8 +188,8 @@ Test(mapped, pages_leave_a_slot)
     slot[0] = 1;
 }
 
-/* The kernel refuses each call in turn: once this call alone, and once all calls from it on. No block changes, and no
- * mapping is left over. */
+/* The test makes the kernel refuse a single call, for each call in turn, and also each call together with all later
+ * ones. No block changes, and no mapping is left over. */
 Test(mapped, refusals_change_nothing)
 {
     open_mapped();

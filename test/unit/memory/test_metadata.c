@@ -59,9 +59,7 @@ Test(slot_meta, parts_do_not_overlap)
     cr_assert_geq(SLOT_REQUEST_MASK, (uint32_t)BUCKET_REQUEST_LIMIT + (1U << 20));
 }
 
-/*
- * Only a live slot can be freed, whatever the other bits of its metadata are. The free leaves those bits as they are.
- */
+/* Only a live slot can be freed, whatever the other bits of its metadata are. A free leaves those bits unchanged. */
 Test(slot_meta, frees_only_live_slots)
 {
     for (unsigned meta = 0; meta <= UINT8_MAX; meta++) {

@@ -239,7 +239,8 @@ static void carve_all(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             CHECK(region_find(run[i]).exact && region_find(run[i]).bucket == B4K);
             atomic_fetch_add(&carvings[region_number(run[i])], 1);
-            /* writes the metadata, because its page must be mapped when the slot has been carved */
+            /* writes to the metadata of the slot, because the page of the metadata must be mapped when the slot has
+             * been carved */
             house_mark(run[i], SLOT_LIVE, 5000);
             *(char *)run[i] = 1;
         }
@@ -423,7 +424,7 @@ Test(region, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
     steps_need();
     house_lay_default();
     for (unsigned at = 1; stopped; at++) {
-        hole_reset(); /* removes older holes, so that claim_page can get its page only from the new one */
+        hole_reset(); /* removes the older holes, so that claim_page can get its page only from the new hole */
         cr_assert_eq(region_carve_run(B4K, RUN, &returned), (unsigned)RUN);
         claimed = REGION_END;
         stopped = steps_run(at, return_run, claim_page);

@@ -80,7 +80,8 @@ Test(table, grows_sparingly_when_told)
     cr_assert_eq(ready(), 4 * os_page_size());
 }
 
-/* Something else is mapped behind the table. The table must not overwrite it, and so cannot grow further. */
+/* A mapping that does not belong to the library lies behind the table. The table must not overwrite that mapping, and
+ * so cannot grow further. */
 Test(table, ends_where_something_is_in_the_way)
 {
     size_t page = os_page_size();
@@ -137,8 +138,8 @@ Test(table, large_one_grows_in_few_steps)
     cr_assert_lt(growths, 128, "%u growths", growths);
 }
 
-/* Runs as a thread: makes the table grow up to a page and writes to that page, while other threads make the table grow.
- * Their growth must neither unmap nor clear that page. */
+/* Runs as a thread: makes the table grow to include a certain page, and writes to this page, while other threads make
+ * the table grow too. Their calls must neither unmap nor clear the page. */
 static void reach_and_write(unsigned number)
 {
     for (size_t page = number; page < table.limit / os_page_size(); page += THREADS) {

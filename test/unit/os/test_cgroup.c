@@ -59,8 +59,8 @@ Test(cgroup, version_1)
     expect_room(1000, 600);
 }
 
-/* The memory of cached file pages that are not in use counts as free, because the kernel drops these pages before it
- * kills a process. */
+/* Memory of cached file pages that are not in use counts as free, because the kernel can drop these pages when memory
+ * is short. */
 Test(cgroup, pages_of_files_are_not_used)
 {
     tree_write("/proc/self/cgroup", "0::/a\n");

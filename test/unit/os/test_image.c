@@ -167,7 +167,8 @@ Test(image, object_without_symbols)
     object.dynamic[4].d_tag = DT_NEEDED;
     expect_no_functions();
     object_make();
-    memset(object.gnu.buckets, 0, sizeof object.gnu.buckets); /* from here on the object exports no symbol */
+    /* from here on the object exports no symbol, because its hash table is empty */
+    memset(object.gnu.buckets, 0, sizeof object.gnu.buckets);
     expect_no_functions();
 }
 
@@ -207,7 +208,10 @@ Test(image, tables_without_an_end_run_into_nothing)
     object.dynamic[1].d_un.d_ptr = (uintptr_t)start;
     object.segments[2].p_memsz = (uintptr_t)start + page - object_code(0);
     uint32_t *table = (uint32_t *)(void *)start;
-    table[0] = 1; /* a hash table with one bucket, whose chain consists of zeros and so has no end */
+    /*
+     * a hash table with one bucket; the chain consists of zeros and so has no end, because an odd number would end it
+     */
+    table[0] = 1;
     table[4] = 1;
     expect_no_functions();
     object_make();

@@ -126,8 +126,8 @@ static void *wait_once_alone(void *argument)
     return NULL;
 }
 
-/* A signal handler tries to take the lock while its thread waits for it. Afterwards the wait must continue, and errno
- * must be unchanged, although without SA_RESTART the kernel ends the wait by an error. */
+/* A signal handler tries to take the lock while its thread waits for the lock. The handler is set without SA_RESTART,
+ * so the kernel ends the wait by an error. The thread must then wait again, and errno must be unchanged. */
 Test(lock, handler_may_come_while_the_thread_waits, .timeout = 120)
 {
     const struct sigaction action = {.sa_handler = add_in_handler};

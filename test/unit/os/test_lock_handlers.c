@@ -1,5 +1,5 @@
-/* Tests of os/lock.c with signal handlers and forks: a handler never waits for the code that it has interrupted, and
- * the child of a fork never waits for a thread that it does not have. */
+/* Tests of os/lock.c with signal handlers and forks. A handler never waits for the code that it has interrupted, and a
+ * fork child never waits for a thread that exists only in the parent. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -114,8 +114,8 @@ Test(lock_handlers, handler_takes_another_free_lock, .timeout = 120)
     expect_waiting();
 }
 
-/* A handler has interrupted a thread that has a lock. The handler must not wait for another lock: the thread that has
- * the other one may have been interrupted by a handler that waits for the first lock, and both would wait for ever. */
+/* A handler has interrupted a thread that has lock A. The handler must not wait for lock B: the thread that has lock B
+ * may have been interrupted by a handler that waits for lock A, and both would wait for ever. */
 Test(lock_handlers, handler_in_a_lock_does_not_wait_for_another, .timeout = 120)
 {
     cr_assert(lock_take(&other));

@@ -184,8 +184,8 @@ Test(os, frozen_object_can_be_read_alone)
     capture_fault(touch_by_writing, page_at(object, 2) - 1);
 }
 
-/* os_freeze makes an object read-only. It refuses an object that does not fill whole pages, because other data in these
- * pages would become read-only too. */
+/* os_freeze makes an object read-only. It refuses an object that does not fill whole pages, because the other data in
+ * the object's pages would become read-only too. */
 Test(os, object_within_a_page_stays_writable)
 {
     char *object = pages_of_its_own(3);
@@ -223,8 +223,8 @@ Test(os, discarded_pages_read_as_zero)
     }
 }
 
-/* Before Linux 5.18, MADV_DONTNEED is refused for locked pages, and they keep their content. os_discard must then
- * return false. */
+/* Before Linux 5.18 the kernel refuses MADV_DONTNEED for locked pages, and the pages keep their content. os_discard
+ * must then return false. */
 Test(os, locked_pages_are_called_discarded_where_they_are)
 {
     char *start = map_pages(PAGES);
@@ -299,8 +299,8 @@ Test(os, copies_nothing_that_would_fault)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* If the library knows of a seccomp filter, it makes only system calls that most servers need, even if this filter
- * would allow the others. */
+/* If the library knows of a seccomp filter, it makes only system calls that most servers need. It makes no others, even
+ * if this filter would allow them. */
 static void work_under_a_filter(void *argument)
 {
     char here = 'h';

@@ -59,8 +59,8 @@ static void set_one_later(void *unused)
     CHECK(sandbox_process() > 0);
 }
 
-/* A child installs a seccomp filter. Before that, the test checks only common system calls, because the tests may run
- * in a container, which already has a filter. */
+/* A child installs a seccomp filter. Before that, the test only checks that common system calls are allowed; in a
+ * container, which has a filter from the start, rare ones may not be. */
 Test(sandbox, filter_of_its_own_allows_neither)
 {
     sandbox_open();

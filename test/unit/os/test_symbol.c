@@ -28,7 +28,8 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */, TEXT_SIZE = 512 };
 
 static struct symbol_finder finder;
 
-/* Returns the text that symbol_print prints for an address. The text is valid until the second next call. */
+/* Returns the text that symbol_print prints for an address. The text stays valid during the next call, and the call
+ * after that overwrites it. */
 static const char *print(const void *address)
 {
     static char buffers[2][TEXT_SIZE];
@@ -101,8 +102,8 @@ static void hidden(void)
 {
 }
 
-/* For a function that is not exported, the text has the offset from the start of the file, as addr2line and objdump
- * count it, whether the program is position-independent or not. */
+/* If a function is not exported, the text has the function's offset from the start of the file, as addr2line and
+ * objdump print it. The program may be position-independent or not. */
 Test(symbol, hidden_function_is_an_offset)
 {
     Dl_info info;
@@ -139,8 +140,8 @@ Test(symbol, a_file_that_is_no_object_has_a_name)
     close(file);
 }
 
-/* Checks the text for the last byte of each executable segment of an object. There are more objects than the finder of
- * symbol.c stores at a time. */
+/* Checks the text for an address near the end of each executable segment of an object. This is done for more objects
+ * than `finder` can store at a time, so that it must replace some. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
@@ -172,8 +173,8 @@ Test(symbol, remembers_objects_separately)
     cr_assert_gt(seen, 3);
 }
 
-/* The same address gives the same text again, and /proc/self/maps is read only once for an object that the finder still
- * stores. */
+/* The same address gives the same text again. While `finder` stores an object, /proc/self/maps is not read again for
+ * addresses of this object. */
 Test(symbol, second_answer_is_the_same)
 {
     size_t size;
@@ -229,7 +230,9 @@ static void install_filter(void)
     static const struct sock_fprog filter = {sizeof program / sizeof program[0], program};
     CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
-    os_add_filter(); /* tells the library of the filter, as its wrapper of prctl does */
+    /* tells the library that the process has a seccomp filter now; in a server, the library's wrapper of prctl does
+     * this */
+    os_add_filter();
 }
 
 static void print_in_a_sandbox(void *argument)
@@ -249,7 +252,7 @@ Test(symbol, sandboxed_process_makes_no_forbidden_call)
     char *function = find("qsort", &size);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
-    /* This is a control: with the variable set, the child opens a file, and the filter must kill it. */
+    /* Checks the test itself: with this variable set, the child opens a file, and the filter must kill it. */
     setenv("SOCKMALLOC_UNIT_OPEN", "1", 1);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(WIFSIGNALED(capture.status));

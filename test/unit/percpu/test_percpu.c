@@ -151,8 +151,8 @@ Test(percpu, magazines_go_to_the_depot_and_come_back)
     house_assert();
 }
 
-/* A magazine in the depot may have been filled under a larger quota. When a processor gets that magazine, the slots
- * beyond its present quota go back to the depot. */
+/* A magazine in the depot may have been filled when the quota was larger. When a processor gets this magazine, the
+ * slots beyond the present quota go back to the depot. */
 Test(percpu, magazine_of_the_depot_is_cut_to_the_quota)
 {
     processors_lay();

@@ -133,8 +133,8 @@ Test(rseq, swap_replaces_only_the_expected_top)
     cr_assert_eq(top_of(0), magazines[0].slot + 2);
 }
 
-/* Runs each operation with each processor number. The operation must change only the words that it should, in the
- * record of this processor. */
+/* Runs each operation with each number of a processor. The operation may change only the record of this processor, and
+ * in that record only the words that it is meant to change. */
 Test(rseq, number_chooses_the_record)
 {
     static char before[RECORDS][RSEQ_RECORD];

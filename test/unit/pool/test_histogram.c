@@ -1,6 +1,6 @@
 /*
- * Tests of pool/histogram.c: every size of a request belongs to exactly one step of the histogram, and the steps grow
- * evenly.
+ * Tests of pool/histogram.c, in which each step counts the requests of a range of sizes: every size belongs to exactly
+ * one step, and there are sixteen steps from each power of two to the next.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>

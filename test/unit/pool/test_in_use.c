@@ -69,8 +69,8 @@ Test(in_use, first_and_last_page_have_a_record)
 }
 
 /*
- * The table of records ends with a whole page, and so has records for more slots than there can be. Still, in_use_find
- * finds none for a number far behind the last slot.
+ * The table of records is rounded up to whole pages, so it has records for a few more slots than can exist. For a
+ * number far beyond these, in_use_find must find no record.
  */
 Test(in_use, no_record_far_behind_the_last_slot)
 {
@@ -145,8 +145,8 @@ Test(in_use, nothing_is_noted_where_the_kernel_refuses)
     expect_noted(far - 1, &code[0], 100);
 }
 
-/* Each thread writes to every eighth record. So all threads write to all pages of the table, and each of them makes the
- * table grow. */
+/* Each thread writes to every eighth record, and begins at a record of its own. So every thread writes to all pages of
+ * the table and makes it grow. */
 static void note_every_eighth(unsigned number)
 {
     for (uint32_t slot = number; slot < HOUSE_PAGES; slot += THREADS) {

@@ -105,7 +105,8 @@ Test(in_use_list, groups_of_one_age_stay_together)
     }
     make_list();
     for (unsigned i = 0; i < 2 * EACH; i++) {
-        /* first the slots of caller 0, in the order in which they were allocated, then those of caller 1 */
+        /* the list begins with the slots of caller 0, in the order in which they were allocated; the slots of caller 1
+         * follow */
         unsigned taken = i < EACH ? 2 * i : 2 * (i - EACH) + 1;
         expect_slot(i, blocks[taken], i / EACH, 7, 16384 + taken);
     }

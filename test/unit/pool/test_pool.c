@@ -182,8 +182,8 @@ Test(pool, knows_the_peak)
         for (unsigned j = 0; j < 50; j++) {
             house_give(taken[j]);
         }
-        /* The library updates the peak of live slots on slow paths only, so the peak may be too small. Since the last
-         * slow path the thread may have allocated up to 15 more slots of a run that was carved at once. */
+        /* The peak of live slots is updated on slow paths only, so it may be too small: since the last slow path the
+         * thread may have allocated up to 15 more slots, because 16 slots are carved at once. */
         cr_assert_leq(house_figures(bucket)->peak, 50);
         cr_assert_gt(house_figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);
@@ -224,8 +224,8 @@ Test(pool, full_range_gives_none)
     }
 }
 
-/* If the addresses at the end of the range are too few for a slot of one bucket, slots of smaller buckets are carved
- * there, up to the last page. */
+/* If the rest at the end of the range is too small for a slot of one bucket, slots of smaller buckets are carved there,
+ * up to the last page. */
 Test(pool, rest_of_the_range_is_for_smaller_ones)
 {
     struct bucket_settings settings = house_defaults();

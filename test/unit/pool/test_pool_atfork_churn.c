@@ -93,8 +93,8 @@ static void recover_churned(void *argument)
     struct snapshot snapshot;
     snapshot_take(&snapshot);
     CHECK(snapshot.total.live == live);
-    /* At the fork each thread can have one slot that it has removed from `places` and not yet freed or replaced; such a
-     * slot stays live in the child. */
+    /* At the fork, each thread may have removed one slot from `places` and not yet freed it, or may have allocated one
+     * and not yet put it there. Such a slot stays live in the child. */
     CHECK(live >= known && live - known <= CHURNERS);
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         recovered_take_all_free(bucket);
@@ -186,7 +186,8 @@ static void lay_keepers(void)
 static void fork_while_others_churn(enum kind kind)
 {
     house_pools.kind = kind;
-    /* with so many threads the kind `auto` changes to the caches of processors, while the threads are starting */
+    /* this number of threads makes the pool kind `auto` change to the caches of processors, while further threads are
+     * still starting */
     house_pools.crowd = CHURNERS / 2;
     house_pools.free_list = 8;
     lay_keepers();
@@ -234,8 +235,8 @@ Test(pool_atfork_churn, of_the_pool_cpu, .timeout = 60)
 Test(pool_atfork_churn, of_the_pool_auto_once_it_has_turned, .timeout = 60)
 {
     processors_need();
-    /* This thread still has its own cache, from before the pool kind `auto` changed to the caches of processors. The
-     * budget must be enough for its cache and for the caches of processors. */
+    /* This thread keeps its own cache when the pool kind `auto` changes to the caches of processors. The budget must be
+     * enough for both this cache and those of the processors. */
     house_pools.cache_limit = 64 << 20;
     fork_while_others_churn(KIND_AUTO);
     cr_assert_eq(pool_kind(), KIND_CPU);

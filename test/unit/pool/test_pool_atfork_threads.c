@@ -15,8 +15,11 @@
 
 enum { RUN = 16 /* the number of slots that are carved at once */ };
 
-/* Runs in this process the function that the library runs before a fork, and then the one that it runs in the child. If
- * `alone` is true, the process counts as having one thread; otherwise it also has threads without caches. */
+/*
+ * Calls, in this one process, the function that the library runs before a fork, and then the function that it runs in
+ * the child. If `alone` is true, the process counts as having one thread; otherwise it counts as having other threads,
+ * without caches.
+ */
 static void fork_as_if(bool alone)
 {
     alone_set(alone);
@@ -157,8 +160,8 @@ Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
     house_assert();
 }
 
-/* A signal handler forks while the interrupted free has marked its slot as free in its metadata and has not pushed it
- * to a magazine. The child must find the slot once and not twice. */
+/* A signal handler forks in the middle of a free: the interrupted code has marked its slot as free in its metadata, and
+ * has not yet pushed the slot to a magazine. The child must find this slot once and not twice. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_frees_is_found_once)
 {
     lay_many();
@@ -187,8 +190,8 @@ static void take_one(unsigned number)
 
 /*
  * In the child a second thread uses the pools before the forking thread has reached a slow path. The child then gives
- * up its search for free slots, because the forking thread may be anywhere in an allocation or a free, and hold a slot
- * that its metadata calls free.
+ * up its search for free slots. The reason is that the forking thread may still be in the middle of an allocation or a
+ * free, and hold a slot whose metadata says that it is free.
  */
 Test(pool_atfork_threads, another_thread_ends_the_waiting)
 {

@@ -48,7 +48,8 @@ static void be_one_of_the_first(void)
     CHECK(cache_is_own(cache_mine));
     uint32_t held = cache_held(cache_mine, B16K);
     void *slot = house_take(B16K, 16384, NULL);
-    CHECK(cache_held(cache_mine, B16K) == held - 1); /* the thread still uses the slots of its old cache */
+    /* the thread has allocated a slot from its old cache, so it still uses that cache */
+    CHECK(cache_held(cache_mine, B16K) == held - 1);
     house_give(slot);
     use(MANY);
     CHECK(cache_mine == &cache_none);
@@ -107,7 +108,7 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
 }
 
 /* Runs as one of several threads that come one after the other. The pool kind `auto` must not change to the caches of
- * processors, because threads that have ended do not count. */
+ * processors, because only threads that exist at one time count. */
 static void come_alone(unsigned number)
 {
     (void)number;
@@ -127,8 +128,8 @@ Test(pool_auto, those_who_are_gone_are_no_crowd)
     quotas_assert();
 }
 
-/* The thread still has its cache from before the pool kind `auto` changed to the caches of processors, and closes it at
- * its end. */
+/* Runs as a thread that has a cache. The pool kind `auto` changes to the caches of processors meanwhile. The thread
+ * closes its cache when it ends. */
 static void end_with_a_cache(unsigned number)
 {
     if (number < CROWD) {

@@ -1,5 +1,5 @@
-/* Tests of the child of a fork that interrupts another thread while that thread holds a lock which all threads need, or
- * while it gets memory for all threads. */
+/* Tests of fork children. At the fork another thread of the parent holds a lock that all threads need, or is getting
+ * memory from the kernel for all threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -49,14 +49,15 @@ static void fork_or_be_caught(unsigned number)
 
 /* --- after the kernel has granted pages, and before they are published --- */
 
-/* Thread 0 forks while thread 1 stands still after the kernel has given it the pages of new slots, and before it
- * publishes these slots to other threads. */
+/* Thread 0 forks while thread 1 stands still. At that moment the kernel has given thread 1 the pages of new slots, and
+ * thread 1 has not yet published these slots to other threads. */
 static void fork_or_be_caught_afterwards(unsigned number)
 {
     struct capture capture;
     if (number == 1) {
         /*
-         * opens this thread's cache, so that the next growth is that of the range and not that of the table of caches
+         * opens this thread's cache, so that the next memory that the thread gets is for the range and not for the
+         * table of caches
          */
         cache_reach();
         crew_meet();
@@ -98,8 +99,11 @@ static void take_behind_the_mutex(void *argument)
     house_check();
 }
 
-/* Thread 0 forks while thread 1 holds the mutex of the pool. Both threads open their caches first. Opening a cache asks
- * the kernel for memory too, so thread 1 would otherwise stand still there, before it has the mutex. */
+/*
+ * Thread 0 forks while thread 1 holds the mutex of the pool and stands still in a call for memory. Both threads open
+ * their caches first, because thread 1 would otherwise stand still in the opening of its cache, which also calls for
+ * memory, and would not yet hold the mutex.
+ */
 static void fork_or_be_in_the_mutex(unsigned number)
 {
     cache_reach();
@@ -113,8 +117,11 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
     house_assert();
 }
 
-/* Runs in the child of a fork whose handlers did not run. In this child the range counts as growing for ever, because
- * the thread that was extending it does not exist. So the child cannot carve new slots. */
+/*
+ * Runs in the child of a fork in which the library's fork handlers did not run. At the fork another thread was
+ * extending the range. It does not exist in the child, so the range counts as growing for ever there, and the child
+ * cannot carve new slots.
+ */
 static void carve_in_the_child(void *argument)
 {
     (void)argument;

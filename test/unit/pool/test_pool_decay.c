@@ -38,8 +38,8 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_take_and_give(B1M, COUNT);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
-    /* The slots join the old generation in this call. They could have joined it almost a millisecond earlier, a
-     * nanosecond after the call above. */
+    /* The slots join the old generation in this call. They could have joined it almost a millisecond earlier: one
+     * nanosecond after the call of ages_pass_almost. */
     ages_pass(1);
     cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass_almost(AGE);
@@ -189,8 +189,8 @@ Test(pool_decay, child_of_a_fork_goes_on)
 
 /* --- loads that return --- */
 
-/* A load comes back soon after its pages were purged. From then on its pages are kept longer. If the load then stays
- * away until that longer time is over, its pages are kept only for the short decay time again. */
+/* A load needs its pages again soon after they were purged. From then on its pages are kept longer. If the load then
+ * stays away until that longer time is over, its pages are kept only for the short decay time again. */
 Test(pool_decay, pages_of_a_load_that_returns_stay_longer)
 {
     enum { COUNT = 10, SHORT = 250, EXTRA = 375 };

@@ -57,8 +57,8 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slo
     house_assert();
 }
 
-/* A step of decay can end with the last slot of a magazine. If the next step begins with a slot that lies alone, it
- * purges only this slot, because such a slot counts as much as a whole step. */
+/* A step of decay can end with the last slot of a magazine. The next step may then begin with a slot that lies alone.
+ * Such a slot uses up the whole step, so this step purges no other slot. */
 Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
 {
     ages_lay(DECAY);
@@ -127,8 +127,9 @@ static uint64_t troubles(unsigned bucket)
     return counter_read(&tally->swaps) + counter_read(&tally->misses);
 }
 
-/* Allocations in any bucket run steps of decay, even if the thread frees nothing. The slots in the thread's cache stay
- * there meanwhile. */
+/*
+ * A thread that only allocates, in any bucket, also runs steps of decay. The slots in its cache stay there meanwhile.
+ */
 Test(pool_decay_steps, takes_alone_go_on_with_it)
 {
     enum { ALL = 6 };

@@ -1,5 +1,5 @@
-/* Tests of pool_drain, which moves the free slots of caches to the stacks and the depot. There pool_trim finds the
- * slots, and the statistics count them as free outside of caches. */
+/* Tests of pool_drain, which moves the free slots of caches to the stacks and the depot. From there pool_trim can purge
+ * the slots, and the statistics count them as free outside of caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -118,8 +118,8 @@ static void take_twenty_of_them(unsigned number)
     house_give(taken[0]);
 }
 
-/* If one thread allocates a slot and another one frees it, the counters of both caches change. Only the sum over all
- * caches is the amount of retained memory. */
+/* If one thread allocates a slot and another one frees it, the counters of both threads' caches change. Only the sum
+ * over all caches is the retained memory. */
 Test(pool_drain, retained_memory_is_the_sum_over_all_threads)
 {
     house_lay_default();

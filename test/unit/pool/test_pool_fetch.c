@@ -1,5 +1,5 @@
-/* Tests of prefetching in pool_populate.c: which slots are cold (were freed long ago), how they are allocated, and
- * which of their cache lines are prefetched. */
+/* Tests of prefetching in pool_populate.c. A slot is cold if it was freed long ago. The tests check which slots count
+ * as cold, how cold slots are allocated, and which of their cache lines are prefetched. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &cache_mine->bin[bucket];
 }
 
-/* Returns a slot from the fast path of malloc, or NULL if that path has none. */
+/* Returns a slot from the fast path of malloc, or NULL if the fast path finds no slot. */
 static void *take_fast(unsigned bucket)
 {
     return pool_alloc(bucket_offset_of(bucket), region.geometry[bucket].capacity, NULL);
@@ -108,8 +108,8 @@ Test(pool_fetch, slot_freed_later_is_allocated_first)
     cr_assert(is_cold(B64K));
 }
 
-/* When the private magazine is full, an empty magazine takes its place. All places of the new magazine count as cold,
- * that is, closed to the fast path. So from then on each slot is freed by the slow path. */
+/* When the private magazine is full, an empty magazine takes its place. All places in the empty magazine count as cold,
+ * that is, they are closed to the fast path. So from then on the slow path frees each slot. */
 Test(pool_fetch, cold_slots_are_given_one_by_one)
 {
     house_lay_default();
@@ -146,8 +146,8 @@ Test(pool_fetch, single_page_is_never_cold)
     cr_assert_not_null(take_fast(B4K));
 }
 
-/* While purging is due, the next allocation runs a step of decay and does not prefetch. When purging is no longer due,
- * the slots that are closed to the fast path count as cold again. */
+/* While purging is due, the next allocation runs a step of decay and does not prefetch. When no purging is due any
+ * more, the slots that are closed to the fast path are cold again, and the slow path allocates them one by one. */
 Test(pool_fetch, due_purges_come_first)
 {
     house_lay_default();
@@ -164,8 +164,8 @@ Test(pool_fetch, due_purges_come_first)
     house_assert();
 }
 
-/* If programs write little to the buffers of a bucket, its slots are never cold. cache_force_slow closes them to the
- * fast path only until the slow path has run once. After that the fast path may use all of them again. */
+/* If programs write little to the buffers of a bucket, its slots are never cold. cache_force_slow still closes these
+ * slots to the fast path, but only for one request. After that request the fast path may use all of them again. */
 Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
 {
     house_lay_default();
@@ -177,7 +177,7 @@ Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
     cr_assert_not_null(take_fast(B64K));
 }
 
-/* A thread without a cache has no cold slots, even if programs fill the bucket's buffers. */
+/* A thread without a cache has no magazine, and so no cold slots, even if programs fill the bucket's buffers. */
 Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
 {
     house_lay_default();

@@ -196,8 +196,8 @@ Test(pool_kinds, lockfree_has_no_caches)
     cr_assert_eq(look()->charged, 0);
 }
 
-/* In the kind `standard` every bucket, a large one too, has a free list with a bound. Slots beyond the bound are
- * purged. */
+/* In the kind `standard` every bucket has a free list with a bound, even the buckets that are large in other kinds.
+ * Slots beyond the bound are purged. */
 Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
 {
     char *taken[MANY];
@@ -216,8 +216,8 @@ Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
     house_assert();
 }
 
-/* Only the buckets below `first_large` have quotas. Each of these buckets gets an equal part of the budget, and the
- * quota of a processor is at most one magazine. */
+/* Only the buckets below `first_large` have quotas. Each of these buckets gets an equal part of the budget. The quota
+ * of a processor in a bucket is at most one magazine. */
 Test(pool_kinds, processors_share_the_budget)
 {
     lay(KIND_CPU);

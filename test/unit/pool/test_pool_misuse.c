@@ -81,7 +81,7 @@ Test(pool_misuse, free_of_an_interior_address)
 Test(pool_misuse, free_of_a_slot_that_was_never_issued)
 {
     take_third(B64K, 65536);
-    taken = house_slot(B64K, 3); /* one of the slots that were carved together, which nobody has allocated yet */
+    taken = house_slot(B64K, 3); /* one of the slots that were carved together; it was never allocated */
     expect_death(give, "free", taken, "64k", "never issued: the metadata says never used");
     expect_death(give, "free", taken + 8, "64k",
                  "interior address, 8 bytes into the slot: the metadata says never used");

@@ -23,8 +23,8 @@
  * populates, in each of the next AHEAD new slots, as many pages as the program has written to in the sampled slot. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
-/* What the simulated kernel was asked: the number of calls, the start and size of the last range to populate, and the
- * kernel's answer (0 or an error number). */
+/* What the library asked of the simulated kernel, and what this kernel answers: the number of calls, the start and size
+ * of the last range to populate, and the result of a call (0 or an error number). */
 static struct {
     unsigned calls;
     char *start;
@@ -115,7 +115,8 @@ Test(pool_populate, new_slots_are_populated_at_once)
 }
 
 /*
- * A slot of more than MOST pages is populated in part, and a slot for a small request only in the pages of the request.
+ * At most MOST pages of a slot are populated. If the request is smaller than the slot, only the pages that the request
+ * needs are populated.
  */
 Test(pool_populate, request_limits_the_populated_pages)
 {
@@ -151,9 +152,9 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
 }
 
 /*
- * Allocates slots of 64 KiB, without writing to them, until the library populates no more pages. The program has
- * written to earlier slots. At the next new slot, the library checks how many pages of the sampled slot (left
- * unpopulated, to see how much the program writes to it) are resident.
+ * Allocates slots of 64 KiB, and writes to none of them, until the library populates no more pages. The program has
+ * written to earlier slots. The next allocation makes the library check how many pages of its sampled slot are
+ * resident. A sampled slot is one that was left unpopulated to see how much the program writes to it.
  */
 static void take_until_doubted(void)
 {
@@ -266,8 +267,8 @@ Test(pool_populate, single_page_is_not_populated)
     take_asking(B4K, PAGE, 0);
 }
 
-/* Slots whose pages are resident come from the fast path, or from the slow path that exchanges two magazines. The
- * library makes no call to populate them. */
+/* If the pages of a slot are resident, the library makes no call to populate them. Such slots come from the fast path,
+ * or from the slow path that exchanges two magazines. */
 Test(pool_populate, slot_with_its_pages_is_not_populated)
 {
     enum { MANY = 200 };
@@ -329,7 +330,8 @@ Test(pool_populate, sampling_makes_no_page_resident)
 
 /* --- the kernel refuses --- */
 
-/* the errors by which a kernel without the call, a kernel without memory, and a seccomp filter refuse to populate */
+/* the errors that a call to populate returns: from a kernel without this call, from a kernel without memory, and from a
+ * seccomp filter */
 static int refusals[] = {EINVAL, ENOMEM, EFAULT, EPERM, ENOSYS};
 
 ParameterizedTestParameters(pool_populate, refusal_does_no_harm)
@@ -337,8 +339,8 @@ ParameterizedTestParameters(pool_populate, refusal_does_no_harm)
     return cr_make_param_array(int, refusals, sizeof refusals / sizeof refusals[0]);
 }
 
-/* If the kernel refuses to populate a slot, the program can still use the slot, its pages come by page faults, and no
- * message is printed. */
+/* If the kernel refuses to populate a slot, the program can still use the slot. The slot's pages then come by page
+ * faults, and no message is printed. */
 ParameterizedTest(int *refusal, pool_populate, refusal_does_no_harm)
 {
     house_lay_default();

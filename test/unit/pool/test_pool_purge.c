@@ -177,7 +177,8 @@ Test(pool_purge, purged_slots_of_a_trained_bucket_come_back)
     house_assert();
 }
 
-/* A slot whose pages the kernel refuses to purge stays free, and calloc must not take it for zero. */
+/* A slot whose pages the kernel refuses to purge stays free. calloc must clear this slot, because its pages keep their
+ * content. */
 Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
 {
     house_lay_default();
@@ -218,8 +219,8 @@ Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
     house_assert();
 }
 
-/* Runs as one of several threads: thread 0 trims while the others allocate and free. No slot that is in use may be
- * purged. */
+/* Runs as one of several threads: thread 0 purges free slots by pool_trim while the others allocate and free. No slot
+ * that is in use may be purged. */
 static void churn_or_trim(unsigned number)
 {
     uint64_t random = number + 1;

@@ -199,8 +199,8 @@ static long step_meanwhile(char *start, size_t size, int advice)
     return note(start, size, advice);
 }
 
-/* Only one slot can be left unfinished between two steps of decay. If two steps overlap, the second slot goes back to
- * the old generation, and is purged from its start later. */
+/* Only one slot can be left partly purged between two steps of decay. If two steps overlap and each leaves one, the
+ * second slot goes back to the old generation, and is later purged from its start. */
 Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 {
     lay(2);

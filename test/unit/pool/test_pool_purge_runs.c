@@ -84,8 +84,8 @@ static void take(unsigned bucket, unsigned count)
     }
 }
 
-/* Frees the first slot, then the slot `step` places behind it, and so on, beginning again at the start. All slots are
- * freed if `step` and `count` have no common divisor. */
+/* Frees the first slot, then the slot `step` places behind it, and so on. Behind the last slot, counting goes on with
+ * the first ones. All slots are freed if `step` and `count` have no common divisor. */
 static void give_by_steps(unsigned count, unsigned step)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -197,8 +197,8 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
     house_assert();
 }
 
-/* Allocates `count` slots, and frees the first `given` of every `of` slots. Makes the freed slots belong to the old
- * generation of free slots. */
+/* Allocates `count` slots. Divides them into groups of `of` slots, and frees the first `given` slots of each group.
+ * Makes the freed slots belong to the old generation of free slots. */
 static void scatter(unsigned given, unsigned of, unsigned count)
 {
     take(B64K, count);
@@ -222,8 +222,8 @@ static void lay_scattered(unsigned given, unsigned of, unsigned count)
     scatter(given, of, count);
 }
 
-/* If the free slots lie apart and each needs a call of its own, a step of decay ends after the first of these slots,
- * because a call costs as much as purging many pages. The next step continues with the other slots. */
+/* If free slots do not lie side by side, each needs a call of its own. One call costs as much as purging many pages. So
+ * a step of decay ends after the first of these slots, and the next step goes on with the others. */
 Test(pool_purge_runs, scattered_slots_go_one_by_one)
 {
     enum { GIVEN = 10 };
@@ -316,8 +316,8 @@ Test(pool_purge_runs, trim_takes_a_batch_in_one_call)
     expect_in_order(GIVEN);
 }
 
-/* process_madvise stops at the first range that is refused. By then it has purged the ranges before that one, and the
- * library purges those behind it by another call. */
+/* process_madvise stops at the first range that is refused. By then it has purged the ranges before the refused one.
+ * The library purges the ranges behind it by another call. */
 Test(pool_purge_runs, refused_range_stays_and_others_go)
 {
     enum { GIVEN = 10, REFUSED = 6 };

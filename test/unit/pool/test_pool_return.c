@@ -261,8 +261,8 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
     cr_assert_eq(carved_bytes(), carved - returned);
     house_assert();
     /*
-     * No slot on the stacks may be unmapped: a second call of pool_return must not push a slot that the first call is
-     * unmapping.
+     * Checks that each slot on the stacks of purged slots still counts as purged. The second call of pool_return must
+     * not have pushed a slot that the first call was unmapping.
      */
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         uint32_t number;
@@ -351,8 +351,8 @@ static bool has_slot(const void *bytes)
     return region_owns(bytes) && region_find(bytes).exact;
 }
 
-/* While memory is tight, a request that would leave much of a slot unused shares a slot with other blocks, because a
- * memory limit counts the whole slot. */
+/* While memory is tight, a request that would use only a small part of a slot shares a slot with other blocks, because
+ * the whole slot counts against a memory limit. */
 Test(pool_return, tight_wasteful_requests_get_no_slot)
 {
     lay();
@@ -374,8 +374,8 @@ Test(pool_return, tight_wasteful_requests_get_no_slot)
     house_assert();
 }
 
-/* While memory is tight, requests of 64 KiB and more do not share slots. If they would leave much of a slot unused,
- * they get no slot. In this test no block has a mapping of its own, so mimalloc serves these requests. */
+/* While memory is tight, a request of 64 KiB or more that would leave much of a slot unused gets no slot, and shares
+ * none. In this test no block has a mapping of its own, so mimalloc serves such requests. */
 Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
 {
     lay();
@@ -460,8 +460,8 @@ static void fork_in_another_thread(void)
     crew_run(1, fork_then);
 }
 
-/* The process forks while it unmaps free slots. In the child these slots may have no memory, so the child must not use
- * them. */
+/* The process forks while it unmaps free slots. In the child the memory of these slots may be gone, so the child must
+ * not use them. */
 Test(pool_return, child_does_not_use_slots_being_unmapped, .timeout = 60)
 {
     void *held[8];

@@ -35,7 +35,7 @@ static uint64_t count_all(void)
     return all;
 }
 
-/* A program may use two sizes in turn. The samples must not all have the first size or all have the second. */
+/* A program may use two sizes in turn. Neither size may be missing or rare in the samples. */
 Test(pool_sample, two_sizes_in_turn_have_half_each)
 {
     house_lay_default();
@@ -151,9 +151,9 @@ static void use_batch(unsigned number)
 }
 
 /*
- * This thread frees only slots that it has allocated itself. If a sample of its frees is due and no further free comes,
- * the library samples the slot on top of the thread's magazine, which another thread may have used last. That slot must
- * not count as a remote free.
+ * This thread frees only slots that it has allocated itself. If a sample is due and no further free comes, the library
+ * samples the slot on top of the thread's magazine instead. Another thread may have used that slot last. The sample
+ * must still not count as a remote free.
  */
 Test(pool_sample, slots_in_a_magazine_are_no_remote_frees)
 {

@@ -16,7 +16,7 @@
 #include "support/capture.h"
 #include "support/house.h"
 
-/* The library can tell that a process has only one thread by this flag of glibc, and by nothing else. */
+/* The flag of glibc below is the only thing by which the library can tell that a process has one thread. */
 #if HAVE_SYS_SINGLE_THREADED_H
 #include <sys/single_threaded.h>
 
@@ -106,7 +106,7 @@ Test(pool_spare, is_charged_to_the_budget)
     cr_assert_eq(budget_charged(), quotas + house_plan.capacity[B1M]);
 }
 
-/* Each of these functions sets one of the settings or kinds of pool with which no thread keeps a spare slot. */
+/* Each of the next functions chooses a setting or a kind of pool with which no thread keeps a spare slot. */
 static void limit_large(void)
 {
     house_pools.large_limit = 100 * MEBIBYTE;
@@ -222,8 +222,8 @@ Test(pool_spare, is_drained)
     cr_assert_eq(house_figures(B1M)->purged, 1);
 }
 
-/* A thread that sleeps purges the pages of its spare slot. It keeps the slot itself, because the sleep may be in a
- * signal handler, which may have interrupted malloc anywhere. */
+/* A thread that sleeps purges the pages of its spare slot. It does not remove the slot from its cache, because the
+ * sleep may be in a signal handler, which may have interrupted malloc at any instruction. */
 Test(pool_spare, sleeping_thread_gives_the_pages_back)
 {
     lay_with_spare();

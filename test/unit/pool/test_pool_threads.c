@@ -111,8 +111,8 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     house_assert();
     cr_assert_eq(house_figures(B16K)->requests, ROUNDS);
     cr_assert_eq(house_figures(B16K)->live, 0);
-    /* at most as many slots as fit into the four magazines of both threads and into all places, and 16 more, because 16
-     * new slots are carved at once */
+    /* The slots fill at most the four magazines of the two threads and all places. Besides, up to 16 slots may be new,
+     * because 16 slots are carved at once. */
     cr_assert_leq(house_figures(B16K)->carved, 4 * 62 + PLACES + 16);
     /* The slots come back through the depot or from the public magazine of the freeing thread. Either of the two ways
      * alone may have served all requests. */

@@ -7,7 +7,7 @@
 #include "support/house.h"
 
 /* A tick is a free that reads the clock. These are the largest numbers of frees between two ticks: RARE in general,
- * SLOW in a bucket whose frees are slow, and HASTE after magazines came to the depot. */
+ * SLOW in a bucket whose frees take the slow path, and HASTE after magazines have gone to the depot. */
 enum { RARE = 1021, SLOW = 61, HASTE = 16 };
 
 TestSuite(pool_ticks, .timeout = 60);
@@ -93,9 +93,9 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
 }
 
 /*
- * A tick is a free that reads the clock. When freed slots go to a stack of free slots, ticks in all buckets come after
- * fewer frees, so that these slots are purged in time. Until the clock advances, further slots on the stack have no
- * such effect.
+ * A tick is a free that reads the clock. After a free has pushed its slot to a stack of free slots, the next ticks of
+ * all buckets come after fewer frees, so that the slot is purged in time. Until the clock advances, further slots on
+ * the stack have no such effect.
  */
 Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 {
@@ -137,8 +137,8 @@ Test(pool_ticks, follow_the_rate_of_frees)
     cr_assert_eq(frees_to_tick(B4K), 1);
 }
 
-/* A tick is a free that reads the clock. When magazines come to the depot, ticks come after fewer frees, so that the
- * slots of these magazines need not wait for a thousand frees until they are purged. */
+/* A tick is a free that reads the clock. After a magazine has gone to the depot, the next tick comes after fewer frees,
+ * so that the slots of this magazine need not wait for a thousand frees until they are purged. */
 Test(pool_ticks, come_sooner_after_a_deposit)
 {
     static void *taken[4 * MAGAZINE_SLOTS];

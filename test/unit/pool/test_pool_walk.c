@@ -10,9 +10,9 @@
 #include "support/quotas.h"
 
 /*
- * Three numbers of slots, all multiples of 16, because 16 slots are carved at once. IN_ONE slots fill a part of the
- * private magazine, IN_TWO most of the private and the public magazine, and IN_THREE both and some magazines of the
- * depot.
+ * Three numbers of slots, all multiples of 16, because 16 slots are carved at once. IN_ONE slots fill a part of one
+ * magazine. IN_TWO slots fill most of two magazines, the private and the public one. IN_THREE slots fill both and also
+ * some magazines of the depot.
  */
 enum { IN_ONE = 32, IN_TWO = 112, IN_THREE = 192 };
 
@@ -83,7 +83,7 @@ static void steal(unsigned number)
         CHECK(now.steals == 1);
         CHECK(now.carved == before.carved);
         CHECK(now.depot_hits == before.depot_hits);
-        /* every request but the one that stole the magazine is a cache hit */
+        /* every request but the first, which stole the magazine, is a cache hit */
         CHECK(now.cache_hits == before.cache_hits + i);
     }
     CHECK(look().walks > before.walks);
@@ -121,7 +121,7 @@ static void take_one(unsigned number)
 {
     (void)number;
     struct training_settings untrained = {.frozen = true};
-    /* with these settings new threads get no quota; the owner of the magazine has its quota already */
+    /* with these settings new threads get no quota; the thread that owns the magazine got its quota before */
     training_open(&untrained);
     struct snapshot_figures before = look();
     void *slot = house_take(B16K, 16384, NULL);

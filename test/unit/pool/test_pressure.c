@@ -93,8 +93,8 @@ Test(pressure, high_when_a_tenth_of_the_time_is_spent_waiting)
     cr_assert(tick(2 * later));
 }
 
-/* pressure_grow measures again when the process has grown by a quarter of the bytes that were left until the pressure
- * would be high. */
+/* pressure_grow measures how many bytes are left until the pressure would be high. When the process has grown by a
+ * quarter of them, pressure_grow measures again. */
 Test(pressure, looks_again_when_a_quarter_has_come)
 {
     cr_assert_not(pressure_grow(1));
@@ -147,8 +147,8 @@ Test(pressure, looks_at_the_waiting_every_two_seconds)
     cr_assert(tick(start + 4 * second));
 }
 
-/* One call of pressure_tick makes one step: it reads the limit of one level or the time of waiting, so that no free
- * takes long. */
+/* Each call of pressure_tick makes only one step, so that no free takes long: it reads the limit of one level of the
+ * hierarchy, or how long the system has waited for memory. */
 Test(pressure, one_step_at_a_time)
 {
     set_usage(LIMIT);
@@ -222,14 +222,16 @@ Test(pressure, opens_nothing_behind_a_filter_that_came_later)
     cr_assert_not(tick(later));
     set_usage(LIMIT);
     install_filter();
-    sandbox_add_filter(); /* tells the library that there is a filter, as its wrapper of prctl does */
+    /* tells the library that the process has a seccomp filter now; in a server, the library's wrapper of prctl does
+     * this */
+    sandbox_add_filter();
     cr_assert_not(tick(2 * later));
     cr_assert_not(pressure_grow(UINT64_C(1) << 40));
     cr_assert(pressure.off);
 }
 
-/* The filter was in force before the program started, as in a container. It cannot forbid opening files, because the
- * program could not have started then. So pressure_tick opens files. */
+/* The filter was in force before the program started, as in a container. Such a filter cannot forbid opening files,
+ * because the program could otherwise not have started. So pressure_tick opens files. */
 Test(pressure, looks_behind_a_filter_that_was_there_at_init)
 {
     install_filter();
@@ -278,8 +280,8 @@ static const struct snapshot *look(void)
     return &snapshot;
 }
 
-/* Under high pressure, before the pools use new pages, they purge free slots: as many bytes as the new pages, or a
- * quantum (as much as one step of decay purges) if that is more. */
+/* Under high pressure, the pools purge free slots before they use new pages. They purge as many bytes as the new pages
+ * have, but at least a quantum (as much as one step of decay purges). */
 Test(pressure, new_pages_replace_free_ones)
 {
     house_lay_default();

@@ -85,9 +85,9 @@ Test(race, slower_thread_waits_for_the_faster, .timeout = 20)
 }
 
 /*
- * Acts as another thread that has extended the table and has not yet published the extension. publish_as_another
- * publishes it later: while the calling thread, whose own extension the kernel has refused, checks what is mapped
- * behind the table's end.
+ * Plays another thread that has extended the table and has not yet published the extension. The kernel refuses the
+ * calling thread's own extension. While the calling thread checks what is mapped behind the table's end,
+ * publish_as_another publishes the other extension.
  */
 static void extend_as_another(void)
 {
@@ -102,9 +102,9 @@ static void publish_as_another(void)
 }
 
 /*
- * Another thread has extended the table, so its mapping lies behind the table's end. This mapping must not count as one
- * that does not belong to the library. Otherwise the next thread whose extension the kernel refuses would not wait
- * until the other thread has published its extension.
+ * Another thread has extended the table, so a mapping of that thread lies behind the table's end. The library must not
+ * take this mapping for a stranger's, one that it has not made. It would otherwise not wait until the other thread has
+ * published its extension.
  */
 Test(race, awaited_thread_is_no_stranger)
 {
@@ -124,8 +124,8 @@ static void reach_inside(void)
     blocked_inside = table_is_blocked(&table);
 }
 
-/* A signal handler interrupts its thread in the middle of extending the table. The kernel refuses the handler's
- * extension too, and the handler must not wait for the thread that it has interrupted. */
+/* A signal handler interrupts its thread in the middle of extending the table, and needs the table to grow too. The
+ * kernel refuses the handler's extension. The handler must not wait for the thread that it has interrupted. */
 Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
 {
     open_table();
@@ -179,7 +179,7 @@ Test(race, child_does_not_use_an_unpublished_extension)
     cr_assert_null(crew_fault(), "%s", crew_fault());
 }
 
-/* Runs while the table grows, and checks that no thread can hold it then. A thread that holds the table prevents its
+/* Runs while the table grows, and checks that no thread can hold the table then. To hold a table means to prevent its
  * growth, for example during a fork. */
 static void find_it_growing(void)
 {

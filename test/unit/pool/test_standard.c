@@ -214,9 +214,9 @@ Test(standard, withdraws_no_purged_slots)
 }
 
 /*
- * A signal handler may fork after the interrupted thread has removed a slot from the list, and before the removal is
- * counted. The child counts the slots on the list anew. Then the interrupted allocation goes on in the child and counts
- * the removal too, so the count is too small by one.
+ * A signal handler may fork after the interrupted thread has removed a slot from the list and before it has counted the
+ * removal. The child counts the slots on the list anew. Then the interrupted allocation goes on in the child and counts
+ * the removal once more, so the count becomes one less than the number of slots.
  */
 Test(standard, count_that_is_too_small_by_one_reads_as_0)
 {

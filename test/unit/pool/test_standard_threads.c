@@ -78,10 +78,10 @@ static void give_between(void *context)
 }
 
 /*
- * Interrupts an allocation and then a free, each by a signal handler after `at` instructions. If `take_first` is true,
- * the handler that interrupts the allocation allocates a slot, and the handler that interrupts the free frees this
- * slot. Otherwise the handler that interrupts the allocation frees a slot, and the other one allocates a slot. The list
- * has `kept` slots at first. Returns false if neither the allocation nor the free has that many instructions.
+ * Interrupts an allocation and then a free, each by a signal handler after `at` instructions. One of the two handlers
+ * allocates a slot, and the other handler frees a slot. If `take_first` is true, the handler in the allocation
+ * allocates; otherwise the handler in the free allocates. At first the list has `kept` slots. Returns false if both the
+ * allocation and the free have fewer instructions.
  */
 static bool stop_both(unsigned at, uint32_t kept, bool take_first)
 {

@@ -25,8 +25,8 @@ enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24
  * because the range and some tables must grow. */
 enum { TABLES = 10, GROWING = 3 };
 
-/* Which calls of a process the kernel refuses. `outcome` says for each number of slots how many processes have carved
- * that many. */
+/* The calls with the numbers `first` to `last` are refused in a child process, which tries to carve RUN slots of the
+ * bucket. outcome[N] counts the child processes that have carved N slots. */
 struct refusals {
     unsigned bucket;
     unsigned first;
@@ -74,8 +74,8 @@ static void lay_with_one_refusal(void *argument)
     os_failing_between(call, call);
     bool laid = house_try(&settings, HOUSE_SHIFT);
     if (call == 1) {
-        /* the first call only looks whether one window of addresses is free; if it is refused, start-up tries another
-         * one */
+        /* The first call only finds out whether one window of addresses is free. If this call is refused, start-up
+         * tries another window, and succeeds. */
         CHECK(laid);
     } else if (call <= 1 + TABLES) {
         CHECK(!laid && os_failing_refusals() == 1);
@@ -157,8 +157,8 @@ Test(failure, region_carves_nothing)
     expect_clean_for_each(carve_nothing, GROWING + 1);
 }
 
-/* The kernel may refuse memory for RUN slots and grant it for one slot, which is then carved. Whichever calls it
- * refuses, all slots that were carved can be used. */
+/* If the kernel refuses memory for RUN slots, a single slot may still be carved. Whichever calls the kernel refuses,
+ * all slots that were carved can be used. */
 static void carve_what_can_be_had(void *argument)
 {
     struct refusals *refusals = argument;
@@ -268,8 +268,8 @@ static void open_all_caches(void)
 }
 
 /*
- * A thread for which there is no cache uses the shared cache, which holds no slots. So its requests are served from the
- * buckets' stacks of free slots.
+ * If there is no cache for a thread, it uses the shared cache, which holds no slots. So its requests are served from
+ * the buckets' stacks of free slots.
  */
 Test(failure, cache_cannot_be_opened)
 {
@@ -352,7 +352,8 @@ Test(failure, free_slots_serve_while_carving_fails)
     route_free("free", slot);
 }
 
-/* If the kernel refuses to purge a slot, the slot stays free, and does not count as zero. */
+/* If the kernel refuses to purge a slot, the slot stays free. calloc must clear this slot, because its pages keep their
+ * content. */
 Test(failure, purge_is_refused)
 {
     lay();

@@ -18,11 +18,11 @@ enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLAC
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 
-/* How far a process gets if calls are refused: the first value is for the earliest refusal, and the last value for
- * none. */
+/* How far a child process gets when the kernel refuses memory: from no pools at all (the first value) to all slots that
+ * it wants (the last value). */
 enum path {
     PATH_NO_RESERVATION, /* mimalloc serves everything */
-    PATH_NO_CACHE,       /* the thread gets no cache and uses the shared one */
+    PATH_NO_CACHE,       /* the thread gets no cache of its own, and uses the shared cache */
     PATH_NO_SLOT,        /* the thread gets a cache, but no slot */
     PATH_SOME_SLOTS,
     PATH_ALL_SLOTS,
@@ -31,8 +31,8 @@ enum path {
 
 static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots", "all slots"};
 
-/* What a child process is told and what it has found, in memory that it shares with the test. Memory calls are mmap,
- * mremap and madvise, and are counted from 1; some of them are refused. */
+/* What the test tells a child process and what the child has found, in memory that both share. Memory calls are mmap,
+ * mremap and madvise; they are numbered from 1, and the kernel refuses some of them. */
 static struct life {
     unsigned first;      /* the number of the first memory call that is refused */
     unsigned last;       /* the number of the last memory call that is refused */
@@ -175,9 +175,7 @@ static void share_life(void)
 
 TestSuite(failure_sweep, .init = share_life);
 
-/*
- * If all calls from the K-th on are refused, a process must not get further than if the refusals begin at a later call.
- */
+/* If the kernel refuses all calls from call K on, a process must not get further than if the refusals begin later. */
 Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};
@@ -203,12 +201,11 @@ Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 }
 
 /*
- * Refuses several calls in sequence, and no call after them, so that all later requests are served. Refuses one call;
- * then two, so that the second attempt of a table, which asks for fewer bytes, fails too; then four and eight, so that
- * the range cannot grow; and then sixteen, so that even a single slot fails. For each of these lengths the sequence
- * begins at call 1 and then moves on, until each call was refused once. If a call of start-up is refused, there are no
- * pools. Only the first call of start-up may be refused: it looks for free addresses, and start-up then looks at other
- * places, PLACES in all.
+ * Refuses a row of calls, and no call after it, so that all later requests are served. Rows have 1, 2, 4, 8 or 16
+ * calls. With 2 calls, the second attempt of a table, which asks for fewer bytes, fails too. With 4 and 8 the range
+ * cannot grow. With 16 even a single slot cannot be carved. For each length, the first row begins at call 1, and each
+ * other row where the row before ends. If a call of start-up is refused, there are no pools, with one exception:
+ * start-up looks for free addresses in PLACES places, by one call each, and a row from call 1 must refuse all of these.
  */
 Test(failure_sweep, a_few_calls_from_each_on, .timeout = 120)
 {

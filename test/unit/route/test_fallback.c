@@ -18,8 +18,8 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 /* If true, the functions of mimalloc below return a block that is not aligned as requested. */
 static bool lies;
 
-/* The functions below replace those of mimalloc, also in the library's code. To replace them they must be visible,
- * although the tests are compiled with hidden visibility. */
+/* The functions below replace those of mimalloc, also in the library's code. For this they must be visible to the
+ * linker. The compiler hides the tests' functions by default. */
 #pragma GCC visibility push(default)
 
 static void *take_unaligned(size_t alignment, size_t size)

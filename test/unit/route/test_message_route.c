@@ -69,8 +69,8 @@ Test(message_route, calloc_clears_all_that_may_be_used)
     route_free("free", cleared);
 }
 
-/* Resizes a block in steps: between message pages and mimalloc in both directions, within its place, and to a smaller
- * size. */
+/* Resizes a block in steps: from message pages to mimalloc and back, within the space that the block has already, and
+ * to a smaller size. */
 Test(message_route, realloc_keeps_the_content)
 {
     static const size_t steps[] = {100, 200, 205, 190, 2048, 300, 4096, 150000, 900, 64, 128, 20};

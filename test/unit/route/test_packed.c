@@ -16,8 +16,8 @@
 #include "support/steps.h"
 
 /*
- * A request of REQUEST bytes gets a block of BLOCK bytes, and BLOCKS such blocks fit into a slot of 256 KiB with 4 KiB
- * of headroom. A request of OTHER bytes gets a block of OTHER_BLOCK bytes, also in a slot of 256 KiB.
+ * REQUEST bytes are served by a block of BLOCK bytes, and BLOCKS such blocks fit into a slot of 256 KiB with 4 KiB of
+ * headroom. OTHER bytes are served by a block of OTHER_BLOCK bytes, also in a slot of 256 KiB.
  */
 enum { REQUEST = 16390, BLOCK = 17408, SLOT = 266240, BLOCKS = 15, OTHER = 23000, OTHER_BLOCK = 23552 };
 enum { MANY = 4 * BLOCKS, THREADS = 4, ROUNDS = 20000 };
@@ -162,9 +162,9 @@ Test(packed, free_block_is_used_before_another_slot)
 }
 
 /*
- * A packed slot with free blocks is on the list of its class, which has slots with blocks of one size. If the slot is
- * freed, its header stays on that list for a while. The header must not be used again, even if the slot now serves
- * another class.
+ * Each class is for blocks of one size, and has a list of packed slots with free blocks. If such a slot is freed, its
+ * header stays on the list for a while. The header must not be used any more, even if the slot now serves another
+ * class.
  */
 Test(packed, header_of_a_freed_slot_is_not_used)
 {
@@ -229,8 +229,11 @@ Test(packed, requests_below_the_pools_sizes_share_slots)
     house_assert();
 }
 
-/* While memory is tight, small requests share slots. They must still do so after the library has begun and ended the
- * sampling of small requests. Tight memory and sampling both change the limit below which requests go to mimalloc. */
+/*
+ * While memory is tight, small requests share slots. They must still do so after the library has begun and ended the
+ * sampling of small requests, because tight memory and sampling both change the limit below which requests go to
+ * mimalloc.
+ */
 Test(packed, small_requests_share_slots_after_sampling)
 {
     route_watch_small(false);
@@ -319,8 +322,8 @@ Test(packed, blocks_have_no_slack)
     cr_assert_eq(packed_size("test", bytes), (size_t)BLOCK);
 }
 
-/* realloc copies a block's slack (data of the program at the end of the slot) to a slot that the block has for itself,
- * but not to a packed slot. */
+/* Slack is data that the program stores at the end of a block's slot. realloc copies the slack if the block moves to a
+ * slot of its own. realloc drops the slack if the block moves to a packed slot. */
 Test(packed, slack_ends_when_a_block_moves_to_a_packed_slot)
 {
     house_lay_default();
@@ -381,8 +384,11 @@ Test(packed, misuse_ends_the_process)
 
 static _Atomic(char *) shared[MANY];
 
-/* Runs as a thread: puts blocks into places that all threads share, and frees the blocks that it finds there. So most
- * blocks are freed by another thread, and the last block of a slot is freed while other threads allocate. */
+/*
+ * Runs as a thread: puts blocks into places that all threads share, and frees the blocks that it finds there. So most
+ * blocks are freed by another thread than the one that has allocated them, and the last block of a slot is freed while
+ * other threads allocate.
+ */
 static void exchange(unsigned number)
 {
     uint64_t state = number + 1;
@@ -426,8 +432,11 @@ Test(packed, threads_share_slots, .timeout = 60)
 
 /* --- a handler, or another thread, comes between any two instructions --- */
 
-/* A request of LITTLE bytes shares a slot of 128 KiB with LITTLE_BLOCKS - 1 others. This is the smallest slot that no
- * thread's magazine holds. The test uses it because finding a small slot's start takes few instructions. */
+/*
+ * A request of LITTLE bytes shares a slot of 128 KiB with LITTLE_BLOCKS - 1 others. Slots of this size are the smallest
+ * that no thread's magazine holds. The test uses small slots because finding the start of a small slot takes few
+ * instructions.
+ */
 enum { LITTLE = 4200, LITTLE_BLOCKS = 31 };
 
 /* Both the work and the signal handler that interrupts it allocate a block or free one. */
@@ -491,8 +500,11 @@ static bool stop_one(unsigned at, enum deed work, enum deed between)
     return stopped;
 }
 
-/* The interrupted code and the signal handler allocate or free blocks of the same slot. At first so few blocks of the
- * slot are live that a free also frees the slot, or so many that an allocation fills the slot. */
+/*
+ * The interrupted code and the signal handler each allocate or free a block of the same slot. At first the slot has
+ * very few live blocks, so that a free of the last block also frees the slot, or so many that an allocation fills the
+ * slot.
+ */
 Test(packed, handler_may_come_after_any_instruction, .timeout = 120)
 {
     static const struct {

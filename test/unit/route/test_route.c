@@ -185,9 +185,9 @@ Test(route, wider_alignments_fall_through_and_are_counted)
 }
 
 /*
- * While memory is tight, a request that would leave much of its slot unused gets a block of mimalloc or a block in a
- * packed slot, which several blocks share. These are aligned to 16 bytes, so the library must align the block itself if
- * a page's alignment is requested.
+ * While memory is tight, a request that would leave much of its slot unused gets a block of mimalloc, or a block in a
+ * packed slot, which several blocks share. Such blocks are only aligned to 16 bytes. So if a program requests the
+ * alignment of a page, the library must align the block itself.
  */
 Test(route, page_alignment_holds_while_memory_is_tight)
 {
@@ -279,7 +279,7 @@ Test(route, floor_is_the_lowest_minimum)
     struct bucket_settings settings = house_defaults();
     settings.minimum = BUCKET_REQUEST_FLOOR;
     house_lay(&settings, HOUSE_SHIFT);
-    /* in the first round the requests take the slow path, and in the second the fast path */
+    /* the first round takes the slow path, and the second the fast path */
     for (int i = 0; i < 2; i++) {
         cr_assert(region_owns(route_alloc(BUCKET_REQUEST_FLOOR, NULL)));
         cr_assert(region_owns(route_alloc_zeroed(1, BUCKET_REQUEST_FLOOR, NULL)));

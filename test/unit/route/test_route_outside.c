@@ -103,8 +103,8 @@ static void ask_little(unsigned number)
 
 /*
  * A thread that makes fewer than INTERVAL requests must still sample each of them with the right probability. The
- * threads run at the same time, because those that run one after the other may have the same thread-local memory, and
- * with it the same random start of their samples.
+ * threads must run at the same time. Threads that run one after the other may get the same thread-local memory, and
+ * their samples would then begin at the same random place.
  */
 Test(route_outside, threads_with_few_requests_are_sampled)
 {

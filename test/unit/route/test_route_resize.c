@@ -25,8 +25,8 @@ static uint32_t state_of(const void *address)
     return slot_meta_state(region_meta(region_number(address)));
 }
 
-/* Fills the bytes from `from` to `to` with a pattern, in which each byte differs from its neighbours and from the byte
- * that another seed writes there. */
+/* Fills the bytes from `from` to `to` with a pattern. In this pattern each byte differs from its neighbours, and from
+ * the byte that another seed gives for its place. */
 static void fill(char *bytes, size_t from, size_t to, unsigned seed)
 {
     for (size_t i = from; i < to; i++) {
@@ -291,8 +291,8 @@ Test(route_realloc, keeps_all_granted_bytes)
     house_assert();
 }
 
-/* Resizes a block at random, into the pools and out of them. It must keep all bytes that it was granted before, as far
- * as the new request includes them. */
+/* Resizes a block at random, into the pools and out of them. The block must keep all usable bytes that it had before,
+ * as far as they fit into the new request. */
 Test(route_realloc, random_walks_keep_the_bytes)
 {
     static struct {

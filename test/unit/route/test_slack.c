@@ -169,9 +169,9 @@ Test(slack, goes_with_the_block_and_by_itself)
 }
 
 /*
- * The bit that marks a block with slack may still be set after the slot is freed. In a free slot it could be taken for
- * the mark that the addresses of the slot are being unmapped. Here a slot that had slack lies in a thread's magazine,
- * between slots that pool_return unmaps; it must not be unmapped with them.
+ * A bit marks a block with slack. It may still be set after the slot is freed. In a free slot the bit could be taken
+ * for the mark that the slot's addresses are being unmapped. Here such a slot lies in a thread's magazine, between
+ * slots that pool_return unmaps. pool_return must not unmap this slot.
  */
 Test(slack, does_not_look_like_a_slot_that_is_returned)
 {

@@ -1,4 +1,5 @@
-/* Tests of statistics/dump_place.c: which places the variables of systemd choose, and in which order. */
+/* Tests of statistics/dump_place.c: in which directories the library tries to write a report, and in which order,
+ * according to the environment variables JOURNAL_STREAM and RUNTIME_DIRECTORY, which systemd sets. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>

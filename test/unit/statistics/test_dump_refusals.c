@@ -53,8 +53,8 @@ Test(dump_refusals, refuses_a_file_with_two_names)
     place_close();
 }
 
-/* A FIFO is refused: opening one without a reader could hang, and a reader, if there is one, could be the stranger that
- * has made the FIFO. */
+/* A FIFO is refused. Without a reader, opening the FIFO could wait for ever. With a reader, the report could go to the
+ * stranger who has made the FIFO. */
 Test(dump_refusals, refuses_a_fifo, .timeout = 120)
 {
     char text[64];
@@ -77,7 +77,7 @@ Test(dump_refusals, refuses_directories_and_devices)
     place_close();
 }
 
-/* If root runs the test, the test makes a file that belongs to another user. If another user runs it, it takes
+/* The test needs a file that belongs to another user. If root runs the test, it makes such a file. Otherwise it uses
  * /etc/passwd, which belongs to root. */
 Test(dump_refusals, refuses_a_file_of_another_owner)
 {

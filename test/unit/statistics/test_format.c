@@ -164,8 +164,8 @@ Test(format, json_escapes_special_bytes)
     expect_in("\"SOCKMALLOC_STATS\":\"/\\\"\\\\\"");
 }
 
-/* In the short form, each of two programs has three metrics for each bucket, and of all other metrics only the sums
- * over the buckets. */
+/* The short form has three metrics for each bucket of each of the two programs here. Of all other metrics it only has
+ * the sums over the buckets. */
 Test(format, prometheus_has_a_short_form)
 {
     prepare(BUCKET_REQUEST_LIMIT - 1);
@@ -186,8 +186,8 @@ Test(format, prometheus_has_a_short_form)
     cr_expect_lt(series, 100);
 }
 
-/* Special characters in a program's name must end neither the label nor the line. A sum of several processes has no
- * process id. */
+/* Special characters in a program's name must not end the label or the line. If figures are a sum over several
+ * processes, they have no process id. */
 Test(format, prometheus_escapes_names)
 {
     prepare(4 << 20);
@@ -220,7 +220,7 @@ Test(format, longest_snapshot_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);
-    /* These are the largest figures, so no figure has more digits; a figure with all bits set would mean "unknown". */
+    /* These are the largest figures that can be printed, so none has more digits. All bits set would mean "unknown". */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     memset(&snapshot.sizes, 0xff, sizeof snapshot.sizes);
@@ -236,8 +236,8 @@ Test(format, longest_snapshot_fits)
     }
 }
 
-/* In Prometheus's format, the figure of each step counts all requests up to its size. Requests that are too small for
- * the pools are counted in every step, and those that are too large only in the last line. */
+/* In Prometheus's format, the figure of each step counts all requests up to the step's size. Requests that are too
+ * small for the pools are counted in every step. Requests that are too large are counted only in the last line. */
 Test(format, prometheus_counts_up_to_each_step)
 {
     prepare(4 << 20);

@@ -200,13 +200,16 @@ Test(format_text, shows_the_used_part_of_the_capacity)
     expect_filled(plan.count, "80.02%");
     snapshot.bucket[BUCKET].asked = 3 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
-    /* The library reads the sum of requested bytes a moment after the number of requests. So the sum can be larger than
-     * that number of requests allows, and the share is then printed as 100%. */
+    /*
+     * The library reads the number of requests first and the sum of their bytes a moment later. So the sum can be
+     * larger than the capacity of this number of slots. The share of the capacity that was requested is then printed as
+     * 100%.
+     */
     snapshot.bucket[BUCKET].asked = 4 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
     /*
-     * in the row `total`, the share is computed from the sum, over all buckets, of the requests times the bucket's
-     * capacity
+     * in the row `total`, the share is the sum of requested bytes divided by another sum: the requests of each bucket
+     * times the bucket's capacity
      */
     snapshot.bucket[0].requests = 1;
     snapshot.total.asked = 3 * CAPACITY / 2;
@@ -327,7 +330,7 @@ Test(format_text, longest_report_fits)
                                      .page = 4096};
     bucket_plan_make(&plan, &widest, map);
     snapshot.buckets = plan.count;
-    /* These are the largest figures, so no figure has more digits; a figure with all bits set would mean "unknown". */
+    /* These are the largest figures that can be printed, so none has more digits. All bits set would mean "unknown". */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;

@@ -119,8 +119,8 @@ Test(in_use_report, of_nothing)
     expect_end(0, 0, 0);
 }
 
-/* Returns a time in the future, which is later for a larger `order`. For a slot that was allocated in the future, an
- * age of zero is printed, so the report is the same in every run. */
+/* Returns a time in the future, which is later for a larger `order`. The age of a slot that was allocated in the future
+ * is printed as zero, so the report is the same in every run. */
 static uint64_t later(unsigned order)
 {
     return in_use_now() + UINT64_C(3600000000000) + order;

@@ -26,8 +26,8 @@ static void give_as_who_has_no_cache(unsigned number)
     }
 }
 
-/* If a cache is refilled from the bucket's stack of free slots, several free slots come to the cache, but only the
- * request that needed them counts as a depot hit. */
+/* If a cache is refilled from the bucket's stack of free slots, it gets several free slots. But this counts as one
+ * depot hit, for the request that caused the refill. */
 Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
 {
     house_lay_default();
@@ -123,8 +123,8 @@ Test(snapshot_caches, figures_of_processors)
     cr_assert_gt(now.charged, 0);
 }
 
-/* A snapshot may read a thread's count of frees in the middle of cache_arm, which changes it in two steps. Between
- * these the count is too low, and may be below zero. */
+/* A snapshot may read a thread's count of frees while cache_arm changes it in two steps. Between the two steps the
+ * count is too low, and may be below zero. It must then be shown as 0. */
 Test(snapshot_caches, returned_is_never_below_zero)
 {
     house_lay_default();

@@ -6,10 +6,10 @@
 #include <sys/single_threaded.h>
 
 /*
- * A variable of glibc that says whether the process has one thread. The library's sources and the test use this
- * definition in place of glibc's own; glibc itself uses its own variable under another name. A program that gcc has
- * built has such a variable even without this definition, as a copy relocation; a program that clang has built has
- * none. The value is 0 at first, as is right for the process of a test, because Criterion has threads there.
+ * glibc's variable that says whether the process has one thread. The library's sources and the test use this
+ * definition, and glibc itself uses its own variable under another name. Without this definition, a program that gcc
+ * has built would have a copy of glibc's variable (a copy relocation), and a program that clang has built would have
+ * none. The value is 0 at first, because Criterion has threads in the process of a test.
  */
 char __libc_single_threaded;
 

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Sets the flag __libc_single_threaded, by which glibc says that the process has one thread, for the library's sources
- * and the test. glibc itself does not see the change: Criterion has threads in the process of each test, and with the
- * flag set, glibc's malloc and locks would go wrong in them.
+ * Sets __libc_single_threaded, the flag by which glibc says that a process has one thread, for the library's sources
+ * and the test. glibc itself does not see the change. If it did, its malloc and locks would go wrong, because Criterion
+ * has threads in the process of each test.
  */
 void alone_set(bool alone);
 

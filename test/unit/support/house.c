@@ -40,9 +40,9 @@ struct bucket_settings house_defaults(void)
 char *house_space(size_t size)
 {
     /*
-     * The test gets two parts of the reserved addresses: an empty part of 0 bytes and, behind it, the bytes for the
-     * caller. Even an empty part takes one page, so reserve_space(0) is the size of a page, and the caller's bytes
-     * begin one page later.
+     * The test cuts two parts from the reserved addresses: first an empty part of 0 bytes, and then the bytes for the
+     * caller. reserve_space(0) is what the empty part takes, which is one page. So the caller's bytes begin one page
+     * later.
      */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
@@ -141,8 +141,8 @@ uint32_t house_metadata(unsigned bucket, unsigned state)
 
 /*
  * Returns true if `purged`, the library's count of purged slots, is possible. The count must include the slots in the
- * state purged. It may also include slots that were carved and never used, because such slots count as purged unless
- * they lie in the magazine of a processor.
+ * state purged. It may also include slots that were carved and never used, because these count as purged too, except in
+ * the magazine of a processor.
  */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {

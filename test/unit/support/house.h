@@ -88,8 +88,8 @@ const struct snapshot_figures *house_figures(unsigned bucket);
  */
 const char *house_fault(void);
 
-/* Both functions fail the test unless the counters agree (house_fault). house_check does so by a CHECK and serves child
- * processes and other threads; house_assert does so by an assertion and serves the test's first thread. */
+/* house_check and house_assert fail the test unless the counters agree (house_fault). house_check is a CHECK, for child
+ * processes and other threads. house_assert is an assertion, for the test's first thread. */
 bool house_check(void);
 void house_assert(void);
 

@@ -288,8 +288,8 @@ bool os_is_filtered(void)
     return true;
 }
 
-/* Does nothing. The library uses this function to find out if the kernel reports success for a discard, but keeps the
- * content of the pages. The simulated kernel never does this: it may only refuse a discard with an error. */
+/* Does nothing. The library calls this function to find out if the kernel reports success for a discard and still keeps
+ * the content of the pages. The simulated kernel never does so: it refuses a discard with an error. */
 void os_try_discard(void *page)
 {
     (void)page;

@@ -14,8 +14,8 @@
  */
 void os_failing_between(unsigned first, unsigned last);
 
-/* All three set the count of calls to 0. Then os_failing_from makes all calls from number `first` on fail,
- * os_failing_every makes every n-th call fail, and os_failing_never makes no call fail. */
+/* All three functions set the count of calls to 0. Then os_failing_from makes all calls from number `first` on fail.
+ * os_failing_every makes every n-th call fail. os_failing_never makes no call fail. */
 void os_failing_from(unsigned first);
 void os_failing_every(unsigned n);
 void os_failing_never(void);

@@ -23,10 +23,10 @@ void processors_lay(void);
 unsigned processors_pin(unsigned n);
 
 /*
- * processors_take allocates a slot by percpu_pop, and processors_give frees one by percpu_push. As the pool does, both
- * write the slot's metadata and count the request or the free, and use the bucket's stack if the caches have no slot or
- * no space for one. processors_take returns NULL if there is no slot, and processors_give returns false if the slot
- * went to the stack. Any thread may call them.
+ * processors_take allocates a slot by percpu_pop, and processors_give frees one by percpu_push. Both write the slot's
+ * metadata and count the request or the free, as the pool does. If the caches have no slot, or no space for one, both
+ * use the bucket's stack. processors_take returns NULL if there is no slot, and processors_give returns false if the
+ * slot went to the stack. Any thread may call them.
  */
 void *processors_take(unsigned bucket, enum percpu_source *source);
 bool processors_give(unsigned bucket, void *slot);
@@ -34,8 +34,8 @@ bool processors_give(unsigned bucket, void *slot);
 /* Returns how many free slots of the bucket the cache of this processor has. */
 uint32_t processors_held(unsigned number, unsigned bucket);
 
-/* The sum of one of the bucket's counters over all processors and cache_shared: PROCESSORS_SLOW is for a counter of the
- * slow paths, and PROCESSORS_FAST for one of the fast paths. */
+/* The sum of one of the bucket's counters over all processors and cache_shared. PROCESSORS_SLOW is for the counters of
+ * slow paths, and PROCESSORS_FAST for those of fast paths. */
 #define PROCESSORS_SLOW(bucket, name) processors_sum(&cache_shared.tally[bucket].name)
 #define PROCESSORS_FAST(bucket, name) processors_sum(&cache_shared.bin[bucket].name)
 uint64_t processors_sum(const struct counter *of_shared);

@@ -13,9 +13,9 @@ uint64_t quotas_price(unsigned bucket);
 uint32_t quotas_of(unsigned bucket);
 
 /*
- * quotas_charge returns how many bytes of free slots the quotas of all caches permit, and quotas_held how many bytes
- * all caches hold. Both include the caches of processors (SOCKMALLOC_POOL=cpu). No other thread may allocate or free
- * meanwhile.
+ * quotas_charge returns how many bytes of free slots the quotas of all caches allow the caches to hold, and quotas_held
+ * how many bytes the caches do hold. Both include the caches of processors (SOCKMALLOC_POOL=cpu). No other thread may
+ * allocate or free meanwhile.
  */
 uint64_t quotas_charge(void);
 uint64_t quotas_held(void);
@@ -39,14 +39,14 @@ void quotas_lay(uint64_t cache_limit);
 /* Allocates a slot of the bucket or, at every second call, frees the slot. Only the test's first thread may call it. */
 void quotas_use(unsigned bucket);
 
-/* Puts `count` free slots on the bucket's stack, so that few requests miss: a request that carves a new slot counts as
- * a miss. */
+/* Puts `count` free slots on the bucket's stack. A request that carves a new slot counts as a miss, so with these free
+ * slots few requests miss. */
 void quotas_retained_memory(unsigned bucket, unsigned count);
 
 /*
- * Uses the buckets in turn, until the calling thread has a quota in each of them. The thread gets a quota at its 64th
- * use of a bucket. Because this use is a free, no miss has been counted by then. Training looks for idle buckets 64
- * slow paths later. At that time the buckets used here do not count as idle.
+ * Uses the buckets in turn, until the calling thread has a quota in each of them, which it gets at its 64th use of a
+ * bucket. That use is a free, so no miss is counted. Then sets the count of slow paths to 0, so that training looks for
+ * idle buckets after 64 more. At that time these buckets do not count as idle.
  */
 void quotas_promote_all(unsigned count, const unsigned *bucket);
 void quotas_promote(unsigned bucket);

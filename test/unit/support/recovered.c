@@ -47,8 +47,8 @@ static uint32_t take_each_free(unsigned bucket)
 
 /*
  * Allocates all free slots and frees them, three times in all, so that they pass through magazines and the depot. The
- * thread is pinned to one processor, because it could not get slots from the magazine of another processor, and new
- * slots would be carved instead.
+ * thread is pinned to one processor. On another processor it could not get the slots in the first one's magazine, and
+ * would carve new slots instead.
  */
 void recovered_take_all_free(unsigned bucket)
 {

@@ -27,8 +27,8 @@ static void steps_trap(int number, siginfo_t *info, void *context)
     }
 }
 
-/* Sets or clears the trap flag of the processor, with which it traps after each instruction. The code pushes nothing to
- * the 128 bytes below the stack pointer, because the compiler may keep data there. */
+/* Sets or clears the trap flag of the processor, which makes the processor trap after each instruction. The code pushes
+ * nothing to the 128 bytes below the stack pointer, because the compiler may keep data there. */
 static void steps_set_trap_flag(uint64_t flag)
 {
     __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
