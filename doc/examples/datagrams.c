@@ -97,8 +97,7 @@ static void acknowledge(const char *number)
     }
 }
 
-/* Makes the datagram of a question the answer to it, and keeps it until the client has acknowledged it. Returns false
- * if there is no memory for the record. */
+/* Keeps a datagram as an answer until the client acknowledges it. Returns false if there is no memory for a record. */
 static bool keep(char *datagram, size_t size, const struct sockaddr_in *client)
 {
     struct record *record = record_of(datagram);

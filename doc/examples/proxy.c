@@ -31,8 +31,7 @@ static _Atomic size_t area_used;
 static void *area_allocate(void *unused, size_t size, size_t alignment)
 {
     (void)unused;
-    /* sizes are rounded up, so that each piece begins at the alignment */
-    size_t needed = (size + alignment - 1) / alignment * alignment;
+    size_t needed = (size + alignment - 1) / alignment * alignment; /* rounded up, so each piece is aligned */
     size_t start = atomic_fetch_add(&area_used, needed);
     if (needed > AREA || start > AREA - needed) {
         atomic_fetch_sub(&area_used, needed);
@@ -129,8 +128,7 @@ int main(int count, char **arguments)
     area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     options.block = BUFFER;
     options.chunk = CHUNK;
-    /* this kind has no magazines, so no thread keeps free blocks that others need */
-    options.kind = SOCKMALLOC_POOL_LOCKFREE;
+    options.kind = SOCKMALLOC_POOL_LOCKFREE; /* no thread keeps free blocks that others need */
     options.source = (struct sockmalloc_pool_source){area_allocate, area_release, NULL};
     pool = area != MAP_FAILED ? sockmalloc_pool_create(&options) : NULL;
     if (pool == NULL || target.sin_port == 0) {

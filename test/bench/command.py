@@ -31,7 +31,7 @@ PROGRAM = BUILD / "test" / "bench" / "bench"
 LOAD = BUILD / "test" / "demo" / "demo-load"
 
 # for each program and library that the build makes: patterns that match its sources
-SOURCES = {LIBRARY: ("src/*.[ch]", "include/*.h"), PROGRAM: ("test/bench/*.[ch]",), LOAD: ("test/demo/*.[ch]",)}
+SOURCES = {LIBRARY: ("src/**/*.[ch]", "include/*.h"), PROGRAM: ("test/bench/*.[ch]",), LOAD: ("test/demo/*.[ch]",)}
 
 DID_NOT_RUN = 2
 
