@@ -90,6 +90,12 @@ static enum remote_process_state group_look(const struct process_group *group, s
     return state == REMOTE_BUFFERS && !group->has_buffers ? REMOTE_WITHOUT : state;
 }
 
+/* Returns false for the state of a process that has not loaded the library, or has not finished its start-up. */
+static bool group_may_have_library(enum remote_process_state state)
+{
+    return state != REMOTE_WITHOUT && state != REMOTE_GONE && state != REMOTE_UNINITIALISED;
+}
+
 /*
  * Looks for the library in a process that is not yet a member, and makes the process a member if it has the library.
  * Stores what was found about the process in *target.
@@ -106,9 +112,8 @@ static enum remote_process_state group_try(struct process_group *group, const st
     group->late += member->state == REMOTE_LATE ? 1 : 0;
     *target = member->target;
     enum remote_process_state state = member->state;
-    bool has_library = state != REMOTE_WITHOUT && state != REMOTE_GONE && state != REMOTE_FORBIDDEN &&
-                       state != REMOTE_UNTRIED && state != REMOTE_UNINITIALISED;
-    if (!has_library || !group_keep(group, member)) {
+    bool is_known = state != REMOTE_FORBIDDEN && state != REMOTE_UNTRIED && group_may_have_library(state);
+    if (!is_known || !group_keep(group, member)) {
         group_free(member);
     }
     return state;
@@ -224,7 +229,7 @@ static void group_meet(struct process_group *group, const struct process_row *ro
     }
     enum remote_process_state state = member != NULL ? member->state : group_try(group, row, &target);
     if (state == REMOTE_FORBIDDEN) {
-        group->forbidden++;
+        group->forbidden += member == NULL ? 1 : 0;
         search->forbidden = row->process;
     }
     if (state != REMOTE_READ && state != REMOTE_BUFFERS && !search->is_own) {
@@ -347,20 +352,33 @@ enum command_exit process_group_take(struct process_group *group)
     return EXIT_DONE;
 }
 
+/*
+ * Looks again for the library in the process of a member that could not be read. Returns false if the process no longer
+ * has the library. A process that may not be read, or was not tried, stays a member, because it had the library before.
+ */
+static bool group_retry(struct process_group *group, struct group_member *member, bool late)
+{
+    bool was_late = member->state == REMOTE_LATE || member->state == REMOTE_BROKEN;
+    if (group_is_readable(member) || (was_late && !late) || group->late >= GROUP_LATE) {
+        return true;
+    }
+    member->state = group_look(group, member);
+    group->late += member->state == REMOTE_LATE ? 1 : 0;
+    return group_may_have_library(member->state);
+}
+
 void process_group_retry(struct process_group *group, bool late)
 {
     unsigned kept = 0;
+    group->late = late ? 0 : group->late;
     for (unsigned i = 0; i < group->count; i++) {
-        struct group_member *member = group->member[i];
-        bool was_late = member->state == REMOTE_LATE || member->state == REMOTE_BROKEN;
-        if (group_is_readable(member) || (was_late && !late)) {
-            group->member[kept++] = member;
+        if (group_retry(group, group->member[i], late)) {
+            group->member[kept++] = group->member[i];
         } else {
-            group_free(member);
+            group_free(group->member[i]);
         }
     }
     group->count = kept;
-    group->late = late ? 0 : group->late;
 }
 
 unsigned process_group_read_count(const struct process_group *group)

@@ -55,8 +55,9 @@ struct process_group {
     struct group_member **member;
     unsigned count;
     unsigned room;
-    unsigned forbidden; /* number of processes that may have loaded the library, but that this command may not read */
-    unsigned late;      /* number of processes that took too long to read, since the group was made */
+    /* number of processes that are no members, may have loaded the library, and may not be read by this command */
+    unsigned forbidden;
+    unsigned late; /* number of processes that took too long to read, since the group was made */
     /* number of processes not tried by the last process_group_find, because `late` was GROUP_LATE */
     unsigned untried;
     bool late_told; /* true after a line on stderr has said that processes were not tried */
@@ -101,9 +102,9 @@ void process_group_sum(struct process_group *group, struct process_sum *sum);
 bool process_group_add_memory(const struct process_group *group, struct remote_memory *sum);
 
 /*
- * Removes the members that could not be read, so that the next process_group_find tries their processes again: by then,
- * such a process may have executed another program. Keeps members that took too long to read, unless `late` is true,
- * because each of them may take long again.
+ * Looks again for the library in the members that could not be read, because such a process may have executed another
+ * program. Removes those whose processes have ended or no longer have the library. Leaves members that took too long to
+ * read as they are, unless `late` is true, because each of them may take long again.
  */
 void process_group_retry(struct process_group *group, bool late);
 

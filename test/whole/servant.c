@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -279,6 +280,9 @@ static void obey(const char *word, const char *rest)
         replace_stderr(rest);
     } else if (strcmp(word, "umask") == 0) {
         umask((mode_t)strtoul(rest, NULL, 8));
+        answer("done");
+    } else if (strcmp(word, "dumpable") == 0) {
+        CHECK_EQUAL(prctl(PR_SET_DUMPABLE, strtoul(rest, NULL, 10), 0, 0, 0), 0);
         answer("done");
     } else if (strcmp(word, "take") == 0) {
         take(rest);

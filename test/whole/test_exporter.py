@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from support import command, exporter, settings
 from support.exporter import Exporter, value
@@ -24,7 +25,7 @@ class ExporterCase(ServantCase):
         self.addCleanup(started.dismiss)
         return started
 
-    def busy(self, **variables: str) -> Servant:
+    def busy(self, **variables: Any) -> Servant:
         """Starts a servant with slots in several states. The servant then waits for orders."""
         servant = self.start(DECAY_MS="-1", **variables)
         for order in ("take 5000", "churn 5000", "churn 300000", "take 70000", "make-pool receivers"):
@@ -187,6 +188,26 @@ class Unreadable(ExporterCase):
         found = self.exporter(servant.pid, prepare=exporter.be_nobody).samples()
         self.assertEqual(self.count(found, "forbidden"), 1)
         self.assertEqual(value(found, "sockmalloc_exporter_processes"), 0)
+
+    def test_a_process_that_may_not_be_read_for_a_while(self) -> None:
+        """The last figures of such a process stay for as long as it lives, and no request is counted twice."""
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become another user")
+        self.directory.chmod(0o755)
+        servants = [self.busy(prepare=exporter.be_nobody), self.busy(prepare=exporter.be_nobody)]
+        started = self.exporter(*(servant.pid for servant in servants), prepare=exporter.be_nobody)
+        before = started.samples()
+        if self.count(before, "forbidden") > 0:
+            self.skipTest("the kernel lets no user read the user's own processes")
+        servants[0].ask("dumpable 0")
+        for found in (started.samples(), started.samples(), started.samples()):
+            self.assertEqual(self.count(found, "forbidden"), 1)
+            self.assertEqual(value(found, "sockmalloc_processes", program="servant"), 2)
+        servants[0].ask("dumpable 1")
+        after = started.samples()
+        self.assertEqual(self.count(after, "forbidden"), 0)
+        for metric in ("sockmalloc_requests_total", "sockmalloc_pool_requests_total"):
+            self.assertEqual(value(after, metric), value(before, metric), metric)
 
     def test_another_user_with_capabilities(self) -> None:
         """The exporter can read other users' processes if it has two capabilities, which the example of a systemd unit
