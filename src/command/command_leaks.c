@@ -103,9 +103,13 @@ enum command_exit command_leaks(int count, char **arguments)
     }
     look_open(LOOK_MILLISECONDS);
     enum command_exit code = process_group_find(group);
-    for (unsigned i = 0; code == EXIT_DONE && i < group->count; i++) {
+    if (code != EXIT_DONE) {
+        return code;
+    }
+    for (unsigned i = 0; code != EXIT_UNWRITTEN && i < group->count; i++) {
         if (group->member[i]->state == REMOTE_READ) {
-            code = leaks_of(&group->member[i]->target, wish.as_json);
+            enum command_exit one = leaks_of(&group->member[i]->target, wish.as_json);
+            code = one != EXIT_DONE ? one : code;
         }
     }
     return code;

@@ -64,6 +64,15 @@ class Leaks(ServantCase):
                 program.unlink()
                 self.assertRegex(callers[0][2], pattern)
 
+    def test_a_process_that_notes_no_callers_hides_no_other(self) -> None:
+        plain, keeping = self.start(), self.start(**KEPT)
+        keeping.ask("take 5000")
+        for first, second in ((plain, keeping), (keeping, plain)):
+            result = command.run("leaks", first.pid, second.pid)
+            self.assertEqual(result.returncode, command.WITHOUT)
+            self.assert_complaint(result.stderr, f"process {plain.pid} (servant) notes no callers")
+            self.assertIn(f"process {keeping.pid} (servant): in use 1 slots, 5000 bytes", result.stdout)
+
     def test_refusals(self) -> None:
         plain = self.start()
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
