@@ -44,8 +44,9 @@ static const char *advise_take(void *input, int key, const char *argument)
         return sampling_read(argument, &wish->sample);
     default:
         if (advise_is_file(argument)) {
+            bool is_second = wish->file != NULL;
             wish->file = argument;
-            return NULL;
+            return is_second ? "more than one file is given" : NULL;
         }
         return process_group_add_word(&wish->group, argument);
     }

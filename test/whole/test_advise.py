@@ -146,6 +146,7 @@ class Refusals(AdviseCase):
             ([], command.USAGE, "neither a process nor a file"),
             ([words, servant.pid], command.USAGE, "a file excludes processes"),
             ([words, "--sample=1s"], command.USAGE, "a file excludes processes and --sample"),
+            ([words, words], command.USAGE, "more than one file is given"),
             ([words], command.DAMAGED, "is no recording"),
             ([self.directory / "none"], command.DAMAGED, "can't be read: No such file"),
             ([command.ended_process()], command.GONE, "does not exist"),
