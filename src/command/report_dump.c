@@ -154,7 +154,21 @@ static void dump_add_settings(const json_t *configuration, struct report_source 
     }
 }
 
-/* Adds the sample of one line. Returns EXIT_DONE, or prints an error and returns its exit code. */
+/*
+ * Returns true if the process has libsockmalloc-buffers.so without the malloc. Its object has named pools, message
+ * pages or rings, and no other figures.
+ */
+static bool dump_has_buffers_alone(const json_t *statistics)
+{
+    return json_object_get(statistics, "total") == NULL &&
+           (json_object_get(statistics, "pools") != NULL || json_object_get(statistics, "messages") != NULL ||
+            json_object_get(statistics, "rings") != NULL);
+}
+
+/*
+ * Adds the sample of one line, unless its process has no malloc of the library. Returns EXIT_DONE, or prints an error
+ * and returns its exit code.
+ */
 static enum command_exit dump_add_object(struct report_sources *sources, unsigned first, const char *path,
                                          unsigned long number, const json_t *object)
 {
@@ -169,6 +183,9 @@ static enum command_exit dump_add_object(struct report_sources *sources, unsigne
     if (format != FORMAT_JSON_VERSION && format != SNAPSHOT_UNKNOWN) {
         return error_report(EXIT_OTHER_VERSION, "%s, line %lu: format %lu is newer than this command, %s", path, number,
                             (unsigned long)format, PACKAGE_VERSION);
+    }
+    if (format != SNAPSHOT_UNKNOWN && dump_has_buffers_alone(line.statistics)) {
+        return EXIT_DONE;
     }
     if (format == SNAPSHOT_UNKNOWN || !dump_read_statistics(&line)) {
         return error_report(EXIT_DAMAGED, "%s, line %lu: this JSON is no statistics of sockmalloc", path, number);

@@ -196,6 +196,14 @@ class Names(ReportCase):
 
 
 class Refusals(ReportCase):
+    def test_a_process_with_libsockmalloc_buffers_alone_is_left_out(self) -> None:
+        samples = self.record()
+        alone = {"format": 1, "version": "0.1.0", "program": "alone", "process": 1, "rings": [{"ring": "a", "chunk": 64}]}
+        self.file.write_text(lines_of([alone, *samples, alone]))
+        self.assertEqual(len(self.read(self.file).of(CHARTS[0]).rows), SAMPLES)
+        self.file.write_text(lines_of([alone]))
+        self.assert_refused(self.report(self.file), command.DAMAGED, "has no whole sample")
+
     def test_files_that_are_no_recordings(self) -> None:
         samples = self.record()
         newer = copy.deepcopy(samples[0])
