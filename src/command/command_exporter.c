@@ -76,7 +76,14 @@ static const char *exporter_take_argument(void *input, int key, const char *argu
  * printed. */
 static char *exporter_make_page(const struct exporter_wish *wish, size_t *size)
 {
-    return exporter_read(&exporter) ? exporter_print(&exporter, wish, size) : NULL;
+    if (!exporter_read(&exporter)) {
+        return NULL;
+    }
+    char *page = exporter_print(&exporter, wish, size);
+    if (page == NULL) {
+        error_report(EXIT_FAILED, "exporter: there is no memory for the page");
+    }
+    return page;
 }
 
 /* Returns what is wrong with the combination of options, or NULL. */
@@ -99,11 +106,17 @@ static enum command_exit exporter_serve(int file)
                : error_report(EXIT_NO_ADDRESS, "exporter: libmicrohttpd cannot be started: %s", strerror(errno));
 }
 
+/* Writes a new file. If that fails, removes the old one, because its figures are no longer true. */
 static enum command_exit exporter_write_file(void)
 {
     size_t size = 0;
     char *page = exporter_make_page(&given.wish, &size);
-    enum command_exit code = page != NULL ? exporter_file_write(page, size, &given.owner) : EXIT_FAILED;
+    enum command_exit code = EXIT_FAILED;
+    if (page != NULL) {
+        code = exporter_file_write(page, size, &given.owner);
+    } else {
+        exporter_file_remove();
+    }
     free(page);
     return code;
 }

@@ -3,6 +3,7 @@ ends."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -309,6 +310,18 @@ class Textfile(ExporterCase):
         self.assertEqual(started.end(), (0, ""))
         self.assertEqual(sorted(path.name for path in self.directory.iterdir()), ["stderr", "target"])
         self.assertEqual((self.directory / "target").read_text(), "precious")
+
+    def test_is_removed_while_the_processes_cannot_be_listed(self) -> None:
+        started, file = self.begin(os.getpid())
+        before = resource.prlimit(started.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(started.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        for _ in range(2):  # after the second message, the file is removed that was old at the first
+            said = started.process.stderr.readline()
+            self.assertRegex(said, r"\Asockmalloc: .* cannot be .*: Too many open files\n\Z")
+        self.assertFalse(file.exists())
+        resource.prlimit(started.process.pid, resource.RLIMIT_NOFILE, before)
+        self.await_true(file.exists, "there is a new file")
+        self.assertEqual(started.end()[0], 0)
 
     def test_two_exporters_do_not_share_a_file(self) -> None:
         first, file = self.begin(os.getpid())
