@@ -267,13 +267,26 @@ static void add_messages(struct remote_message *sum, const struct remote_message
     }
 }
 
-static bool has_ring(const struct remote_buffers *sum, const struct remote_ring *ring)
+/* Returns the entry of `sum` for rings of this name and chunk size, or NULL if there is none. */
+static struct remote_ring *find_ring(struct remote_buffers *sum, const struct remote_ring *ring)
 {
     unsigned at = 0;
     while (at < sum->rings && (sum->ring[at].size != ring->size || strcmp(sum->ring[at].name, ring->name) != 0)) {
         at++;
     }
-    return at < sum->rings;
+    return at < sum->rings ? &sum->ring[at] : NULL;
+}
+
+/*
+ * Adds what another process has read of the same ring. The greater counter is the later one, and the counters of a sum
+ * must not fall when a process ends.
+ */
+static void join_ring(struct remote_ring *sum, const struct remote_ring *ring)
+{
+#define JOIN(name, unit, grows, help)                                                                                  \
+    sum->figures.name = (grows) ? GREATER(sum->figures.name, ring->figures.name) : sum->figures.name;
+    REMOTE_RING_ROWS(JOIN)
+#undef JOIN
 }
 
 void remote_buffers_add(struct remote_buffers *sum, const struct remote_buffers *buffers)
@@ -285,7 +298,10 @@ void remote_buffers_add(struct remote_buffers *sum, const struct remote_buffers 
         }
     }
     for (unsigned i = 0; i < buffers->rings; i++) {
-        if (!has_ring(sum, &buffers->ring[i]) && sum->rings < RING_SHOWN) {
+        struct remote_ring *same = find_ring(sum, &buffers->ring[i]);
+        if (same != NULL) {
+            join_ring(same, &buffers->ring[i]);
+        } else if (sum->rings < RING_SHOWN) {
             sum->ring[sum->rings++] = buffers->ring[i];
         }
     }

@@ -75,8 +75,8 @@ void remote_buffers_keep_counters(struct remote_buffers *buffers);
 
 /*
  * Adds the message pages and rings of another process to *sum. Message pages with equal names and page sizes are added
- * up. Rings with equal names and sizes count as one ring that both processes have mapped. Message pages and rings for
- * which the arrays of *sum have no room are left out.
+ * up. Rings with equal names and sizes count as one ring that both processes have mapped, and of each of its counters
+ * the greater value is taken. Message pages and rings for which the arrays of *sum have no room are left out.
  */
 void remote_buffers_add(struct remote_buffers *sum, const struct remote_buffers *buffers);
 

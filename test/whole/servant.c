@@ -168,12 +168,13 @@ static void make_messages(const char *name)
 #pragma weak sockmalloc_ring_alloc
 #pragma weak sockmalloc_ring_create
 
-/* Makes a ring with this name, in which one message is in use. */
+/* Makes a ring with this name, unless the process has one already, and allocates a message in the ring. */
 static void make_ring(const char *name)
 {
     static _Alignas(SOCKMALLOC_RING_ALIGNMENT) char memory[64 << 10];
+    static struct sockmalloc_ring *ring;
     struct sockmalloc_ring_options options = {.size = sizeof options, .chunk_size = 256, .holder = 7, .name = name};
-    struct sockmalloc_ring *ring = sockmalloc_ring_create(memory, sizeof memory, &options);
+    ring = ring == NULL ? sockmalloc_ring_create(memory, sizeof memory, &options) : ring;
     CHECK(sockmalloc_ring_alloc(ring, 1000, 0) != NULL);
     answer("done");
 }

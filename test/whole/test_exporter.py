@@ -139,6 +139,17 @@ class Sums(ExporterCase):
         """Returns a dictionary from each worker's process id to its worker number."""
         return {labels["pid"]: labels["worker"] for labels, _ in each["sockmalloc_active"]}
 
+    def test_the_counters_of_a_ring_do_not_fall(self) -> None:
+        """Rings of one name count as one ring, whose counters are read in each process that has mapped it."""
+        servants = [self.start(), self.start()]
+        for servant in (*servants, servants[0], servants[0]):
+            servant.ask("make-ring relay")
+        started = self.exporter(*(servant.pid for servant in servants))
+        for ended in (None, servants[0], None):
+            if ended is not None:
+                self.kill(ended.pid)
+            self.assertEqual(value(started.samples(), "sockmalloc_ring_allocated_messages_total", ring="relay"), 3)
+
     def test_a_process_that_executes_another_program(self) -> None:
         servant = self.busy()
         started = self.exporter(servant.pid)
