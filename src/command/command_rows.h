@@ -126,7 +126,9 @@
     ROW(UNWRITTEN, 8, "the output could not be written")                                                               \
     ROW(NO_TERMINAL, 9,                                                                                                \
         "top: there is no terminal, or the command was built without ncurses, and --batch was not given")              \
-    ROW(FAILED, 10, "compare: the server or its load has failed")                                                      \
+    ROW(FAILED, 10,                                                                                                    \
+        "compare: the server or its load has failed; check, exporter: there is no memory, or the processes cannot be " \
+        "listed")                                                                                                      \
     ROW(NO_ADDRESS, 11, "exporter: it cannot listen on the address, or was built without libmicrohttpd")               \
     ROW(UNANSWERED, 12, "the process has not carried out what the signal demanded")                                    \
     ROW(REFUSED, 125, "run, check, compare: the library cannot take effect in the program, which was not started")     \

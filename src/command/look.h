@@ -56,7 +56,10 @@ enum remote_process_state look_at_memory(struct remote_process *target, struct r
 /* Does what remote_pools_read does, within the time limit that look_open has set. */
 enum remote_process_state look_at_pools(struct remote_process *target, struct remote_pools *pools);
 
-/* A part of a file in /proc/PID. A part with fewer than LOOK_FILE_SIZE bytes is the last one of its file. */
+/*
+ * A part of a file in /proc/PID. Only a part of no bytes shows the end of its file, because the kernel gives many of
+ * these files out in pieces that are shorter than LOOK_FILE_SIZE.
+ */
 enum { LOOK_FILE_SIZE = 64 << 10 };
 struct look_file {
     /* name of a file in /proc/PID; a string constant, because the child, a fork of this process, has the constant at
