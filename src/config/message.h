@@ -136,9 +136,9 @@ bool message_stderr_was(const char *device_and_inode);
 
 /*
  * Writes `size` bytes to the descriptor and keeps errno. Returns false if the descriptor did not take all of them or
- * took nothing for a tenth of a second. A signal that interrupts the write does not end it. Causes no SIGPIPE and no
- * SIGXFSZ, except behind a seccomp filter that the program has set, where it does only what write(2) does. The function
- * is safe in a signal handler.
+ * took nothing for a tenth of a second, or up to two tenths if signals interrupt the wait. A signal that interrupts the
+ * write does not end it. Causes no SIGPIPE and no SIGXFSZ, except behind a seccomp filter that the program has set,
+ * where it does only what write(2) does. The function is safe in a signal handler.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size);
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/bounds.h"
+#include "base/clock.h"
 #include "os/system_call.h"
 
 int os_open(const char *path, int flags, unsigned mode)
@@ -51,13 +52,16 @@ static long os_poll(struct pollfd *poll, int milliseconds)
 #endif
 }
 
+/* The clock limits the wait, because a timer of the program may interrupt each call of poll before its time is over. */
 bool os_await_writable(int file, int milliseconds)
 {
+    enum { NANOSECONDS_A_MILLISECOND = 1000000 };
     struct pollfd writable = {.fd = file, .events = POLLOUT};
+    uint64_t end = clock_now() + (uint64_t)milliseconds * NANOSECONDS_A_MILLISECOND;
     long ready;
     do {
         ready = os_poll(&writable, milliseconds);
-    } while (ready == -EINTR);
+    } while (ready == -EINTR && clock_now() < end);
     return ready > 0;
 }
 

@@ -35,7 +35,8 @@ ssize_t os_write(int file, const void *bytes, size_t size);
 
 /*
  * Waits until the descriptor accepts a write or has an error to report. Returns true then, or false if neither has
- * happened after `milliseconds`. The function is no cancellation point.
+ * happened after `milliseconds`; signals that interrupt the wait can double that time. The function is no cancellation
+ * point.
  */
 bool os_await_writable(int file, int milliseconds);
 

@@ -166,13 +166,21 @@ Test(message_write, file_size_limit_causes_no_signal)
     cr_assert_eq(lseek(file, 0, SEEK_END), 3, "the file has as many bytes as the limit allows");
 }
 
-/* The pipe is full and its reader does not read, so the library must give up the message after some time. */
+/* The pipe is full and its reader does not read, so the library must give up the message after some time, even if
+ * signals interrupt each wait before its end. */
 Test(message_write, full_pipe_is_given_up, .timeout = 120)
 {
     static char bytes[1 << 20];
-    int ends[2];
-    cr_assert_eq(pipe(ends), 0);
-    cr_assert_not(message_write(ends[1], bytes, sizeof bytes));
-    expect_unblocked();
-    cr_assert_null(crew_fault(), "%s", crew_fault());
+    static const suseconds_t periods[] = {0, 1000};
+    cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = catch}, NULL), 0);
+    for (unsigned i = 0; i < sizeof periods / sizeof periods[0]; i++) {
+        int ends[2];
+        cr_assert_eq(pipe(ends), 0);
+        cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, periods[i]}, {0, periods[i]}}, NULL), 0);
+        bool whole = message_write(ends[1], bytes, sizeof bytes);
+        cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL), 0);
+        cr_assert_not(whole);
+        expect_unblocked();
+        cr_assert_null(crew_fault(), "%s", crew_fault());
+    }
 }
