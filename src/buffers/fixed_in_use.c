@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "base/bounds.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "buffers/fixed_chunk.h"
@@ -178,7 +179,8 @@ static void report_block(const struct fixed_pool *pool, uint32_t number, uint64_
     if (pool->in_use) {
         const struct fixed_use *use = fixed_use(pool, number);
         uint64_t taken_at = atomic_load_explicit(&use->taken_at, memory_order_relaxed);
-        text_add(&report->text, "  %lu ms  by ", (unsigned long)((now - taken_at) / 1000000));
+        /* another thread may have allocated the block after `now` was read */
+        text_add(&report->text, "  %lu ms  by ", (unsigned long)(EXCESS(now, taken_at) / 1000000));
         symbol_print(&report->finder, atomic_load_explicit(&use->caller, memory_order_relaxed), &report->text);
     }
     report_end_line(report);

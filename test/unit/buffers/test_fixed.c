@@ -589,6 +589,22 @@ Test(fixed, pool_with_blocks_in_use_is_not_destroyed)
     }
 }
 
+/* Another thread may allocate a block after a report has read the clock. The block is then younger than 0 ms. */
+Test(fixed, report_knows_no_age_below_zero)
+{
+    int ends[2];
+    struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, 64);
+    os_failing_never();
+    cr_assert_eq(pipe(ends), 0);
+    options.flags = SOCKMALLOC_POOL_IN_USE;
+    struct sockmalloc_pool *pool = fixed_make(&options);
+    fixed_take(pool, blocks, 1);
+    const struct fixed_pool *inside = fixed_pool_of(pool);
+    atomic_fetch_add(&fixed_use(inside, fixed_number_at(inside, blocks[0]))->taken_at, UINT64_C(1) << 40);
+    cr_assert_eq(sockmalloc_pool_report(pool, ends[1]), 0);
+    expect_report(ends[0], "  0 ms  by ");
+}
+
 /* --- misuse --- */
 
 static int misused_kind;
