@@ -504,7 +504,7 @@ int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc
  *
  * A thread that ends inside one of these functions, by pthread_exit or siglongjmp in a signal handler, can lose the
  * block that it was about to allocate or free until the pool is destroyed or the process forks. If it ends while it
- * holds the pool's lock, for example while the pool grows, the pool cannot grow any more.
+ * holds the pool's lock, for example while the pool grows, the pool can neither grow nor be pinned any more.
  *
  * A block that is freed twice, an address at which no block of the pool begins, and the free of a block of a pool that
  * was destroyed end the process, after one line on stderr, by abort(). libsockmalloc-buffers.so has this group too.

@@ -351,22 +351,32 @@ EXPORTED int sockmalloc_pool_report(struct sockmalloc_pool *handle, int descript
 
 /*
  * Adds a pin to the pool, or removes one. A pool with pins gives no memory back. The pool's lock is held for the
- * change, so that no other thread is still giving memory back when a pin has been added. Returns 0, or -1 with errno
- * set.
+ * change, and then the purges of single blocks are awaited, so that no other thread is still giving memory back when a
+ * pin has been added. Returns 0, or -1 with errno set.
  */
 static int change_pins(struct fixed_pool *pool, bool pin)
 {
-    if (!fixed_is_open(pool) || (!pin && pool->pins == 0)) {
+    if (!fixed_is_open(pool)) {
         errno = EINVAL;
         return -1;
     }
-    if (!lock_take(&pool->lock)) {
+    if ((pin && fixed_is_purging()) || !lock_take(&pool->lock)) {
         errno = EBUSY;
         return -1;
     }
-    pool->pins += pin ? 1 : -1;
-    atomic_fetch_add_explicit(&pool->holds, pin ? 1 : (uint32_t)-1, memory_order_relaxed);
+    bool valid = pin || pool->pins > 0;
+    if (valid) {
+        pool->pins += pin ? 1 : -1;
+        atomic_fetch_add_explicit(&pool->holds, pin ? 1 : (uint32_t)-1, memory_order_seq_cst);
+    }
     lock_release(&pool->lock);
+    if (!valid) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (pin) {
+        fixed_await_purges(pool);
+    }
     return 0;
 }
 

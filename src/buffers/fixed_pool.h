@@ -262,6 +262,8 @@ struct fixed_pool {
     struct counter returned_blocks; /* the kind standard */
     /* how many free blocks outside magazines have pages; counted only if there is a limit */
     _Atomic int64_t kept;
+    /* how many threads are in fixed_purge_block; sockmalloc_pool_pin waits until there is none */
+    _Atomic uint32_t purging;
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "buffers/fixed_chunk.h"
 #include "os/os.h"
+#include "os/os_process.h"
 
 /*
  * A pool's age is the time, set by the program, for which memory must be free before the pool gives it back. Within
@@ -13,15 +14,53 @@
  */
 enum { TICKS = 4 };
 
+/* seq_cst: either a purge sees a pin, or the pin sees the purge (`purging`) and waits until it is over. */
 static bool is_held(const struct fixed_pool *pool)
 {
-    return atomic_load_explicit(&pool->holds, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&pool->holds, memory_order_seq_cst) != 0;
+}
+
+/* How many calls of fixed_purge_block this thread is in. There can be more than one, because a signal handler may
+ * interrupt such a call and free a block itself. */
+static _Thread_local _Atomic unsigned purges __attribute__((tls_model("initial-exec")));
+
+static void purge_begin(struct fixed_pool *pool)
+{
+    unsigned before = atomic_load_explicit(&purges, memory_order_relaxed);
+    atomic_store_explicit(&purges, before + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pool->purging, 1, memory_order_seq_cst);
+}
+
+static void purge_end(struct fixed_pool *pool)
+{
+    unsigned before = atomic_load_explicit(&purges, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&pool->purging, 1, memory_order_seq_cst);
+    atomic_store_explicit(&purges, before - 1, memory_order_relaxed);
+}
+
+bool fixed_is_purging(void)
+{
+    return atomic_load_explicit(&purges, memory_order_relaxed) > 0;
+}
+
+void fixed_await_purges(struct fixed_pool *pool)
+{
+    enum { NAP = 50000 }; /* nanoseconds */
+    uint32_t seen;
+    while ((seen = atomic_load_explicit(&pool->purging, memory_order_seq_cst)) > 0) {
+        os_wait(&pool->purging, seen, NAP);
+    }
 }
 
 bool fixed_purge_block(struct fixed_pool *pool, uint32_t number)
 {
-    if (pool->has_source || pool->stride % os_page_size() != 0 || is_held(pool) ||
-        !os_discard(fixed_address(pool, number), pool->stride)) {
+    if (pool->has_source || pool->stride % os_page_size() != 0) {
+        return false;
+    }
+    purge_begin(pool);
+    bool purged = !is_held(pool) && os_discard(fixed_address(pool, number), pool->stride);
+    purge_end(pool);
+    if (!purged) {
         return false;
     }
     fixed_set_state(pool, number, FIXED_PURGED);

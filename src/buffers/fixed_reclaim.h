@@ -24,6 +24,14 @@ INTERNAL size_t fixed_reclaim(struct fixed_pool *pool, uint32_t chunk, uint32_t 
  */
 INTERNAL bool fixed_purge_block(struct fixed_pool *pool, uint32_t number);
 
+/*
+ * fixed_purge_block takes no lock, so a pin that was just added waits until the purges that have not seen it are over:
+ * fixed_await_purges. A signal handler that has interrupted such a purge in its own thread would wait for ever;
+ * fixed_is_purging returns true then.
+ */
+INTERNAL bool fixed_is_purging(void);
+INTERNAL void fixed_await_purges(struct fixed_pool *pool);
+
 /* Gives back the memory of all free blocks, chunk by chunk. Returns how many bytes were given back. */
 INTERNAL size_t fixed_reclaim_all(struct fixed_pool *pool);
 

@@ -70,6 +70,7 @@ void fixed_table_recover(struct fixed_pool *pool)
      * not use the rest of the slab */
     pool->slab_left = 0;
     atomic_store_explicit(&pool->kept, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->purging, 0, memory_order_relaxed);
     if (atomic_exchange_explicit(&pool->walking, 0, memory_order_relaxed) != 0) {
         atomic_fetch_sub_explicit(&pool->holds, 1, memory_order_relaxed);
     }

@@ -2,6 +2,8 @@
  * blocks in use, and misuse. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +357,70 @@ Test(fixed, pinned_pool_keeps_all_memory)
     cr_assert_gt(sockmalloc_pool_trim(pool), 0);
     cr_assert_null(sockmalloc_pool_base(pool, index));
     cr_assert_eq(sockmalloc_pool_index(pool, blocks[1]), -1);
+}
+
+static struct sockmalloc_pool *pinned;
+static _Atomic int pin_answer;
+
+static void *pin(void *unused)
+{
+    atomic_store(&pin_answer, sockmalloc_pool_pin(pinned));
+    return unused;
+}
+
+/* Runs in the middle of a purge. A signal handler that interrupts the purging thread there cannot pin the pool, and
+ * another thread waits until the purge is over. */
+static void pin_during_a_purge(void)
+{
+    static pthread_t thread;
+    CHECK(sockmalloc_pool_pin(pinned) == -1 && errno == EBUSY);
+    CHECK(pthread_create(&thread, NULL, pin, NULL) == 0 && pthread_detach(thread) == 0);
+    while (os_failing_waits() == 0 && atomic_load(&pin_answer) == EAGAIN) {
+        sched_yield();
+    }
+    CHECK(atomic_load(&pin_answer) == EAGAIN);
+}
+
+Test(fixed, pin_comes_after_the_purge_that_is_under_way, .timeout = 60)
+{
+    struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, PAGE);
+    options.returned = SOCKMALLOC_POOL_AT_ONCE;
+    os_failing_never();
+    pinned = fixed_make(&options);
+    atomic_store(&pin_answer, EAGAIN);
+    fixed_take(pinned, blocks, 2);
+    os_failing_at_discard(pin_during_a_purge);
+    fixed_give(pinned, blocks, 1);
+    while (atomic_load(&pin_answer) == EAGAIN) {
+        sched_yield();
+    }
+    cr_assert_eq(atomic_load(&pin_answer), 0);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    *(char *)blocks[1] = 'x';
+    fixed_give(pinned, blocks + 1, 1);
+    cr_assert_eq(*(char *)blocks[1], 'x');
+}
+
+static void unpin(unsigned thread)
+{
+    (void)thread;
+    crew_meet();
+    if (sockmalloc_pool_unpin(pinned) == 0) {
+        atomic_fetch_add(&pin_answer, 1);
+    }
+}
+
+Test(fixed, each_pin_is_removed_once, .timeout = 60)
+{
+    struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, PAGE);
+    os_failing_never();
+    pinned = fixed_make(&options);
+    for (unsigned round = 0; round < 2000; round++) {
+        atomic_store(&pin_answer, 0);
+        cr_assert_eq(sockmalloc_pool_pin(pinned), 0);
+        crew_run(2, unpin);
+        cr_assert_eq(atomic_load(&pin_answer), 1);
+    }
 }
 
 static int add_length(void *context, int index, void *start, size_t length)

@@ -27,6 +27,7 @@ static bool keeps_mapped;
 static _Atomic(void (*)(void)) meanwhile;
 static _Atomic(void (*)(void)) afterwards;
 static _Atomic(void (*)(void)) at_look;
+static _Atomic(void (*)(void)) at_discard;
 static _Atomic unsigned calls;
 static _Atomic unsigned refusals;
 static _Atomic unsigned looks;
@@ -92,6 +93,11 @@ void os_failing_afterwards(void (*work)(void))
 void os_failing_at_look(void (*work)(void))
 {
     at_look = work;
+}
+
+void os_failing_at_discard(void (*work)(void))
+{
+    at_discard = work;
 }
 
 unsigned os_failing_waits(void)
@@ -231,6 +237,7 @@ bool os_thaw(void *object, size_t size)
 
 bool os_discard(char *start, size_t size)
 {
+    os_run_once(&at_discard);
     return !os_refuses() && madvise(start, size, MADV_DONTNEED) == 0;
 }
 

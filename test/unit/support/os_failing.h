@@ -34,6 +34,9 @@ void os_failing_afterwards(void (*work)(void));
 /* Runs `work` once, during the library's next check of whether a page is mapped, before the library has the result. */
 void os_failing_at_look(void (*work)(void));
 
+/* Runs `work` once, just before the library's next call that discards pages. */
+void os_failing_at_discard(void (*work)(void));
+
 /* os_failing_calls returns how many calls the library has made since the count was set to 0, and os_failing_refusals
  * how many of them have failed. */
 unsigned os_failing_calls(void);
