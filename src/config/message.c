@@ -152,12 +152,23 @@ static void message_keep(const char *line, size_t size)
     }
 }
 
+/* Replaces each control character of ASCII by a question mark, because the texts in a message may come from the
+ * environment of the process, and must neither change a terminal nor begin another line. */
+static void message_replace_controls(struct text *line)
+{
+    for (size_t i = 0; i < line->used; i++) {
+        unsigned char byte = (unsigned char)line->start[i];
+        line->start[i] = byte < 0x20 || byte == 0x7f ? '?' : line->start[i];
+    }
+}
+
 static void message_say_list(enum message message, va_list list)
 {
     char buffer[LINE_SIZE];
     struct text line = text_begin(buffer, sizeof buffer - 1);
     text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)sandbox_process());
     text_add_list(&line, formats[message], list);
+    message_replace_controls(&line);
     /* message_say_list has kept one byte free for this newline, so that a line that was cut also ends with a newline */
     buffer[line.used] = '\n';
     message_keep(buffer, line.used + 1);

@@ -143,8 +143,9 @@ bool message_stderr_was(const char *device_and_inode);
 bool message_write(int descriptor, const char *bytes, unsigned long size);
 
 /*
- * Writes one line to stderr: "sockmalloc", the program's name and process id, and the message. Writes nothing if
- * descriptor 2 is another file than at start-up. The function is safe in a signal handler and keeps errno.
+ * Writes one line to stderr: "sockmalloc", the program's name and process id, and the message. A question mark stands
+ * for each control character. Writes nothing if descriptor 2 is another file than at start-up. The function is safe in
+ * a signal handler and keeps errno.
  */
 void message_say(enum message message, ...);
 

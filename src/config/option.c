@@ -127,6 +127,13 @@ static bool option_accept(struct option_set *set, enum option option, const char
     return true;
 }
 
+/* Gives the setting its default. */
+static void option_reset(struct option_set *set, enum option option)
+{
+    option_accept(set, option, rows[option].initial);
+    set->source[option] = OPTION_DEFAULT;
+}
+
 /* Warns if `value` is a word that the setting accepted in an earlier version and no longer accepts. Returns true if
  * `value` is such a word. */
 static bool option_refuse_removed_word(struct option_set *set, enum option option, const char *value)
@@ -221,8 +228,8 @@ static void option_reconcile_range(struct option_set *set)
     text_add_size(&minimum, set->number[OPTION_MIN]);
     text_add_size(&maximum, set->number[OPTION_MAX]);
     message_say(MESSAGE_CONTRADICTION, rows[OPTION_MIN].variable, buffers[0], rows[OPTION_MAX].variable, buffers[1]);
-    option_accept(set, OPTION_MIN, rows[OPTION_MIN].initial);
-    option_accept(set, OPTION_MAX, rows[OPTION_MAX].initial);
+    option_reset(set, OPTION_MIN);
+    option_reset(set, OPTION_MAX);
     set->faulty = true;
 }
 
@@ -242,7 +249,7 @@ static void option_reconcile_in_use(struct option_set *set)
     struct text word = text_begin(buffer, sizeof buffer);
     option_print(set, other, &word);
     message_say(MESSAGE_IN_USE_ELSEWHERE, rows[other].variable, buffer);
-    option_accept(set, OPTION_IN_USE, rows[OPTION_IN_USE].initial);
+    option_reset(set, OPTION_IN_USE);
     set->faulty = true;
 }
 
@@ -251,7 +258,7 @@ void option_read(struct option_set *set, option_lookup *lookup, char *const *env
     *set = (struct option_set){.path_end = 1};
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         enum option option = (enum option)i;
-        option_accept(set, option, rows[i].initial);
+        option_reset(set, option);
         const char *value = lookup(rows[i].variable);
         if (value == NULL) {
             continue;

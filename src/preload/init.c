@@ -211,6 +211,7 @@ static void init_open_pools(void)
         message_say(MESSAGE_NO_PROCESSORS);
         init_go_on();
         options.number[OPTION_POOL] = KIND_THREAD;
+        options.source[OPTION_POOL] = OPTION_DEFAULT; /* because thread is the default */
     }
     region_choose_huge(options.number[OPTION_THP] == HUGE_ALWAYS);
     route_publish(&init_plan);

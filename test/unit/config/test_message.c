@@ -83,6 +83,21 @@ Test(message, long_line_is_cut_and_still_ends)
     cr_assert_not_null(strstr(words, "SOCKMALLOC_MIN=vvvv"));
 }
 
+/* The name of a program and the value of a setting come from the environment of the process. They can neither change a
+ * terminal nor begin a line. */
+Test(message, control_characters_are_not_printed)
+{
+    static char name[] = "a\nb\x1b[31m";
+    program_invocation_short_name = name;
+    message_open();
+    capture_begin();
+    message_say(MESSAGE_BAD_VALUE, "SOCKMALLOC_MIN", "1\n2\t3\x7f\x1b]0;\a\xc3\xa4", "a size", "4096");
+    const char *words = capture_end();
+    cr_expect_not_null(strstr(words, "sockmalloc: a?b?[31m["), "%s", words);
+    cr_expect_not_null(strstr(words, "SOCKMALLOC_MIN=1?2?3??]0;?\xc3\xa4: not a size"), "%s", words);
+    cr_expect_eq(strchr(words, '\n'), words + strlen(words) - 1);
+}
+
 Test(message, goes_nowhere_when_stderr_was_replaced)
 {
     int kept = dup(STDERR_FILENO);

@@ -84,6 +84,23 @@ Test(sources, place_of_each_value_is_known)
     cr_expect_str_eq(sources_name(&set, OPTION_MIN), "unknown");
 }
 
+Test(sources, values_that_contradict_each_other_give_way_to_defaults)
+{
+    static struct option_set set;
+    static const enum option refused[] = {OPTION_MIN, OPTION_MAX, OPTION_IN_USE};
+    minimum = "8m";
+    conf = "max=1m";
+    open_with("in-use=1\npool=cpu");
+    capture_begin();
+    option_read(&set, sources_lookup, NULL);
+    capture_end();
+    sources_note(&set);
+    for (unsigned i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        cr_expect_str_eq(sources_name(&set, refused[i]), "default", "%s", option_variable(refused[i]));
+    }
+    cr_expect_str_eq(sources_name(&set, OPTION_POOL), SOURCES_FILE);
+}
+
 Test(sources, names_may_be_written_in_several_ways)
 {
     conf = " decay-ms = 250 ,\tFORMAT=json,SOCKMALLOC_POOL=cpu,,stats=/tmp/a b,";
