@@ -133,8 +133,9 @@ static size_t write_groups(const struct bucket_plan *plan)
 static void write_list(const struct bucket_plan *plan)
 {
     int pid = (int)sandbox_process();
-    text_add(&writer.text, "sockmalloc %s: in use by %s, process %d: by caller, the oldest first", PACKAGE_VERSION,
-             message_process_name(), pid);
+    text_add(&writer.text, "sockmalloc %s: in use by ", PACKAGE_VERSION);
+    text_add_shown(&writer.text, message_process_name());
+    text_add(&writer.text, ", process %d: by caller, the oldest first", pid);
     writer_end_line();
     size_t callers = write_groups(plan);
     if (list.live > list.count) {

@@ -119,6 +119,17 @@ Test(in_use_report, of_nothing)
     expect_end(0, 0, 0);
 }
 
+/* The program's name is its own choice. It must begin no line of the list. */
+Test(in_use_report, shows_control_characters_of_the_name)
+{
+    static char name[] = "a\nby b";
+    program_invocation_short_name = name;
+    lay_house();
+    write_report();
+    cr_assert_eq(line_count, 2);
+    cr_assert_not_null(strstr(lines[0], "in use by a\\x0aby b, process "));
+}
+
 /* Returns a time in the future, which is later for a larger `order`. The age of a slot that was allocated in the future
  * is printed as zero, so the report is the same in every run. */
 static uint64_t later(unsigned order)
