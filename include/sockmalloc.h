@@ -598,7 +598,7 @@ struct sockmalloc_pool_options {
 
 /*
  * Makes a pool, which has no blocks yet, and returns it. On failure, returns NULL and sets errno: EINVAL if an option
- * makes no sense, EAGAIN if the process has 496 pools, ENOMEM if there is no memory. Reserves 1 to 2 MiB of addresses
+ * makes no sense, EAGAIN if the process has 496 pools, ENOMEM if there is no memory. Reserves 1 to 3 MiB of addresses
  * for its tables; only the pages of them that are used take memory. A pool can have 8,192 chunks. If the pool chooses
  * the size of its chunks, all chunks together hold 4 GiB of blocks, and more if a block is larger than 32 KiB. Must not
  * be called in a signal handler.

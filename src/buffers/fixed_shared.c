@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_shared.h"
 
+#include "base/bounds.h"
 #include "buffers/fixed_chunk.h"
 #include "buffers/fixed_reclaim.h"
 
@@ -38,7 +39,8 @@ uint32_t fixed_shared_take(struct fixed_pool *pool, uint32_t wanted, uint32_t *n
 
 static bool is_over_limit(const struct fixed_pool *pool)
 {
-    return pool->limit != UINT64_MAX && atomic_load_explicit(&pool->kept, memory_order_relaxed) >= (int64_t)pool->limit;
+    int64_t kept = atomic_load_explicit(&pool->kept, memory_order_relaxed);
+    return pool->limit != UINT64_MAX && (uint64_t)GREATER(kept, 0) >= pool->limit;
 }
 
 /* Called for a free block that is about to be pushed. Counts it as a block with pages or, if the pool's limit is

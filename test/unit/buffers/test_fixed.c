@@ -251,23 +251,26 @@ Test(fixed, free_list_is_limited)
         size_t block;
         unsigned flags;
         uint64_t free, chunks;
+        size_t limit;
     } cases[] = {
         /*
          * blocks of a page each: if more than `free_limit` blocks are free, the pages of single free blocks are purged
          */
-        {PAGE, 0, 20, 1},
+        {PAGE, 0, 20, 1, 20},
         /* chunks (each is the memory of several blocks) keep their addresses: free blocks beyond `free_limit` are
          * purged, but no chunk is unmapped, even if all of its blocks are free */
-        {PAGE, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
+        {PAGE, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3, 20},
         /* blocks that share pages: memory is given back only in whole chunks, of 16 blocks each, in which all blocks
          * are free */
-        {4000, 0, 16, 1},
-        {4032, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3},
+        {4000, 0, 16, 1, 20},
+        {4032, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3, 20},
+        {PAGE, 0, 48, 3, SIZE_MAX}, /* a limit that is never reached */
+        {PAGE, 0, 48, 3, SIZE_MAX - 1},
     };
     os_failing_never();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, cases[i].block);
-        options.free_limit = 20;
+        options.free_limit = cases[i].limit;
         options.flags = cases[i].flags;
         options.chunk = 16 * 4096;
         struct sockmalloc_pool *pool = fixed_make(&options);
