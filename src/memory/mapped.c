@@ -77,9 +77,12 @@ static struct mapped_block *mapped_find(uintptr_t address, uintptr_t word)
     return NULL;
 }
 
+/* Returns the entry of the live block that begins at the address, or NULL. An address that is no multiple of a page may
+ * be equal to another block's address with a mark. */
 static struct mapped_block *mapped_live(const void *address)
 {
-    return mapped_find((uintptr_t)address, (uintptr_t)address);
+    uintptr_t word = (uintptr_t)address;
+    return word % os_page_size() == 0 ? mapped_find(word, word) : NULL;
 }
 
 static void mapped_set(struct mapped_block *entry, const void *address, unsigned mark)

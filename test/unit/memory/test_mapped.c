@@ -106,6 +106,12 @@ Test(mapped, second_free_is_known)
     cr_assert(mapped_is_freed(bytes));
     cr_assert_not(mapped_is_freed(bytes + 1));
     cr_assert_not(mapped_is_freed(bytes + PAGE));
+    /* the table has addresses with marks in their lowest bits; an address with such bits is no block */
+    for (unsigned within = 1; within < 4; within++) {
+        cr_assert_eq(mapped_request(bytes + within), 0);
+        cr_assert_not(mapped_free(bytes + within));
+    }
+    expect_live(0, 0);
     cr_assert(os_claim(bytes, PAGE));
     cr_assert_not(mapped_is_freed(bytes), "something else lies there now");
 }
