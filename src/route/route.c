@@ -124,14 +124,15 @@ static void *route_note_collected(void *block)
 
 /*
  * Allocates a mapped block. If the kernel has no memory for it, free slots are unmapped, and then free memory of
- * mimalloc, and the kernel is called again. Free slots stay mapped if all slots together are smaller than the request.
- * Returns NULL if there is no memory, or if the alignment or the request is too large.
+ * mimalloc, and the kernel is called again. Free slots stay mapped if all slots together are smaller than the request
+ * or its alignment, because they would not help. Returns NULL if there is no memory, or if the alignment or the request
+ * is too large.
  */
 static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 {
     bool refused;
     void *block = mapped_alloc(alignment, request, &refused);
-    if (refused && request <= region_ready() && pool_return() > 0) {
+    if (refused && GREATER(alignment, request) <= region_ready() && pool_return() > 0) {
         block = mapped_alloc(alignment, request, &refused);
     }
     return refused && route_collect() ? route_note_collected(mapped_alloc(alignment, request, &refused)) : block;

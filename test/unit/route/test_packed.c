@@ -65,6 +65,20 @@ Test(packed, only_while_memory_is_tight)
     house_assert();
 }
 
+/* The kernel refuses a request that no machine can have, although memory is not short. */
+Test(packed, absurd_requests_do_not_make_memory_tight)
+{
+    /* volatile, because the compiler would otherwise see the numbers and warn */
+    static volatile const size_t cases[][2] = {{1, (size_t)1 << 50}, {(size_t)1 << 50, 4 << 20}};
+    house_lay_default();
+    house_carve(B4M, 2);
+    mapped_open(0, 0);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_assert_null(route_alloc_aligned(cases[i][0], cases[i][1], NULL));
+        cr_assert_not(pool_is_known_tight(), "case %u", i);
+    }
+}
+
 Test(packed, blocks_share_a_slot)
 {
     lay();
