@@ -116,16 +116,13 @@ static bool exporter_take(struct exporter *exporter, struct group_member *member
         return false;
     }
     struct exporter_figures *figures = &process->figures;
-    exporter_clear(figures);
     figures->has_statistics = member->is_read;
     if (member->is_read) {
         process_sum_begin(&figures->statistics, member->snapshot, &member->plan, member->options);
         figures->statistics.snapshot.program = process->name;
     }
     figures->memory_is_known = look_at_memory(&member->target, &figures->memory) == REMOTE_READ;
-    if (look_at_pools(&member->target, &figures->pools) != REMOTE_READ) {
-        remote_pools_clear(&figures->pools);
-    }
+    look_at_pools(&member->target, &figures->pools); /* leaves the last figures if the pools cannot be read */
     return true;
 }
 

@@ -53,7 +53,10 @@ enum remote_process_state look_find_loaded(struct remote_process *target, struct
 /* Does what remote_memory_read does, within the time limit that look_open has set. */
 enum remote_process_state look_at_memory(struct remote_process *target, struct remote_memory *memory);
 
-/* Does what remote_pools_read does, within the time limit that look_open has set. */
+/*
+ * Does what remote_pools_read does, within the time limit that look_open has set. Changes *pools only if the result is
+ * REMOTE_READ.
+ */
 enum remote_process_state look_at_pools(struct remote_process *target, struct remote_pools *pools);
 
 /*

@@ -199,6 +199,18 @@ class Views(ForgedCase):
         self.assertEqual(requests[1], requests[0])
         self.assertLess(requests[2], 2 * requests[0])
 
+    def test_the_exporter_keeps_the_last_figures_of_pools(self) -> None:
+        """Forges each object in turn. If the pools cannot be read, their figures must not fall."""
+        forger = self.forger()
+        started = Exporter(forger.pid)
+        self.addCleanup(started.dismiss)
+        before = value(started.samples(), "sockmalloc_pool_carved_blocks")
+        self.assertGreater(before, 0)
+        for number in range(forger.objects):
+            with self.subTest(number):
+                forger.forge("fill", number, "ff")
+                self.assertEqual(value(started.samples(), "sockmalloc_pool_carved_blocks"), before)
+
     def test_no_signal_that_the_setting_refuses(self) -> None:
         forger = self.forger()
         for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, 1000):
