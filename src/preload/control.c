@@ -47,19 +47,18 @@ static unsigned find_bucket(const char *name, size_t length)
 
 EXPORTED int sockmalloc_statistic(const char *name, uint64_t *value)
 {
-    struct snapshot snapshot;
+    struct snapshot_figures figures;
     const char *point = strchr(name, '.');
-    const struct snapshot_figures *figures = &snapshot.total;
-    snapshot_take(&snapshot);
+    unsigned bucket = region.buckets; /* stands for all buckets */
     if (point != NULL) {
-        unsigned bucket = find_bucket(name, (size_t)(point - name));
-        if (bucket >= snapshot.buckets) {
+        bucket = find_bucket(name, (size_t)(point - name));
+        if (bucket >= region.buckets) {
             return -1;
         }
-        figures = &snapshot.bucket[bucket];
         name = point + 1;
     }
-    const uint64_t *figure = snapshot_find(figures, name);
+    snapshot_take_figures(&figures, bucket);
+    const uint64_t *figure = snapshot_find(&figures, name);
     if (figure == NULL || *figure == SNAPSHOT_UNKNOWN) {
         return -1;
     }

@@ -111,6 +111,38 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->decays = sums.decays;
 }
 
+/* Reads how many slots of each bucket are live, and which of their pages are in memory. */
+static void snapshot_read_range(struct range_figures *range)
+{
+    memset(range, 0, sizeof *range);
+    if (region_is_laid()) {
+        region_count_live(range->live);
+        residency_measure(range->residency);
+    }
+}
+
+/* Adds the figures of one bucket to those of all buckets. */
+static void snapshot_add_bucket(struct snapshot_figures *total, const struct snapshot_figures *figures)
+{
+#define SNAPSHOT_TOTAL(name, width, type, unit, help) total->name = snapshot_sum(total->name, figures->name);
+    SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
+#undef SNAPSHOT_TOTAL
+}
+
+void snapshot_take_figures(struct snapshot_figures *figures, unsigned bucket)
+{
+    struct range_figures range;
+    struct snapshot_figures one;
+    snapshot_read_range(&range);
+    memset(figures, 0, sizeof *figures);
+    for (unsigned other = 0; other < region.buckets; other++) {
+        if (bucket == other || bucket == region.buckets) {
+            snapshot_take_bucket(&one, other, &range);
+            snapshot_add_bucket(figures, &one);
+        }
+    }
+}
+
 void snapshot_take(struct snapshot *snapshot)
 {
     /*
@@ -128,17 +160,10 @@ void snapshot_take(struct snapshot *snapshot)
     snapshot->program = message_process_name();
     histogram_read(&snapshot->sizes);
     struct range_figures range;
-    memset(&range, 0, sizeof range);
-    if (region_is_laid()) {
-        region_count_live(range.live);
-        residency_measure(range.residency);
-    }
+    snapshot_read_range(&range);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket, &range);
-#define SNAPSHOT_TOTAL(name, width, type, unit, help)                                                                  \
-    snapshot->total.name = snapshot_sum(snapshot->total.name, snapshot->bucket[bucket].name);
-        SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
-#undef SNAPSHOT_TOTAL
+        snapshot_add_bucket(&snapshot->total, &snapshot->bucket[bucket]);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sockmalloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -90,6 +91,32 @@ CASE(statistics_by_name)
         CHECK_EQUAL(sockmalloc_statistic(unknown[i], &value), -1);
         CHECK_EQUAL(value, MARK);
     }
+}
+
+static uint64_t figure_in_handler;
+
+static void read_figure(int signal_number)
+{
+    (void)signal_number;
+    CHECK_EQUAL(sockmalloc_statistic("live", &figure_in_handler), 0);
+}
+
+/* The handler has an alternate stack with 6 KiB beside the signal frame, and an inaccessible page lies below it. */
+CASE(figure_in_a_handler)
+{
+    enum { ROOM = 6144 };
+    size_t page = (size_t)getpagesize();
+    size_t size = ((size_t)sysconf(_SC_MINSIGSTKSZ) + ROOM + page - 1) / page * page;
+    size_t used = (size_t)sysconf(_SC_MINSIGSTKSZ) + ROOM;
+    char *mapped = mmap(NULL, page + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(mapped != MAP_FAILED);
+    CHECK_EQUAL(mprotect(mapped + page, size, PROT_READ | PROT_WRITE), 0);
+    CHECK_EQUAL(sigaltstack(&(stack_t){.ss_sp = mapped + page, .ss_size = used}, NULL), 0);
+    CHECK_EQUAL(sigaction(SIGUSR2, &(struct sigaction){.sa_handler = read_figure, .sa_flags = SA_ONSTACK}, NULL), 0);
+    free(check_hide(malloc(20000)));
+    CHECK(check_hide(malloc(20000)) != NULL);
+    CHECK_EQUAL(raise(SIGUSR2), 0);
+    CHECK_EQUAL(figure_in_handler, 1);
 }
 
 CASE(owns_and_capacity)
