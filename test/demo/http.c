@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* a part of the head of an HTTP message; no NUL ends this part */
+/* a part of the head of an HTTP message, without a NUL at its end */
 struct piece {
     const char *start;
     size_t length;
@@ -29,8 +29,8 @@ static struct piece piece_trim(struct piece piece)
     return piece;
 }
 
-/* Moves the text before the first `end` from the front of `rest` to `cut`, and drops this `end` itself. Returns false
- * if `rest` contains no `end`. */
+/* Cuts the text before the first occurrence of `end` off the front of `rest`, and stores it in `cut`. Drops the
+ * occurrence of `end` itself. Returns false if `rest` does not contain `end`. */
 static bool piece_cut(struct piece *rest, const char *end, struct piece *cut)
 {
     const char *found = memmem(rest->start, rest->length, end, strlen(end));
@@ -124,8 +124,7 @@ static enum http_result head_parse(const char *bytes, size_t count, struct http_
     if (!piece_cut(&rest, "\r\n\r\n", &whole))
         return HTTP_PARTIAL;
     head->length = whole.length + 4;
-    /* the length includes the CR LF of the last line, so that the loop below finds the end of this line like that of
-     * the others */
+    /* the length includes the CR LF of the last line, so that the loop below finds a CR LF at the end of every line */
     whole.length += 2;
     if (!piece_cut(&whole, "\r\n", &line) || !first(line, head))
         return HTTP_BAD;

@@ -138,6 +138,6 @@ int main(int argc, char **argv)
            (uintmax_t)result.exchanges, (uintmax_t)plan.connections, (uintmax_t)result.bytes,
            plan.count_only ? "counted" : "compared", (uintmax_t)result.errors, result.seconds,
            result.seconds > 0 ? (double)result.exchanges / result.seconds : 0.0);
-    /* A run in which no exchange succeeded is a failure, whatever the plan was. */
+    /* A run in which no exchange succeeded is a failure, even if there was no error. */
     return result.errors == 0 && result.exchanges > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

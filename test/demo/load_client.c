@@ -80,8 +80,8 @@ static enum client_result send_some(struct client *client, const void *bytes, si
     return CLIENT_DONE;
 }
 
-/* Each function with a name like *_step returns CLIENT_DONE if it has made progress. The exchange itself is complete
- * when the client's state is CLIENT_IDLE. */
+/* Each function whose name ends in _step does a part of the exchange, and returns CLIENT_DONE if it has made progress.
+ * The whole exchange is complete when the client's `step` is CLIENT_IDLE. */
 static enum client_result sending_step(struct client *client)
 {
     uint64_t offset, count;

@@ -34,7 +34,7 @@ struct client {
     bool echo;
     char head[160]; /* the head that is sent before the body */
     size_t head_size;
-    uint64_t sent;     /* how many bytes of the request, its head and its body, were sent so far */
+    uint64_t sent;     /* how many bytes of the request (head and body) were sent so far */
     uint64_t received; /* how many bytes of the answer's body were received so far */
 
     size_t count; /* how many bytes of the answer's head were received so far */

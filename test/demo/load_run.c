@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 enum {
-    /* at most so many errors are printed, because once the server has ended, every exchange fails in the same way */
+    /* how many errors are printed at most; after the server has ended, every exchange fails in the same way */
     ERRORS_SHOWN = 10,
-    GRACE = 10, /* in seconds: the exchanges that are still running when the time is over get so long to finish */
+    /* in seconds: how much longer the exchanges may take that are still running when the planned time is over */
+    GRACE = 10,
 };
 
 struct load {

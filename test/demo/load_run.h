@@ -17,7 +17,7 @@ struct load_plan {
     uint64_t exchanges; /* the number of all exchanges; 0 means as many as the time allows */
     /* no exchange begins after this time; if `exchanges` is not 0, all must be done by then */
     uint64_t seconds;
-    /* one of so many exchanges is an echo, whose body the client sends and gets back; 0 for none */
+    /* one exchange in this many is an echo, whose body the client sends and gets back; 0 for none */
     uint64_t echo_every;
     uint64_t reconnect; /* a connection is closed and opened again after this number of exchanges; 0 for never */
     uint64_t sizes[LOAD_SIZES_MOST];

@@ -3,9 +3,10 @@
 #include "pattern.h"
 
 /*
- * Returns the byte at `offset` of the body of this size: the top byte of a product with an odd constant. Neighbouring
- * bytes differ. In every body of a page or more, the bytes at the same place in neighbouring pages also differ, so that
- * a test notices a page that belongs to another place or to another body.
+ * Returns the byte at `offset` of the body of this size: the top byte of the product of an odd constant and a number
+ * that is made of the offset and the size. Neighbouring bytes differ. In every body of a page or more, the bytes at the
+ * same place in neighbouring pages also differ, so that a test notices a page that belongs to another place or to
+ * another body.
  */
 static unsigned char pattern_byte(uint64_t offset, uint64_t size)
 {

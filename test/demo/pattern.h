@@ -1,4 +1,4 @@
-/* Defines the bytes of each body, so that both ends compute them and neither has to store them. */
+/* Defines the bytes of each body, so that client and server both compute them, and neither has to store them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DEMO_PATTERN_H
 #define DEMO_PATTERN_H

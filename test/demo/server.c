@@ -22,7 +22,7 @@
 enum {
     THREADS_MOST = 64,
     DISCARD_SIZE = 256,
-    /* an upper bound of the number of descriptors that are no client's connection */
+    /* an upper bound of how many descriptors the server has open besides its clients' connections */
     OTHER_DESCRIPTORS = 64 + 4 * THREADS_MOST,
 };
 
@@ -89,8 +89,8 @@ static void die(const char *what)
 
 /*
  * Ends the server with an error if the limit on open files is too low for its connections. Otherwise accept would fail
- * for want of a descriptor, and the connection that waits for accept would stay. So the event loop would be woken again
- * and again, and never sleep.
+ * because no descriptor is free, and the new connection would stay in the queue of the listening socket. So the event
+ * loop would be woken again and again, and never sleep.
  */
 static void check_descriptors(uint64_t connections)
 {

@@ -12,9 +12,9 @@
 struct server {
     int listener;
     int stop;                /* an eventfd; when it is written to, every thread closes its connections and ends */
-    size_t connection_limit; /* when there are so many connections, each new one is closed at once */
+    size_t connection_limit; /* when this many connections are open, each new one is closed at once */
     atomic_size_t connections;
-    _Atomic int64_t busy_at; /* the time of the newest event in milliseconds, as server_now returns it */
+    _Atomic int64_t busy_at; /* when the newest event happened: a time in milliseconds that server_now returned */
 };
 
 struct connection;

@@ -40,10 +40,10 @@ struct object {
     void *handle; /* NULL while the object is closed */
     struct place_of_block place[BUFFER_PLACES];
     struct type_count type[BUFFER_TYPES];
-    size_t size;           /* the size in bytes of a block of a pool, of a message page, or of a chunk of a ring */
+    size_t size;           /* in bytes: the size of a pool's block, of a message page, or of a ring's chunk */
     size_t count;          /* the largest number of message pages, or the number of chunks of a ring */
     size_t alignment;      /* a power of two; each block must begin at a multiple of it */
-    size_t largest;        /* bytes of the largest block */
+    size_t largest;        /* the size in bytes of the largest block that the object can allocate */
     atomic_int got;        /* for a pool: how many chunks of memory the pool now has from the program's own allocator */
     atomic_bool producing; /* for a ring: true while a thread allocates from it */
     uint64_t orders;       /* how many messages were allocated from the ring so far */
@@ -86,8 +86,8 @@ extern const struct buffer_kind buffer_ring;
 /* Ends the process with a fault, whose message is `text`, unless `holds` is true. */
 void buffer_demand(bool holds, const char *text);
 
-/* buffer_live returns how many live blocks the object has. buffer_place_of returns the place of the block with this
- * address, or NULL if there is none. */
+/* buffer_live returns how many live blocks the object has. buffer_place_of returns the entry of the live block that
+ * begins at this address, or NULL if there is none. */
 size_t buffer_live(const struct object *object);
 const struct place_of_block *buffer_place_of(const struct object *object, const void *address);
 

@@ -44,8 +44,8 @@ static size_t draw_message(const struct object *object, struct draw *draw)
     return draw_one_in(draw, 8) ? draw_below(draw, object->largest + 1) : draw_below(draw, 1500);
 }
 
-/* Allocates a message. The allocation must succeed if the object has PAGES_AMPLE pages, because the live messages and
- * the pages that threads fill cannot use up so many. */
+/* Allocates a message. If the object may have PAGES_AMPLE pages, the allocation must succeed, because all live messages
+ * together, and the pages that threads are filling, need fewer pages. */
 static bool message_alloc(struct object *object, struct draw *draw, struct place_of_block *at)
 {
     at->type = (unsigned)draw_below(draw, BUFFER_TYPES);

@@ -88,8 +88,8 @@ static void pool_free(struct object *object, void *address)
     sockmalloc_pool_free(object->handle, address);
 }
 
-/* Describes a walk over a pool's blocks in use. The test checks that the walk visits all blocks of the model or, if
- * `wanted` is not NULL, that it visits this block. */
+/* Describes a walk over the blocks of a pool that are in use. The walk must visit all live blocks of the model or, if
+ * `wanted` is not NULL, the block at this address. */
 struct walk {
     struct object *object;
     const void *wanted; /* NULL for all */
@@ -139,7 +139,7 @@ static int never_visit(void *context, int index, void *start, size_t length)
     return 0;
 }
 
-/* Makes one option senseless, and checks that sockmalloc_pool_create refuses the options. */
+/* Gives one option an invalid value, and checks that sockmalloc_pool_create refuses the options. */
 static void wrong_options(struct object *object, struct draw *draw)
 {
     struct sockmalloc_pool_options options = draw_options(object, draw);

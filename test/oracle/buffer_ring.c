@@ -39,9 +39,9 @@ static void ring_open(struct object *object, struct draw *draw)
 }
 
 /*
- * Allocates a message. Returns false if the ring is full, or if another thread is allocating from it, because only one
- * thread at a time may do so. So the result depends on the speed of the threads, and the random choices that the
- * calling thread makes afterwards depend on the result.
+ * Allocates a message. Returns false if the ring is full, or if another thread is just allocating from the ring,
+ * because only one thread at a time may do so. The result can depend on the speed of the threads, and so can the random
+ * choices that the calling thread makes after this call.
  */
 static bool ring_alloc(struct object *object, struct draw *draw, struct place_of_block *at)
 {

@@ -287,7 +287,8 @@ void buffers_stop(void)
 }
 
 /*
- * The child of a fork initializes the locks anew, because they still count threads of the parent that waited for them.
+ * The child of a fork initializes the locks anew, because in the child's copies of the locks, threads of the parent
+ * still count as waiting.
  */
 void buffers_go_on(bool is_child)
 {

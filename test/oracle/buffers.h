@@ -22,8 +22,8 @@ void buffers_step(struct draw *draw);
 void buffers_stop(void);
 void buffers_go_on(bool is_child);
 
-/* Returns how often an address was freed wrongly, on purpose and in a child. Each of these frees has ended its child
- * after one line on stderr. */
+/* Returns how often an address was freed wrongly on purpose. Each of these frees was made by a child of a fork, which
+ * then ended after one line on stderr. */
 unsigned buffers_misuses(void);
 
 /* Frees all blocks of the pools, message pages and rings under test, and closes these. */

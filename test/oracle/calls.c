@@ -53,8 +53,8 @@ static char *stream_text(const char *text)
     return copy;
 }
 
-/* Passes a null pointer to free and malloc_usable_size, which accept one. One row of the table below, `null`, makes
- * both calls, because neither of them has a block. */
+/* Passes a null pointer to free and malloc_usable_size, which must accept it. One row of the table below, `null`, makes
+ * both calls, because they need no block. */
 static void pass_null(void)
 {
     free(NULL);

@@ -23,7 +23,8 @@ enum {
     CALL_BAD_ALIGNMENT = 8, /* the test passes an illegal alignment */
     CALL_PAGE = 16,         /* the block must be aligned to a page; the call may return NULL for 0 bytes */
     CALL_WHOLE_PAGES = 32,  /* the call rounds the requested size up to whole pages */
-    /* the call returns an error number; if the call fails, it does not change the pointer that it was to set */
+    /* the call returns an error number, and a block through a pointer; if the call fails, this pointer must stay
+     * unchanged */
     CALL_CODE = 64,
     CALL_TEXT = 128,   /* copies a string */
     CALL_LIMIT = 4096, /* the call copies at most `request` bytes of the string that is passed to it */

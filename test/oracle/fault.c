@@ -22,7 +22,8 @@ static atomic_flag told = ATOMIC_FLAG_INIT;
 void fault_die(const char *format, ...)
 {
     if (atomic_flag_test_and_set(&told)) {
-        sleep(1); /* one second; the thread that prints the first fault ends the process long before */
+        /* one second is enough, because the thread that prints the first fault ends the process much earlier */
+        sleep(1);
         _exit(1);
     }
     char line[LINE_SIZE];

@@ -8,14 +8,14 @@
 
 #include "fault.h"
 
-/* Reads or writes eight bytes of a block at any address. This type is used instead of memcpy, because memcpy would
- * always be a function call in this program. */
+/* Reads or writes eight bytes of a block at any address. This type is used instead of memcpy, because in this program
+ * memcpy would be a function call even for eight bytes. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) model_word;
 
 enum { WORD = sizeof(model_word), MOST = _Alignof(max_align_t) };
 
-/* The bytes from `begin` to `end` belong to one live block. A block of 0 bytes has one byte here, because no other
- * block may have the same address. */
+/* The bytes from `begin` to `end` belong to one live block. For a block of 0 bytes, the extent has one byte, because no
+ * other block may have the same address. */
 struct extent {
     uintptr_t begin;
     uintptr_t end;

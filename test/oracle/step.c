@@ -135,7 +135,7 @@ static void step_perform(const struct operation *operation, struct call *call, i
 }
 
 /* Checks the block that the call has returned, and puts it on the shelf. The first `kept` bytes of the returned block
- * must be those of the old one, `block`. */
+ * must be those of `block`, which was passed to the call. */
 static void step_accept(const struct operation *operation, const struct call *call, struct shelf *shelf,
                         struct block *block, size_t kept, struct draw *draw)
 {
@@ -230,7 +230,7 @@ static void step_give(const struct operation *operation, struct shelf *shelf, st
     step_forget(shelf, block);
 }
 
-/* Checks a block. Then writes to all bytes that malloc_usable_size grants, and reserves some further bytes as slack. */
+/* Checks a block, reserves some of its bytes as slack, and then writes to all bytes that malloc_usable_size grants. */
 static void step_look(struct block *block, struct draw *draw)
 {
     place.call = "malloc_usable_size";

@@ -1,5 +1,5 @@
 /* Implements mimalloc's interface by libc's malloc, for builds with a sanitizer. A sanitizer knows the blocks of libc's
- * malloc. In memory of the real mimalloc it would report races between threads that share pages. */
+ * malloc. With the real mimalloc, a sanitizer would report races between threads whose blocks share pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -28,8 +28,8 @@ static void become_child(void)
     is_child = true;
 }
 
-/* Maps the heap for a later child of fork. This happens before main, because a child that maps memory itself would wait
- * for the sanitizer for ever. */
+/* Maps the heap for a later child of fork. This happens before main, because in such a child a call of mmap would wait
+ * for the sanitizer and never return. */
 __attribute__((constructor)) static void open_heap(void)
 {
     void *start = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -61,7 +61,7 @@ static bool heap_owns(const void *block)
 }
 
 /* This file has only those functions of mimalloc that the library calls. A function that fails sets errno itself. With
- * the real mimalloc, an error handler of the library does so. */
+ * the real mimalloc, an error handler of the library sets errno. */
 void *mi_malloc(size_t size)
 {
     return is_child ? heap_take(size, HEAP_ALIGNMENT) : malloc(size);

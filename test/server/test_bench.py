@@ -1,4 +1,4 @@
-"""Tests of the benchmark: how it judges figures, how it reads a process, and that its servers can be measured."""
+"""Tests of the benchmark: how it judges figures, how it reads the state of a process, and how it measures servers."""
 # SPDX-License-Identifier: BSD-2-Clause
 import math
 import mmap
@@ -25,7 +25,7 @@ import processes  # noqa: E402
 import rows  # noqa: E402
 import servers  # noqa: E402
 
-# With few requests it could seem that they took no time, because redis-benchmark counts whole milliseconds.
+# redis-benchmark counts whole milliseconds, so with few requests it could seem that they took no time.
 REQUESTS = 2000
 MEBIBYTE = 1 << 20
 
@@ -176,7 +176,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(touched.figures("x") | populated.figures("x"), {})
 
     def test_says_why_none_can_be_counted(self) -> None:
-        """If perf is missing or ends with an error, the benchmark gives the reason why it counts no faults."""
+        """Checks that the benchmark says why it counts no page faults if perf is missing or ends with an error."""
         with tempfile.TemporaryDirectory() as directory, mock.patch.dict(os.environ, PATH=directory):
             self.assertEqual(faults.why_not.__wrapped__(), "perf: No such file or directory")
             perf = Path(directory) / "perf"

@@ -86,8 +86,8 @@ class Php(DeepBind):
     """Tests PHP with a script that passes bodies of 100 bytes to 1 MB through a dozen extensions and prints which
     extensions are loaded."""
 
-    # how PHP ends, and what it prints, without the library; with the library both must be the same, however PHP
-    # allocates and compiles
+    # the outcome of PHP (how it ends, and what it prints) without the library; with the library, PHP must have this
+    # outcome too, however it allocates and compiles
     without: Outcome | None = None
 
     def bodies(self, *options: str, library: bool = True, **variables: str) -> Outcome:

@@ -42,7 +42,7 @@ class Demo(ServerCase):
         self.assertEqual(load.returncode, 0, load.stdout + load.stderr)
         self.assertRegex(load.stdout, rf"^demo-load: {EXCHANGES} exchanges .*, 0 errors, ")
         after = self.assert_live_returns(before)
-        # the server allocates a body for each exchange, and a read buffer for each connection
+        # the pools must have served a body for each exchange, and a read buffer for each connection
         self.assert_served(before, after, EXCHANGES + CONNECTIONS)
         self.stop(server)
 

@@ -14,7 +14,7 @@ THREADS = 2
 LOAD = web.Load(
     sizes=(4096, 200_000, 16_000, 16_384, 16_392, 65_536, 33_000, 1 << 20, 131_072, 500), connections=40, rounds=8
 )
-BIG = 16 << 20  # in bytes: larger than the buffers of all sockets on the way together
+BIG = 16 << 20  # in bytes: more than all socket buffers on the way through haproxy can hold together
 # In haproxy SIGUSR1 stops the process, so the library's statistics of a running haproxy are requested by a signal that
 # haproxy does not use.
 QUIET = signal.SIGWINCH
@@ -64,8 +64,8 @@ class Haproxy(ServerCase):
         self.stop(server, signal.SIGUSR1)
 
     def test_load_with_caches(self) -> None:
-        """Tests haproxy with its default settings. The slots that stay live must be as many as the buffers that
-        haproxy's threads cache, by haproxy's own report."""
+        """Tests haproxy with its default settings, with which its threads cache buffers. The load must raise the number
+        of live slots by exactly as much as the number of buffers that haproxy itself reports."""
         server, port = self.start_haproxy(SOCKMALLOC_SIGNAL=QUIET.name)
         before = self.dump_at_rest([port], [server.pid], QUIET)
         buffers_before = self.buffers_by_haproxy(server)

@@ -118,8 +118,8 @@ class Assertions(ServerCase):
             self.assert_fails("slots are known", self.dump_balanced, lambda: torn)
 
     def test_live_with_slack(self) -> None:
-        """Tests that a few additional live slots are accepted. All additional slots are added up, and a bucket with
-        fewer live slots than before does not make up for them."""
+        """Tests that a few additional live slots are accepted. The additional slots of all buckets are added up. A
+        bucket that has fewer live slots than before is not subtracted from them."""
         grown = self.after(live=4, carved=13)
         with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
             with mock.patch.object(self, "dump_all", return_value=grown):

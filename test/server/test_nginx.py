@@ -146,8 +146,9 @@ class Nginx(NginxCase):
         self.stop_nginx(server)
 
     def test_workers_dump_and_reopen_logs(self) -> None:
-        """Each worker gets SIGUSR1 by itself. It must write its statistics and reopen its logs. A signal that requests
-        only statistics must make neither the workers nor the master reopen their logs."""
+        """The test sends SIGUSR1 to each worker, and not to the master. Each worker must write its statistics and
+        reopen its logs. A signal that requests only statistics must make neither the workers nor the master reopen
+        their logs."""
         server, port, workers = self.start_nginx()
         moved = self.directory / "logs" / "access.log.1"
         self.access_log.rename(moved)
@@ -216,8 +217,8 @@ class Advice(NginxCase):
         return json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
 
     def measure(self, size: str) -> tuple[int, dict[str, Any]]:
-        """Runs nginx with buffers of this size, while slow clients keep all of these buffers full. Returns how many
-        bytes of live slots are resident, and what `sockmalloc advise` says."""
+        """Runs nginx with buffers of this size, and with slow clients that keep all of these buffers full. Returns how
+        many bytes of live slots are resident, and what `sockmalloc advise` says."""
         self.size = size
         server, port, _workers = self.start_nginx()
         clients = [web.Client(port) for _ in range(self.CLIENTS)]

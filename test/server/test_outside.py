@@ -1,5 +1,6 @@
-"""Reads a server under load from outside ten times a second. In each reading the sums must agree with each other and
-with the kernel's figures."""
+"""Reads the statistics of a server under load from outside ten times a second. In each reading the live, cached, depot
+and purged slots must add up to the carved slots, except for slots that a thread is just moving. The resident bytes must
+agree with the kernel's figure."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -15,7 +16,7 @@ from harness.case import ServerCase
 SAMPLES = 20
 SECONDS_APART = "0.1"
 THREADS = 2
-# a magazine has so many slots; while a thread moves a magazine, its slots are counted nowhere for a moment
+# how many slots a magazine has; while a thread moves a magazine, its slots are counted nowhere for a moment
 MAGAZINE_SLOTS = 62
 MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ (\S{4}) \S+ \S+ \S+ *(.*)$")
 LOWEST = 64 << 40  # the search for the pools' range begins at this address, because mimalloc's memory lies below it
@@ -78,8 +79,8 @@ class Outside(ServerCase):
         self.assertGreater(requests[-1], requests[0], "there was load")
         off = [max(map(imbalance, sample["buckets"])) for sample in samples]
         self.assertLessEqual(max(off), THREADS * MAGAZINE_SLOTS)
-        # on a busy machine the reader is often suspended in the middle of a sample, and the sums of the sample then
-        # differ by more; so it is enough if they agree well in a quarter of the samples
+        # on a busy machine the reader is often suspended in the middle of a sample, and the slots of the sample then
+        # add up less well; so it is enough if they add up well in a quarter of the samples
         self.assertGreater(sum(one <= THREADS for one in off), SAMPLES // 4, f"often what is on its way: {off}")
 
         os.kill(server.pid, signal.SIGSTOP)

@@ -15,20 +15,20 @@ SIZES = (16 * 1000, 16 * 1024, 64 * 1000, 64 * 1024)
 CONNECTIONS = 32
 ROUNDS = 6
 
-STABLE_KEYS = 300  # so many keys are written before the snapshot, and not changed later
-CHURN_KEYS = 40  # so many keys are written again and again during the snapshot
-# redis's child pauses for so long after it has saved a key. So the snapshot takes long enough for the load to go on
+STABLE_KEYS = 300  # how many keys are written before the snapshot, and not changed later
+CHURN_KEYS = 40  # how many keys are written again and again during the snapshot
+# How long redis's child pauses after each key that it saves. So the snapshot takes long enough for the load to go on
 # meanwhile.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
 GROWTH_ROUNDS = 3  # the number of rounds, each of which begins with new values
 # How many steps a round has. Each step appends a few bytes to a value. All steps of a round together append more bytes
-# than a slot has beyond the request.
+# than the value's slot has left.
 GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 
-FREED_KEYS = 500  # so many keys are written, deleted before a snapshot, and written again during the snapshot
+FREED_KEYS = 500  # how many keys are written, deleted before a snapshot, and written again during the snapshot
 LONG_DELAY_MICROSECONDS = 20000
 ENDLESS_DELAY_MICROSECONDS = 10_000_000
 
@@ -44,8 +44,9 @@ def growth_length(number: int) -> int:
 
 
 def growth_piece(number: int, step: int) -> bytes:
-    """Returns the bytes that are added to a value in this step. The last step adds many bytes. Each step before adds
-    only a few, so that the value fills all bytes that malloc granted before realloc must move it."""
+    """Returns the bytes that are added to a value in this step. The last step adds many bytes. Each earlier step adds
+    only a few, so that the value first fills all bytes that malloc has granted, and only then must be moved by
+    realloc."""
     length = GROWTH_LEAP if step == GROWTH_STEPS else 1 + (number + step) % 3
     return bodies.value(f"growing {number} step {step}", length)
 
@@ -168,8 +169,8 @@ class RedisServer(ServerCase):
         return grown
 
     def _set_bit(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
-        """Sets one bit by SETBIT beyond the end of the value. The byte with this bit is as far from the end as the
-        piece is long. Returns the new value."""
+        """Sets one bit by SETBIT beyond the end of the value, in the byte that comes len(piece) bytes after the end.
+        redis fills the bytes between with zeros. Returns the new value."""
         last = len(value) + len(piece)
         self.assertEqual(redis.call("SETBIT", key, last * 8 + 7, 1), 0)
         return value.ljust(last, b"\0") + b"\1"
@@ -194,8 +195,8 @@ class RedisServer(ServerCase):
         self._check_snapshot(self.directory / "data", first, last)
 
     def _snapshot(self, redis: Redis, churn: Churn) -> tuple[int, int]:
-        """Makes a snapshot. Returns two versions of the values: the one that the load was writing when the snapshot
-        began, and the one that it was writing when the snapshot ended."""
+        """Makes a snapshot. Returns the numbers of two versions of the values: the version that the load was writing
+        when the snapshot began, and the version that it was writing when the snapshot ended."""
         waiting.until(lambda: churn.visits > 0 or churn.failure, "the load begins")
         first = churn.visits
         self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")

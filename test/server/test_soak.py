@@ -17,8 +17,8 @@ from harness.upstream import Upstream
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
 SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
-# In seconds: in a run of at least this length, the test checks by how much the memory grows a minute. In a shorter run
-# this growth depends on the memory that a burst has left.
+# In seconds: in a run of at least this length, the test checks by how much the memory grows a minute. A shorter run
+# does not check this, because there the figure depends on the memory that a burst of load has left.
 LONG_SECONDS = 600
 SLOPE_MOST = 1.0  # in MiB a minute: the test fails if memory grows faster
 GROWTH_MOST = 8.0  # in MiB: a short run fails if memory grows by more
@@ -45,7 +45,7 @@ def fetch(port: int) -> Callable[[int], None]:
 
 
 def store(redis: Redis, name: str) -> Callable[[int], None]:
-    """Returns a function that writes a value, reads it back, and deletes another one that was written before."""
+    """Returns a function that writes a value, reads it back, and deletes a value that an earlier call has written."""
 
     def visit(number: int) -> None:
         value = bodies.value(f"{name} {number}", VALUES[number % len(VALUES)])

@@ -54,7 +54,8 @@ PHP_PACKAGES = tuple(
 # In some rows SIGUSR1 has an effect on the server that would disturb the test of its traffic. In those rows statistics
 # are requested by this signal, which has no effect on the server.
 QUIET = "SIGRTMIN+5"
-APACHE_THREADS = 20  # so many threads of each of Apache's children serve clients; two more threads listen and wait
+# how many threads of each of Apache's children serve clients; two more threads of each child listen and wait
+APACHE_THREADS = 20
 
 
 def make_cluster(place: Place) -> None:
@@ -122,7 +123,7 @@ ROWS = (
         account="www-data",
         processes=3,
         traffic=traffic.echoes(ECHOES),
-        requests=2 * ECHOES.connections,  # each connection has a buffer for each of the two directions
+        requests=2 * ECHOES.connections,  # each connection needs two buffers, one for each direction
         own=Own("reopens its logs", effects.reopens("access.log")),
         stop=signal.SIGQUIT,
     ),
@@ -172,8 +173,8 @@ ROWS = (
         outside="its child takes the end of a wait by any signal for the end of its manager",
         own=Own("goes on, with all that it has in its cache", effects.goes_on),
     ),
-    # In Debian, Apache's runtime library maps its memory itself, so httpd's own buffers reach no malloc. Only those of
-    # OpenSSL do.
+    # In Debian, Apache's runtime library maps its memory itself, so httpd's own buffers do not come from malloc. Only
+    # OpenSSL's buffers do.
     Row(
         name="apache_event",
         packages=("apache2-bin", "openssl"),
@@ -208,13 +209,14 @@ ROWS = (
         command="squid --foreground -f @directory@/squid.conf",
         account="proxy",
         # If root started squid, its master would execute the worker with different real and effective users. In such a
-        # process the dynamic linker ignores LD_PRELOAD. So the test itself starts squid under its account.
+        # process the dynamic linker ignores LD_PRELOAD. So the test does not start squid as root, but under squid's own
+        # account.
         changes_account=False,
         ports=2,
         processes=2,
         traffic=traffic.proxied(PAGES, ECHOES),
         requests=PAGES.exchanges() + 2 * ECHOES.connections,
-        slack=4,  # chronyd's own tables grow and shrink, so a few more slots may be live
+        slack=4,  # squid's own tables grow and shrink, so a few more slots may be live
         asks=QUIET,
         own=Own("rotates its logs", effects.writes("access.log.0")),
     ),
@@ -413,11 +415,11 @@ ROWS = (
 
 
 class Table(TableCase):
-    """Each row of the table has two tests in this class, which are added below."""
+    """Tests each row of the table. The code after this class adds one or two tests for each row."""
 
     def test_packages_are_installed_by_the_script(self) -> None:
-        """Checks that scripts/install-packages installs the packages of all rows, for the two purposes of the server
-        tests."""
+        """Checks that scripts/install-packages installs the packages of every row, for its purpose `servers` or
+        `test`."""
         listed = settings.packages("servers") | settings.packages("test")
         wanted = {package for row in ROWS for package in row.packages}
         self.assertEqual(wanted - listed, set())

@@ -1,4 +1,4 @@
-"""Tests that the loads, the helpers and the row checks of the table of servers fail when they should."""
+"""Tests that the loads, the helpers and the checks of the table of servers fail if a server has a fault."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os

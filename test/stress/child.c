@@ -29,8 +29,11 @@ static _Atomic unsigned forks;
  */
 static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
-/* Stores how many slots of each bucket the child inherited as live, and how many of them have no owner in the table of
- * claims (claim.h). Ends the process with a fault if a slot has an owner there, but is not live by its metadata. */
+/*
+ * Stores how many slots of each bucket the child inherited as live, and how many of them have no owner in the table of
+ * claims (claim.h). Ends the process with a fault if the table has an owner for a slot that is not live by its
+ * metadata.
+ */
 static void child_inherit(struct judge_case *own)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {

@@ -15,7 +15,7 @@
  * slot is freed. So if a claim is made for a slot that has one already, the slot has two owners. A slot with a claim is
  * live by its metadata at every moment, also in the child of a fork. `serial` is changed by atomic exchanges that are
  * relaxed on purpose: the pool, and not these exchanges, must order a slot's former owner before its next one.
- * `request` is plain data, so that ThreadSanitizer reports it if the pool fails to do so.
+ * `request` is not atomic, so that ThreadSanitizer reports a data race if the pool does not order two owners.
  */
 struct claim {
     uint64_t serial; /* the serial number of the owner, which no other owner has; 0 if the slot has no owner */

@@ -17,7 +17,7 @@ static size_t content_step(const struct content *content)
     return content->serial % DENSE == 0 ? (size_t)WORD : (size_t)PAGE;
 }
 
-/* Returns the offset in each page of the buffer at which a word of the pattern is written. */
+/* Returns at which offset in each page of the buffer a word of the pattern is written. */
 static size_t content_phase(const struct content *content)
 {
     return (content->serial * WORD + ((uintptr_t)content->origin >> 12) * 7 * WORD) % PAGE;

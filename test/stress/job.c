@@ -13,7 +13,8 @@
 
 /*
  * How often a worker does something special: one operation in ZEROES allocates zeroed memory, one in TRIMS returns free
- * memory, one in EXCHANGES exchanges blocks, one in RESIZES resizes a block, and one in SLEEPS lets the worker sleep.
+ * memory to the kernel, one in EXCHANGES exchanges blocks, one in RESIZES resizes a block, and one in SLEEPS lets the
+ * worker sleep.
  */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_MAX = 1 << 18 };
 
@@ -22,7 +23,7 @@ enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_
 enum { SLEEP_STEPS = 64, SLEEP_NAP = 1000000 };
 
 static struct shelf handover; /* blocks from workers that only allocate, for workers that only free */
-static struct shelf exchange; /* blocks that are exchanged between workers which both allocate and free */
+static struct shelf exchange; /* for exchanging blocks between workers that both allocate and free */
 
 static bool job_is_turn(struct worker *worker, unsigned one_in)
 {

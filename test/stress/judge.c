@@ -12,9 +12,9 @@
 #include "statistics/snapshot.h"
 
 /*
- * For a moment, the pools' count of one thread's frees can be wrong by so many frees. Half of TICK is the number of
- * frees between two readings of the clock. The other half is there because a reading can come late, by as many frees
- * again.
+ * The pools' count of one thread's frees can be wrong for a moment, by at most TICK frees. Half of TICK is how many
+ * frees a thread makes between two readings of the clock. The other half is there because a reading can come late, by
+ * as many frees again.
  */
 enum { TICK = 2 * 1024 };
 
@@ -79,8 +79,8 @@ static void judge_same(const char *doing, unsigned bucket, const char *what, uin
     }
 }
 
-/* Figures of one bucket's slots, read from the slots' metadata: two numbers of slots, and in `weight` the sum of the
- * bytes that were requested in live slots. */
+/* Figures of one bucket, read from the metadata of its slots: how many slots are purged, how many were never used, and
+ * in `weight` how many bytes were requested in the live slots. */
 struct slot_states {
     uint64_t purged;
     uint64_t never_used;

@@ -29,23 +29,23 @@ struct judge_case {
  *   asked      from asked before               to asked after + n largest requests of the bucket
  *   live       from taken before - given after - n    to taken after + n - given before
  * A tick (TICK) is the largest error that a cache's count of frees can have for a moment. The count is the sum of two
- * parts. The library's function cache_arm changes one part after the other, when it sets after how many frees the clock
- * is read next. Between these two steps the count is too low. It is too high if cache_arm sets a shorter interval while
- * the two parts are being read. */
+ * parts. The library's function cache_arm sets after how many frees the clock is read next, and for this it changes
+ * first one part and then the other. Between these two changes the sum is too low. The sum is too high if cache_arm
+ * sets a shorter interval while the two parts are being read. */
 void judge_under_load(const struct judge_case *it);
 
 /*
  * Ends the process with a fault unless the workers' own counts are equal to the pools' counters, for each bucket, and
- * the budget counts exactly the bytes of free memory that there are. No worker may work during the call. `doing` is
- * printed in the message of a fault, and says at what moment the counts were compared.
+ * the budget's count of the bytes of free memory is right, too. No worker may work during the call. `doing` is printed
+ * in the message of a fault, and says at what moment the counts were compared.
  */
 void judge_at_rest(const struct judge_case *it, const char *doing);
 
 /*
- * Allocates slots until none is left and mimalloc serves the requests. This shows that no slot was lost. Only slots in
- * magazines of processors on which this thread does not run are not checked. The allocated slots are not freed, and
- * keep their owners in the table of claims. The program calls this function at the end, when all other threads have
- * gone.
+ * Allocates slots until none is left and mimalloc serves the requests. This shows that no slot was lost. Slots in the
+ * magazines of a processor are not checked if this thread does not run on this processor. The allocated slots are not
+ * freed, and keep their owners in the table of claims. The program calls this function at the end, when all other
+ * threads have gone.
  */
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing);
 

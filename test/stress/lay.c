@@ -22,7 +22,8 @@ enum {
     /* two to this power is the size of the range in bytes: 8 MiB, so small that the range is full at times */
     SHIFT = 23,
     MAXIMUM = 256 << 10,
-    /* in bytes: less than the quotas of all caches together, so that the caches compete for quotas */
+    /* in bytes: how much all caches together may hold. The quotas of all caches add up to more, so the caches compete
+     * for quotas. */
     CACHE_LIMIT = 2 << 20,
     /* how many slots the free list of the pool `standard` keeps; further free slots are purged */
     FREE_LIST = 4,
@@ -43,7 +44,7 @@ static bool lay_tables(void)
 }
 
 /* Sets up the pools. The pool kind `auto` changes to `cpu` when more threads have allocated than there are workers with
- * a thread of their own. In the middle of the run, one more thread allocates for this purpose. */
+ * a thread of their own. In the middle of the run, one more thread allocates, so that the kind changes. */
 static bool lay_pools(void)
 {
     struct pool_settings settings = {.kind = command.kind,

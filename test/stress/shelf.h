@@ -10,10 +10,10 @@
 enum { SHELF_CELLS = 32 };
 
 /*
- * A set of cells by which threads pass blocks to each other. A shelf orders a thread that puts a block before the
- * thread that takes this block, and no other threads. A queue with a mutex would order all threads that use it. If the
- * pools then failed to order two threads, ThreadSanitizer could not see that. A shelf whose bytes are all zero is
- * empty. Any thread may use a shelf.
+ * A set of cells by which threads pass blocks to each other. A thread that puts a block is ordered (happens-before)
+ * before the thread that takes this block. A shelf orders no other threads. A queue with a mutex would order all
+ * threads that use it, and ThreadSanitizer could then not notice if the pools failed to order two threads. A shelf
+ * whose bytes are all zero is empty. Any thread may use a shelf.
  */
 struct shelf {
     _Atomic(char *) cell[SHELF_CELLS];

@@ -59,9 +59,9 @@ static void post_free_last(void *argument)
 }
 
 /*
- * Deletes the key in the child of a fork. At the fork, another thread may be running its destructors of thread-specific
- * values. In the child, glibc's __reclaim_stacks has then not cleared those values of this thread whose destructors had
- * not run yet. A new thread of the child that got the same stack would find these values.
+ * Deletes last_key, a key of thread-specific values, in the child of a fork. At the fork, another thread of the parent
+ * may be in the middle of its destructors. Then glibc's __reclaim_stacks does not clear the values whose destructors
+ * that thread had not run yet. A new thread of the child that got that thread's stack would find these values.
  */
 static void staff_after_fork(void)
 {
@@ -109,8 +109,8 @@ static void staff_fork(struct worker *worker)
 
 /*
  * Does one operation of the worker. In each round, only one worker also checks the counters and forks. The check reads
- * the counts of all workers, and so orders the checking thread after the other workers. If every worker did this, and
- * the pools failed to order two threads, ThreadSanitizer could not see that.
+ * the counts of all workers, and so orders (happens-before) the other workers before the checking thread. If every
+ * worker checked, ThreadSanitizer could not notice if the pools failed to order two threads.
  */
 static void post_do(struct post *post)
 {

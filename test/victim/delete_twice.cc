@@ -7,7 +7,7 @@
 namespace
 {
 
-/* every bucket can serve this alignment; a block is aligned so only if this was requested */
+/* blocks of every bucket can have this alignment, but a block has it only if it was requested */
 const std::align_val_t alignment{256};
 
 struct Form {

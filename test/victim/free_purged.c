@@ -11,8 +11,8 @@ static void *free_here(void *block)
     return NULL;
 }
 
-/* A thread frees the block and ends, so that the block goes to the depot, because only slots in the depot are purged. A
- * freed slot first goes to a cache, unless it is of a large bucket. */
+/* Only slots in the depot are purged, but a freed slot first goes to the thread's cache, unless its bucket is large. So
+ * a thread frees the block and ends, because then its cached slots go to the depot. */
 int main(int argc, char **argv)
 {
     pthread_t thread;

@@ -5,8 +5,8 @@
 
 /*
  * Criterion itself cannot be used, because it keeps its tests at a fixed address, which lies in memory that
- * ThreadSanitizer reserves for itself. As with Criterion, each test runs in a process of its own. The process that
- * forks it has no other thread.
+ * ThreadSanitizer reserves for itself. As with Criterion, each test runs in a process of its own, and the process that
+ * forks it has only one thread.
  */
 #include <signal.h>
 #include <stdbool.h>

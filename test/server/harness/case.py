@@ -33,9 +33,9 @@ def _out_of_time(_number: int, _frame: object) -> None:
 
 def send(pids: Iterable[int], number: int, *options: str) -> None:
     """Sends the signal to the processes by the program kill. The library answers only one signal a second if the sender
-    runs the server's own executable. A server written in Python runs the executable of this interpreter, so this
-    interpreter must not send the signal itself. The program kill runs only once for all processes, because some of them
-    end soon, perhaps before a second run."""
+    runs the server's own executable. A server written in Python runs the same executable as these tests, so the tests
+    must not send the signal themselves. kill is run only once, for all processes together, because some of them end
+    soon, and could have ended before a second run."""
     command = [settings.program("kill"), *options, f"-{number}", *map(str, pids)]
     subprocess.run(command, check=True)
 
@@ -169,8 +169,8 @@ class ServerCase(unittest.TestCase):
         return dump.parse(complete[-1])
 
     def dump_at_rest(self, ports: Iterable[int], pids: Sequence[int], number: int = signal.SIGUSR1) -> Tables:
-        """Waits until the servers have closed every connection, and the numbers of live slots no longer change and
-        agree with each dump's other columns. Returns the dumps."""
+        """Waits until the servers have closed every connection, the numbers of live slots no longer change, and the
+        figures in each dump add up. Returns the dumps."""
         for port in ports:
             open_still = f"the server still has connections on port {port}"
             waiting.until(lambda: waiting.connections(port) == 0, open_still, SETTLE_SECONDS)
@@ -187,8 +187,10 @@ class ServerCase(unittest.TestCase):
     def dump_balanced(self, ask: Callable[[], Tables]) -> Tables:
         """Calls `ask`, which returns dumps, until the figures in each dump add up, and returns these dumps.
 
-        While the library sums up its counters, another thread of the server may move or purge a slot, which no column
-        then counts. The next dump counts such a slot again. A slot that is lost is missing from every dump."""
+        While the library sums up its counters, another thread of the server may move or purge a slot, and then no
+        column of this dump counts the slot. The next dump counts it again. A slot that is lost is missing from every
+        dump.
+        """
         tables: Tables = {}
 
         def balanced() -> bool:
@@ -235,8 +237,9 @@ class ServerCase(unittest.TestCase):
     def assert_live_returns(self, before: Tables, number: int = signal.SIGUSR1, slack: int = 0) -> Tables:
         """Waits until every bucket has as many live slots as in the dumps `before`, and returns the new dumps.
 
-        With a slack above 0, each bucket may also have fewer live slots than before, and all buckets together may have
-        `slack` slots more. The figures in each dump must add up."""
+        With a `slack` above 0, a bucket may also have fewer live slots than before, and all buckets together may have
+        up to `slack` additional live slots. The figures in each dump must add up.
+        """
         latest: Tables = {}
 
         def settled() -> bool:

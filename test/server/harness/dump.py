@@ -41,7 +41,7 @@ def _row(fields: list[str], columns: list[str]) -> dict[str, int]:
         raise Malformed(f"{len(fields)} fields under {len(columns)} columns: {fields}")
     row = {}
     for column, field in zip(columns[1:], fields[1:]):
-        # the row of totals has "-" in the column capacity; columns of resident bytes are "unknown" if a seccomp filter
+        # the row of totals has "-" in the column capacity; a column of resident bytes has "unknown" if a seccomp filter
         # keeps the library from measuring
         if field == "-" or (field == "unknown" and column.startswith("resident")):
             continue

@@ -54,8 +54,8 @@ def tunnel(port: int, target: int) -> socket.socket:
     connection.sendall(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
-        # reads one byte at a time, because the bytes after the head of the answer come from the target and must not be
-        # lost
+        # reads one byte at a time: after the head of the proxy's answer may come bytes from `target`, which the caller
+        # must still find on the connection
         byte = connection.recv(1)
         if not byte:
             break

@@ -46,8 +46,8 @@ def replaces_children(running: Running) -> Iterator[None]:
 
 @contextlib.contextmanager
 def passes_notifications(running: Running) -> Iterator[None]:
-    """Checks that PostgreSQL's processes wake each other by SIGUSR1: a notification arrives before the test sends its
-    signal, and another one after it."""
+    """Checks that PostgreSQL's processes can wake each other by SIGUSR1: one notification arrives before the test sends
+    SIGUSR1, and another one after it."""
     listener, notifier = Postgres(running.place.port), Postgres(running.place.port)
     with contextlib.closing(listener), contextlib.closing(notifier):
         listener.run("LISTEN news")

@@ -91,7 +91,7 @@ class FastCgi:
 @dataclass(frozen=True)
 class BodyLoad:
     """A load of `connections` connections at the same time, which send bodies of every size to the script. `ways` are
-    the queries that choose how the script sends the body back."""
+    query strings of URLs, which tell the script how to send the body back."""
 
     script: str
     ways: Sequence[str]

@@ -10,12 +10,13 @@ from . import bodies
 from .place import Place
 from .web import Client
 
-# Sizes in bytes. The last file is larger than the buffers of both sockets can get, so that git must wait for the
-# client.
+# The sizes of the repository's files in bytes. The last file is larger than the buffers of both sockets can get, so
+# that git must wait for the client.
 SIZES = (4096, 65_536, 300_000, 1 << 20, 5_000_000)
 IDENTITY = "-c user.name=Tester -c user.email=tester@localhost"
 PATH = "/git/large.git"
-# In bytes. When so many have been received, the pack has begun, and its end is still far away.
+# In bytes. When the client has received this many, the pack (the data of the clone) has begun, and its end is still far
+# away.
 FIRST_BYTES = 200_000
 
 
@@ -96,8 +97,8 @@ def _packets(stream: bytes) -> Iterator[bytes]:
 
 
 def check_pack(stream: bytes) -> None:
-    """Checks the pack in the answer. The pack's packets begin with a byte 1, and the pack ends with the digest of its
-    other bytes."""
+    """Checks the pack (the data of a clone) in the answer. Each packet with a part of the pack begins with a byte 1.
+    The last 20 bytes of the pack are the digest of all its other bytes."""
     pack = b"".join(line[1:] for line in _packets(stream) if line[:1] == b"\1")
     if pack[:4] != b"PACK" or hashlib.sha1(pack[:-20]).digest() != pack[-20:]:
         raise AssertionError(f"a pack of {len(pack)} bytes does not agree with its digest")

@@ -54,8 +54,8 @@ class MariaDB:
             raise
 
     def close(self) -> None:
-        """Ends the session, and waits until the server has closed the connection. Each command begins with packet
-        number 0."""
+        """Ends the session, and waits until the server has closed the connection. As for each command, the packet's
+        number is 0."""
         self._number = 0
         self._send(QUIT)
         self._reader.read()

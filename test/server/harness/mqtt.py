@@ -1,5 +1,5 @@
-"""A client for MQTT 3.1.1, which uses Debian's python3-paho-mqtt. It publishes and subscribes with acknowledgement
-only."""
+"""A client for MQTT 3.1.1, which uses Debian's python3-paho-mqtt. Every message that it sends or receives is
+acknowledged."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import queue
@@ -45,8 +45,8 @@ class Mqtt:
             raise AssertionError(f"the MQTT server did not acknowledge a message under {topic}")
 
     def receive(self) -> tuple[str, bytes]:
-        """Waits for a message, and returns its topic and its content. The client acknowledges each message by
-        itself."""
+        """Waits for a message, and returns its topic and its content. paho, the client's library, acknowledges each
+        message by itself."""
         message = self._messages.get(timeout=TIMEOUT_SECONDS)
         return message.topic, message.payload
 

@@ -13,8 +13,8 @@ from . import waiting
 from .place import Place
 
 TIMEOUT_SECONDS = 10
-# The fields of an NTP packet: one byte with leap, version and mode; one byte with the stratum; fields that a client
-# does not know; and the time at which the packet was sent.
+# The fields of an NTP packet: one byte with leap, version and mode; one byte with the stratum; fields for which a
+# client has no values; and the time at which the packet was sent.
 PACKET = struct.Struct("!BBbb36sQ")
 ANSWER = struct.Struct("!BBbb20sQQQ")
 VERSION, CLIENT, SERVER = 4 << 3, 3, 4

@@ -1,4 +1,4 @@
-"""The place where one tested server runs: its directory, ports and account, and the helper servers to which it is a
+"""The place where one tested server runs: its directory, ports and account, and the helper servers behind it if it is a
 proxy."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
@@ -136,8 +136,8 @@ class Place:
         (self.directory / template).write_text(self.fill(text))
 
     def command(self, text: str) -> list[str]:
-        """Splits a command into words, and replaces the names between @ signs. The program becomes its full path,
-        because PATH may lack the folders sbin."""
+        """Splits a command into words, and replaces the names between @ signs. The program's name is replaced by its
+        full path, because PATH may lack the folders sbin."""
         program, *words = map(self.fill, shlex.split(text))
         return [settings.program(program), *words]
 

@@ -44,7 +44,7 @@ class Row:
     packages: tuple[str, ...]
     command: str
     traffic: Traffic
-    # the traffic runs twice; in its second run it makes at least so many requests of the sizes that the pools serve
+    # the traffic runs twice; its second run must make at least this many requests of sizes that the pools serve
     requests: int
     # the server's own reaction to SIGUSR1; None if another row tests it, or if the server writes no statistics at
     # SIGUSR1
@@ -65,7 +65,8 @@ class Row:
     guests: int = 0
     # a function that returns true if the server answers at its port
     ready: Callable[[Place], bool] = lambda place: True
-    # the signal that requests statistics in this row; it has no other effect on the server
+    # the signal that requests statistics in this row; if it has another effect on the server, this must not disturb the
+    # traffic
     asks: str = "SIGUSR1"
     # True if the master process, too, writes its statistics at the signal `asks`. Otherwise the master writes them at
     # the signal that stops it.
@@ -73,8 +74,8 @@ class Row:
     # The reason why the processes are sent no signal; empty if they are sent one. If there is a reason, the command
     # sockmalloc reads their statistics from outside.
     outside: str = ""
-    # The reason why it is no fault if the second run of the traffic makes no requests; empty if it must make some. If
-    # there is a reason, the requests are counted from the server's start, and not from the first run's end.
+    # The reason why the server may make no requests to malloc in the second run of the traffic; empty if it must make
+    # some. If there is a reason, the requests are counted from the server's start, and not from the first run's end.
     keeps: str = ""
     # how many more slots than before the traffic may be live after it, in all buckets together
     slack: int = 0
@@ -82,8 +83,8 @@ class Row:
     # The exit status of a server that has stopped well, both with the library and without it. A negative number -N
     # means that signal N kills the server.
     status: int = 0
-    # of the bytes in all requests whose sizes the pools serve, the pools must have served at least this share, in
-    # percent
+    # The pools must have served at least this share, in percent, of the bytes in all requests whose sizes the pools
+    # serve.
     share: float = LEAST_SHARE
 
     def askable(self, tree: list[int]) -> list[int]:

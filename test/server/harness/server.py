@@ -46,8 +46,8 @@ class Server:
         preload: Path | None = None,
         account: str | None = None,
     ) -> None:
-        """Starts the server. Preloads the library under test unless `preload` names another library. Only root can run
-        the server under another account."""
+        """Starts the server with the library under test preloaded, or with the library that `preload` names. Only root
+        can run the server under another account."""
         self.name = name
         self.preload = preload or settings.library()
         # the server's exit status; None until this process has waited for the server's end
@@ -102,8 +102,8 @@ class Server:
         return os.path.realpath(self.preload) in Path(f"/proc/{pid}/maps").read_text()
 
     def wait_for_exit(self) -> int:
-        """Waits until all processes of the group have ended. Returns the server's exit status, or -N if signal N has
-        killed it."""
+        """Waits until all processes of the server's process group have ended. Returns the server's exit status, or -N
+        if signal N has killed it."""
         self.status = self.process.wait(timeout=STOP_SECONDS)
         left = f"{self.name} left processes behind"
         waiting.until(lambda: not self._group_exists(), left, STOP_SECONDS)

@@ -64,8 +64,8 @@ class Stage:
         return self._samples[len(self._samples) // 2 :]
 
     def slope(self) -> float:
-        """Fits a straight line to the samples of the run's second half, and returns its slope: by how many MiB a minute
-        the memory grew."""
+        """Fits a straight line to the samples of resident memory in the run's second half. Returns its slope: by how
+        many MiB a minute the memory grew."""
         seconds, sizes = zip(*self.second_half())
         return statistics.linear_regression(seconds, sizes).slope * 60 / MEBIBYTE
 

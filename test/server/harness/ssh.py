@@ -132,8 +132,8 @@ class Stranger:
         self._socket.close()
 
     def send(self, kind: int, body: bytes = b"") -> None:
-        """Sends one packet without encryption. The packet's length is a multiple of eight bytes, and at least four of
-        these are padding."""
+        """Sends one packet without encryption. The packet's length is a multiple of eight bytes. Its padding has at
+        least four bytes."""
         padding = 4 + -(9 + 1 + len(body)) % 8
         head = struct.pack("!IBB", 2 + len(body) + padding, padding, kind)
         self._socket.sendall(head + body + bytes(padding))

@@ -22,8 +22,8 @@ class TableCase(ServerCase):
     without the library."""
 
     def serve(self, row: Row) -> None:
-        """Checks that the server answers correctly, that the statistics of every process show this, and that afterwards
-        no slot is left live."""
+        """Checks that the server answers correctly, that by the statistics of its processes the pools have served the
+        traffic's requests, and that the traffic leaves no slot live."""
         running = self.begin(row, row.asks)
         server, place = running.server, running.place
         number = FROM_OUTSIDE if row.outside else signal_number(row.asks)
@@ -67,8 +67,8 @@ class TableCase(ServerCase):
             self.finish(row, running)
 
     def ask_for_nothing_else(self, row: Row, running: Running) -> None:
-        """Requests only statistics of the master process, without the effect of SIGUSR1. Checks that the server keeps
-        its processes and answers as before."""
+        """Requests statistics of the master process without running the server's own handler of the signal. Checks that
+        the server keeps its processes and answers as before."""
         tree = self.settled_tree(row, running.server)
         self.dump_balanced(lambda: {running.server.pid: self.dump_only(running.server.pid)})
         with row.traffic(running.place):
@@ -77,7 +77,7 @@ class TableCase(ServerCase):
 
     def assert_row_served(self, row: Row, before: Tables, last: Tables) -> None:
         """Checks how many requests the pools served during the traffic, and which share of the bytes, for all processes
-        together. The counts of a process that the traffic has started begin at 0."""
+        together. If the traffic has started a process, all requests of this process count."""
         text = "\n".join(table.text for table in last.values())
         first = {} if row.keeps else before
         load = dump.served_between(first.values(), last.values())

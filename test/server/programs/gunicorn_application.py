@@ -15,6 +15,6 @@ def application(environment, start_response):
     return [body]
 
 
-# Many applications start a program when they are loaded. gunicorn's worker has set its signal handlers before, and must
-# still have them afterwards.
+# Many applications start a program when they are loaded. gunicorn's worker has set its signal handlers before it loads
+# the application, and must still have them afterwards.
 subprocess.run(["true"], check=True)
