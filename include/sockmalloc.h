@@ -238,9 +238,10 @@ size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t
 
 /*
  * Frees a message of this object, or does nothing for NULL. Any thread may free any message, also in a signal handler.
- * errno is kept. A message that was freed already, and an address at which no message of this object begins, end the
- * process by abort() after one line, unless a new message begins there. Not detected: two threads that free a message
- * at the same moment, and bytes in front of an interior address that were made to look like a header.
+ * errno is kept. If the message was freed already, or if no message of this object begins at the address, the function
+ * prints one line and ends the process by abort(). Three mistakes are not detected: a message that was freed already,
+ * if a new message begins at its address by now; two threads that free a message at the same moment; and an address
+ * inside a message, if the bytes in front of it were made to look like a header.
  *
  * As long as a thread frees messages of one page, it only adds up the bytes of these messages, and subtracts the sum
  * from the live bytes of the page later: when it frees a message of another page, allocates from a new page, calls
@@ -252,15 +253,17 @@ SOCKMALLOC_FAST_CALL void sockmalloc_message_free(struct sockmalloc_message *mes
 /* Frees `count` messages, as sockmalloc_message_free frees each of them, also in a signal handler. */
 void sockmalloc_message_free_many(struct sockmalloc_message *messages, size_t count, void *const *freed);
 
-/* Returns the size in bytes that a live message was allocated with. If `message` is no live message, the process ends
- * by abort(), as in sockmalloc_message_free. May be called in a signal handler. */
+/*
+ * Returns the size in bytes that a live message was allocated with. If `message` is no live message, the function
+ * prints one line and ends the process by abort(), as sockmalloc_message_free does. May be called in a signal handler.
+ */
 size_t sockmalloc_message_size(const struct sockmalloc_message *messages, const void *message);
 
 /*
  * Gives up the two pages that the calling thread may keep from being recycled: the page that it fills, and the page of
- * which it freed messages last. The end of a thread does this too. A thread should call this function before it waits
- * or sleeps for long. May be called in a signal handler; does nothing if the handler interrupted its thread in a
- * function of this group.
+ * which it freed messages last. A thread that ends gives up its two pages, too. A thread should call this function
+ * before it waits or sleeps for long. May be called in a signal handler; does nothing if the handler interrupted its
+ * thread in a function of this group.
  */
 void sockmalloc_message_flush(struct sockmalloc_message *messages);
 

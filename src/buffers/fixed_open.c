@@ -21,7 +21,8 @@ enum {
     CHUNK_BLOCKS = 16,     /* a chunk has space for this many blocks if they fit into CHUNK_LARGE bytes */
     /* the blocks in a magazine have at most this many bytes together, but a single block may be larger */
     MAGAZINE_BYTES = 256 << 10,
-    MAGAZINE_KEPT = 4 << 20 /* stands in place of MAGAZINE_BYTES in a pool that never gives memory back by itself */
+    /* limits a magazine as MAGAZINE_BYTES does, but in a pool that never gives memory back by itself */
+    MAGAZINE_KEPT = 4 << 20
 };
 
 static uint64_t milliseconds(uint32_t count)
@@ -128,9 +129,9 @@ static size_t create_tables(struct fixed_pool *pool, char **no_states)
 }
 
 /*
- * Fills the first and the last entry of pool->place. Both stand for a chunk that does not exist, and
- * fixed_first_place_at returns one of them if it finds no chunk. `states`, the states of this chunk's blocks, are
- * zeros, so no block counts as live.
+ * Fills the first and the last entry of pool->place. fixed_first_place_at returns one of these two entries if it finds
+ * no chunk. Both describe a dummy chunk, whose addresses no process can use. `states` is the array of states of the
+ * dummy's blocks. All its bytes are 0, so no block counts as live.
  */
 static void create_nowhere(struct fixed_pool *pool, char *states)
 {

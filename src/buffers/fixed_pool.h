@@ -209,7 +209,7 @@ struct fixed_pool {
     /* the table of all magazines; its first one is the spare magazine of fixed_cache_drain */
     struct fixed_magazine *magazine;
     struct fixed_processor *processor; /* the caches of the processors; NULL unless the kind is `cpu` */
-    stack_link *links;                 /* of `available` */
+    stack_link *links;                 /* the links of the stack `available` */
     stack_link *magazine_links;        /* the links of the stacks `full` and `empty` */
     uint32_t processors;
     uint32_t flags;
@@ -343,8 +343,8 @@ static inline char *fixed_address(const struct fixed_pool *pool, uint32_t number
 
 #define FIXED_NONE UINT32_MAX
 
-/* Stands for the start of a chunk that does not exist. No process can use the addresses from here up to a chunk's
- * length above, so no address of a process lies in this chunk. */
+/* The start of the dummy chunk, which the first and the last entry of pool->place describe. No process can use the
+ * addresses from FIXED_NOWHERE up to a chunk's length above, so no address of a process lies in the dummy chunk. */
 #define FIXED_NOWHERE ((char *)(UINTPTR_MAX / 2 + 1))
 
 /* Returns the place of the hash table at which the search for a granule begins. Neighbouring granules have neighbouring

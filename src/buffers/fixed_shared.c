@@ -1,7 +1,7 @@
 /*
  * The free list that all threads share in a fixed-size pool. It consists of the stacks of free blocks that the chunks
- * have. A pool may limit how many blocks in this list have pages. Beyond the limit, blocks are purged or chunks are
- * given back.
+ * have. A pool may limit how many blocks in this list keep their pages. When the limit is reached, the pool purges
+ * blocks or gives chunks back.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_shared.h"
@@ -43,8 +43,11 @@ static bool is_over_limit(const struct fixed_pool *pool)
     return pool->limit != UINT64_MAX && (uint64_t)GREATER(kept, 0) >= pool->limit;
 }
 
-/* Called for a free block that is about to be pushed. Counts it as a block with pages or, if the pool's limit is
- * reached, purges it. Returns true if the limit was reached. */
+/*
+ * Called for a free block that is about to be pushed. A pool may limit how many free blocks outside magazines keep
+ * their pages. Below this limit, counts the block as one that keeps its pages. At the limit, purges the block, or
+ * counts it too if it cannot be purged. Returns true if the limit was reached.
+ */
 static bool limit_block(struct fixed_pool *pool, uint32_t number)
 {
     bool over = is_over_limit(pool);

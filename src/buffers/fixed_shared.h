@@ -1,7 +1,7 @@
 /*
  * The free list that all threads share in a fixed-size pool. It consists of the stacks of free blocks that the chunks
- * have. A pool may limit how many blocks in this list have pages. Beyond the limit, blocks are purged or chunks are
- * given back.
+ * have. A pool may limit how many blocks in this list keep their pages. When the limit is reached, the pool purges
+ * blocks or gives chunks back.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FIXED_SHARED_H
@@ -21,8 +21,8 @@ INTERNAL uint32_t fixed_shared_take(struct fixed_pool *pool, uint32_t wanted, ui
 INTERNAL uint32_t fixed_shared_take_free(struct fixed_pool *pool, uint32_t wanted, uint32_t *numbers);
 
 /*
- * Pushes blocks that are marked as free (FIXED_FREE). If the pool's limit of free blocks with pages is reached, purges
- * blocks, or gives back chunks all of whose blocks are free.
+ * Pushes blocks that are marked as free (FIXED_FREE). A pool may limit how many free blocks outside magazines keep
+ * their pages. If this limit is reached, purges blocks, or gives back chunks all of whose blocks are free.
  */
 INTERNAL void fixed_shared_put(struct fixed_pool *pool, const uint32_t *numbers, uint32_t count);
 

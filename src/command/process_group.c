@@ -72,8 +72,8 @@ static bool group_keep(struct process_group *group, struct group_member *member)
     }
     group->member[group->count++] = member;
     if (group->words > 0 && group->word[0].process == member->target.process) {
-        /* the process whose id the user gave comes first, because the sum shows the program name and the process id of
-         * the first member */
+        /* the process whose id the user gave becomes the first member, because the sum shows the first member's program
+         * name and process id */
         group->member[group->count - 1] = group->member[0];
         group->member[0] = member;
     }
@@ -90,7 +90,8 @@ static enum remote_process_state group_look(const struct process_group *group, s
     return state == REMOTE_BUFFERS && !group->has_buffers ? REMOTE_WITHOUT : state;
 }
 
-/* Returns false for the state of a process that has not loaded the library, or has not finished its start-up. */
+/* Returns false for a state which says that the process has not loaded the library, or has ended, or that the library
+ * has not finished its start-up. */
 static bool group_may_have_library(enum remote_process_state state)
 {
     return state != REMOTE_WITHOUT && state != REMOTE_GONE && state != REMOTE_UNINITIALISED;
@@ -119,7 +120,8 @@ static enum remote_process_state group_try(struct process_group *group, const st
     return state;
 }
 
-/* Returns true if the statistics of the process can be read, or at least its fixed-size pools and buffers. */
+/* Returns true if the statistics of the process's malloc can be read, or at least the figures of its objects of
+ * libsockmalloc-buffers.so: fixed-size pools, message pages and rings. */
 static bool group_is_readable(const struct group_member *member)
 {
     return member->state == REMOTE_READ || member->state == REMOTE_BUFFERS;

@@ -18,8 +18,9 @@
 struct group_member {
     struct remote_process target;
     /*
-     * A snapshot of the process is taken only in the state REMOTE_READ. In the state REMOTE_BUFFERS, only look_at_pools
-     * and look_at_memory can be called for the process. In any other state, the process is left out.
+     * A snapshot of the process is taken only in the state REMOTE_READ. In the state REMOTE_BUFFERS (the process has
+     * only libsockmalloc-buffers.so), only look_at_pools and look_at_memory can be called for the process. In any other
+     * state, the process is left out.
      */
     enum remote_process_state state;
     bool is_told; /* true after a line on stderr has said why the process is left out */

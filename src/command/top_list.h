@@ -24,12 +24,13 @@ struct top_figures {
     uint64_t rss;
     double cpu; /* share of one processor that the process used between the last two readings; below 0 for a bucket */
     /*
-     * share of the requests between the last two readings that fell through, from 0 to 1; if there were no requests,
-     * the share since the start. In the line of a bucket, only requests within the bucket's sizes count. In the line of
-     * a process, all requests within the sizes of the pools count.
+     * share, from 0 to 1, of the requests between the last two readings that fell through (got no slot, so that
+     * mimalloc had to serve them); if there were no requests, the share since the start. In the line of a bucket, only
+     * requests within the bucket's sizes count. In the line of a process, all requests within the sizes of the pools
+     * count.
      */
     double fell;
-    double fell_rate; /* requests per second that fell through between the last two readings */
+    double fell_rate; /* requests per second, between the last two readings, that fell through (got no slot) */
     double rate;      /* requests per second between the last two readings */
     /*
      * share of the requests between the last two readings that a cache served, from 0 to 1; if there were no requests,

@@ -19,7 +19,8 @@ enum { FIXED_LINES = 4 };
 enum { PAIR_BAR = 1, PAIR_WARNING = 2, PAIR_GOOD = 3 };
 static bool has_pairs;
 
-/* If at least this share of the requests falls through, the figure is shown as a warning. */
+/* If at least this share of the requests falls through (gets no slot of the pools, so that mimalloc has to serve it),
+ * the share is shown in the colour of a warning. */
 static const double much_fell = 0.1;
 
 static SCREEN *screen;

@@ -19,30 +19,37 @@
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
- * Linux on x86 invalidates the TLB page by page if a call discards up to 33 pages, and as a whole if it discards more.
- * A page of headroom that was never touched does not count. On a virtual machine, which is interrupted for each single
- * invalidation, 17 pages took 60 us, 33 pages 116 us, 34 pages 33 us, and 136 pages 62 us. So the time of a step is
- * estimated as a price in pages. Where each run of slots that lie side by side takes a call of its own, a page of a run
- * costs SHORT_PRICE if the run has at most SHORT_PAGES pages, and otherwise 1.
+ * A step of decay purges up to QUANTUM_PAGES pages, and fewer if their price would exceed STEP_PRICE pages. STEP_PRICE
+ * suffices for two slots of 256 KiB. The price is an estimate of the step's time, in pages. It depends on runs, which
+ * are slots that lie side by side.
  *
- * Where one call discards all runs of a batch (os_discard_together), the TLB is invalidated once. Then the price of a
- * short run is its number of pages plus TOGETHER_PRICE, because neither the page table nor the metadata of the run is
- * in a near cache: slots of one page each took 2.8 us each in a free after a pause.
+ * If each run takes a call of its own, a page costs SHORT_PRICE in a run of at most SHORT_PAGES pages, and otherwise 1.
+ * The reason is that Linux on x86 invalidates the TLB page by page if a call discards up to 33 pages, and as a whole if
+ * it discards more. A page of headroom that was never touched does not count, so even a run of 34 pages may be
+ * invalidated page by page. A virtual machine is interrupted for each single invalidation. There 17 pages took 60 us,
+ * 33 pages 116 us, 34 pages 33 us, and 136 pages 62 us.
  *
- * A step purges QUANTUM_PAGES pages, if their price is at most STEP_PRICE pages: that is two slots of 256 KiB. A slot
- * of 1 MiB or more goes in pieces of about QUANTUM_PAGES pages. One call takes 40 us for 128 resident pages and 80 for
- * 256, and now and then two or three times as long; for a slot of 32 MiB it takes 2.5 ms. Pages that are not resident
- * cost nearly nothing: 4 us for 1 GiB of them.
+ * If one call discards all runs of a batch (os_discard_together), the TLB is invalidated once. Then a run of at most
+ * SHORT_PAGES pages costs its number of pages plus TOGETHER_PRICE, because neither the page table nor the metadata of
+ * the run is in a near cache. In a free after a pause, each slot of one page took 2.8 us to purge.
+ *
+ * A slot of 1 MiB or more is purged in pieces of about QUANTUM_PAGES pages. One call takes 40 us for 128 resident pages
+ * and 80 us for 256, and now and then two or three times as long. For a slot of 32 MiB it takes 2.5 ms. Pages that are
+ * not resident cost nearly nothing: 4 us for 1 GiB of them.
  */
 enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, STEP_PRICE = 134, SHORT_PAGES = 34, SHORT_PRICE = 4, TOGETHER_PRICE = 3 };
 
 /*
- * The slot that steps of decay are purging in pieces: the lower 32 bits are its number plus one, and the upper 32 bits
- * are the number of its next piece. The word is 0 if there is no such slot. The slot is on no stack meanwhile, and is
- * counted as free. A step takes the slot by exchanging the word with 0, so no two threads hold it, and puts it back
- * here when one piece is done. If another thread has put a slot here meanwhile, the step's own slot goes back to the
- * old generation and is later begun again, which costs no more because its first pieces are no longer resident. In the
- * child of a fork from several threads the slot is found again by its metadata, which says that it is free.
+ * The slot that steps of decay are purging in pieces: the lower 32 bits are the slot's number plus one, and the upper
+ * 32 bits are the number of its next piece. The word is 0 if there is no such slot. Meanwhile the slot is on no stack,
+ * and is counted as free.
+ *
+ * A step takes the slot by exchanging the word with 0, so no two threads hold the slot. When one piece is done, the
+ * step puts the slot back here. If another thread has put a different slot here meanwhile, the step's own slot goes
+ * back to the old generation. A later step purges it from the first piece on, which costs no more, because the pieces
+ * that were purged are no longer resident.
+ *
+ * In the child of a fork from several threads the slot is found again by its metadata, which says that it is free.
  */
 static _Atomic uint64_t pool_unfinished;
 enum { UNFINISHED_PIECE_SHIFT = 32 };
@@ -53,8 +60,8 @@ struct purge {
     enum purge_from from;
     size_t limit; /* how many bytes are still to be purged */
     size_t purged;
-    /* how much this purge may still cost, as a price in bytes, which stands for its time (pool_price); the purge ends
-     * at 0 */
+    /* how much this purge may still cost; a price is in bytes and stands for time (pool_price); the purge ends when
+     * nothing is left */
     size_t price;
     unsigned bucket;
     unsigned count;

@@ -11,18 +11,19 @@
 #include "memory/region.h"
 
 /*
- * Slack is carved from the end of a slot downwards, so that realloc keeps as much room as possible for the block
+ * Slack is carved from the end of a live slot downwards, so that realloc keeps as much room as possible for the block
  * itself:
  *
  *     slot                                                                      slot + capacity
  *     | what the program requested, rounded to 16 |  room  | last piece | ... | first piece |
  *                                                          |<------------ slack ------------>|
  *
- * SLOT_SLACK in the state byte says that a live slot has slack; the request word of the slot's second page, which has
- * no other use, then says how many bytes. A free costs nothing more: it leaves SLOT_SLACK set in a byte that says free,
- * and the next allocation of the slot writes the whole byte. A slot of one page has no second word, and so no slack.
- * Like the block itself, slack belongs to one thread at a time. The idea is from the text on pooling in 6.4 of
- * doc/design/pools.md: a datagram's buffer keeps the records of its own delivery.
+ * SLOT_SLACK in the slot's state byte says that a live slot has slack. The metadata has one request word for each page
+ * of a slot. The word of the first page is the requested size. The word of the second page, which has no other use, is
+ * the number of bytes of slack. A slot of one page has no second word, and so no slack. A free costs nothing more
+ * because of slack: it leaves SLOT_SLACK set in a state byte that says free, and the next allocation of the slot writes
+ * the whole byte. Like the block itself, slack belongs to one thread at a time. The idea is from the text on pooling in
+ * 6.4 of doc/design/pools.md: a datagram's buffer keeps the records of its own delivery.
  */
 
 /* Returns how many bytes of slack (data of the program at the slot's end) a live slot has, or 0. */
@@ -32,7 +33,8 @@ static inline size_t slack_of(uint32_t number)
 }
 
 /*
- * Returns true if a request of this size and the slack (the program's data at the slot's end) both fit into the slot.
+ * Returns true if a request of `request` bytes fits into the slot beside the slack that the slot has (the program's
+ * data at the slot's end).
  */
 bool slack_leaves_room(uint32_t number, size_t request);
 

@@ -3,14 +3,15 @@
 
 /*
  * Under sockmalloc the messages are allocated in a ring of 1 MiB with chunks of 512 bytes, under other allocators by
- * malloc. One operation is an allocation, one byte written, the passage through a queue in batches, and the free. For
- * the second figure the allocating thread also fills the message, and the freeing thread reads it. Both figures are
- * medians of several parts.
+ * malloc. The first figure is the time of one operation: an allocation, one byte written, the passage through a queue
+ * in batches, and the free. The second figure is the time of an operation in which the allocating thread also fills the
+ * message, and the freeing thread reads it. Each run is timed in parts of 65,536 operations, and both figures are
+ * medians of these parts.
  *
- * The third figure shows how close together the allocator's addresses are. One thread keeps the last 512 messages of
- * random sizes between 64 and 1,500 bytes, and reads all of them twice; the figure is the mean time of reading one
- * message the second time. It is a time and no count of cache misses, because a virtual machine often has no counter of
- * them. For this figure the ring has chunks of 128 bytes.
+ * The third figure shows how close together the allocator's addresses are. One thread keeps the last 512 messages, of
+ * random sizes between 64 and 1,500 bytes, and reads all of them twice. The figure is the mean time of reading one
+ * message the second time. The figure is a time and no count of cache misses, because a virtual machine often has no
+ * counter of them. For this figure the ring has chunks of 128 bytes.
  */
 #include "bench.h"
 #include "clock.h"
@@ -46,7 +47,7 @@ enum {
 static struct queue queue;
 static struct sockmalloc_ring *ring;
 static int64_t times[MOST_PARTS];
-static bool reads; /* true in the run for the second figure, in which messages are filled and read */
+static bool reads; /* true while the second figure is measured, for which the messages are filled and read */
 
 static void open_ring(size_t chunk_size)
 {
@@ -162,7 +163,7 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Runs the two threads, and returns the median time of an operation in nanoseconds. */
+/* Runs the allocating and the freeing thread, and returns the median time of an operation in nanoseconds. */
 static double run(bool with_reads)
 {
     pthread_t consumer;

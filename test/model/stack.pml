@@ -64,7 +64,11 @@
 #define TAG_AFTER(tag) (((tag) + 1) & TAG_MASK)
 #endif
 
-/* The bits of `outdated`, which replace the tag, are all 0 if the model has a tag, or if the tag does not change. */
+/*
+ * A model without a tag (OPERATIONS is 0) uses the bits of `outdated` in place of the tag. CURRENT clears this thread's
+ * own bit, and OUTDATED keeps all bits. In all other models both are 0: the model has a tag, or it shows the fault of a
+ * tag that does not change (TAG_STANDS).
+ */
 #if OPERATIONS == 0 && !defined TAG_STANDS
 #define CURRENT(bits) ((bits) & ~BIT(self))
 #define OUTDATED(bits) (bits)
@@ -88,7 +92,8 @@ byte head_tag[STACKS];
 byte head_number[STACKS];
 byte link[ITEMS];
 
-byte outdated[STACKS]; /* replaces the tag: one bit for each thread, set if the thread has not seen the present tag */
+/* in place of a tag: one bit for each thread, set if the thread has not seen the tag that the stack would have now */
+byte outdated[STACKS];
 /* the items that are really on each stack, one bit for each item; check_rest compares the links with them */
 byte on_stack[STACKS];
 byte ended;

@@ -13,8 +13,8 @@
 
 enum { BUFFER_PLACES = 40, BUFFER_TYPES = 4 };
 
-/* A place for one live block of an object under test: of a pool, of an object of message pages, or of a ring. While a
- * thread works on the place, `busy` is set. */
+/* A place for one live block of an object under test. The object is a pool, an object of message pages, or a ring. A
+ * thread that works on the place sets `busy` meanwhile. */
 struct place_of_block {
     struct block block; /* its address is NULL if the place is empty */
     unsigned type;
@@ -46,9 +46,9 @@ struct object {
     size_t largest;        /* the size in bytes of the largest block that the object can allocate */
     atomic_int got;        /* for a pool: how many chunks of memory the pool now has from the program's own allocator */
     atomic_bool producing; /* for a ring: true while a thread allocates from it */
-    uint64_t orders;       /* how many messages were allocated from the ring so far */
+    uint64_t orders;       /* for a ring: how many messages were allocated from it so far */
     size_t head;           /* the chunk at which the next message of the ring begins; SIZE_MAX if it is not known */
-    char *memory;          /* of a ring */
+    char *memory;          /* for a ring: the memory in which it lies */
 };
 
 /*
@@ -86,8 +86,8 @@ extern const struct buffer_kind buffer_ring;
 /* Ends the process with a fault, whose message is `text`, unless `holds` is true. */
 void buffer_demand(bool holds, const char *text);
 
-/* buffer_live returns how many live blocks the object has. buffer_place_of returns the entry of the live block that
- * begins at this address, or NULL if there is none. */
+/* buffer_live returns how many live blocks the object has. buffer_place_of returns the element of object->place whose
+ * live block begins at this address, or NULL if there is none. */
 size_t buffer_live(const struct object *object);
 const struct place_of_block *buffer_place_of(const struct object *object, const void *address);
 

@@ -35,9 +35,9 @@ struct books_sum {
 };
 
 /*
- * Each of these functions counts one event of a worker: counters_alloc an allocated slot of the bucket, counters_free a
- * freed one, books_resize one that was resized in place, books_fall_through a request that mimalloc had to serve. Only
- * the thread that runs the worker may call them.
+ * Each of these functions counts one event of a worker. counters_alloc counts a slot that was allocated, and
+ * counters_free a slot that was freed. books_resize counts a slot that was resized in place. books_fall_through counts
+ * a request that mimalloc had to serve. Only the thread that runs the worker may call these functions.
  */
 void counters_alloc(struct books *books, unsigned bucket, size_t request);
 void counters_free(struct books *books, unsigned bucket, size_t request);

@@ -25,7 +25,7 @@ enum {
     /* in bytes: how much all caches together may hold. The quotas of all caches add up to more, so the caches compete
      * for quotas. */
     CACHE_LIMIT = 2 << 20,
-    /* how many slots the free list of the pool `standard` keeps; further free slots are purged */
+    /* how many free slots the list of each bucket keeps with SOCKMALLOC_POOL=standard; further free slots are purged */
     FREE_LIST = 4,
 };
 
@@ -43,8 +43,11 @@ static bool lay_tables(void)
            region_lay(&lay_plan, lay_range);
 }
 
-/* Sets up the pools. The pool kind `auto` changes to `cpu` when more threads have allocated than there are workers with
- * a thread of their own. In the middle of the run, one more thread allocates, so that the kind changes. */
+/*
+ * Sets up the pools. The pool kind `auto` changes to `cpu` when a thread allocates for the first time while
+ * command.threads or more caches are open. command.threads is the number of threads that staff.c starts, and each of
+ * these has a cache. In the middle of the run the first thread of the process allocates, too, so that the kind changes.
+ */
 static bool lay_pools(void)
 {
     struct pool_settings settings = {.kind = command.kind,

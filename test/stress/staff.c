@@ -109,8 +109,9 @@ static void staff_fork(struct worker *worker)
 
 /*
  * Does one operation of the worker. In each round, only one worker also checks the counters and forks. The check reads
- * the counts of all workers, and so orders (happens-before) the other workers before the checking thread. If every
- * worker checked, ThreadSanitizer could not notice if the pools failed to order two threads.
+ * the counts of all workers. Therefore all that the workers did before is ordered before the checking thread's next
+ * steps (happens-before). If every worker checked, ThreadSanitizer could not notice if the pools failed to order two
+ * threads.
  */
 static void post_do(struct post *post)
 {
@@ -139,14 +140,16 @@ static void *post_man(void *argument)
         }
         post_do(post);
         if (post->done % share == 0) {
-            /* this round of the worker is over; when all have come here, the first thread compares the counts */
+            /* the worker has done its part of this round; when all workers have come here, the first thread compares
+             * their counts with the pools' counters */
             pthread_barrier_wait(&gate);
         } else if (post->is_mortal && --post->life == 0) {
             post_hand_over(post);
             return NULL;
         }
     }
-    /* an ending thread returns slots, which must not happen while the first thread compares the counts */
+    /* waits once more, because a thread that ends returns slots, which must not happen while the first thread compares
+     * the counts */
     pthread_barrier_wait(&gate);
     return NULL;
 }

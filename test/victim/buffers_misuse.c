@@ -1,8 +1,9 @@
 /*
- * Misuse: frees an address that is no live block of a pool, a message page or a ring, or reserves slack for an address
- * that is no live block of malloc. Arguments: `pool`, `message`, `ring` or `slack`, and what is wrong: `twice`,
- * `interior`, `foreign`, `gone` (the object is closed) or `scribbled` (the program has overwritten data of the
- * library).
+ * Misuse of one kind of memory: a pool of blocks of one size, message pages, a ring, or slack (data that the program
+ * keeps at the end of a block's slot). Frees an address at which no live block of this kind begins. With `slack`,
+ * reserves slack at an address where no live block of malloc begins. Arguments: `pool`, `message`, `ring` or `slack`,
+ * and what is wrong: `twice`, `interior`, `foreign`, `gone` (the object is closed) or `scribbled` (the program has
+ * overwritten data of the library).
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>

@@ -331,8 +331,8 @@ CASE(pages_go_beside_handlers_of_both_kinds)
 }
 
 /*
- * In a process with several threads, accept first purges the pages that are due already, and then waits for a
- * connection. Pages that become due during this wait are purged by a later call of accept.
+ * In a process with several threads, the library's accept first purges the free pages that are due already, and then
+ * waits for a connection. A later call of accept purges the pages that become due during this wait.
  */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {
@@ -436,8 +436,11 @@ CASE(handlers_may_change)
     }
 }
 
-/* Signals arrive while accept purges pages, and each must end accept. If one were lost, accept would not return, and
- * the case would fail at its time limit. */
+/*
+ * The library's own accept purges free pages before it waits for a connection. A signal that arrives during the purge
+ * must still end accept with EINTR. If the library lost the signal, accept would not return, and the case would fail at
+ * its time limit.
+ */
 CASE(no_signal_is_lost_while_pages_go)
 {
     open_listener();

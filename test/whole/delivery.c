@@ -156,7 +156,7 @@ CASE(errno_survives)
     CHECK_EQUAL(calls, 1);
 }
 
-/* the value that came with the stats signal: sigqueue sent it, and the program's handler stored it here */
+/* the value that came with the stats signal, which was sent by sigqueue; the program's handler stores the value here */
 static volatile sig_atomic_t carried;
 
 static void note_value(int signal_number, siginfo_t *info, void *context)
@@ -165,7 +165,8 @@ static void note_value(int signal_number, siginfo_t *info, void *context)
     carried = info->si_value.sival_int;
 }
 
-/* The program has no handler, so the library writes statistics, although the signal carries a value. */
+/* The program has no handler for the stats signal. This case sends the signal by sigqueue with the value 1, which has
+ * no meaning for the library. The library must write statistics, as it does for a signal without a value. */
 CASE(queued_without_handler)
 {
     CHECK_EQUAL(sigqueue(getpid(), STATS, (union sigval){.sival_int = 1}), 0);

@@ -8,8 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* A ring through which one thread passes addresses of blocks to another. The allocating thread waits while the ring is
- * full, the freeing thread while it is empty. */
+/* A ring of RING entries, through which the allocating thread passes the addresses of blocks to the freeing thread. The
+ * allocating thread waits while the ring is full. The freeing thread waits while the ring is empty. */
 enum { RING = 64, HANDED = 20000 };
 static struct {
     pthread_mutex_t lock;
@@ -91,13 +91,14 @@ CASE(one_takes_another_gives)
 }
 
 /*
- * WARM is more than the number of slots that the allocating thread cannot get: those of the blocks in the ring, and
- * those in both magazines of each thread. Once WARM blocks have been live at the same time, the allocating thread
- * therefore never needs a new slot, however the threads are scheduled.
+ * WARM is more than two numbers together: the slots of the blocks in the ring, through which the allocating thread
+ * passes blocks to the freeing thread, and the slots that the magazines of both threads can hold. All other slots are
+ * free, and the allocating thread can get them. So once WARM blocks have been live at the same time, the allocating
+ * thread never needs a new slot, however the threads are scheduled.
  */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 
-/* How many page faults are tolerated in a run that needs no new memory. There may be a few, because the kernel may
+/* How many page faults the test tolerates in a run that needs no new memory. A few may happen, because the kernel may
  * evict pages of the program and load them again. */
 enum { STRAY_FAULTS = 16 };
 

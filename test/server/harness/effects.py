@@ -1,5 +1,5 @@
-"""Checks that SIGUSR1 has the same effect on each server as without the library. Each function is a context manager,
-which is entered before the signal is sent, and left after it."""
+"""Checks that SIGUSR1, which makes the library write statistics, has the same effect on each server as without the
+library. Each function is a context manager. The test enters it before it sends SIGUSR1, and leaves it afterwards."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ def _await(running: Running, look: Callable[[], bool], what: str) -> None:
 
 @contextlib.contextmanager
 def goes_on(running: Running) -> Iterator[None]:
-    """Checks that the server keeps all its processes after the signal."""
+    """Checks that the same processes of the server run before and after the test sends SIGUSR1."""
     tree = running.server.tree()
     yield
     if running.server.tree() != tree:
@@ -26,7 +26,8 @@ def goes_on(running: Running) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stops_listening(running: Running) -> Iterator[None]:
-    """Checks that the server accepts no connection any more. Another check, in table.py, shows that the server ends."""
+    """Checks that the server accepts no connection any more after SIGUSR1. Another check, in table.py, shows that the
+    server ends."""
     yield
     port = running.place.port
     _await(running, lambda: not waiting.accepts(port), "stops listening")
@@ -64,7 +65,7 @@ def _notify(notifier: Postgres, listener: Postgres) -> None:
 
 
 def reopens(name: str) -> Effect:
-    """Checks that the server makes a new log at the signal, after the old one was moved away."""
+    """Moves the server's log away, and checks that the server makes a new log after SIGUSR1."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -77,7 +78,8 @@ def reopens(name: str) -> Effect:
 
 
 def reopens_everywhere(name: str) -> Effect:
-    """Checks that at the signal every process of the server closes a log that was moved away, and opens the new one."""
+    """Moves the server's log away. Checks that after SIGUSR1 every process of the server has closed this log and opened
+    a new one."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -98,7 +100,8 @@ def reopens_everywhere(name: str) -> Effect:
 
 
 def writes(name: str) -> Effect:
-    """Checks that there is no file `name` before the signal, and that the server writes this file after the signal."""
+    """Checks that there is no file `name` before the test sends SIGUSR1, and that the server writes this file
+    afterwards."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -112,8 +115,8 @@ def writes(name: str) -> Effect:
 
 
 def says(words: str, log: str | None = None) -> Effect:
-    """Checks that after the signal these words appear once more on the server's output, or in its log if one is
-    named."""
+    """Checks that the server writes the words `words` once more after SIGUSR1: to its output, or to the file `log` if
+    one is named."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:

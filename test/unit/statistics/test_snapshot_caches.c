@@ -50,8 +50,8 @@ Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
     house_assert();
 }
 
-/* Runs as one of several threads that each have a quota. One of them checks the quotas of all caches in slots and in
- * bytes, the budget, and the kind of pool. */
+/* Runs as one of several threads, each of which gets a quota. One thread checks the quotas of all caches in slots and
+ * in bytes, the budget, and the kind of pool. */
 static void have_a_quota(unsigned number)
 {
     static const unsigned buckets[] = {B4K, B16K};
@@ -84,7 +84,7 @@ Test(snapshot_caches, quotas_and_their_sum)
     cr_assert_eq(now.total.promotions, 2, "the counts of ended threads stay");
 }
 
-/* Each counter has a different value, so the test notices if a figure shows the wrong counter. */
+/* The test gives each counter a different value, so it notices if a figure shows the wrong counter. */
 Test(snapshot_caches, steps_are_the_caches_counters)
 {
     house_lay_default();
@@ -102,8 +102,11 @@ Test(snapshot_caches, steps_are_the_caches_counters)
     }
 }
 
-/* A processor's cache has one magazine for each bucket and a thread's cache has two, so the quota of a processor counts
- * only once. */
+/*
+ * The figure `quota` is the number of free slots that all caches together may hold. For each thread's cache, a bucket's
+ * quota is added twice, because the cache has two magazines for the bucket. For each processor's cache it is added
+ * once, because the cache has one.
+ */
 Test(snapshot_caches, figures_of_processors)
 {
     processors_need();

@@ -14,12 +14,15 @@
  * need. */
 void processors_need(void);
 
-/* Skips the test if the machine has no restartable sequences. Then sets up pools with the default settings, and opens
- * the records of the processors. */
+/* Skips the test if the machine has no restartable sequences (rseq). Otherwise sets up pools with the default settings,
+ * and opens a cache for each processor. */
 void processors_lay(void);
 
-/* Pins the calling thread to the n-th of the processors on which the process may run; if there are fewer, counting goes
- * on with the first one. Returns the number that the kernel gives this processor. Any thread may call it. */
+/*
+ * Pins the calling thread to the n-th of the processors on which the process may run. If n is not less than their
+ * number, counting begins again at the first processor. Returns the kernel's number of the chosen processor. Any thread
+ * may call this function.
+ */
 unsigned processors_pin(unsigned n);
 
 /*
@@ -31,7 +34,7 @@ unsigned processors_pin(unsigned n);
 void *processors_take(unsigned bucket, enum percpu_source *source);
 bool processors_give(unsigned bucket, void *slot);
 
-/* Returns how many free slots of the bucket the cache of this processor has. */
+/* Returns how many free slots of the bucket are in the cache of the processor `number`. */
 uint32_t processors_held(unsigned number, unsigned bucket);
 
 /* The sum of one of the bucket's counters over all processors and cache_shared. PROCESSORS_SLOW is for the counters of
