@@ -167,7 +167,9 @@ enum command_exit exporter_socket_unix(const char *path, const struct exporter_o
 void exporter_socket_remove(const char *path)
 {
     struct stat status;
-    if (lstat(path, &status) == 0 && status.st_dev == own_socket.st_dev && status.st_ino == own_socket.st_ino) {
+    /* a file system may give the number of a removed socket's inode to the next file, so the type is compared too */
+    if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) && status.st_dev == own_socket.st_dev &&
+        status.st_ino == own_socket.st_ino) {
         unlink(path);
     }
 }

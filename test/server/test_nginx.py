@@ -171,6 +171,8 @@ class Nginx(NginxCase):
         """Without SOCKMALLOC_STATS the statistics must go to a file in /tmp, and not to descriptor 2, because nginx has
         its error log there."""
         server, _ports = self.start_on_ports(lambda ports: self.start_plainly("nginx", self.configure(ports[0])))
+        log = str(self.error_log.resolve())
+        waiting.until(lambda: os.readlink(f"/proc/{server.pid}/fd/2") == log, "nginx has its error log at descriptor 2")
         path = Path(f"/tmp/sockmalloc.{server.pid}")
         # removes the file of an earlier process that had the same pid
         path.unlink(missing_ok=True)
