@@ -507,7 +507,9 @@ int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc
  *
  * A thread that ends inside one of these functions, by pthread_exit or siglongjmp in a signal handler, can lose the
  * block that it was about to allocate or free until the pool is destroyed or the process forks. If it ends while it
- * holds the pool's lock, for example while the pool grows, the pool can neither grow nor be pinned any more.
+ * holds the pool's lock, for example while the pool grows, the pool can neither grow nor be pinned any more. If it ends
+ * while it purges a block, the pool cannot be pinned any more. Calls that need the pool to grow, or that pin it, may
+ * then wait for ever.
  *
  * A block that is freed twice, an address at which no block of the pool begins, and the free of a block of a pool that
  * was destroyed end the process, after one line on stderr, by abort(). libsockmalloc-buffers.so has this group too.
@@ -693,8 +695,10 @@ int sockmalloc_pool_report(struct sockmalloc_pool *pool, int descriptor);
 /*
  * While a pool is pinned, no memory of it is purged or given back, so that the kernel may keep using the chunks' memory
  * (for example after io_uring_register_buffers). Pins are counted: a pool that was pinned twice must be unpinned twice.
- * Each of the two functions returns 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a
- * signal handler that cannot get the pool's lock.
+ * sockmalloc_pool_pin waits until other threads no longer purge blocks of the pool. Each of the two functions returns
+ * 0, or -1: with EINVAL if the pool was destroyed or is not pinned, with EBUSY in a signal handler that cannot get the
+ * pool's lock. sockmalloc_pool_pin also returns -1 with EBUSY in a handler that interrupted a purge of any pool's
+ * block.
  */
 int sockmalloc_pool_pin(struct sockmalloc_pool *pool);
 int sockmalloc_pool_unpin(struct sockmalloc_pool *pool);

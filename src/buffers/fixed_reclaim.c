@@ -54,7 +54,9 @@ void fixed_await_purges(struct fixed_pool *pool)
 
 bool fixed_purge_block(struct fixed_pool *pool, uint32_t number)
 {
-    if (pool->has_source || pool->stride % os_page_size() != 0) {
+    /* The first is_held keeps `purging` at 0 while the pool is pinned. A pin could otherwise wait for ever, while other
+     * threads free blocks without a pause. */
+    if (pool->has_source || pool->stride % os_page_size() != 0 || is_held(pool)) {
         return false;
     }
     purge_begin(pool);

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/bounds.h"
@@ -424,6 +426,34 @@ Test(fixed, each_pin_is_removed_once, .timeout = 60)
         crew_run(2, unpin);
         cr_assert_eq(atomic_load(&pin_answer), 1);
     }
+}
+
+static _Atomic unsigned looks;
+static _Atomic unsigned purges;
+
+static void look_for_a_purge(int number)
+{
+    (void)number;
+    atomic_fetch_add(&looks, 1);
+    atomic_fetch_add(&purges, atomic_load(&fixed_pool_of(pinned)->purging));
+}
+
+/* A pin would otherwise wait for as long as other threads free blocks. A timer interrupts the frees at any step. */
+Test(fixed, free_in_a_pinned_pool_is_no_purge, .timeout = 60)
+{
+    enum { LOOKS = 300, PERIOD = 500 }; /* PERIOD is in microseconds */
+    struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, PAGE);
+    options.returned = SOCKMALLOC_POOL_AT_ONCE;
+    os_failing_never();
+    pinned = fixed_make(&options);
+    cr_assert_eq(sockmalloc_pool_pin(pinned), 0);
+    cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = look_for_a_purge}, NULL), 0);
+    cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, PERIOD}, {0, PERIOD}}, NULL), 0);
+    while (atomic_load(&looks) < LOOKS) {
+        sockmalloc_pool_free(pinned, sockmalloc_pool_alloc(pinned));
+    }
+    cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL), 0);
+    cr_assert_eq(atomic_load(&purges), 0);
 }
 
 static int add_length(void *context, int index, void *start, size_t length)
