@@ -62,6 +62,9 @@ bool os_await_writable(int file, int milliseconds)
     do {
         ready = os_poll(&writable, milliseconds);
     } while (ready == -EINTR && clock_now() < end);
+    if (ready == -EINTR) {
+        ready = os_poll(&writable, 0); /* a signal handler has run until the time was over */
+    }
     return ready > 0;
 }
 

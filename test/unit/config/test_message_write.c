@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -183,4 +184,27 @@ Test(message_write, full_pipe_is_given_up, .timeout = 120)
         expect_unblocked();
         cr_assert_null(crew_fault(), "%s", crew_fault());
     }
+}
+
+static int full[2];
+
+/* Empties the pipe after longer than the library waits for the pipe. */
+static void empty_late(int number)
+{
+    enum { LATE_MS = 250 };
+    static char bytes[1 << 20];
+    (void)number;
+    poll(NULL, 0, LATE_MS);
+    read(full[0], bytes, sizeof bytes);
+}
+
+Test(message_write, handler_that_outlasts_the_wait_loses_no_message, .timeout = 120)
+{
+    cr_assert_eq(pipe2(full, O_NONBLOCK), 0);
+    while (write(full[1], "x", 1) == 1) {
+    }
+    cr_assert_eq(fcntl(full[1], F_SETFL, 0), 0);
+    cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = empty_late}, NULL), 0);
+    cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 20000}}, NULL), 0);
+    cr_assert(message_write(full[1], "words", 5));
 }
