@@ -195,7 +195,7 @@ static void empty_late(int number)
     static char bytes[1 << 20];
     (void)number;
     poll(NULL, 0, LATE_MS);
-    read(full[0], bytes, sizeof bytes);
+    CHECK(read(full[0], bytes, sizeof bytes) > 0);
 }
 
 Test(message_write, handler_that_outlasts_the_wait_loses_no_message, .timeout = 120)
@@ -207,4 +207,5 @@ Test(message_write, handler_that_outlasts_the_wait_loses_no_message, .timeout = 
     cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = empty_late}, NULL), 0);
     cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 20000}}, NULL), 0);
     cr_assert(message_write(full[1], "words", 5));
+    cr_assert_null(crew_fault(), "%s", crew_fault());
 }
