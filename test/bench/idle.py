@@ -203,7 +203,7 @@ _KINDS = {
         changes_account=False,
     ),
     "gunicorn": _Kind(
-        command="gunicorn --workers 4 --bind 127.0.0.1:@port@ --pythonpath @programs@ --worker-tmp-dir @data@"
+        command="gunicorn --workers 4 --bind 127.0.0.1:@port@ --pythonpath @programs@ --worker-tmp-dir /dev/shm"
         " --error-logfile @data@/error.log gunicorn_application:application",
         load=lambda place: _http(place, gets=True),
         processes=5,

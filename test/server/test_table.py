@@ -387,7 +387,7 @@ ROWS = (
         name="gunicorn",
         packages=("gunicorn",),
         command="gunicorn --workers 2 --bind 127.0.0.1:@port@ --pythonpath @programs@"
-        " --worker-tmp-dir @data@ --error-logfile @data@/error.log"
+        " --worker-tmp-dir /dev/shm --error-logfile @data@/error.log"
         " --access-logfile @data@/access.log --access-logformat %(p)s"
         " gunicorn_application:application",
         processes=3,
