@@ -363,8 +363,8 @@ ROWS = (
         ready=traffic.has_database,
         traffic=traffic.values(VALUES, mariadb.MariaDB),
         requests=2 * VALUES.values(),
-        # InnoDB's tables of its buffers grow and shrink, and the server keeps threads of ended connections for new ones:
-        # on a busy machine it needs more threads at a time
+        # InnoDB's tables of its buffers grow and shrink, and the server keeps threads of ended connections for new
+        # ones: on a busy machine it needs more threads at a time
         slack=16,
         asks=QUIET,
         own=Own("goes on", effects.goes_on),
