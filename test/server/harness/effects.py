@@ -8,7 +8,7 @@ from . import processes, waiting
 from .postgres import Postgres
 from .row import Effect, Running
 
-EFFECT_SECONDS = 60.0
+EFFECT_SECONDS = 180.0
 
 
 def _await(running: Running, look: Callable[[], bool], what: str) -> None:

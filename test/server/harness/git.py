@@ -32,8 +32,9 @@ def prepare(place: Place) -> None:
         (place.data / "source" / str(index)).write_bytes(_content(index))
     place.run(f"git -C source {quick} add .")
     place.run(f"git -C source {quick} {IDENTITY} commit --quiet -m files")
-    # the files have random bytes, so git can neither compress them nor store one as a difference from another
-    place.run(f"git clone --quiet --bare {quick} -c pack.window=0 source large.git")
+    # The files have random bytes, so git can neither compress them nor store one as a difference from another. Git
+    # refuses the hard links of some file systems, such as gocryptfs, so the clone copies the objects.
+    place.run(f"git clone --quiet --bare --no-hardlinks {quick} -c pack.window=0 source large.git")
 
 
 @contextlib.contextmanager

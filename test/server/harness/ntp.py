@@ -5,12 +5,11 @@ import contextlib
 import re
 import socket
 import struct
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import waiting
-from .place import Place
+from .place import CommandFailed, Place
 
 TIMEOUT_SECONDS = 10
 # The fields of an NTP packet: one byte with leap, version and mode; one byte with the stratum; fields for which a
@@ -46,7 +45,7 @@ def _statistics(place: Place) -> str | None:
     answer, which may pass on a busy machine."""
     try:
         return place.run("chronyc -h @data@/inside/chronyd.sock serverstats")
-    except subprocess.CalledProcessError:
+    except CommandFailed:
         return None
 
 

@@ -24,6 +24,10 @@ CONFIGURATION = Path(__file__).resolve().parent.parent / "configuration"
 _NAME = re.compile(r"@(\w+)@")
 
 
+class CommandFailed(AssertionError):
+    """Says which command failed, with what exit status, and what it wrote to standard error."""
+
+
 class Place:
     """The place where one tested server runs. In commands and configurations, a name between @ signs stands for the
     attribute or property of this class with that name."""
@@ -142,13 +146,14 @@ class Place:
         return [settings.program(program), *words]
 
     def run(self, text: str) -> str:
-        """Runs a command under the server's account and without the library. Returns the command's output."""
+        """Runs a command under the server's account and without the library. Returns the command's output. Raises
+        CommandFailed if the command's exit status is not 0."""
         words = self.command(text)
         if self.other_account is not None:
             account = [f"--reuid={self.other_account}", f"--regid={self.group}", "--init-groups"]
             words = [settings.program("setpriv"), *account, *words]
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.data), "LC_ALL": "C"}
-        done = subprocess.run(
-            words, cwd=self.data, env=environment, check=True, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(words, cwd=self.data, env=environment, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise CommandFailed(f"{shlex.join(words)}: status {done.returncode}: {done.stderr}")
         return done.stdout
