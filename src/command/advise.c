@@ -59,9 +59,10 @@ static unsigned bucket_of_step(const struct bucket_plan *plan, unsigned step)
 }
 
 /*
- * Estimates how large the requests in the slots in use are. The histogram of request sizes cannot tell, because most
- * requests are counted in the histogram only when they are freed. So this function assumes, for each bucket, that the
- * requests in the slots in use have the same mix of sizes as the bucket's requests in the histogram.
+ * Estimates how large the requests in the slots in use are. The histogram of request sizes does not show these
+ * requests, because most requests are counted in the histogram only when they are freed. So this function assumes, for
+ * each bucket, that the requests in the slots in use have the same mix of sizes as the bucket's requests in the
+ * histogram.
  */
 static void estimate_sizes(const struct advise_facts *facts, struct remote_sizes *sizes)
 {
@@ -319,9 +320,9 @@ static bool advise_minimum(const struct advise_work *work, struct advice *advice
 }
 
 /*
- * Returns how many requests the program has made. If the caller has counted requests of all sizes (facts->traffic),
- * returns these counts. Otherwise returns the counts of the snapshot, which the library has kept since the start of the
- * program.
+ * Returns how many requests the program has made, and their bytes. If the caller of advise_judge has counted requests
+ * of all sizes (facts->traffic), returns these counts. Otherwise returns the counts of the snapshot, which the library
+ * has kept since the start of the program.
  */
 static struct traffic traffic_of(const struct advise_work *work)
 {
@@ -494,7 +495,9 @@ static void add_percent(uint64_t part, uint64_t whole, const char *of, struct te
     text_add(text, "%lu %% of %s", (unsigned long)(snapshot_share(part, whole) / 100), of);
 }
 
-/* Writes the verdict, which is the first sentence of the result. */
+/*
+ * Decides if the pools are worth while, and writes the verdict, a sentence that says so. The verdict begins the output.
+ */
 static void judge(const struct advise_work *work, struct advise_result *result)
 {
     enum { SHARE_LEAST = 2500, PART_LEAST = 20 };

@@ -6,8 +6,9 @@
 /*
  * The rules of the advice. Columns: name; the setting that the rule would change, or a description of a setting of the
  * server; the condition under which the rule holds; what to do, and what doing so costs. The output of `sockmalloc
- * advise`, the man page and the calls of the functions advise_NAME come from these rows. A rule gives no advice if the
- * saving is less than ADVISE_LEAST bytes or less than 2 percent of the bytes that the pools hold.
+ * advise`, the man page and the calls of the functions advise_NAME come from these rows. A rule that saves memory gives
+ * no advice if the saving is less than ADVISE_LEAST bytes or less than 2 percent of the resident bytes of the pools.
+ * For the rules `replies` and `maximum` no saving is estimated.
  */
 #define ADVISE_ROWS(ROW)                                                                                               \
     ROW(just_over, "a setting of the server", "many buffers are a little larger than a power of two",                  \

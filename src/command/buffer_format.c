@@ -1,5 +1,8 @@
-/* Prints the figures of a program's named sets of message pages and named rings: as text, as JSON and in the format of
- * Prometheus. */
+/*
+ * Prints figures of a program's message pages and rings, in which the program allocates messages by functions of
+ * sockmalloc.h: as text, as JSON and in the format of Prometheus. A program can have several sets of message pages and
+ * several rings; those with a name are printed.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/buffer_format.h"
 
@@ -36,7 +39,7 @@ struct buffer_group {
     const char *word;
     /* the name of the JSON array that lists the sets of message pages, or the rings, in the statistics */
     const char *member;
-    /* the word for what has the printed size: a page of a set of message pages, or a chunk of a ring */
+    /* the word for the thing whose size is printed: a page of a set of message pages, or a chunk of a ring */
     const char *size;
     const struct buffer_row *rows;
     unsigned row_count;

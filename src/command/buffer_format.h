@@ -1,5 +1,8 @@
-/* Prints the figures of a program's named sets of message pages and named rings: as text, as JSON and in the format of
- * Prometheus. */
+/*
+ * Prints figures of a program's message pages and rings, in which the program allocates messages by functions of
+ * sockmalloc.h: as text, as JSON and in the format of Prometheus. A program can have several sets of message pages and
+ * several rings; those with a name are printed.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUFFER_FORMAT_H
 #define SOCKMALLOC_BUFFER_FORMAT_H

@@ -102,10 +102,8 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     return 0;
 }
 
-/*
- * Returns the option that `word` names: "--name", "--name=value", or only the beginning of a name. If several names
- * have this beginning, returns the last of these options. Returns NULL if no name has it.
- */
+/* Returns the option that `word` names: "--name", "--name=value", or only the beginning of a name. If several names
+ * have this beginning, returns the last of these options. Returns NULL if no name has this beginning. */
 static const struct argp_option *command_find_option(const struct argp_option *options, const char *word)
 {
     size_t length = strcspn(word + 2, "=");
@@ -121,7 +119,8 @@ static const struct argp_option *command_find_option(const struct argp_option *o
     return found;
 }
 
-/* Returns true if the word is an option of one letter, such as -p, whose argument is the next word. */
+/* Returns true if the word is an option of one letter that has an argument, such as -p. The argument is then taken to
+ * be the next word, even if the option may lack its argument. */
 static bool command_is_letter(const struct argp_option *options, const char *word)
 {
     for (const struct argp_option *option = options; option->name != NULL || option->doc != NULL; option++) {

@@ -149,8 +149,9 @@ static void add_machine(FILE *report)
 }
 
 /*
- * Reads a whole file of /proc/PID. Returns its text, which ends with a NUL and which the caller frees, and stores the
- * size of the text. Returns NULL if the file cannot be read.
+ * Reads a file of /proc/PID: the whole file, or little more than FILE_MAX bytes of a longer one. Returns the text,
+ * which ends with a NUL and which the caller frees, and stores the size of the text. Returns NULL if the file cannot be
+ * read, or if LATE_MAX reads have exceeded their time limit already.
  */
 static char *read_process_file(struct remote_process *target, const char *name, size_t *size)
 {
@@ -331,7 +332,8 @@ static void add_process(FILE *report, const struct bugreport_wish *wish, struct 
     add_cgroup(report, target);
 }
 
-/* Adds the process that the words of the command line name, although this process has not loaded the library. */
+/* Adds the process that the command line names, if that process has not loaded the library, or if the library in it has
+ * not finished its start-up. In any other state of the process, prints an error and returns its exit code. */
 static enum command_exit add_foreign(FILE *report, struct bugreport_wish *wish)
 {
     struct remote_process target;

@@ -261,9 +261,10 @@ static void show_stage(void *input, const char *what)
 
 /*
  * Handles the failure of a turn, which is one run of the server under one allocator. An allocator under which the
- * server does not work is left out of the comparison. The comparison ends instead if the allocator is sockmalloc, or if
- * no turn has worked so far, because the fault is then probably in the command. Returns EXIT_DONE if the comparison
- * goes on.
+ * server does not work is left out of the comparison. The whole comparison ends instead in three cases: if the
+ * allocator is sockmalloc; if no turn has worked so far, because the command that the user gave for the server is then
+ * probably wrong; or if the server is not the cause of the fault (which has then another exit code than EXIT_FAILED and
+ * EXIT_REFUSED). Returns EXIT_DONE if the comparison goes on, and otherwise the exit code of the fault.
  */
 static enum command_exit handle_failure(struct compare_result *result, struct compare_allocator *allocator,
                                         bool is_first, const struct compare_fault *fault)

@@ -106,7 +106,7 @@ static enum command_exit exporter_serve(int file)
                : error_report(EXIT_NO_ADDRESS, "exporter: libmicrohttpd cannot be started: %s", strerror(errno));
 }
 
-/* Writes a new file. If that fails, removes the old one, because its figures are no longer true. */
+/* Writes the file of --textfile anew. If that fails, removes the old file, because its figures are no longer true. */
 static enum command_exit exporter_write_file(void)
 {
     size_t size = 0;

@@ -110,7 +110,8 @@ static void send_report(struct keeper *keeper, bool has_others)
     (void)written;
 }
 
-/* Waits for those children of the keeper that have ended. Returns false if the keeper has no child left. */
+/* Waits for those children of the keeper that have ended. If the program is one of them and other children are left,
+ * sends a report. Returns false if the keeper has no child left. */
 static bool reap(struct keeper *keeper)
 {
     int status;
@@ -191,10 +192,8 @@ static void keep(struct keeper *keeper)
     send_report(keeper, false);
 }
 
-/*
- * Closes all descriptors except stdin, stdout, stderr, `one` and `other`. Otherwise this keeper would hold the pipe of
- * another keeper open.
- */
+/* Closes all descriptors except stdin, stdout, stderr, `one` and `other`. Otherwise this keeper would hold the pipe of
+ * another keeper open, and the other keeper would not notice that the command has closed the pipe. */
 static void close_others(int one, int other)
 {
     for (int i = STDERR_FILENO + 1; i < DESCRIPTORS_MAX; i++) {

@@ -67,8 +67,9 @@ struct run {
 };
 
 /*
- * Raises the limit of open files of this process by `files`, as far as that is possible. Returns the limit that was
- * valid before. The caller sets that limit again, because servers that are started later inherit the limit.
+ * Raises the limit of open files of this process to `files` and SPARE_DESCRIPTORS more, as far as that is possible.
+ * Leaves a higher limit as it is. Returns the limit that was valid before. The caller sets that limit again, because
+ * servers that are started later inherit the limit.
  */
 static struct rlimit raise_limit(int files)
 {
@@ -125,7 +126,7 @@ static void make_request(struct run *run, struct connection *connection)
     }
 }
 
-/* Fills `value`, which the load stores in the server. It ends with CR and LF, as each string of RESP does. */
+/* Fills `value`, which the load stores in the server. The value ends with CR and LF, as each string of RESP does. */
 static void fill_value(void)
 {
     for (size_t i = 0; i < COMPARE_VALUE_SIZE; i++) {
@@ -207,7 +208,8 @@ static bool exchange(const struct compare_load *load, enum compare_protocol prot
     return is_answered;
 }
 
-/* Requests a path by HTTP once, to find out if the server has the path. */
+/* Requests a path by HTTP once. Sets load->protocol if the server answers by HTTP. Returns false, with the fault set,
+ * only if the status of the answer is no success, for example because the server does not have the path. */
 static bool try_path(struct compare_load *load, const char *path, struct compare_fault *fault)
 {
     static struct compare_answer answer;
@@ -346,7 +348,8 @@ static bool send_some(struct connection *connection)
     return true;
 }
 
-/* Counts the request of a connection as answered, and begins the next request. */
+/* Counts the request of a connection as answered, or as failed if the status of the answer is no success. Begins the
+ * next request. */
 static void finish_request(struct run *run, struct connection *connection)
 {
     int status = connection->answer.status;
@@ -366,8 +369,9 @@ static void finish_request(struct run *run, struct connection *connection)
 }
 
 /*
- * Handles the end of a connection. The end counts as no failure if the connection has had answers already, and no byte
- * of the next answer has come, because a server may close a connection between two requests.
+ * Handles the end of a connection. If the end completes the answer, the request is finished. Otherwise the end counts
+ * as a failure, unless the connection has had answers already and no byte of the next answer has come: a server may
+ * close a connection between two requests.
  */
 static void lose(struct run *run, struct connection *connection, const char *reason)
 {

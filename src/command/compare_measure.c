@@ -195,9 +195,9 @@ static void fill_before(struct measurement *measurement, double end)
 }
 
 /*
- * Samples the memory at each step of the curve after `end`, the time at which the burst of load ended. If the time of a
- * step is already over, the step gets the value of the step before. Only the two steps whose memory is compared between
- * allocators are sampled even if their time is over.
+ * Samples the memory at each step of the curve after `end`, the time at which the burst of load ended. If a step comes
+ * too late by SAMPLE_SECONDS or more, the memory is not sampled, and the step gets the value of the step before. The
+ * two steps whose memory is compared between allocators are sampled even then.
  */
 static bool sample_after(struct measurement *measurement, double end)
 {

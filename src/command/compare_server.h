@@ -50,10 +50,8 @@ void compare_server_end(struct compare_server *server);
 int compare_server_listeners(const struct compare_server *server, struct compare_listener *listeners, int most,
                              struct compare_fault *fault);
 
-/*
- * Returns true if a process of the server has the library mapped. Not all of its processes need have it, because a
- * wrapper such as a shell may lack it.
- */
+/* Returns true if a process of the server has the library mapped. One such process is enough, because a shell or other
+ * program that starts the server may lack the library. */
 bool compare_server_has_loaded(const struct compare_server *server, const char *library);
 
 struct compare_cost compare_server_cost(const struct compare_server *server);

@@ -1,4 +1,4 @@
-/* Judges a comparison: where sockmalloc differs from the other allocators, in one sentence. */
+/* Judges a comparison: says in a few sentences where sockmalloc differs from the other allocators. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/compare_verdict.h"
 

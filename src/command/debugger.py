@@ -3,9 +3,9 @@
 """gdb loads this file with the library, if the file is installed as libsockmalloc.so.1.0.0-gdb.py and gdb's auto-load
 safe-path allows that; sockmalloc(7) says how. The file reads memory and changes nothing.
 
-It knows the layout of the first bytes of `sockmalloc_view` only (src/statistics/inspect_export.h), and needs no
-debugging information. All other sizes and offsets have names, and the library exports their values, so that this file
-and the library cannot contradict each other.
+The library exports the variable `sockmalloc_view` (src/statistics/inspect_export.h). This file knows only the layout of
+its first bytes, and needs no debugging information. All other sizes and offsets have names in the variable, and the
+library exports their values, so that this file and the library cannot contradict each other.
 """
 
 import re
@@ -15,7 +15,8 @@ import time
 import gdb
 
 VIEW_VERSION = 2
-# The beginning of struct inspect_export: the fields magic, version, library, born and self. Lists of names follow it.
+# The beginning of struct inspect_export: the fields magic, version, library, born and self. Lists of names follow
+# these fields.
 HEAD = struct.Struct("@16sI24sIP")
 MAGIC = b"sockmalloc view\0"
 UNKNOWN = 0
@@ -89,7 +90,9 @@ class Slot:
 
 
 class Bin:
-    """The free slots of one bucket in the cache of a thread or of a processor."""
+    """The free slots of one bucket in the cache of a thread or of a processor. malloc and free use the private
+    magazine. The public magazine refills the private one, and other threads may take it out of a thread's cache. Fresh
+    slots were carved for the cache and have not been allocated yet."""
 
     def __init__(self, view, cache, bucket):
         place = view.place

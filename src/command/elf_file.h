@@ -1,7 +1,5 @@
-/*
- * Reads from the ELF file of a program or library the properties that decide if the library can be preloaded onto the
- * program.
- */
+/* Reads those properties of an ELF file that decide if a library can be preloaded onto a program. The file is the
+ * program or the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ELF_FILE_H
 #define SOCKMALLOC_ELF_FILE_H

@@ -10,10 +10,8 @@ struct exporter_wish {
     bool wide; /* true to print all figures of each bucket */
 };
 
-/*
- * Returns the page as text, and stores its length in *size. The caller frees the page. Returns NULL if there is no
- * memory.
- */
+/* Returns the page, which is the text with all metrics that Prometheus reads at once, and stores its length in *size.
+ * The caller frees the page. Returns NULL if there is no memory. */
 char *exporter_print(const struct exporter *exporter, const struct exporter_wish *wish, size_t *size);
 
 #endif

@@ -13,7 +13,7 @@
 /* at intervals of this many seconds, processes whose reading took too long are tried again */
 enum { RETRY_SECONDS = 300 };
 
-/* Returns zeroed memory with the alignment of struct option_set, or NULL. */
+/* Returns zeroed memory with the alignment of struct exporter_figures, or NULL. */
 static void *exporter_allocate(size_t size)
 {
     size_t alignment = _Alignof(struct exporter_figures);

@@ -12,7 +12,7 @@
 
 /* The figures of one process, or the sums of the figures of all processes of a program. */
 struct exporter_figures {
-    bool has_statistics; /* false for a process that has loaded libsockmalloc-buffers.so only */
+    bool has_statistics; /* false for a process with libsockmalloc-buffers.so only, which has no malloc */
     struct process_sum statistics;
     struct remote_memory memory;
     bool memory_is_known;

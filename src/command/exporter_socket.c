@@ -125,8 +125,9 @@ static bool remove_dead_socket(const struct sockaddr_un *address)
 }
 
 /*
- * Binds a socket to a path. The socket's file has its final mode when it is created, because clients can connect at
- * once. Returns false, with errno set, if that fails.
+ * Binds a socket to a path, sets the owner of the socket's file, and begins to listen. The file has its final mode when
+ * it is created, because clients can connect as soon as the socket listens. Returns false, with errno set, if that
+ * fails.
  */
 static bool bind_with_mode(int file, const struct sockaddr_un *address, const struct exporter_owner *owner)
 {

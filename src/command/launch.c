@@ -46,7 +46,8 @@ static const struct {
 
 enum { NAME_SIZE = 24, HELP_SIZE = 256, GROUPS = sizeof groups / sizeof groups[0] };
 
-/* Stores in `name` the name of a setting as it is typed as an option: "STATS_AT_EXIT" becomes "stats-at-exit". */
+/* Stores in `name` the name of a setting as it is typed as an option: "SOCKMALLOC_STATS_AT_EXIT" becomes
+ * "stats-at-exit". */
 static void launch_name(const char *variable, char name[NAME_SIZE])
 {
     const char *from = variable + sizeof "SOCKMALLOC_" - 1;

@@ -45,10 +45,8 @@ static bool lies_as_installed(const char *folder, char path[PATH_MAX])
     return written < PATH_MAX && access(path, R_OK) == 0;
 }
 
-/*
- * Stores in `path` the path of the library in the folder `folder` followed by `where`, which is "" or a path below the
- * folder. Returns true if the library is there.
- */
+/* Stores in `path` the path of libsockmalloc.so in the folder whose path is `folder` with `where` appended. `where` is
+ * "", or "/" and the name of a folder below `folder`. Returns true if a readable library is there. */
 static bool lies_beside(const char *folder, const char *where, char path[PATH_MAX])
 {
     int length = snprintf(path, PATH_MAX, "%s%s/libsockmalloc.so", folder, where);

@@ -12,9 +12,9 @@
 const char *library_path_own(void);
 
 /*
- * Returns the absolute path of the library that the user has named. LD_PRELOAD needs an absolute path, because programs
- * that the server starts in other folders read LD_PRELOAD again. The result stays valid until the next call. The file
- * need not exist.
+ * Returns the absolute path of the library that the user has named. LD_PRELOAD needs an absolute path, because the
+ * preloaded program may start other programs in other folders, which inherit LD_PRELOAD. The result stays valid until
+ * the next call. The file need not exist.
  */
 const char *library_path_named(const char *named);
 

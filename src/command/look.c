@@ -61,7 +61,8 @@ static bool by_child; /* true after look_open: a child process reads other proce
 static struct look *shared;
 static unsigned patience; /* milliseconds that one reading of another process may take */
 static pid_t child;       /* process id of the child that reads other processes; 0 if there is no child */
-/* a socket to the child; a byte to the child tells it to read another process, a byte back says that it has done so */
+/* a socket to the child; a byte to the child tells it to read another process, a byte back says that the reading is
+ * done */
 static int channel;
 
 /* Reads the part of a file of /proc/PID that begins at part->offset. */
@@ -227,8 +228,8 @@ static bool look_wait(uint64_t milliseconds)
 
 /*
  * Kills the child that reads other processes. Waits for its end for a second at most, because the kernel may not be
- * able to end the child at once. The end of the channel does not show that the child has ended: the kernel closes the
- * child's descriptors before waitpid can return the child, which would then stay as a zombie.
+ * able to end the child at once. A closed channel would not be enough: the kernel closes the descriptors of the child
+ * before waitpid can return the child, and a child that waitpid has not returned stays as a zombie.
  */
 static void look_give_up(void)
 {

@@ -23,9 +23,9 @@ enum { LOOK_MILLISECONDS = 5000 };
 
 /*
  * Makes a child process read other processes from now on. Each reading must end within the given milliseconds. Before
- * look_open is called, the calling process itself reads them, and a reading may take any time. A command that has
- * started the other program itself does not call look_open, because the kernel may allow only the program's parent to
- * read the program.
+ * look_open is called, the calling process itself reads the other processes, and a reading may take any time. A command
+ * that has itself started the program to read does not call look_open, because the kernel may allow only the program's
+ * parent to read the program.
  */
 void look_open(unsigned milliseconds);
 
@@ -41,10 +41,8 @@ int look_child(void);
 enum remote_process_state look_find(struct remote_process *target);
 enum remote_process_state look_find_named(struct remote_process *target);
 
-/*
- * Does what remote_snapshot_take does, within the time limit that look_open has set. On success, `options` and
- * remote_snapshot_plan hold the settings and the buckets of the process.
- */
+/* Does what remote_snapshot_take does, within the time limit that look_open has set. On success, the global variables
+ * `options` and remote_snapshot_plan hold the settings and the buckets of the process. */
 enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot);
 
 /* Does what remote_linkmap_find does, within the time limit that look_open has set. */
@@ -89,10 +87,8 @@ enum remote_process_state look_at_messages(struct remote_process *target, struct
 /* Does what remote_in_use_read does, within the time limit that look_open has set. */
 enum remote_process_state look_at_in_use(struct remote_process *target, struct remote_in_use *in_use);
 
-/*
- * Reads the settings that are in force in a process, within the time limit that look_open has set. remote_process_find
- * must have found the exported structure of the process.
- */
+/* Reads the settings that are in force in a process, within the time limit that look_open has set. remote_process_find
+ * must have found the exported structure of the process (struct inspect_export), which lists where the settings lie. */
 enum remote_process_state look_at_settings(struct remote_process *target, struct option_set *settings);
 
 /* Does what remote_snapshot_take_sizes does, within the time limit that look_open has set. */

@@ -5,7 +5,7 @@
     const HEIGHT = 270;
     const MIB = 1048576;
 
-    /* --- figures as people read them; the page's own tables write them in these forms, too --- */
+    /* --- numbers as people read them; the tables of the page show numbers in these forms, too --- */
 
     const grouped = (number) => Math.round(number).toLocaleString("en");
     const size = (bytes) => {
@@ -17,7 +17,8 @@
         }
         return `${Number(bytes.toFixed(1))} ${units[unit]}`;
     };
-    /* Returns a time of day in UTC, or a date where days lie between two of them. */
+    /* Returns a time of day in UTC, or only the date if the places on the axis lie a day or more apart (`step`
+     * seconds). */
     const clock = (seconds, step) => {
         const text = new Date(seconds * 1000).toISOString();
         return step >= 86400 ? text.slice(0, 10) : text.slice(11, step >= 60 ? 16 : step >= 1 ? 19 : 23);
@@ -51,7 +52,7 @@
                  columns: columns.slice(1) };
     }
 
-    /* --- shapes: each makes what uPlot draws of the columns that are shown --- */
+    /* --- shapes: each function makes, of the columns that are shown, the data that the library uPlot draws --- */
 
     const add = (one, other) => (one === null || other === null ? null : one + other);
 
@@ -66,11 +67,12 @@
         return sums;
     }
 
-    /* Makes stairs of a histogram: each row is as wide as its sizes. Rows that are missing are empty. */
+    /* Makes the stairs that show a histogram: each is as wide as the range of sizes of its row. A missing row has no
+     * stair. */
     function stairs(data) {
         const xs = [], ys = [];
         data.xs.forEach((to, row) => {
-            /* the first row has all small sizes, and would be as wide as the rest of the chart */
+            /* the first row has all sizes up to its end; drawn whole, it would be as wide as the rest of the chart */
             const from = Math.log2(Math.max(data.columns[0][row], to / 2));
             if (xs.length > 0 && xs[xs.length - 1] < from) {
                 ys[ys.length - 1] = 0;
@@ -148,7 +150,8 @@
                 this.shown[at] = box.checked;
                 this.draw();
             });
-            /* colours return after COLOURS series, then with an empty square and a lighter area or a broken line */
+            /* after COLOURS series the colours repeat, with an empty square in the legend, and a lighter area or a
+             * broken line */
             swatch.style.borderColor = isOurs ? "var(--ours)" : `var(--c${at % COLOURS})`;
             swatch.style.background = at < COLOURS ? swatch.style.borderColor : "none";
             label.append(box, swatch, name, output);
@@ -161,7 +164,7 @@
             return [...this.legend.querySelectorAll("i")].map((swatch) => colour(swatch, "borderTopColor"));
         }
 
-        /* Returns what is at the cursor as words. */
+        /* Returns the place of the cursor and the values there, in words. */
         words() {
             const parts = this.names.map((name, i) => {
                 const value = this.values[i][this.at];
@@ -199,7 +202,8 @@
             this.move(Math.min(Math.max(to, 0), last));
         }
 
-        /* Returns the place of a row on the horizontal axis: of a histogram, the middle of its sizes. */
+        /* Returns the place of a row on the horizontal axis. In a histogram, this is the middle of the sizes of the
+         * row. */
         middle(row) {
             const to = this.data.xs[row];
             return this.isSizes ? (Math.log2(to) + Math.log2(Math.max(this.data.columns[0][row], to / 2))) / 2 : to;
@@ -250,7 +254,8 @@
             return all;
         }
 
-        /* Draws a line at each mark, such as the edge of a slot, with its name at the top where there is space. */
+        /* Draws a line at each mark, such as the largest request of a bucket, with its name at the top if there is
+         * space. */
         drawMarks(uplot) {
             const { ctx, bbox } = uplot;
             let free = bbox.left;
@@ -280,13 +285,13 @@
             ctx.restore();
         }
 
-        /* Returns the least and the greatest place: of sizes, from one power of two to the next. */
+        /* Returns the ends of the horizontal axis. An axis of sizes begins and ends at a power of two. */
         spread(xs) {
             const [least, most] = [xs[0], xs[xs.length - 1]];
             return this.isSizes ? [Math.floor(least), Math.ceil(most + 0.2)] : [least, most];
         }
 
-        /* Returns the options of the horizontal axis. Sizes are on a logarithmic axis with a line at powers of two. */
+        /* Returns the options of the horizontal axis. An axis of sizes is logarithmic, with lines at powers of two. */
         across(axis) {
             if (this.isSizes) {
                 return { ...axis, values: (_, places) => places.map((place) => size(2 ** place)),
