@@ -15,8 +15,8 @@ enum { MARK = 1234, TRIM_LIMIT = 32 << 20 };
 
 typedef size_t size_call(void *block);
 
-/* malloc_usable_size returns the requested size, rounded up to a multiple of 16 bytes. The number stays the same as
- * long as the block is live. */
+/* malloc_usable_size and malloc_size return at least the requested size, and the same number as long as the block is
+ * live. For a block of the pools they return the requested size, rounded up to a multiple of 16 bytes. */
 CASE(usable_size)
 {
     const char *const names[] = {"malloc_usable_size", "malloc_size"};

@@ -25,8 +25,8 @@ enum {
     SIGNALS = 3,
     WORKERS = 4,
     SHORT = 20, /* in milliseconds */
-    /* in milliseconds, and shorter than the decay time of the runs that are labelled `late`. If accept returns sooner,
-     * it has not waited until free memory was due to be purged. */
+    /* in milliseconds, and shorter than the decay time of 10 s that the test module sets in its runs `late`. If a call
+     * of accept takes less than MUCH_LATER, it has not waited there until free memory was due to be purged. */
     MUCH_LATER = 4000,
     /* time limit of a case in seconds; if the library lost a signal, accept would wait for ever */
     MOST_SECONDS = 30,
@@ -331,8 +331,9 @@ CASE(pages_go_beside_handlers_of_both_kinds)
 }
 
 /*
- * In a process with several threads, the library's accept first purges the free pages that are due already, and then
- * waits for a connection. A later call of accept purges the pages that become due during this wait.
+ * If some handlers of a program have SA_RESTART and others do not, and the process has several threads, the library's
+ * accept purges nothing while it waits for a connection. It purges the free pages that are due before it waits. A later
+ * call of accept purges the pages that become due during this wait.
  */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {

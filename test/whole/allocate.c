@@ -31,8 +31,9 @@ static void check_block(char *block, size_t size)
     }
 }
 
-/* Returns the largest request that the block's bucket serves. The bucket of a request is the smallest 2^k with size <=
- * 2^k + headroom; the last bucket has no headroom. */
+/* Returns the largest request that is served by the bucket which serves a request of `size` bytes. A bucket of 2^k
+ * bytes serves requests of up to 2^k + POOLS_HEADROOM bytes, and the last bucket serves up to POOLS_LARGEST bytes. A
+ * request goes to the smallest bucket that serves it. */
 static size_t wanted_capacity(size_t size)
 {
     size_t power = 4096;

@@ -281,7 +281,8 @@ static int wait_and_end(void *unused)
 }
 
 /*
- * A child of vfork, which shares its parent's memory, starts no background thread, because the parent has one already.
+ * A child that shares its parent's memory, as a child of vfork does, starts no background thread. The memory that they
+ * share says whether the process has a background thread, so the parent would otherwise start none of its own later.
  */
 CASE(is_not_made_by_a_child_that_borrows)
 {

@@ -33,9 +33,9 @@ static void borrow(child_work *work, void *argument)
 }
 
 /*
- * Calls each function that sets the disposition of the stats signal (its handler or default action) and returns the
- * former disposition. Each must return the disposition that was in force in the child. The same must hold for a signal
- * that the library leaves to libc.
+ * Runs in a child that shares its parent's memory. Tests each function that sets a signal's disposition (its handler,
+ * SIG_IGN or SIG_DFL) and returns the former one. The function must return the disposition that was in force in the
+ * child. The two signals of this test are the stats signal, and OTHER, a signal that the library leaves to libc.
  */
 static int set_by_each_call(void *unused)
 {

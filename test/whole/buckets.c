@@ -156,8 +156,9 @@ CASE(until_nothing_is_left)
     }
 }
 
-/* Runs in a new thread, and allocates from every bucket. The pools have used all memory that they could get; there must
- * still be memory for this thread's stack. */
+/* Runs in a new thread, and allocates from every trained bucket (a bucket whose free slots are in caches). The runner
+ * limits the address space. Beside the pools there must be enough of it for the stack of this thread, and no request
+ * may fail. */
 static void *use_in_thread(void *unused)
 {
     struct outcome outcome = {0};

@@ -8,8 +8,8 @@
 enum {
     BURST_MIB = 1 << 20,
     /*
-     * at most this many bytes of the burst may be resident after its pages were purged; before that, 33 MiB are
-     * resident
+     * at most this many bytes of the burst may be resident after its pages were purged; before that, about 32 MiB
+     * are resident
      */
     BURST_FEW = BURST_MIB / 4,
     /*

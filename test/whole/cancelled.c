@@ -42,8 +42,9 @@ static void clean(void *unused)
     atomic_store(&cleaned, true);
 }
 
-/* Runs as a thread that calls `report` after another thread has cancelled this one. The loops in this function contain
- * no cancellation point, so the thread is not cancelled before it calls `report`. */
+/* Runs as a thread. After another thread has cancelled this one, the thread calls `report`, or, if `report` is NULL,
+ * waits until the handler of the stats signal has run. The loops in this function contain no cancellation point, so the
+ * thread does not end before pthread_testcancel. */
 static void *report_with_a_pending_cancel(void *unused)
 {
     pthread_cleanup_push(clean, NULL);

@@ -12,8 +12,8 @@
 
 #include "check.h"
 
-/* The number of blocks of 1030 bytes that together have 256 MiB. It is not larger, because the array of the blocks'
- * addresses is charged to the process too. */
+/* BLOCKS blocks of 1030 bytes have just over 256 MiB together. BLOCKS is not larger, because the kernel also charges
+ * the array of the blocks' addresses to the process. */
 enum { MIB = 1 << 20, BLOCKS = 1 << 18 };
 
 static char *blocks[BLOCKS];
@@ -118,8 +118,8 @@ static size_t data_limit(void)
     return limit.rlim_cur;
 }
 
-/* Allocates blocks of the size in argument 1. Checks that together they can fill at least as many percent of `limit` as
- * the number in argument 2. `limit` is in bytes. */
+/* Allocates blocks of the size in the runner's second argument. Checks that these blocks can fill a part of `limit`: at
+ * least the percentage in the runner's third argument. `limit` is in bytes. */
 static void expect_share(size_t limit)
 {
     size_t size = argument(1);
@@ -185,8 +185,9 @@ CASE(another_size_after_a_late_limit)
 }
 
 /*
- * The program sets a limit in the way that the runner's first argument names. From then on, several blocks share a slot
- * if each of them alone would waste a fifth of its pages. This begins long before the kernel refuses memory.
+ * The program sets a limit in the way that the runner's first argument names. From then on, several blocks of this size
+ * share a slot, because a block of 16,390 bytes in a slot of its own would waste a fifth of the slot's pages. The
+ * library does so at once, long before the kernel refuses memory.
  */
 CASE(late_limit_is_known_at_once)
 {

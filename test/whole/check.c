@@ -19,7 +19,8 @@ char **check_arguments;
 static struct check_case *cases;
 static struct check_case **cases_end = &cases;
 static atomic_ulong checks;
-/* the descriptor of the stderr that the process had at start, because some cases close descriptor 2 */
+/* The descriptor for the messages of failed checks. main sets it to a copy of stderr, because some cases close
+ * descriptor 2 later. */
 static int report = STDERR_FILENO;
 
 /* Prints the text and ends the process. It does not use stdio, because it may run in a signal handler or after malloc

@@ -48,8 +48,8 @@ void check_that(bool holds, const char *condition, const char *file, int line);
 void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text, const char *file,
                  int line);
 
-/* Returns `address` by a way that the compiler cannot follow, so that the compiler assumes neither that the block comes
- * from malloc nor that it was freed. */
+/* Returns `address` by a way that the compiler cannot follow. So the compiler cannot know that the block at this
+ * address comes from malloc or that it was freed, and does not optimize or warn because of that. */
 static inline void *check_hide(void *address)
 {
     __asm__ volatile("" : "+r"(address));

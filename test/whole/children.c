@@ -1,5 +1,5 @@
-/* These cases test ways to make a process other than fork, such as vfork and clone, while threads allocate. The child
- * either calls exec or can use malloc. */
+/* These cases test unusual ways to make a process, such as vfork, clone, a fork in a signal handler, and daemon, while
+ * threads allocate. The child either calls exec, or exits at once, or can use malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -164,7 +164,7 @@ CASE(fork_from_a_handler)
 }
 
 /*
- * A signal handler that has interrupted malloc or free forks, and the child returns from the handler and continues. The
+ * A signal handler interrupts malloc or free, and forks. The child returns from the handler and continues. The
  * interrupted malloc may have been about to return a slot, or the interrupted free to store one in a free list. The
  * child must not allocate that slot twice: no later malloc may return a slot that is in use.
  */

@@ -17,7 +17,8 @@
 #include "outside.h"
 #include "pools.h"
 
-/* The function is declared weak, as the header advises, so that the program also links and runs without the library. */
+/* These functions are declared weak, as the header advises, so that the program also links and runs without the
+ * library. */
 #pragma weak sockmalloc_version
 #pragma weak sockmalloc_active
 #pragma weak sockmalloc_configuration

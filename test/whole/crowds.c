@@ -120,7 +120,7 @@ CASE(cancelled_between_calls)
     pools_check_ledger();
 }
 
-/* Runs in a thread with the smallest possible stack, and calls every function of malloc. */
+/* Runs in a thread with the smallest possible stack, and calls calloc, realloc, aligned_alloc and free. */
 static void *use_small_stack(void *unused)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

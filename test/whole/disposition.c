@@ -10,8 +10,8 @@
 #include "signals.h"
 
 /*
- * Every case makes the same calls for two signals: the stats signal, which the library handles, and another signal,
- * which the library leaves to libc and the kernel. The results for both signals must be equal.
+ * Most cases make the same calls for two signals: STATS, the stats signal, which the library handles, and OTHER, which
+ * the library leaves to libc and the kernel. The results for both signals must be equal.
  */
 enum { MARK = 1234 };
 

@@ -42,8 +42,8 @@ static void start_early(void)
     sem_wait(&early_thread.begun);
 }
 
-/* Calls functions that sockmalloc wraps, before the constructor of sockmalloc has run. The real functions must get the
- * arguments unchanged. */
+/* Calls functions that sockmalloc wraps. If this library is preloaded after sockmalloc, the constructor of sockmalloc
+ * has not run yet. The real functions must get the arguments unchanged. */
 static void call_early(void)
 {
     enum { SIZE = 4096 };

@@ -1,5 +1,5 @@
-/* Allocates by mallocx, a function that jemalloc exports and sockmalloc does not, if some library in the process
- * exports it. */
+/* A program that uses mallocx, a function that jemalloc exports and sockmalloc does not. It allocates a block by
+ * mallocx if some library in the process exports this function. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stddef.h>
 

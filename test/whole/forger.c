@@ -1,6 +1,7 @@
 /*
- * This program forges the counters in its own memory, so that programs that read them from outside can be tested. The
- * runner writes orders to its stdin, one in each line.
+ * This program has the library preloaded, and forges the counters that the library keeps in the program's memory. With
+ * its help the runner tests the programs that read these counters from outside. The runner writes orders to the stdin
+ * of this program, one in each line.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>

@@ -126,7 +126,8 @@ CASE(child_takes_over_caches)
     pools_check_ledger();
 }
 
-/* Forks in a thread that is not the parent's first one, and starts threads in the child. */
+/* Allocates a block from the pools, writes to its last byte, and frees it. The cases run this function in threads of
+ * the parent and of the child. */
 static void *use_in_thread(void *unused)
 {
     char *block = malloc(40000);

@@ -1,5 +1,5 @@
-/* These cases test which memory a fork child that saves a snapshot shares with its parent, and which pages the kernel
- * copies for it. */
+/* These cases test a fork child that saves a snapshot, as that of redis does: which memory the child shares with its
+ * parent, and which pages the kernel copies when the parent writes to them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>

@@ -134,8 +134,8 @@ static unsigned forks_wanted(void)
     return check_arguments[0] != NULL ? (unsigned)atoi(check_arguments[0]) : FORKS;
 }
 
-/* Forks in a thread that is not the parent's first one. When this thread ends in the child, only the thread ends, and
- * the child goes on. */
+/* Runs as a thread that is not the parent's first one, and forks. So pthread_exit in a child (be_child) ends a thread
+ * that pthread_create has started. */
 static void *fork_again_and_again(void *unused)
 {
     pthread_t threads[CHURNERS];

@@ -1,5 +1,6 @@
-/* In these cases the program calls functions that it exports. Each of these functions allocates and keeps a block. The
- * cases print every block on stdout, and the runner compares them with the list of slots in use. */
+/* These cases test the list of slots in use, which the library writes and which names the function that has allocated
+ * each slot. The program allocates by functions that it exports, such as hold_by_malloc. The cases print the blocks
+ * that stay allocated on stdout, and the runner compares these lines with the list. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>
@@ -94,8 +95,10 @@ CASE(by_turns)
     keep_by_malloc(4194304);
 }
 
-/* Resizes the first of several blocks. Afterwards this block is still the oldest in the list of slots in use, and the
- * list names the function `resize` as the block's caller, whether realloc left the block in its slot or moved it. */
+/*
+ * Resizes the first of two blocks. Afterwards this block is still the oldest in the list of slots in use. The list
+ * names `resize` as the function that has allocated the block, whether realloc left the block in its slot or moved it.
+ */
 static void resized(size_t size, bool stays)
 {
     void *before = check_hide(hold_by_malloc(16384));

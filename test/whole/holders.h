@@ -1,5 +1,5 @@
-/* Functions by which the test program allocates, each in a different way. The program exports them, so that the list of
- * slots in use can name them. */
+/* Functions by which the test program allocates, each in a different way. The program exports these functions. So the
+ * library's list of slots in use can say by name which function has allocated a slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_HOLDERS_H
 #define SOCKMALLOC_TEST_HOLDERS_H
@@ -28,7 +28,8 @@ enum { HOLDER_SIZE_MAX = 4 << 20 };
 HOLDER_ROWS(HOLDER_DECLARATION)
 #undef HOLDER_DECLARATION
 
-/* Resizes the block by realloc, so that the list of slots in use shows `resize` as the block's caller. */
+/* Resizes the block by realloc. The list of slots in use then names `resize` as the function that has allocated the
+ * block. */
 void *resize(void *block, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
-/* Functions by which the test program allocates, each in a different way. The program exports them, so that the list of
- * slots in use can name them. */
+/* Functions by which the test program allocates, each in a different way. The program exports these functions. So the
+ * library's list of slots in use can say by name which function has allocated a slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "holders.h"
 
@@ -62,7 +62,7 @@ void *hold_by_valloc(size_t size)
     return kept(valloc(size));
 }
 
-/* a string of HOLDER_SIZE_MAX bytes, to be copied by strdup and strndup */
+/* holds the string that strdup or strndup copies */
 static char text[HOLDER_SIZE_MAX];
 
 void *hold_by_strdup(size_t size)
@@ -78,7 +78,8 @@ void *hold_by_strndup(size_t size)
     return kept(strndup(text, size - 1));
 }
 
-/* the type of operator new, which is looked up because this program is not linked with the C++ library */
+/* the types of three forms of operator new; these are looked up by their mangled names, because this program is not
+ * linked with the C++ library */
 typedef void *operator_new(size_t size);
 typedef void *operator_new_nothrow(size_t size, const void *tag);
 typedef void *operator_new_aligned(size_t size, size_t alignment);

@@ -8,8 +8,8 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The runner's arguments are two flags of /proc/self/smaps: the mapping of the pools must have the first and must not
- * have the second. */
+/* The runner's arguments are two flags of /proc/self/smaps. The mapping of the pools must have the first and must not
+ * have the second. If the kernel knows no transparent huge pages, the mapping must have neither. */
 CASE(regions_have_the_flag)
 {
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;

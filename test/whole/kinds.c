@@ -1,5 +1,5 @@
-/* These cases check that blocks and counters stay intact with every kind of pool, while threads work and end and
- * processes fork. */
+/* These cases check that blocks and counters stay intact with every kind of pool (SOCKMALLOC_POOL chooses the kind),
+ * while threads work and end and processes fork. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -66,9 +66,10 @@ static void give(char *block)
 }
 
 /*
- * Each thread works on random places of an array that all threads share. By its role, a thread only puts new blocks
- * there, or only takes blocks out and frees them, or does both. Threads that only allocate or only free test paths of
- * the library that the others leave out.
+ * Each thread works on random places of the array `places`, which all threads share. A thread has one of three roles.
+ * In role 0 it puts a new block into each place and frees the block that was there. In role 1 it only takes blocks out
+ * and frees them. In role 2 it puts a new block into a place only if the place is empty, and else frees the new block.
+ * Roles 1 and 2 test paths of the library that role 0 leaves out.
  */
 static void *hand_over(void *argument)
 {
@@ -90,7 +91,7 @@ static void *hand_over(void *argument)
     return NULL;
 }
 
-/* Runs in a fork child: checks and frees the parent's blocks, and then allocates and frees blocks of every size. */
+/* Forks a child, which checks and frees the parent's blocks, and then allocates and frees blocks of every size. */
 static void use_in_child(void)
 {
     if (check_is_child()) {

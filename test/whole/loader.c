@@ -133,8 +133,9 @@ static void check_plugin_serves_itself(const struct plugin *plugin)
     }
 }
 
-/* Checks that a plug-in loaded with RTLD_DEEPBIND uses the C library's malloc, because SOCKMALLOC_DEEPBIND leaves this
- * flag in force. The plug-in may then allocate and free blocks by that malloc, and pass them to the program. */
+/* Checks that a plug-in loaded with RTLD_DEEPBIND uses the C library's malloc and free, because SOCKMALLOC_DEEPBIND
+ * leaves this flag in force. If the plug-in passes a block of the C library's malloc to the program, the program can
+ * free it: our free passes it on to the C library. */
 static void check_is_bound_to_libc(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -155,8 +156,8 @@ CASE(deeply_bound_plugin_serves_itself)
     check_is_bound_to_libc(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
 }
 
-/* Checks that the plug-in uses our malloc: blocks of each size that it has allocated can be freed by the plug-in and by
- * the program. */
+/* Checks that the plug-in uses our malloc and free, for blocks of every size. The plug-in must be able to free a block
+ * of the program, and the program must be able to resize and free a block of the plug-in. */
 static void check_shares_blocks(void *handle)
 {
     struct plugin plugin = plugin_of(handle);

@@ -97,9 +97,9 @@ CASE(growth_copies_no_page)
     }
     check_marked(block, 20 * MIB);
     CHECK(faults() - before < 200);
-    block = check_hide(realloc(block, 100 * MIB)); /* stays */
+    block = check_hide(realloc(block, 100 * MIB)); /* the block keeps its mapping */
     check_marked(block, 20 * MIB);
-    block = check_hide(realloc(block, 100000)); /* moves down */
+    block = check_hide(realloc(block, 100000)); /* the block moves into a slot */
     CHECK(pools_own(block));
     check_marked(block, 100000);
     free(block);
@@ -121,8 +121,9 @@ CASE(mallinfo_counts_them)
     CHECK_EQUAL(info.hblkhd, 0);
 }
 
-/* When the range of the pools has no more addresses for large blocks, these get mappings of their own. The runner sets
- * SOCKMALLOC_MAX to 64 MiB, so that this happens after at most 64 GiB of blocks. */
+/* Blocks that would fit a slot get mappings of their own when the range of the pools has no more addresses for slots.
+ * The range has at most 64 GiB. The runner sets SOCKMALLOC_MAX to 64 MiB, so that the pools serve blocks of SIZE, and
+ * BLOCKS blocks of SIZE have more than 64 GiB together. */
 CASE(full_range_serves_on)
 {
     enum { BLOCKS = 1300, SIZE = 60 * MIB };

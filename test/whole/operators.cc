@@ -18,7 +18,8 @@ namespace
 
 const std::align_val_t wide{1024};
 
-/* One pair of operators: a way to allocate a block, and the ways to free it that the standard permits. */
+/* One form of operator new: its mangled name, a function that allocates by this form, and the alignment in bytes of the
+ * blocks that it returns for 16 bytes or more. */
 struct Form {
     const char *news;
     void *(*take)(size_t size);

@@ -22,7 +22,8 @@ CASE(names_are_ours)
     }
 }
 
-/* libc allocates a block for its caller, and the caller frees the block by free. */
+/* Some functions of libc allocate a block for their caller, who frees the block by free. All such blocks
+ * in this case are large enough for the pools, so the pools must serve them. */
 CASE(libc_calls_ours)
 {
     static char text[20001];

@@ -121,8 +121,8 @@ CASE(relatives_of_free_are_its_own)
 }
 
 /*
- * The program and libc call the program's own malloc, because the dynamic linker binds all calls to it. The library
- * starts and ends with the program, and serves no request.
+ * The dynamic linker binds all calls of malloc to the program's own malloc, those of libc too. The library starts and
+ * ends with the program, and serves no request.
  */
 CASE(serves_itself)
 {

@@ -13,8 +13,9 @@ extern "C" {
 #endif
 
 /*
- * The buckets with SOCKMALLOC_MAX=4m, as all tests set it: 4 KiB to 4 MiB. The first five are trained: their free slots
- * are in caches, whose quotas the library adapts to the load. The last bucket has no headroom: its largest request has
+ * The buckets with SOCKMALLOC_MAX=4m, which nearly all tests set: 4 KiB to 4 MiB. The first five are trained: their
+ * free slots are in caches, whose quotas the library adapts to the load. A slot is POOLS_HEADROOM bytes longer than the
+ * power of two after which its bucket is named. The last bucket has no such headroom: its largest request has
  * POOLS_LARGEST bytes.
  */
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };

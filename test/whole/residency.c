@@ -16,7 +16,7 @@
 
 #pragma weak sockmalloc_trim
 
-/* two buckets below SOCKMALLOC_LARGE, and one of the large pool */
+/* two buckets below SOCKMALLOC_LARGE, and one of the buckets above, which are called the large pool */
 static const unsigned buckets[] = {2, 4, 6};
 enum { SAMPLED = sizeof buckets / sizeof buckets[0] };
 
@@ -153,7 +153,7 @@ static char *take_touched(size_t size)
     return block;
 }
 
-/* Keeps HELD live blocks of each bucket in the array `buckets`, and replaces them one after the other. */
+/* Keeps HELD live blocks of each bucket that the array `buckets` names, and replaces random ones of these blocks. */
 static void *churn(void *number)
 {
     static char *held[CHURNERS][SAMPLED][HELD];

@@ -11,8 +11,9 @@
 enum { MARK = 1234 /* a value of errno that no call sets */ };
 
 /*
- * One size for each way to serve a block: by mimalloc because it is too small for the pools, by a bucket below
- * SOCKMALLOC_LARGE, by the large pool, and by a mapping because it is too large for the pools.
+ * One size for each way to serve a block. mimalloc serves the first, which is too small for the pools. A bucket below
+ * SOCKMALLOC_LARGE serves the second. The large pool (the other buckets) serves the third. The fourth is too large for
+ * the pools, and gets a mapping of its own.
  */
 static const size_t kinds[] = {100, 16390, 262177, 5000000};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -78,8 +79,8 @@ static size_t fill_granted(char *block, size_t seed)
     return granted;
 }
 
-/* Each case resizes blocks from each of these sizes in bytes to every other. They are odd, so that the library grants
- * more bytes than were requested. */
+/* The case below resizes blocks from each of these sizes in bytes to each of them. All but 1 << 20 are no multiple of
+ * 16, so the library grants more bytes than were requested. */
 static const size_t odd_sizes[] = {1,     9,     100,    1025,    4081,    4097,    8193,    16389,  20479,
                                    20481, 69633, 300001, 1 << 20, 4190001, 4194303, 4194305, 9000001};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };

@@ -46,8 +46,9 @@ static uint64_t large_free(void)
     return sum;
 }
 
-/* The library purges no slot of the large pool while this pool's free memory is below its limit. Above the limit, it
- * purges only as much as is needed to get below the limit again. */
+/* The large pool has the buckets from POOLS_TRAINED on. The library purges no slot of the large pool while this pool's
+ * free memory is below its limit. Above the limit, the library purges only as much as is needed to get below the limit
+ * again. */
 CASE(large_pool_keeps_its_part)
 {
     unsigned fitting = LIMIT_OF_LARGE / (unsigned)pools_largest(LARGE);

@@ -159,7 +159,8 @@ static char *take(size_t size, unsigned form)
     }
 }
 
-/* Allocates many blocks of all sizes, resizes each to a larger and a smaller size, and frees them in another order. */
+/* Allocates many blocks of all sizes, resizes every third one to a larger or a smaller size, and frees them in another
+ * order. */
 static void churn(unsigned seed)
 {
     enum { BLOCKS = 48 };
