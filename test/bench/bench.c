@@ -1,8 +1,13 @@
 /* The benchmark program: runs one row with the allocator that is preloaded into the process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* LD_PRELOAD=ALLOCATOR bench ROW [ARGUMENT] A process runs a single row, so that the row does not begin with free
- * memory that another row has left. The program names no allocator: its rows call malloc, realloc and free. */
+/*
+ * usage: LD_PRELOAD=ALLOCATOR bench ROW [ARGUMENT]
+ *
+ * A process runs a single row, so that the row does not begin with free memory that another row has left. The program
+ * is linked with no allocator but libc's. Its rows call malloc, calloc, realloc and free; some of them call functions
+ * of include/sockmalloc.h instead if sockmalloc is preloaded.
+ */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "processor.h"
@@ -18,7 +23,8 @@ struct row {
     const char *name;
     void (*measure)(const char *argument);
     const char *argument;
-    bool places_itself; /* true if the row has several threads and chooses their processors itself */
+    /* true if `main` must not pin the row to one processor, because the row has several threads, or pins itself */
+    bool places_itself;
 };
 
 static const struct row rows[] = {
@@ -85,8 +91,8 @@ void bench_size_name(char *name, size_t room, const char *row, size_t kibibytes)
     snprintf(name, room, "%s.%zu%c", row, number, mebibytes ? 'm' : 'k');
 }
 
-/* Prints from which shared objects the process has malloc and free. If the dynamic linker cannot open a preloaded
- * library, it only prints a line and goes on, so each run has to say what it has measured. */
+/* Prints from which shared object the process has the function `name`. If the dynamic linker cannot open a preloaded
+ * library, it only prints a line and goes on, so each run has to say whose malloc it has measured. */
 static void report_origin(const char *name)
 {
     Dl_info info;

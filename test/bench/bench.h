@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Each of these functions measures one row, or a group of rows, in this process. `argument` is the word behind the
- * row's name on the command line; it is NULL for most rows, which have no argument. */
+ * row's name on the command line; it is NULL for a row that has no argument. */
 void row_pair(const char *argument);
 void row_window(const char *argument);
 void row_small(const char *argument);
@@ -37,8 +37,8 @@ void row_fixed(const char *argument);
 void row_crowd(const char *argument);
 void row_memory(const char *argument);
 
-/* Prints `row value unit`, which scripts/bench reads. A row calls this function only when it has measured everything,
- * because stdout may allocate memory. The value NAN means that this allocator has no such figure. */
+/* Prints `row value unit`, which scripts/bench reads. A row never calls this function while it measures, because stdout
+ * may allocate memory. The value NAN means that this allocator has no such figure. */
 void bench_report(const char *row, double value, const char *unit);
 
 /* Prints `what` and the text of errno as a line on stderr, and ends the program. */

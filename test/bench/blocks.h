@@ -10,8 +10,8 @@
 
 enum { BLOCKS_BYTES = 64 * 1024 * 1024, BLOCKS_MOST = BLOCKS_BYTES / (4 * 1024) };
 
-/* In each page of a block, a row sets the byte at this offset before it frees the block, and calloc must clear this
- * byte. touch_pages writes to another byte of the page. */
+/* A row sets the byte at this offset in each page of a block, and afterwards calloc or memset must clear this byte.
+ * touch_pages writes to another byte of the page. */
 enum { BLOCKS_DIRTY_OFFSET = 8 };
 
 struct blocks {

@@ -137,8 +137,8 @@ def _out_of_date(product: Path) -> bool:
 
 
 def build(products: Sequence[Path], *words: str) -> None:
-    """If one of the products belongs to this tree and is older than its sources, builds the tree by scripts/setup with
-    `words` as its arguments."""
+    """If one of the products belongs to this tree, and is missing or older than its sources, builds the tree by
+    scripts/setup with `words` as its arguments. Raises an error if a product is missing afterwards."""
     if any(product in SOURCES and _out_of_date(product) for product in products):
         print(f"bench: building by scripts/setup {' '.join(words)}", file=sys.stderr, flush=True)
         setup = [str(TOP / "scripts" / "setup"), *words]

@@ -1,4 +1,5 @@
-# Measures how much faster nginx answers its first requests if it reads a profile of trained quotas at its start.
+# Measures how much faster nginx answers its first requests if sockmalloc reads a profile at the start of nginx. A
+# profile is a file with the quotas (how many slots a cache may hold) that an earlier run has learnt.
 # SPDX-License-Identifier: BSD-2-Clause
 """One nginx serves a load and writes the profile. Then an nginx without the profile and one with it run in turn."""
 

@@ -1,12 +1,12 @@
 # Measures how much memory servers still use some time after their load has ended.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each server gets a load, whose answers are checked byte by byte, and is then left alone. The figures are PSS, the
-memory of a process in which a page that n processes share counts as an nth of a page in each, summed over all processes
-of the server. `before` is read before the first request, `peak` is the largest value during the load, and `left` is
-read ten seconds after the last connection was closed. nginx is a proxy here whose 300 slow clients close their
-connections together. nginx has a row for each of four sizes of its buffers, and each row has two more figures: the
-memory about one second and about three seconds after the clients have left. Then the clients come and leave once more,
-and all three figures are read again, this time while twenty requests a second are made."""
+"""Each server gets a load, whose answers are checked byte by byte, and is then left alone. The figures are the sum of
+the PSS of all processes of the server. In the PSS of a process, a page that n processes share counts as one nth of a
+page. `before` is read before the load begins, `peak` is the largest value during the load, and `left` is read ten
+seconds after the last connection was closed. nginx is a proxy here whose 300 slow clients close their connections
+together. nginx has a row for each of four sizes of its buffers, and each row has two more figures: the memory about one
+second and about three seconds after the clients have left. Then the clients come and leave once more. These two figures
+and `left` are read again, this time while twenty requests a second are made."""
 
 from __future__ import annotations
 

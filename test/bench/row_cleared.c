@@ -49,8 +49,7 @@ static int64_t clear(void)
     return clock_busy() - start;
 }
 
-/* Runs passes over the blocks. The first two are not timed: the first maps the pages, and from the second on the blocks
- * are in the order that is measured. */
+/* Runs passes over the blocks. The first two are a warm-up and are not timed; the first of them maps the pages. */
 static void measure(const char *row, const char *order, bool is_stack)
 {
     int64_t sum = 0;
@@ -72,7 +71,7 @@ void row_cleared(const char *argument)
     char row[32];
     blocks_choose(&cleared, kibibytes);
     /* the distance between the starts of two blocks is the size of a block plus one page, as in the library's pools,
-     * where a slot has a page of headroom */
+     * where each slot has a page more than its bucket's size (the headroom) */
     size_t stride = cleared.size + PAGE;
     char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)

@@ -8,7 +8,8 @@
  * free. The other figures are ratios of that time to the times by the process's malloc, by GLib's slices and by APR's
  * allocator. The four are run in turn for a few microseconds each, and a ratio is the median over all turns, so that
  * other load on the machine does not change it. In the row `crowd` eight threads do the same with one pool, once for
- * each kind of pool; the figures are the wall-clock time and the processor time of an allocation and its free.
+ * each kind of pool, and at last with malloc; the figures are the wall-clock time and the processor time of an
+ * allocation and its free.
  */
 #include "bench.h"
 #include "clock.h"

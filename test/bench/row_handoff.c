@@ -67,7 +67,8 @@ static unsigned produce(struct pair *pair, unsigned from, unsigned count)
 }
 
 /*
- * Runs as the allocating thread of each pair but the first one, until the first pair, which is measured, has finished.
+ * Runs as the allocating thread of each pair but the first one, until the main thread, which allocates for the first
+ * pair, has ended the measurement and set `over`.
  */
 static void *produce_beside(void *argument)
 {
@@ -116,8 +117,8 @@ struct handoff {
     double faults;
 };
 
-/* Runs the first pair in several parts. Returns the median time of an operation, and how many page faults FAULTS_IN
- * operations have caused. */
+/* Runs as the allocating thread of the first pair, and times all `count` pairs in several parts. Returns the median
+ * time of an operation, and how many page faults FAULTS_IN operations have caused. */
 static struct handoff measure(unsigned count)
 {
     static double costs[MOST_PARTS];

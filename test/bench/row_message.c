@@ -5,10 +5,10 @@
 /*
  * The argument is SIZE.WAY. One operation is an allocation, one byte written, and a free. In the way `pair` each
  * message is freed before the next one is allocated. In the way `many` a thread allocates 32 messages and then frees
- * them, as a server does that calls recvmmsg; with message pages it does this by one call each. In the way `two` one
- * thread allocates messages, and another reads a byte of each and frees it. The processor time of both threads counts.
- * The time in which they wait for each other does not, because it would be most of the time on a machine with other
- * load.
+ * them, as a server does that calls recvmmsg. With message pages, one call allocates all 32, and one call frees them.
+ * In the way `two` one thread allocates messages, and another reads a byte of each and frees it. The processor time of
+ * both threads counts. The time in which they wait for each other does not, because it would be most of the time on a
+ * machine with other load.
  */
 #include "bench.h"
 #include "clock.h"

@@ -49,7 +49,7 @@ static void release(void *message)
 }
 
 /*
- * Returns the message itself if the library has message pages. Otherwise returns a copy of the message and frees the
+ * Returns the message itself if it lies in a message page. Otherwise returns a copy of the message and frees the
  * message.
  */
 static char *own(char *message)

@@ -5,9 +5,10 @@
 
 /*
  * A server that fills a buffer touches every page on which the buffer lies, and the kernel pins these pages when it
- * sends from the buffer. A header in front of the buffer may add a page. The row allocates many buffers of the sizes
- * that network servers request. For each size it computes the mean ratio of the pages on which a buffer lies to the
- * fewest pages that could hold it. The figure is the mean over all sizes, and each size has the same weight.
+ * sends from the buffer. If the allocator puts a header in front of the buffer, the buffer may lie on one page more.
+ * The row allocates many buffers of the sizes that network servers request. For each size it computes the mean ratio of
+ * the pages on which a buffer lies to the fewest pages that could hold it. The figure is the mean over all sizes, and
+ * each size has the same weight.
  */
 #include "bench.h"
 #include "sizes.h"

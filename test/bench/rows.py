@@ -1,6 +1,7 @@
 # The rows of the benchmark: the command line of each, its figures, and the bounds of these.
 # SPDX-License-Identifier: BSD-2-Clause
-"""To add a row to the benchmark, add a line to this table, and a C file to this folder."""
+"""To add a row to the benchmark, add it to the table ROWS below and to the table in bench.c, and add a C file to this
+folder."""
 
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One run of the benchmark program under one allocator. `most_rounds` is the largest number of rounds in which a
-    slow row is run."""
+    """One run of the benchmark program under one allocator. `most_rounds` limits the number of rounds in which a slow
+    row is run; None means that the row is run in every round."""
 
     command: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -209,7 +210,7 @@ ROWS = (
     conns(64, "conns.64"),
     conns(1000, "conns"),
     # In the row `burst` the program's own memset takes most of the time. The allocators are therefore close to each
-    # other, and three rounds could not tell them apart. So this row has up to nine rounds.
+    # other, and the three rounds of other slow rows could not tell them apart. So this row has up to nine rounds.
     Row(
         ("burst",),
         (
@@ -267,8 +268,8 @@ ROWS = (
     great(131072, "128m"),
     great(1048576, "1024m"),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
-    # In the rows `pair`, in which one thread makes single calls, the library does not keep this bound;
-    # doc/design/decisions.md, "Message pages", has the reason.
+    # The bound of all these rows is 0.70. The library does not keep it in the rows message.SIZE.pair, in which one
+    # thread makes single calls; doc/design/decisions.md, "Message pages", has the reason.
     *(message(size, "pair", 0.70) for size in (128, 512, 1500)),
     *(message(size, "many", 0.70) for size in (128, 512, 1500)),
     *(message(size, "two", 0.70) for size in (128, 512, 1500)),

@@ -191,8 +191,8 @@ def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextMan
 def burst_nginx(
     preload: Preload, upstream_port: int, kibibytes: int
 ) -> contextlib.AbstractContextManager[Running]:
-    """Starts an nginx as a proxy for many slow clients, with one worker. For each request it has 1 MiB of buffers of
-    `kibibytes` KiB. Its sockets have small send buffers, so that most of an answer stays in nginx."""
+    """Starts an nginx as a proxy for many slow clients, with one worker. For each request nginx has 1 MiB of buffers,
+    each of `kibibytes` KiB. Its sockets have small send buffers, so that most of an answer stays in nginx."""
 
     def command(directory: Path, port: int) -> list[str]:
         buffers, size = 1024 // kibibytes, f"{kibibytes}k"

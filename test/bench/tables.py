@@ -1,7 +1,8 @@
 # Prints results as tables for a person: the medians of all allocators; our library's figures beside those of the best
 # other allocator, with verdicts; and a comparison of two columns of figures.
 # SPDX-License-Identifier: BSD-2-Clause
-"""The columns of a table are as wide as their content, and its numbers have three significant digits."""
+"""The columns of a table are as wide as their content. A figure has two decimals below 10, one below 100, and none from
+100 on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-# Measures how much slower redis becomes if another process reads its statistics ten times a second.
+# Measures how much slower redis becomes if another process reads the statistics of redis's malloc ten times a second.
 # SPDX-License-Identifier: BSD-2-Clause
-"""A new redis is started for each run. The process that reads uses the same two processors as the load."""
+"""A new redis is started for each run. The process that reads is not pinned to a processor, so it may use the
+same processors as redis and the load."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-    /* the size of the buffer for a request's target, with its NUL; a longer target is not kept */
+    /* the size of the buffer for a request's target, with its NUL; a message with a longer target is HTTP_BAD */
     HTTP_TARGET_SIZE = 128,
 };
 

@@ -71,7 +71,8 @@ static bool member_connect(struct load *load, struct member *member)
     return false;
 }
 
-/* Begins the next exchange on this connection. Returns false if all planned exchanges have begun. */
+/* Begins the next exchange on this connection. Returns false if all planned exchanges have begun, or if the planned
+ * time is over. */
 static bool member_begin(struct load *load, struct member *member)
 {
     const struct load_plan *plan = load->plan;

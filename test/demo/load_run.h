@@ -15,7 +15,9 @@ struct load_plan {
     uint16_t port;
     uint64_t connections;
     uint64_t exchanges; /* the number of all exchanges; 0 means as many as the time allows */
-    /* no exchange begins after this time; if `exchanges` is not 0, all must be done by then */
+    /*
+     * no exchange begins after this time; if `exchanges` is not 0, each exchange that has not begun by then is an error
+     */
     uint64_t seconds;
     /* one exchange in this many is an echo, whose body the client sends and gets back; 0 for none */
     uint64_t echo_every;

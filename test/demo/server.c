@@ -88,9 +88,9 @@ static void die(const char *what)
 }
 
 /*
- * Ends the server with an error if the limit on open files is too low for its connections. Otherwise accept would fail
- * because no descriptor is free, and the new connection would stay in the queue of the listening socket. So the event
- * loop would be woken again and again, and never sleep.
+ * Raises the process's limit on open files if it is too low for the connections, and ends the server with an error if
+ * that is not allowed. With too low a limit, accept would fail because no descriptor is free, and the new connection
+ * would stay in the queue of the listening socket. So the event loop would be woken again and again, and never sleep.
  */
 static void check_descriptors(uint64_t connections)
 {

@@ -1,5 +1,5 @@
-/* A spin model of the budget: threads charge it before they raise their quotas, and return the charge after they
- * lower them. */
+/* A spin model of the budget, the limit on the bytes of all quotas of caches: threads charge the budget before they
+ * raise their quotas, and return the charge after they lower their quotas. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* What is modelled: src/cache/budget.c and its use by cache_set_quota. Each thread raises and lowers its quota any

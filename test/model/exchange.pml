@@ -1,13 +1,14 @@
 /* A spin model of how caches exchange slots: private and public magazines, thieves, and ends of threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What is modelled: src/cache/cache*.c and src/cache/depot.c, for one bucket. A thread opens a record, allocates and
- * frees slots, has its quota changed, collects unused magazines of any record, and closes its own record, which
- * models its end. Then the process of the model stands for a new thread, which opens the same record again. A thread
- * does these steps in any order, and the number of operations, ends and new threads has no bound. A slot that one
- * thread has allocated may be freed by another thread. Spin tries every order of steps. A comment "site" names the
- * access in the code for which the step below it stands; scripts/check-model compares the sites of the models and of
- * the code, including memory orders.
+/* What is modelled: src/cache/cache*.c and src/cache/depot.c, for one bucket. A record holds the cache of one thread: a
+ * private magazine, which only this thread uses, and a public one, which a thief (another thread) may take. A thread
+ * opens a record, allocates and frees slots, has its quota changed, collects unused magazines of any record, and closes
+ * its own record, which models its end. Then the process of the model stands for a new thread, which opens the same
+ * record again. A thread does these steps in any order, and the number of operations, ends and new threads has no
+ * bound. A slot that one thread has allocated may be freed by another thread. Spin tries every order of steps. A
+ * comment "site" names the access in the code for which the step below it stands; scripts/check-model compares the
+ * sites of the models and of the code, including memory orders.
  *
  * What must be true at every step: no two threads hold one magazine, no slot is allocated twice, none is read above a
  * magazine's count, a private magazine holds at most the quota, and a record that is opened again is empty. When all
@@ -37,9 +38,9 @@
  *    alike. That no two threads get one record is shown by growth.pml, and for a reused record by stack.pml.
  *  - Other buckets: no step touches words of two buckets.
  *  - Hints: a thief looks at the other records in any order, as often as it likes or not at all, and a count that it
- *    reads before its compare-and-swap can only make it pass by. The code tests if slots are free before it takes
- *    one; here both ways are tried. Training is any change of the quota, at any time between two calls; the budget
- *    has budget.pml.
+ *    reads before its compare-and-swap can only make the thief leave the magazine alone. The code tests if slots are
+ *    free before it takes one; here both ways are tried. Training is any change of the quota, at any time between two
+ *    calls; the budget has budget.pml.
  *  - A compare-and-swap of the model may fail without a reason. That of the code is a strong one and does not.
  *  - The places in a magazine above its count are cleared, while the code leaves them, so that reading them is
  *    noticed. The order of slots in a magazine is kept.
@@ -60,7 +61,7 @@
  *  THIEF_PUTS     a thief leaves its empty magazine in exchange
  *  TORN_SHRINK    an owner takes its public magazine back by a separate load and store
  *  FORGET_PUBLIC  a thread that ends leaves its public magazine where it is
- *  FORGET_FRESH   a quota that becomes 0 leaves the rest of the thread's run */
+ *  FORGET_FRESH   a quota that becomes 0 leaves the rest of the thread's run of new slots */
 
 #ifndef THREADS
 #define THREADS 2

@@ -25,8 +25,9 @@
  *  TORN_RETIRE  the owner adds to `held` by a load and a store
  *  FORGET_FREED the owner does not leave out what it has freed itself
  *  EARLY_FILL   the owner fills the page again without a look at `held`
- *  PIN_ANY      the walker pins a page that is still filled, or empty
- *  PIN_EMPTY    the walker pins a page that another one has pinned and that holds no message, and forgets that pin */
+ *  PIN_ANY      the walker also pins a page that the owner still fills, or an empty page
+ *  PIN_EMPTY    the walker pins a page that holds no message and that another walker has pinned, and never
+ *               unpins it */
 
 #ifndef MESSAGES
 #define MESSAGES 3

@@ -1,11 +1,12 @@
 /* A spin model of packed slots: threads take blocks of shared slots and free them, and the last free frees the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What is modelled: src/route/packed.c, for one class. Threads allocate and free blocks as often as they like, and may
- * stop after any call. A thread may free only blocks that it holds, because the program orders what it does with a
- * block. Each access to a word that threads share is one step, and spin tries every order of steps. A comment "site"
- * names the access in the code for which the step below it stands; scripts/check-model compares the sites of the models
- * and of the code, including memory orders.
+/* What is modelled: src/route/packed.c, for one class (a size of blocks). Several blocks share a packed slot, and the
+ * slot's header is a record that says which of these blocks are in use. Threads allocate and free blocks as often as
+ * they like, and may stop after any call. A thread may free only blocks that it holds, because the program orders what
+ * it does with a block. Each access to a word that threads share is one step, and spin tries every order of steps. A
+ * comment "site" names the access in the code for which the step below it stands; scripts/check-model compares the
+ * sites of the models and of the code, including memory orders.
  *
  * What must be true: no block is allocated that is in use. No slot is freed while a block of it is in use, and none
  * serves after it was freed. At the end each header lies in one place, as the table in packed.c says, a slot with room
@@ -19,7 +20,7 @@
  *
  * Controls, each of which must make spin find a fault:
  *  TORN_TAKE    the state is loaded and stored in two steps when a block is taken
- *  TRUST_LIST   a header on the list is believed to have its slot
+ *  TRUST_LIST   a header on the list is used without a check if its slot has been freed
  *  FULL_STAYS   a free in a full slot does not put the header on the list
  *  EARLY_UNUSED the free that frees the slot puts the header among the unused ones at once */
 

@@ -334,8 +334,10 @@ inline ring_wake()
     fi
 }
 
-/* Another process frees the message that a dead process held. If the dead process has freed the message itself, the
- * producer only has to be woken. */
+/*
+ * Models what another process does for a process that has died, after it has freed the message that the dead process
+ * held: it wakes the producer. If the dead process has freed the message itself, this is all that remains to be done.
+ */
 inline sockmalloc_ring_reclaim()
 {
     atomic {

@@ -124,7 +124,8 @@ inline swap(wanted_tag, wanted_number)
     fi
 }
 
-/* Resets the local variables, because old values would only make more states. */
+/* Ends an operation: the thread forgets the tag that it has seen. Resets the local variables, because old values would
+ * only make more states. */
 inline finish()
 {
     NOT_SEEN = OUTDATED(NOT_SEEN | BIT(self));

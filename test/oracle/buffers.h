@@ -7,8 +7,11 @@
 
 #include "draw.h"
 
-/* Prepares the pools, message pages and rings under test. The program calls this function before its first step. If
- * sockmalloc is not loaded, the functions of this file test nothing. */
+/*
+ * Prepares the pools, message pages and rings under test. The program calls this function before its first step. If the
+ * process has no function sockmalloc_pool_create, because neither libsockmalloc.so nor libsockmalloc-buffers.so is
+ * loaded, the functions of this file test nothing.
+ */
 void buffers_open(void);
 
 /* Chooses one of the pools, message pages and rings that all threads share, and makes some random calls on it. */

@@ -14,8 +14,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define OPTIONAL     __attribute__((weak))
 
-/* Weak, because not every process has these functions: those of the BSDs, of C23, and those of C++ under their mangled
- * names. */
+/* Weak, because not every process has these functions: that of sockmalloc, those of the BSDs and of C23, and those of
+ * C++ under their mangled names. */
 OPTIONAL int sockmalloc_active(void);
 OPTIONAL void *reallocf(void *address, size_t request);
 OPTIONAL int reallocarr(void *pointer, size_t count, size_t size);
@@ -73,8 +73,8 @@ static void pass_null(void)
 
 /*
  * The columns are: the row's name, the function that the process must have, role, weight, origins, flags, the call
- * itself. realloc of a block to 0 bytes frees the block and returns NULL, as glibc's manual says. All other calls
- * return an address for 0 bytes.
+ * itself. A call of the role RESIZE with 0 bytes frees the block and returns NULL, as glibc's manual says of realloc.
+ * For 0 bytes, all other calls return an address, but those with CALL_ALIGNED or CALL_PAGE may return NULL.
  */
 /* clang-format off */
 #define ROWS(ROW)                                                                                                  \

@@ -37,8 +37,8 @@ static size_t size_tiny(struct draw *draw)
     return draw_below(draw, 80);
 }
 
-/* Returns a random size below 1 MiB, from a power of two up to the next power of two. Each of these powers has the same
- * chance. */
+/* Returns a random size below 1 MiB: chooses one of the 20 powers of two below 1 MiB, each with the same chance, and
+ * then a size from this power up to the next one. */
 static size_t size_any(struct draw *draw)
 {
     size_t floor = (size_t)1 << draw_below(draw, 20);

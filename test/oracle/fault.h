@@ -10,7 +10,8 @@ struct place {
     unsigned round;
     unsigned worker;
     unsigned long step;
-    const char *call; /* the name of the call's row in calls.c */
+    /* what the thread does: the name of the row in calls.c for the call that it makes, or other words */
+    const char *call;
 };
 
 extern _Thread_local struct place place;

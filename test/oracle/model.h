@@ -28,7 +28,7 @@ struct block {
     size_t request;
     size_t usable;    /* what malloc_usable_size returned for the block right after it was allocated */
     size_t filled;    /* how many bytes from the block's start the program has written: `request` or `usable` */
-    size_t alignment; /* the alignment that was requested */
+    size_t alignment; /* the alignment that was requested, or else the one that the block must have */
     uint64_t serial;  /* the pattern that was written into the block is made from this number */
     enum origin origin;
     const char *maker; /* the name of the call that made the block */

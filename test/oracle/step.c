@@ -45,8 +45,11 @@ static const char *step_text(size_t length)
     return text + TEXT_MAX - length;
 }
 
-/* Returns the alignment that the call's result must have. For a call that takes an alignment, this is a random one. For
- * other calls it is the size of a page, or 0 if they need no special alignment. */
+/*
+ * Returns the alignment that the call's result must have. For a call that takes an alignment, this is a random one; if
+ * the row passes an illegal alignment on purpose, a random illegal one. For other calls it is the size of a page, or 0
+ * if they need no special alignment.
+ */
 static size_t step_alignment(const struct operation *operation, struct draw *draw)
 {
     if ((operation->flags & CALL_ALIGNED) != 0) {
@@ -134,8 +137,11 @@ static void step_perform(const struct operation *operation, struct call *call, i
     }
 }
 
-/* Checks the block that the call has returned, and puts it on the shelf. The first `kept` bytes of the returned block
- * must be those of `block`, which was passed to the call. */
+/*
+ * Checks the block that the call has returned, and stores it in `block`, a place of the shelf. Until then `block`
+ * describes the block that was resized, or is empty. The first `kept` bytes of the returned block must be those of the
+ * resized block.
+ */
 static void step_accept(const struct operation *operation, const struct call *call, struct shelf *shelf,
                         struct block *block, size_t kept, struct draw *draw)
 {

@@ -9,9 +9,7 @@
 
 enum { STEP_SLOTS = 128 };
 
-/*
- * A shelf is a set of blocks that only one thread at a time uses. When this thread ends, another thread gets the shelf.
- */
+/* A shelf is a set of blocks that only one thread at a time uses. In the next round another thread uses the shelf. */
 struct shelf {
     struct block block[STEP_SLOTS];
     size_t bytes; /* the sum of the requested sizes of the shelf's blocks */

@@ -91,7 +91,7 @@ void *mi_malloc_aligned(size_t size, size_t alignment)
     return block;
 }
 
-/* This function ignores the offset, because the library always passes 0. */
+/* The library always passes the offset 0, so this function refuses every other offset. */
 void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset)
 {
     if (offset != 0) {

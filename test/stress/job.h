@@ -10,7 +10,7 @@
  *   job_take   allocates a block and puts it on a shelf, for other workers to free; waits while the shelf is full
  *   job_give   frees a block of this shelf; waits while the shelf is empty
  *   job_trade  allocates, frees or resizes one of the worker's own blocks, or exchanges a block with another worker;
- *              now and then returns free memory to the kernel instead */
+ *              now and then also returns free memory to the kernel, or sleeps like a thread that waits for events */
 typedef void job(struct worker *worker);
 void job_take(struct worker *worker);
 void job_give(struct worker *worker);

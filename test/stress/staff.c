@@ -1,5 +1,7 @@
-/* Starts the threads that run the workers. The work is done in rounds. When a thread ends in the middle of a round, a
- * new thread goes on with its worker. */
+/*
+ * Starts the threads that run the workers. A worker (worker.h) is a sequence of random allocations and frees. The work
+ * is done in rounds. When a thread ends in the middle of a round, a new thread goes on with the worker of that thread.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "staff.h"
 
@@ -27,7 +29,7 @@ struct post {
     bool has_former;
 };
 
-/* the last worker is run by the first thread, each other worker by a thread of its own */
+/* the last worker is run by the first thread of the process, and each other worker by a thread of its own */
 static struct worker workers[STAFF_MAX + 1];
 static struct post posts[STAFF_MAX];
 static struct judge_case all = {.workers = workers};

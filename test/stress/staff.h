@@ -1,5 +1,7 @@
-/* Starts the threads that run the workers. The work is done in rounds. When a thread ends in the middle of a round, a
- * new thread goes on with its worker. */
+/*
+ * Starts the threads that run the workers. A worker (worker.h) is a sequence of random allocations and frees. The work
+ * is done in rounds. When a thread ends in the middle of a round, a new thread goes on with the worker of that thread.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_STAFF_H
 #define STRESS_STAFF_H
@@ -17,10 +19,10 @@ struct staff_totals {
 
 /*
  * Runs all the work of the command line in rounds. A quarter of the workers only allocate, a quarter only free, and the
- * others do both. The thread of every second worker ends in the middle of a round, twice a round on average, and leaves
- * its blocks to the next thread. An ending thread that holds blocks frees one of them after its cache was closed, in a
- * destructor of its own. One worker in each round reads the pools' counters again and again, and forks in the middle of
- * the round.
+ * others do both. Every second worker gets a new thread twice in a round, on average: its thread ends in the middle of
+ * the round, and leaves its blocks to the next thread. An ending thread that holds blocks frees one of them after its
+ * cache was closed, in a destructor of its own. One worker in each round reads the pools' counters again and again, and
+ * forks in the middle of the round.
  *
  * The first thread, which also runs the last worker, forks in every second round. In the middle of the run it allocates
  * a single slot. Then one more thread than before has allocated, so the pool `auto` changes its kind. After each round,

@@ -21,7 +21,9 @@ struct worker {
     uint64_t random;
     uint64_t blocks; /* how many blocks the worker has allocated; the serial number of each block contains this count */
     char *held[WORKER_HOLDS];
-    _Atomic bool resizing; /* while true, the worker may have two live blocks that are not in the table of claims */
+    /* while true, the worker may have two live blocks that are not in the table of claims, which says which worker owns
+     * a slot (claim.h) */
+    _Atomic bool resizing;
     struct books books;
 };
 
@@ -53,7 +55,8 @@ char *worker_resize(struct worker *worker, char *block, size_t request);
  * writing to the block. Returns NULL if mimalloc had to serve the request; mimalloc's block is then freed. */
 char *worker_seize(struct worker *worker, unsigned bucket);
 
-/* Ends the process with a fault unless the block has the contents that the table of claims (claim.h) says. */
+/* Ends the process with a fault unless the block's contents and metadata agree with the block's entry in the table of
+ * claims (claim.h). */
 void worker_check(const char *block);
 
 #endif
