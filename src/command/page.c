@@ -105,8 +105,8 @@ void page_heading(int level, const char *id, const char *text, FILE *file)
 void page_table_begin(const struct page_table *table, FILE *file)
 {
     /*
-     * the Tab key can reach this area, and the area has a name, because a user without a mouse must be able to scroll
-     * it
+     * the table lies in an area that scrolls; the Tab key can reach the area, and the area has a name, because a user
+     * without a mouse must be able to scroll the area
      */
     fprintf(file, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"%s\">\n", table->names);
     fprintf(file, "<table class=\"%s\"><caption>", table->classes);

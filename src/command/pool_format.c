@@ -1,4 +1,5 @@
-/* Prints the figures of named fixed-size pools, sockmalloc_pool_*, as JSON and in the format of Prometheus. */
+/* Prints the figures of the named fixed-size pools that processes use by the functions sockmalloc_pool_*, as JSON and
+ * in the format of Prometheus. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/pool_format.h"
 
@@ -46,8 +47,8 @@ void pool_format_json(const struct remote_pools *pools, struct text *text)
     buffer_format_json(&pools->buffers, text);
 }
 
-/* Returns true if the figure never falls while the process runs. This is true if the figure counts events, or if its
- * row in the table of figures is marked as a counter. */
+/* Returns true if the figure never falls while the process runs: if `is_counter` of its row is true, or if the row's
+ * unit is "events". */
 static bool is_counter(const struct pool_row *row)
 {
     return row->is_counter || strcmp(row->unit, "events") == 0;

@@ -1,4 +1,5 @@
-/* Prints the figures of named fixed-size pools, sockmalloc_pool_*, as JSON and in the format of Prometheus. */
+/* Prints the figures of the named fixed-size pools that processes use by the functions sockmalloc_pool_*, as JSON and
+ * in the format of Prometheus. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_FORMAT_H
 #define SOCKMALLOC_POOL_FORMAT_H

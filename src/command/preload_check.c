@@ -82,7 +82,8 @@ static bool preload_check_gives_privileges(const char *path)
 
 /*
  * Returns how a file gives privileges to this user, or NULL if it does not. By the rules of the kernel, a setuid file
- * gives nothing to its owner, and file capabilities give nothing to real user 0.
+ * gives nothing to its owner, a setgid file gives nothing to a user whose real group is the file's group, and file
+ * capabilities give nothing to real user 0.
  */
 static const char *preload_check_privilege(const char *path, const struct stat *status)
 {
@@ -99,8 +100,9 @@ static const char *preload_check_privilege(const char *path, const struct stat *
 }
 
 /*
- * Returns true if the program uses musl as its C library. musl's dynamic linker cannot load a library that was built
- * with glibc, because such a library needs glibc's libc.so.6.
+ * Returns true if the program uses musl as its C library, and this command and the library were built with glibc.
+ * musl's dynamic linker cannot load a library that was built with glibc, because such a library needs glibc's
+ * libc.so.6.
  */
 static bool preload_check_is_of_another_libc(const struct elf_file *file)
 {

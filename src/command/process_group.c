@@ -145,7 +145,7 @@ static void group_leave_out(struct group_member *member)
 }
 
 /*
- * Called by process_group_find. Removes each member whose process was not found again. If other members are left,
+ * Removes each member whose process the present process_group_find has not found again. If other members can be read,
  * prints a line for each removed member that could be read before.
  */
 static void group_forget(struct process_group *group)

@@ -19,8 +19,8 @@ struct group_member {
     struct remote_process target;
     /*
      * A snapshot of the process is taken only in the state REMOTE_READ. In the state REMOTE_BUFFERS (the process has
-     * only libsockmalloc-buffers.so), only look_at_pools and look_at_memory can be called for the process. In any other
-     * state, the process is left out.
+     * only libsockmalloc-buffers.so, which has no statistics of a malloc), only look_at_pools and look_at_memory can be
+     * called for the process. In any other state, the process is left out.
      */
     enum remote_process_state state;
     bool is_told; /* true after a line on stderr has said why the process is left out */
@@ -58,7 +58,9 @@ struct process_group {
     unsigned room;
     /* number of processes that are no members, may have loaded the library, and may not be read by this command */
     unsigned forbidden;
-    unsigned late; /* number of processes that took too long to read, since the group was made */
+    /* number of processes that took too long to read, since the group was made or since the last call of
+     * process_group_retry with `late` true */
+    unsigned late;
     /* number of processes not tried by the last process_group_find, because `late` was GROUP_LATE */
     unsigned untried;
     bool late_told; /* true after a line on stderr has said that processes were not tried */
@@ -78,21 +80,24 @@ const char *process_group_add_word(struct process_group *group, const char *text
 
 /*
  * Finds the processes as they are now. Processes that have started since the last call become members, and processes
- * that have ended are removed. Returns EXIT_DONE if at least one process can be read. Otherwise prints an error and
- * returns its exit code. Prints one line on stderr for each process that is left out because its library has another
- * version, its values cannot be true, or reading it took too long.
+ * that have ended are removed. Returns EXIT_DONE if at least one process can be read, or if `shows_all` is true and the
+ * group has a member. Otherwise prints an error, unless `is_silent` is true, and returns its exit code. Prints one line
+ * on stderr for each process that is left out because its library has another version, its values cannot be true, or
+ * reading it took too long.
  */
 enum command_exit process_group_find(struct process_group *group);
 
 /*
- * Takes a snapshot of each member. Returns EXIT_DONE if at least one process could be read. Otherwise prints an error
- * and returns its exit code. Leaves out each process that has ended since process_group_find, and prints a line for it.
+ * Takes a snapshot of each member. Returns EXIT_DONE if at least one process could be read, or if `shows_all` is true.
+ * Otherwise prints an error and returns its exit code. Leaves out each process that has ended since process_group_find,
+ * and prints a line for it unless `shows_all` is true.
  */
 enum command_exit process_group_take(struct process_group *group);
 
 /*
- * Adds up the snapshots of process_group_take. Leaves out a process, and prints a line for it, if the sum would have
- * too many buckets with those of this process. Afterwards `options` has the settings of the first process.
+ * Adds up the snapshots of process_group_take. If the buckets of a process would make the sum's buckets more than
+ * BUCKET_LIMIT, leaves out the process and prints a line for it. Afterwards `options` has the settings of the first
+ * process.
  */
 void process_group_sum(struct process_group *group, struct process_sum *sum);
 
@@ -104,8 +109,8 @@ bool process_group_add_memory(const struct process_group *group, struct remote_m
 
 /*
  * Looks again for the library in the members that could not be read, because such a process may have executed another
- * program. Removes those whose processes have ended or no longer have the library. Leaves members that took too long to
- * read as they are, unless `late` is true, because each of them may take long again.
+ * program. Removes those whose processes have ended or no longer have the library. A member that took too long to read,
+ * or crashed the child process that read it, may do so again. Such members are left as they are unless `late` is true.
  */
 void process_group_retry(struct process_group *group, bool late);
 

@@ -172,8 +172,8 @@ const char *process_word_read(struct process_word *word, const char *text)
 }
 
 /*
- * Returns true if the process has this name. Compares at most 15 bytes with the name in /proc/PID/comm, because the
- * kernel cuts that name to 15 bytes.
+ * Returns true if the process has this name, or if the file of its program (/proc/PID/exe) has. Compares at most 15
+ * bytes with the name in /proc/PID/comm, because the kernel cuts that name to 15 bytes.
  */
 static bool process_has_name(const struct process_row *row, const char *name)
 {

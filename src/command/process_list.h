@@ -18,7 +18,8 @@ struct process_row {
     char name[REMOTE_NAME_SIZE]; /* /proc/PID/comm; "?" if it cannot be read */
 };
 
-/* The processes of this machine without this command and its children, sorted by process id. */
+/* The processes of this machine, sorted by process id. This command, its children and the kernel's threads are left
+ * out. */
 struct process_list {
     struct process_row *row;
     unsigned count;
@@ -53,8 +54,8 @@ struct process_word {
     enum process_word_kind kind;
     const char *text;
     int process; /* process id, for PROCESS_WORD_ID */
-    /* time at which the process with the id `process` started, in clock ticks since the machine was started, because
-     * another process may get this id later; 0 if there is no such process */
+    /* time at which the process with the id `process` started, in clock ticks since the machine was started; 0 if there
+     * is no such process. The time distinguishes the process from a later one that gets the same id. */
     uint64_t start;
 };
 

@@ -54,8 +54,8 @@ enum command_exit recording_open(FILE *file, const char *path, struct recording_
 {
     size_t got = fread(head, 1, sizeof *head, file);
     /*
-     * the last byte of the magic is the version of the layout; the version of the library follows the magic in every
-     * layout, so both versions can be checked in any file
+     * the last byte of the magic is the version of the file's layout; the version of the library follows the magic in
+     * every layout, so both versions can be checked in a recording of any layout
      */
     if (got < INSPECT_MAGIC_SIZE || memcmp(head->magic, recording_magic, INSPECT_MAGIC_SIZE - 1) != 0) {
         return error_report(EXIT_DAMAGED, got == 0 ? "%s is empty" : "%s is no recording", path);

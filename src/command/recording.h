@@ -49,7 +49,7 @@ void recording_begin(struct recording_head *head, const struct snapshot *snapsho
 
 /*
  * Appends `size` bytes to the file. If not all bytes can be written, returns false with errno set, and removes the
- * bytes that were written, because the file must end with a complete sample.
+ * bytes that were written, because the file must end with a complete sample. In a pipe, the bytes stay.
  */
 bool recording_append(int file, const void *bytes, size_t size);
 

@@ -14,7 +14,7 @@ enum {
     PAGES = 65536,
     PAGES_AT_ONCE = 4096,
     PAGES_WALKED = 64,
-    STRAGGLER_PARTS = 8, /* a page counts as a page of stragglers if its live messages fill at most 1/8 of it */
+    STRAGGLER_PARTS = 8, /* the live messages of a page count as stragglers if they fill at most 1/8 of the page */
 };
 
 /* Buffers for copies of the other process's memory. */
@@ -121,9 +121,10 @@ static void add_pages(const struct remote_process *target, const struct sockmall
 }
 
 /*
- * Adds the figures that a thread keeps for one set of message pages (made by sockmalloc_message_open). They are the
- * bytes that live messages take in the page that the thread fills, and the statistics of the messages that the thread
- * has allocated.
+ * Adds the figures that a thread keeps for one set of message pages (made by sockmalloc_message_open). The first figure
+ * is the bytes that live messages take in the page that the thread fills. From these are subtracted the bytes that the
+ * thread has freed in another page and has not yet subtracted from that page's figures. The other figures are the
+ * statistics of the messages that the thread has allocated.
  */
 static void add_thread(const struct remote_process *target, const struct sockmalloc_message *messages,
                        const struct message_cache *cache, struct remote_message *found)
@@ -278,8 +279,9 @@ static struct remote_ring *find_ring(struct remote_buffers *sum, const struct re
 }
 
 /*
- * Adds what another process has read of the same ring. The greater counter is the later one, and the counters of a sum
- * must not fall when a process ends.
+ * Joins the figures of a ring with those that were read from another process which has mapped the ring as well. A
+ * counter of the ring only grows, so the greater of two values was read later. The greater value is kept, because the
+ * counters of a sum must not fall when a process ends. The other figures of `sum` stay as they are.
  */
 static void join_ring(struct remote_ring *sum, const struct remote_ring *ring)
 {

@@ -24,8 +24,9 @@ enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096, IMPORTS_MAX = 
 enum { SYMBOLS_BATCH = 64 };
 
 /*
- * Addresses of the tables by which a symbol is found. They are addresses in the other process, and were read from the
- * dynamic section of an object.
+ * Addresses of the tables by which a symbol is found, and the address `debug` of struct r_debug, which points to the
+ * dynamic linker's list of objects. They are addresses in the other process, and were read from the dynamic section of
+ * an object. An address that the section does not have is 0.
  */
 struct symbols {
     uintptr_t hash; /* address of the hash table in GNU's format */
@@ -110,9 +111,10 @@ static uint32_t remote_linkmap_hash(const char *name)
 }
 
 /*
- * Finds a symbol by the hash table in GNU's format. The table has four parts: head, words of a Bloom filter (not used
- * here), buckets, and chains. head[0] is the number of buckets, head[1] is the number of the first symbol in the table,
- * and head[2] is the number of filter words.
+ * Returns true if an object exports the symbol `name`, and then stores the symbol's offset within the object in *value.
+ * Searches the hash table in GNU's format. The table has four parts: head, words of a Bloom filter (not used here),
+ * buckets, and chains. head[0] is the number of buckets, head[1] is the number of the first symbol in the table, and
+ * head[2] is the number of filter words.
  */
 static bool remote_linkmap_exports(const struct remote_process *target, const struct symbols *symbols, const char *name,
                                    uintptr_t *value)

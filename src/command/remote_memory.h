@@ -11,8 +11,8 @@ struct remote_memory {
     /*
      * Resident bytes of mimalloc: small requests, and other requests that the pools did not serve. They lie in mappings
      * that mimalloc has named, and in anonymous mappings between 2 TiB and 30 TiB. mimalloc places its arenas in that
-     * range, and the kernel maps nothing there by itself. The figure is 0 if the address space is too small for that
-     * range, because mimalloc's mappings then look like other mappings.
+     * range, and the kernel maps nothing there by itself. If the address space is too small for that range, only named
+     * mappings are counted, because mimalloc's other mappings then look like those of the program.
      */
     uint64_t small;
 };

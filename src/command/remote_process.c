@@ -240,8 +240,8 @@ static const struct inspect_export *remote_process_scan(struct remote_process *t
 }
 
 /*
- * Searches mappings of files for the exported structure. If `named` is true, searches the files with "sockmalloc" in
- * their names, otherwise all other files.
+ * Searches writable mappings of files for the exported structure. If `named` is true, searches the files with
+ * "sockmalloc" in their names, otherwise all other files.
  */
 static bool remote_process_search(struct remote_process *target, FILE *maps, bool named)
 {

@@ -23,7 +23,7 @@ enum remote_process_state {
     REMOTE_SENSELESS, /* the values that were read cannot be true */
     REMOTE_TOO_LARGE, /* the tables in the process are larger than the command reads */
     REMOTE_LATE,      /* reading the process took too long */
-    REMOTE_BROKEN,    /* the child that was reading the process has ended */
+    REMOTE_BROKEN,    /* the child process of this command that was reading the process has crashed */
     REMOTE_UNTRIED,   /* no child process could be started to read the process: see look.h */
     REMOTE_IN_THE_WAY /* the process has tables at addresses where this command itself has mappings */
 };
@@ -100,15 +100,15 @@ enum remote_process_state remote_process_renew(struct remote_process *target);
 
 /*
  * Returns a pidfd of the process that now has the process id of *target. Pass it as `handle` to remote_process_queue.
- * It keeps referring to this process even if the id is used again. Returns -1 on failure, as on a kernel without pidfds
- * (before Linux 5.3). The caller closes the pidfd.
+ * The pidfd keeps referring to this process even if the id is used again. Returns -1 on failure, as on a kernel without
+ * pidfds (before Linux 5.3). The caller closes the pidfd.
  */
 int remote_process_hold(const struct remote_process *target);
 
 /*
  * Sends the signal `number` with a value to the process to which `handle` refers. If `handle` is -1, sends the signal
- * to the process for which remote_process_open was called, if that process still has its process id. Returns false with
- * errno set; errno is ESRCH if the process has ended.
+ * to the process for which remote_process_open was called, if that process still has its process id. On failure returns
+ * false with errno set; errno is ESRCH if the process has ended.
  */
 bool remote_process_queue(const struct remote_process *target, int handle, int number, uint64_t value);
 

@@ -12,8 +12,8 @@
 #include "config/choices.h"
 
 /*
- * Sends the statistics signal to a process. `handle` is from remote_process_hold. The settings of the process must have
- * been read into `options` before, because they contain the number of the signal.
+ * Sends the statistics signal with `value` to a process. `handle` is from remote_process_hold. `settings` are the
+ * settings of the process, which contain the number of the signal.
  */
 static enum command_exit remote_signal_queue(const struct remote_process *target, int handle, uint64_t value,
                                              const struct option_set *settings)
@@ -32,8 +32,8 @@ static enum command_exit remote_signal_queue(const struct remote_process *target
 }
 
 /*
- * Gets a handle (a pidfd) of the process before it reads the process's memory, because the signal must go to the
- * process that was read, even if that process ends and another process gets its id.
+ * This function gets a handle (a pidfd) of the process first, and then reads the process's memory. So the signal goes
+ * to the process that was read, even if that process ends and another process gets its id.
  */
 enum command_exit remote_signal_send(struct remote_process *target, uint64_t value, struct option_set *before)
 {

@@ -1,6 +1,6 @@
 /*
- * Copies the tables of another process to the places of this process's own tables, because snapshot_take, which reads
- * this process's tables, then reads the copies.
+ * Copies the tables of another process over this process's own tables. snapshot_take always reads the tables of its own
+ * process, and so takes its figures from the copies then.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_snapshot.h"
@@ -218,7 +218,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     inspect_export_list(own, &remote_snapshot_plan);
     enum remote_process_state state = remote_snapshot_bring_objects(target, own);
     if (state != REMOTE_READ || region.buckets == 0) {
-        /* the pools of the process are off, so the copied variables point to no memory that is to be copied too */
+        /* if region.buckets is 0, the pools of the process are off, and there are no metadata, caches and magazines */
         return state;
     }
     state = remote_snapshot_bring_metadata(target);

@@ -1,6 +1,6 @@
 /*
- * Copies the tables of another process to the places of this process's own tables, because snapshot_take, which reads
- * this process's tables, then reads the copies.
+ * Copies the tables of another process over this process's own tables. snapshot_take always reads the tables of its own
+ * process, and so takes its figures from the copies then.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_SNAPSHOT_H

@@ -1,4 +1,4 @@
-/* Reads statistics in the format JSON for `sockmalloc report`. */
+/* Reads statistics in the format JSON for `sockmalloc report` and `sockmalloc advise`. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/report_dump.h"
 
@@ -155,8 +155,8 @@ static void dump_add_settings(const json_t *configuration, struct report_source 
 }
 
 /*
- * Returns true if the process has libsockmalloc-buffers.so without the malloc. Its object has named pools, message
- * pages or rings, and no other figures.
+ * Returns true if the process has libsockmalloc-buffers.so without the malloc. The JSON object of such a process has
+ * named pools, message pages or rings, and no other figures.
  */
 static bool dump_has_buffers_alone(const json_t *statistics)
 {

@@ -1,4 +1,4 @@
-/* Reads statistics in the format JSON for `sockmalloc report`. */
+/* Reads statistics in the format JSON for `sockmalloc report` and `sockmalloc advise`. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REPORT_DUMP_H
 #define SOCKMALLOC_REPORT_DUMP_H

@@ -11,7 +11,7 @@
 #include "command/summary.h"
 
 /*
- * Writes the name of a server. Adds the name of its file if `has_file` is true, because the page may show several
+ * Writes the name of a server. Adds the path of its file if `has_file` is true, which it is if the page shows several
  * servers.
  */
 static void report_page_name(const struct report_source *source, bool has_file, char words[REPORT_WORDS_SIZE])

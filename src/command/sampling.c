@@ -19,7 +19,7 @@ enum { SAMPLING_GRACE = 5000 };
 /* Data about one member of a group of processes. In an array of these structures, element N belongs to member N of the
  * group. */
 struct sampled {
-    bool is_on;               /* true if this command has turned sampling on */
+    bool is_on;               /* true if this command has sent the signal that turns sampling on */
     struct snapshot snapshot; /* snapshot of the process, taken at the beginning, when all processes were sampling */
 };
 

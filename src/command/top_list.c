@@ -41,8 +41,9 @@ static double top_room(const struct top_process *process, unsigned bucket, bool 
 }
 
 /*
- * Returns the figures of a bucket between the last two readings. Returns the figures of all buckets together if
- * `bucket` is snapshot.buckets.
+ * Returns the figures of a bucket between the last two readings. If no requests came between the readings, the shares
+ * are those since the start of the process. Returns the figures of all buckets together if `bucket` is
+ * snapshot.buckets.
  */
 static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
 {
@@ -115,8 +116,8 @@ static bool top_is_costly(const struct top_list *list, const struct remote_proce
 }
 
 /*
- * If reading a process took too long or needed more memory than allowed, puts the process on the list of costly
- * processes, so that the process is not read again.
+ * If reading a process took too long, needed more memory than allowed, or crashed the child process that read it, puts
+ * the process on the list of costly processes, so that the process is not read again.
  */
 static void top_note_state(struct top_list *list, const struct remote_process *target, enum remote_process_state state)
 {
@@ -127,7 +128,8 @@ static void top_note_state(struct top_list *list, const struct remote_process *t
 }
 
 /* Reads a process that is not yet on the list, and adds it to the list if it can be read. Returns the state of the
- * process, or REMOTE_READ if the list is full or has the process already. */
+ * process. Does not read the process, but returns REMOTE_READ, if the list is full or has the process already. Returns
+ * REMOTE_LATE if the process is one of the costly ones. */
 static enum remote_process_state top_add(struct top_list *list, int number)
 {
     if (list->count == TOP_PROCESSES || top_find(list, number) != NULL) {
@@ -198,7 +200,7 @@ enum remote_process_state top_list_look(struct top_list *list)
 static struct top_process *top_master(struct top_list *list, struct top_process *process)
 {
     struct top_process *master = process;
-    /* the loop is bounded, because a chain of ancestors has at most as many processes as the list */
+    /* TOP_PROCESSES steps are enough, because a chain of ancestors has at most as many processes as the list */
     for (unsigned i = 0; i < TOP_PROCESSES; i++) {
         struct top_process *above = top_find(list, master->parent);
         if (above == NULL || strcmp(above->target.name, process->target.name) != 0) {
@@ -215,8 +217,9 @@ static void top_add_figures(struct top_figures *to, const struct top_figures *ow
     double rate = to->rate + own->rate;
     double room = to->room + own->room;
     /*
-     * The shares `hits` and `filled` of the sum are averages over master and worker, weighted by their requests. A
-     * worker without requests does not change the shares.
+     * The shares `hits` and `filled` of the sum are averages over master and worker. `hits` is weighted by their
+     * requests, and `filled` by the capacity `room` of the slots that served the requests. A worker without requests
+     * does not change the shares.
      */
     if (room > 0) {
         to->filled = (to->filled * to->room + own->filled * own->room) / room;

@@ -66,7 +66,8 @@ struct top_process {
 
 enum { TOP_PROCESSES = 256, TOP_COSTLY = 64, TOP_WORDS = 64 };
 
-/* A process that is not read again, because reading it took too long or needed too much memory. */
+/* A process that is not read again, because reading it took too long, needed too much memory, or crashed the child
+ * process that read it. */
 struct top_costly {
     int process;
     uint64_t start; /* time at which the process started, in clock ticks since the machine was started */
@@ -76,7 +77,8 @@ struct top_list {
     /* words that name processes; if there are none, all processes that have loaded the library are shown */
     const struct process_word *word;
     unsigned words;
-    /* process that could not be read, and whose state top_list_look returned last; its id is 0 if there is none */
+    /* a process that the last top_list_look could not read and that is not on the list, preferably one whose id the
+     * user gave; its process id is 0 if there is none */
     struct remote_process last;
     unsigned count;
     struct top_process process[TOP_PROCESSES];
@@ -88,8 +90,8 @@ struct top_list {
 
 /*
  * Reads all processes again. Removes from the list each process that cannot be read, even if the user gave its process
- * id. Returns REMOTE_READ if the list has a process. Otherwise returns the state of the last process that could not be
- * read.
+ * id. Returns REMOTE_READ if the list has a process. Otherwise returns the state of a process that could not be read,
+ * or REMOTE_GONE if there is none.
  */
 enum remote_process_state top_list_look(struct top_list *list);
 

@@ -9,8 +9,8 @@
 #include "base/text.h"
 
 /*
- * Each figure has at most four characters. A terminal of 40 columns can show a short label, four figures and a bar of
- * six characters.
+ * Each figure has at most four characters, except for a percentage of 1000 or more, which has five. A terminal of 40
+ * columns can show a short label, four figures and a bar of six characters.
  */
 enum { WIDE = 72, LABEL_WIDE = 20, LABEL_NARROW = 9, FIGURE_WIDTH = 6, FIGURE_SIZE = 8, BAR_MOST = 40 };
 

@@ -33,8 +33,8 @@ struct traffic {
 
 /*
  * Adds the requests between two snapshots of a process to *traffic, or all requests since its start if `former` is
- * NULL. Requests below 2048 bytes are counted only with SOCKMALLOC_SAMPLE_SMALL=1, or while `--sample` had sampling
- * turned on between the snapshots.
+ * NULL. Requests below 2048 bytes are counted only with SOCKMALLOC_SAMPLE_SMALL=1, or if the option --sample of the
+ * command had turned their sampling on between the snapshots (sampling.h).
  */
 void traffic_add(struct traffic *traffic, const struct snapshot *now, const struct snapshot *former,
                  const struct bucket_plan *plan);

@@ -12,7 +12,8 @@
 /*
  * The columns of a row: the message's name, its format for text_add, and its explanation for the man page. Most
  * messages are printed by message_say, after which the process goes on. message_die prints a message and ends the
- * process by abort(); it is called only if memory is corrupted, or would be by the next step.
+ * process by abort(). It is called if memory is corrupted, or would be by the next step. It is also called if the C or
+ * C++ library lacks a function without which the program cannot go on.
  */
 #define MESSAGE_ROWS(ROW)                                                                                              \
     ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                                               \
@@ -117,7 +118,7 @@ const char *message_process_name(void);
  */
 struct span message_process_span(void);
 
-/* Returns where the last messages lie, a struct message_kept. */
+/* Returns the address and the size of the struct message_kept that has the last messages. */
 struct span message_kept_span(void);
 
 /* Puts a NUL at the end of the stored name of the program. A process that has copied another process's object over its

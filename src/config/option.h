@@ -102,24 +102,24 @@ enum option {
  * four characters, such as \x1b. */
 enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
 
-/* Where the value of a setting comes from. option_read notes OPTION_GIVEN for each value that is not the default. */
+/* Where the value of a setting comes from. option_read notes OPTION_GIVEN for each value that its `lookup` has found
+ * and the setting accepts. */
 enum option_source { OPTION_DEFAULT, OPTION_GIVEN, OPTION_FROM_CONF, OPTION_FROM_FILE, OPTION_SOURCES };
 
 /*
  * The settings in force. One thread fills them at start-up; afterwards their memory is read-only. Then only
- * option_change changes them: it makes the memory writable for a moment. It writes one aligned word at a time, so that
- * a thread that reads meanwhile gets the old value or the new one.
+ * option_change changes them, and route.c changes `sampled_until`. Both make the memory writable for a moment. They
+ * write one aligned word at a time, so that a thread that reads meanwhile gets the old value or the new one.
  */
 struct option_set {
-    _Alignas(
-        /* the value as setting_read stores it; for a path, its offset in `path` */
-        FROZEN_PAGE) uint64_t number[OPTION_COUNT];
+    /* the value of each setting as setting_read stores it; for a path, the offset of its text in `path` */
+    _Alignas(FROZEN_PAGE) uint64_t number[OPTION_COUNT];
     /* the texts of the paths; they follow an empty text, which is the text of a path that is not set */
     char path[1 + OPTION_PATHS * SETTING_PATH_SIZE];
     uint64_t path_end;
     bool faulty; /* true if there was a warning, because the name or the value of a setting was wrong */
-    /* where each value comes from, as an enum option_source. option_read stores OPTION_GIVEN for each value that is not
-     * the default; sources_note replaces it by OPTION_FROM_CONF or OPTION_FROM_FILE */
+    /* where each value comes from, as an enum option_source. If a value does not come from the environment,
+     * sources_note replaces the OPTION_GIVEN that option_read has stored by OPTION_FROM_CONF or OPTION_FROM_FILE */
     uint8_t source[OPTION_COUNT];
     uint64_t changed; /* bit N is 1 if setting N of enum option was changed while the program ran */
     uint64_t changes; /* how many times option_change was called */

@@ -10,7 +10,7 @@
 /* The file of settings for all processes of the machine. */
 #define SOURCES_FILE "/etc/sockmalloc.conf"
 
-/* The largest number of bytes that SOCKMALLOC_CONF, or the file, may have. */
+/* The text of SOCKMALLOC_CONF, and that of the file, is too long if it has this number of bytes or more. */
 enum { SOURCES_SIZE = 4096 };
 
 /*

@@ -111,8 +111,8 @@ static void dump_expand(const char *template, struct text *path)
 }
 
 /*
- * Expands a template without %p: puts the process id in front of the last dot of the name of the file, or at its end if
- * there is none. So stats.prom becomes stats.4711.prom.
+ * Expands a template without %p: puts the process id in front of the last dot of the file's name, or at the end of the
+ * name if it has no dot. So stats.prom becomes stats.4711.prom.
  */
 static void dump_expand_for_process(const char *template, struct text *path)
 {
@@ -126,9 +126,9 @@ static void dump_expand_for_process(const char *template, struct text *path)
 }
 
 /*
- * Returns true if the file is a regular file of this user with a single name, as every file is that the library has
- * made. In a directory that all users may write to, this refuses another user's file, a second name for a file of this
- * user, a FIFO and a device.
+ * Returns true if the file is a regular file, belongs to this user, and has a single name (hard link). Every file that
+ * the library has made is such a file. In a directory that all users may write to, this refuses another user's file, a
+ * second name for a file of this user, a FIFO and a device.
  */
 static bool dump_may_append(int file)
 {
@@ -163,9 +163,9 @@ static const char *dump_template(unsigned attempt)
 
 /*
  * Opens the first file for statistics that can be opened, and stores its path in `name`. A path that is too long is
- * skipped, because a shortened path would be that of another file. In the format of Prometheus each report replaces the
- * file. All processes of a server have the same setting, so the path always has the process id: otherwise they would
- * replace each other's reports. Returns the descriptor, or -1.
+ * skipped, because a shortened path would be that of another file. In the format of Prometheus, the path always has the
+ * process id, because each report replaces the file there: all processes of a server have the same setting, and would
+ * otherwise replace each other's reports. Returns the descriptor, or -1.
  */
 static int dump_open_first(char name[DUMP_NAME_SIZE])
 {

@@ -22,12 +22,12 @@ INTERNAL bool dump_to(int descriptor);
 INTERNAL bool dump_as(int descriptor, enum format format);
 
 /*
- * Writes a report to the file that SOCKMALLOC_STATS names. If the setting is empty, writes it to stderr if
- * dump_place_prefers_stderr returns true and descriptor 2 is still the file that it was at start-up, and otherwise to
- * the first file of dump_place_template that can be opened. The report is appended to the file; but a report in the
- * format of Prometheus, which allows each metric once, replaces the file. The path is opened anew for each report, and
- * symbolic links are not followed. If no path can be opened, for example after a chroot or a change of user, the report
- * is dropped. Signal handlers may call this function.
+ * Writes a report to the file that SOCKMALLOC_STATS names. If that setting is empty, the report goes to stderr if
+ * dump_place_prefers_stderr returns true and descriptor 2 is still the file that it was at start-up. Otherwise the
+ * report goes to the first file of dump_place_template that can be opened. The report is appended to the file; but a
+ * report in the format of Prometheus, which allows each metric once, replaces the file. The path is opened anew for
+ * each report, and symbolic links are not followed. If no path can be opened, for example after a chroot or a change of
+ * user, the report is dropped. Signal handlers may call this function.
  */
 INTERNAL bool dump_somewhere(void);
 

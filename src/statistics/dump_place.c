@@ -17,7 +17,8 @@ enum { PLACE_RUNTIME, PLACE_UNIT, PLACE_LAST, PLACES };
 
 static struct {
     bool stderr_is_journal;
-    char runtime[SETTING_PATH_SIZE + sizeof PLACE_FILE]; /* the path of the file in RUNTIME_DIRECTORY */
+    /* the path of the file in a folder that the environment variable RUNTIME_DIRECTORY names */
+    char runtime[SETTING_PATH_SIZE + sizeof PLACE_FILE];
     /* the paths of the files to try, in their order, with %p for the process id; then NULL */
     const char *template[PLACES];
 } place;

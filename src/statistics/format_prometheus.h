@@ -49,7 +49,7 @@ INTERNAL void prometheus_print_labels(const struct snapshot *snapshot, struct te
  * with its number, such as \\x1b. */
 INTERNAL void prometheus_print_value(const char *value, struct text *text);
 
-/* Prints the two lines that begin a metric. `type` is "counter" or "gauge". */
+/* Prints the two lines that begin a metric. `type` is "counter", "gauge" or "histogram". */
 INTERNAL void prometheus_print_head(const char *name, const char *type, const char *help, struct text *text);
 
 #endif

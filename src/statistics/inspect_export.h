@@ -13,9 +13,9 @@
 #include "memory/bucket.h"
 
 /*
- * The library exports one struct inspect_export. It lists the objects that snapshot_take and the formats read. There
- * are two readers, the command and a debugger. Reading costs the process nothing: it makes no call, gets no signal and
- * takes no lock.
+ * The library exports one struct inspect_export. It lists the objects that snapshot_take and the formats read, and some
+ * more. There are two readers, the command and a debugger. Reading costs the process nothing: the process makes no
+ * call, gets no signal and takes no lock.
  *
  * The command copies each object over its own object of that name, maps copies of the memory that the objects point to,
  * and calls snapshot_take. So the structures of the command must have the same layout as those of the process. The
@@ -52,8 +52,9 @@ enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 2, INS
     ROW(KIND, pool_kind_span())                                                                                        \
     ROW(FIXED, fixed_table_span())
 
-/* More rows with the columns of INSPECT_ROWS, for objects that only a debugger reads. The command does not copy these
- * objects. */
+/* More rows with the columns of INSPECT_ROWS, for objects that snapshot_take does not read. A debugger reads them. The
+ * command does not copy them for a snapshot, but reads some of them for other purposes, such as RINGS for the figures
+ * of rings. */
 #define INSPECT_MORE_ROWS(ROW)                                                                                         \
     ROW(SLOTS, ((struct span){&slots, sizeof slots}))                                                                  \
     ROW(DEPOTS, depot_span())                                                                                          \
@@ -68,7 +69,7 @@ enum inspect_export_object {
 #define INSPECT_OBJECT(name, span) INSPECT_##name,
     INSPECT_ROWS(INSPECT_OBJECT)
 #undef INSPECT_OBJECT
-        INSPECT_COPIED, /* the number of objects that the command copies */
+        INSPECT_COPIED, /* the number of objects that the command copies for a snapshot */
     INSPECT_BEFORE_MORE = INSPECT_COPIED - 1,
 #define INSPECT_OBJECT(name, span) INSPECT_##name,
     INSPECT_MORE_ROWS(INSPECT_OBJECT)

@@ -146,8 +146,8 @@ void snapshot_take_figures(struct snapshot_figures *figures, unsigned bucket)
 void snapshot_take(struct snapshot *snapshot)
 {
     /*
-     * memset is called here, because clang would first build a compound literal on the stack, where a signal handler
-     * may not have 7 KiB.
+     * memset is called, and no compound literal is assigned, because clang would first build the literal on the stack,
+     * where a signal handler may not have 7 KiB.
      */
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->buckets = region.buckets;

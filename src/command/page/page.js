@@ -1,4 +1,5 @@
-/* Draws a chart from the table of each figure, and sets the colours. SPDX-License-Identifier: BSD-2-Clause */
+/* Draws a chart from the table of each figure element, and sets the light or dark colours.
+ * SPDX-License-Identifier: BSD-2-Clause */
 "use strict";
 (() => {
     const COLOURS = 7;
@@ -36,7 +37,7 @@
         size: (value) => size(2 ** value),
     };
 
-    /* --- the table of a figure --- */
+    /* --- the table of a figure element --- */
 
     const number = (cell) => {
         const text = cell.dataset.v ?? cell.textContent;
@@ -109,7 +110,8 @@
             new ResizeObserver(() => this.resize()).observe(this.plot);
         }
 
-        /* Makes the elements: the legend, the plot that has the focus, and the line that says what is at the cursor. */
+        /* Makes the elements: the legend, the plot, which can have the keyboard's focus, and the line that says where
+         * the cursor is. */
         build(index) {
             const details = this.figure.querySelector("details");
             this.legend = document.createElement("ul");
