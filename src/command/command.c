@@ -119,13 +119,19 @@ static const struct argp_option *command_find_option(const struct argp_option *o
     return found;
 }
 
-/* Returns true if the word is an option of one letter that has an argument, such as -p. The argument is then taken to
- * be the next word, even if the option may lack its argument. */
+/* Returns true if an option's argument is the next word, unless the argument stands behind the option in one word. An
+ * argument that may be absent is never the next word. */
+static bool command_needs_argument(const struct argp_option *option)
+{
+    return option->arg != NULL && (option->flags & OPTION_ARG_OPTIONAL) == 0;
+}
+
+/* Returns true if the word is an option of one letter whose argument is the next word, such as -p. */
 static bool command_is_letter(const struct argp_option *options, const char *word)
 {
     for (const struct argp_option *option = options; option->name != NULL || option->doc != NULL; option++) {
         if (word[0] == '-' && word[1] == option->key && word[1] != '\0' && word[2] == '\0') {
-            return option->arg != NULL;
+            return command_needs_argument(option);
         }
     }
     return false;
@@ -174,8 +180,7 @@ static void command_check_options(const struct command_line *line, const struct 
         if (is_long && option == NULL) {
             command_check_option(line, options, *word);
         }
-        bool takes_next = option != NULL && option->arg != NULL && (option->flags & OPTION_ARG_OPTIONAL) == 0 &&
-                          strchr(*word, '=') == NULL;
+        bool takes_next = option != NULL && command_needs_argument(option) && strchr(*word, '=') == NULL;
         if ((takes_next || command_is_letter(options, *word)) && word[1] != NULL) {
             word++;
         }

@@ -128,6 +128,7 @@ class Mistyped(CommandCase):
             (("stats",), "there is no command stats; did you mean stat?"),
             (("rekord",), "there is no command rekord; did you mean record?"),
             (("stat", "--jsn"), "stat: there is no option --jsn; did you mean --json?"),
+            (("stat", "-S", "--jsn"), "stat: there is no option --jsn; did you mean --json?"),
             (("stat", "nginx", "--intervall=1"), "stat: there is no option --intervall; did you mean --interval?"),
             (("run", "--pol", "cpu", "true"), "run: there is no option --pol; did you mean --pool?"),
             (("run", "--decay_ms=1", "true"), "run: there is no option --decay_ms; did you mean --decay-ms?"),
