@@ -15,9 +15,9 @@ struct lock fixed_lock;
 struct fixed_cache fixed_cache_none = {.busy = 1};
 
 static pthread_key_t key;
-static struct fixed_thread unopened; /* stands in place of the record of a thread that has no caches yet */
+static LARGE_OBJECT struct fixed_thread unopened; /* stands in place of the record of a thread that has no caches yet */
 /* stands in place of the record of a thread that has closed its caches at its end */
-static struct fixed_thread ended;
+static LARGE_OBJECT struct fixed_thread ended;
 _Thread_local struct fixed_thread *fixed_thread_mine __attribute__((tls_model("initial-exec"))) = &unopened;
 
 static uint32_t count_of(const struct fixed_magazine *magazine)

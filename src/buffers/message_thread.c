@@ -8,7 +8,7 @@
 
 #include "buffers/buffer_memory.h"
 
-struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
+LARGE_OBJECT struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 struct lock message_lock;
 
 /* A record in which each cache is marked as busy for ever, so that no thread uses it. It stands in place of the record

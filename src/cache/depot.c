@@ -4,9 +4,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/depot.h"
 
+#include "base/attributes.h"
 #include "memory/bucket.h"
 
-static struct depot depots[BUCKET_LIMIT];
+static LARGE_OBJECT struct depot depots[BUCKET_LIMIT];
 
 struct magazine *depot_pop_full(unsigned bucket)
 {

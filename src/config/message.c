@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/attributes.h"
 #include "base/bounds.h"
 #include "base/text.h"
 #include "os/os_file.h"
@@ -32,7 +33,7 @@ static struct {
     ino_t inode;
 } process;
 
-static struct message_kept kept;
+static LARGE_OBJECT struct message_kept kept;
 
 void message_open(void)
 {

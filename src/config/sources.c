@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "base/attributes.h"
 #include "config/message.h"
 #include "os/os_file.h"
 
@@ -16,13 +17,15 @@ enum { PREFIX_SIZE = sizeof PREFIX - 1 };
 static struct {
     option_lookup *environment;
     /*
-     * for each setting, its value in SOCKMALLOC_CONF or the file, or NULL if neither has one; the value lies in `text`
+     * for each setting, its value in SOCKMALLOC_CONF or the file, or NULL if neither has one; the value lies in `texts`
      */
     char *value[OPTION_COUNT];
     bool has_values; /* true if SOCKMALLOC_CONF or the file has a value for some setting */
     bool faulty;
-    char text[2][SOURCES_SIZE + 1]; /* the texts of the file and of SOCKMALLOC_CONF, divided into items */
 } sources;
+
+/* The texts of the file and of SOCKMALLOC_CONF, divided into items. Start-up writes to neither if both are empty. */
+static LARGE_OBJECT char texts[2][SOURCES_SIZE + 1];
 
 static bool is_blank(char letter)
 {
@@ -125,6 +128,16 @@ static void sources_read(char *text, const char *where)
     }
 }
 
+/* Copies `text` to `place`, which is one of `texts`, and reads the copy. `where` is the name of the source, for
+ * messages. Writes nothing if the text is empty, so that the pages of `place` stay out of memory. */
+static void sources_keep(char *place, const char *text, const char *where)
+{
+    if (*text != '\0') {
+        memcpy(place, text, strnlen(text, SOURCES_SIZE));
+        sources_read(place, where);
+    }
+}
+
 bool sources_open(option_lookup *environment, const char *path)
 {
     if (sources.environment != NULL) {
@@ -132,13 +145,13 @@ bool sources_open(option_lookup *environment, const char *path)
     }
     sources.environment = environment;
     if (path != NULL) {
-        os_read_file(path, sources.text[0], sizeof sources.text[0]);
-        sources_read(sources.text[0], path);
+        char text[SOURCES_SIZE + 1];
+        os_read_file(path, text, sizeof text);
+        sources_keep(texts[0], text, path);
     }
     const char *string = environment(OPTION_CONF);
     if (string != NULL) {
-        strncpy(sources.text[1], string, SOURCES_SIZE);
-        sources_read(sources.text[1], OPTION_CONF);
+        sources_keep(texts[1], string, OPTION_CONF);
     }
     return !sources.faulty;
 }
@@ -169,8 +182,8 @@ void sources_note(struct option_set *set)
 {
     for (unsigned option = 0; option < OPTION_COUNT; option++) {
         if (set->source[option] == OPTION_GIVEN && sources.environment(option_variable((enum option)option)) == NULL) {
-            uintptr_t within = (uintptr_t)sources.value[option] - (uintptr_t)sources.text[1];
-            set->source[option] = within < sizeof sources.text[1] ? OPTION_FROM_CONF : OPTION_FROM_FILE;
+            uintptr_t within = (uintptr_t)sources.value[option] - (uintptr_t)texts[1];
+            set->source[option] = within < sizeof texts[1] ? OPTION_FROM_CONF : OPTION_FROM_FILE;
         }
     }
 }

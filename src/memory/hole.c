@@ -12,7 +12,7 @@
 #include "os/os.h"
 
 static atomic_flag hole_busy = ATOMIC_FLAG_INIT;
-static struct hole holes[HOLES_MAX]; /* the holes, sorted by address */
+static LARGE_OBJECT struct hole holes[HOLES_MAX]; /* the holes, sorted by address */
 static _Atomic uint32_t hole_count;
 
 /*

@@ -25,7 +25,7 @@ enum {
     MAPPED_BUSY = 2,
 };
 
-static struct mapped_block blocks[MAPPED_BLOCKS];
+static LARGE_OBJECT struct mapped_block blocks[MAPPED_BLOCKS];
 
 /* How many mapped blocks are live, and how many bytes their mappings have. */
 static _Atomic size_t live_blocks;

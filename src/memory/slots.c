@@ -5,7 +5,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/slots.h"
 
-struct slots slots;
+#include "base/attributes.h"
+
+LARGE_OBJECT struct slots slots;
 
 void slots_reset(void)
 {

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/histogram.h"
 
-static struct {
+static LARGE_OBJECT struct {
     struct counter sum;
     struct counter count[HISTOGRAM_STEPS];
 } histogram;

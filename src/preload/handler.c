@@ -33,9 +33,12 @@ extern int __sigaction(int signal_number, const struct sigaction *wanted, struct
  * kernel has a table of its own for it. An action that the child sets adds a record, and changes no record of the
  * parent. If the program sets an equal action a second time, the first record is used again. If all records are in use,
  * the oldest one is replaced.
+ *
+ * Start-up writes the first record, so the array is no LARGE_OBJECT. This file is linked last, so the array's end lies
+ * between no small objects.
  */
 enum { RECORDS = 64 };
-static LARGE_OBJECT struct sigaction records[RECORDS];
+static struct sigaction records[RECORDS];
 /* whole[n] is true if records[n] is complete. The records take up several pages. Start-up reads all of this array, but
  * touches only one record; if the array were a part of the records, start-up would touch all their pages. */
 static _Atomic bool whole[RECORDS];

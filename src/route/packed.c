@@ -75,7 +75,7 @@ struct packed_header {
 
 static struct packed_class classes[PACKED_CLASSES];
 /* for each class (a size of blocks), the headers of slots that have a free block */
-static struct stack lists[PACKED_CLASSES];
+static LARGE_OBJECT struct stack lists[PACKED_CLASSES];
 static struct stack unused; /* the headers that belong to no slot any more */
 static struct table headers;
 static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* how many headers have ever been used */
