@@ -25,8 +25,9 @@ enum {
      * are only read */
     COLOUR_REGIONS = 0x040,
     /*
-     * the start and the length of the range of addresses where mimalloc maps its memory; each free reads these numbers
-     * before all other data; nothing writes to them, so they may share cache lines with the data at COLOUR_REGIONS
+     * the start and the length of the range of addresses where mimalloc maps its memory. Each free reads these numbers
+     * before all other data. Nothing writes to them after start-up, so they may share cache lines with the data at
+     * COLOUR_REGIONS.
      */
     COLOUR_HINTS = 0x060,
     /*
@@ -50,8 +51,8 @@ enum {
 };
 
 /*
- * FROZEN_PAGE is the alignment of each object that never changes after start-up, and the object's size is a multiple of
- * it. Such an object has its pages to itself, and start-up makes them read-only. FROZEN_PAGE is the largest page size
+ * FROZEN_PAGE is the alignment of each object that start-up makes read-only, and the object's size is a multiple of
+ * FROZEN_PAGE. So such an object shares its pages with no other data. FROZEN_PAGE is the largest page size
  * for which a kernel of the machine may be built. Where the kernel's pages are smaller, this costs only address space,
  * because the rest of each FROZEN_PAGE is never touched.
  */
@@ -62,10 +63,10 @@ enum { FROZEN_PAGE = 0x10000 };
 #endif
 
 /*
- * Marks the definition of an object that never changes after start-up. Where the compiler has a second section for
- * variables that are zero at first (.lbss), these objects lie there, next to each other, so that one system call makes
- * them all read-only. Elsewhere the macro is empty. Zeroed variables then have only their usual section, and the
- * compiler would write the zeros of any other section into the library's file.
+ * Marks the definition of an object that start-up makes read-only (os/frozen.h). Where the compiler has a second
+ * section for variables that are zero at first (.lbss), these objects lie there, next to each other, so that one system
+ * call makes them all read-only. Elsewhere the macro is empty. Zeroed variables then have only their usual section, and
+ * the compiler would write the zeros of any other section into the library's file.
  */
 #if defined __x86_64__
 #define FROZEN_OBJECT __attribute__((section(".lbss")))

@@ -45,7 +45,8 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
 /*
  * Makes the next tick of each bucket (a free that reads the clock) come after `interval` frees of this bucket, as
- * cache_arm does. Later ticks of the bucket also come after `interval` frees each.
+ * cache_arm does. Also stores `interval` in the cache's state; each tick computes from this number after how many frees
+ * the following tick comes.
  */
 void cache_arm_all(struct cache *cache, uint32_t interval);
 

@@ -14,9 +14,10 @@ static bool exit_key_made;
 static _Atomic uint32_t open_now; /* the number of caches that are open */
 
 /*
- * Closes the cache of a thread that ends; libc calls it with the value of `exit_key`. All free slots of the cache go to
- * the depot and the stacks. The counters stay in the record. Destructors of other keys may run later and free slots:
- * these go straight to the stacks, because cache_shared has no magazines.
+ * Closes the calling thread's cache. libc calls this function with the value of `exit_key` when the thread ends, and
+ * cache_leave calls it earlier. All free slots of the cache go to the depot and the stacks. The counters stay in the
+ * record. Destructors of other keys may run later and free slots: these go straight to the stacks, because cache_shared
+ * has no magazines.
  *
  * In the child of a fork, glibc may give a new thread the stack of a thread that was ending in the parent, and with the
  * stack the value of this key. The cache that the key names is then not the new thread's, so the function does nothing.

@@ -29,9 +29,10 @@
  * path. When a magazine becomes the private one, its floor is magazine->slot and its ceiling is at the quota, so no
  * slot and no place is cold. cache_mark_cold moves floor and ceiling to the top. Each malloc of a cold slot then lowers
  * the floor by one place, and each free to a cold place raises the ceiling by one. cache_force_slow moves the floor
- * alone. Without a magazine all three pointers are NULL, so malloc finds it empty and free finds it full. So threads
- * without a cache and the buckets of the large pool reach the slow path without an additional test. A large bucket of
- * which the thread keeps a spare slot (cache_keep_spare) has a private magazine with room for one slot.
+ * alone. Without a magazine all three pointers are NULL, so malloc finds no slot, as in an empty magazine, and free
+ * finds no place, as in a full one. So threads without a cache and the buckets of the large pool reach the slow path
+ * without an additional test. A large bucket of which the thread keeps a spare slot (cache_keep_spare) has a private
+ * magazine with room for one slot.
  *
  * The fast paths touch this cache line of the cache and no other. Only the owner thread and its signal handlers write
  * to it, with the one exception of `public_magazine`.

@@ -94,8 +94,8 @@ static inline uint32_t magazine_depth(void **top)
  */
 struct span magazine_table_span(void);
 
-/* Returns where the object lies that describes the table of links, by which magazines of a depot are chained. A
- * debugger reads it. */
+/* magazine_links_span returns where the object lies that describes the table of links, by which magazines of a depot
+ * are chained. A debugger reads that object. */
 struct span magazine_links_span(void);
 struct span magazine_records_span(void);
 
@@ -103,8 +103,8 @@ struct span magazine_records_span(void);
 size_t magazine_capacity(void);
 
 /*
- * Makes all magazines unused, as if none had ever been opened. This function runs in the child of a fork, after all
- * caches and depots have been emptied.
+ * Makes all magazines unused, as if magazine_open had never been called. This function runs in the child of a fork,
+ * after all caches and depots have been emptied.
  */
 void magazine_reset(void);
 

@@ -100,8 +100,8 @@ static uint32_t training_room(unsigned bucket, uint32_t wanted)
 
 /*
  * Lowers the quota of another bucket of the cache, so that the quota of the bucket `starved` can be raised by `wanted`
- * slots. If that bucket has too little unused quota for this, it loses all that is unused. Returns false if no bucket
- * can lose slots.
+ * slots. If the other bucket has too little unused quota for this, it loses all its unused quota. Returns false if no
+ * bucket can lose slots.
  */
 static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
 {
@@ -145,8 +145,8 @@ static bool training_promote(struct cache *cache, unsigned bucket)
     return true;
 }
 
-/* Doubles the quota of a bucket, to at most MAGAZINE_SLOTS, because its magazines often could not serve a request
- * (misses). */
+/* Doubles the quota of a bucket, because its magazines often could not serve a call (misses). The quota rises to at
+ * most MAGAZINE_SLOTS, and only as far as the budget allows. */
 static void training_grow(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];

@@ -16,7 +16,7 @@
  * The rules of training follow WCF's synchronized pool (K. Wolf and others), except that counts are reset here and that
  * no slot is dropped.
  *
- *   promotion  a thread's 64th slow path of a bucket without a quota gives it a first quota there
+ *   promotion  a thread's 64th slow path of a bucket without a quota gives the thread a first quota for this bucket
  *   growth     eight misses, or so many exchanges of the two magazines that they weigh as much (CACHE_SWAP),
  *              double the quota if enough of the budget is left
  *   transfer   if too little of the budget is left, another bucket of the same thread loses quota: the one

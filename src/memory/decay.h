@@ -61,7 +61,7 @@ enum { DECAY_GENERATIONS = 2 };
 extern INTERNAL struct decay decay;
 
 /* Sets how long free slots keep their pages: SOCKMALLOC_DECAY_MS in milliseconds, or DECAY_NEVER. The library calls
- * this function at start-up. */
+ * this function at start-up, and when the setting is changed while the program runs (pool_adjust). */
 void decay_open(uint64_t milliseconds);
 
 /* decay_young returns the generation that freed slots join, and decay_old returns the other one. */

@@ -1,4 +1,5 @@
-/* Mapped blocks: blocks too large for the pools, each of which is a mapping of its own. */
+/* Mapped blocks: large blocks, each of which is a mapping of its own. They serve requests above the pools' sizes, and
+ * large requests for which the pools have no slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAPPED_H
 #define SOCKMALLOC_MAPPED_H

@@ -13,7 +13,8 @@
  * If the window cannot lie just below the program, the library looks for a window at the addresses between 64 TiB and
  * 80 TiB. mimalloc (2 to 30 TiB), Java's heaps, and mappings of programs under `ulimit -s unlimited` lie lower;
  * programs, libraries and stacks lie higher. The library tries RANDOM_TRIES places, which it computes from random bytes
- * of the kernel. ThreadSanitizer keeps its own memory at these addresses. So under ThreadSanitizer (x86-64) the library
+ * of the kernel. If none of them is free, the kernel chooses the place. ThreadSanitizer keeps its own memory at the
+ * addresses between 64 TiB and 80 TiB. So under ThreadSanitizer (x86-64) the library
  * looks in the 1.5 TiB from 85 TiB on, which ThreadSanitizer leaves to the program.
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };

@@ -13,13 +13,13 @@
 
 /*
  * Two tables have an element for each page of the range: a byte with the state, which malloc and free write, and a word
- * with the request, which malloc alone writes. They are separate tables so that frees write to the smaller one only,
- * because after a fork the kernel copies each page that a process writes to.
+ * with the request, which malloc and realloc write. They are separate tables so that frees write to the smaller one
+ * only, because after a fork the kernel copies each page that a process writes to.
  *
  * The byte of a page at which no slot begins is 0. The byte of a slot's first page is the sum of SLOT_BEGINS, the
- * bucket's number and one of four states. Both are relaxed atomics, because only the thread that holds a slot writes
- * its metadata. If two threads free a slot twice, the second free is detected if the first free has ended before the
- * second one reads the byte.
+ * bucket's number and one of four states. Byte and word are relaxed atomics, because only the thread that holds a slot
+ * writes its metadata. If two threads free a slot twice, the second free is detected if the first free has ended before
+ * the second one reads the byte.
  */
 typedef _Atomic uint8_t slot_state_byte;
 typedef _Atomic uint32_t slot_request_word;

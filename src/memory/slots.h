@@ -48,8 +48,8 @@ static inline uint32_t slots_pop_free(size_t bucket)
 }
 
 /*
- * Returns the number of the slot that was freed last, or STACK_EMPTY if the bucket has no free slot. Another thread may
- * have popped the slot when the function returns.
+ * Returns the number of the slot that was freed last, or STACK_EMPTY if the young generation (slots freed lately) has
+ * no free slot of the bucket. Another thread may have popped the slot when the function returns.
  */
 static inline uint32_t slots_peek_free(unsigned bucket)
 {

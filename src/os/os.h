@@ -168,11 +168,11 @@ void os_name(char *start, size_t size, const char *name);
 bool os_copy(void *target, const void *source, size_t size);
 
 /*
- * sandbox.c calls os_add_filter when one more seccomp filter is in force, and os_drop_filter when there is one filter
- * less. os_is_filtered returns true if there is a filter. A filter may end the process for a call that its author did
- * not expect. So while there is a filter, os.c does not call mincore, prctl, process_madvise and process_vm_readv,
- * which servers do not need. os_is_filtered itself makes no system call, because a filter may end the process for the
- * very system call that reports filters.
+ * sandbox.c calls os_add_filter for a seccomp filter that is in force at start-up, and when the program is about to set
+ * one more. It calls os_drop_filter if the kernel has refused the new one. os_is_filtered returns true if there is a
+ * filter. A filter may end the process for a call that its author did not expect. So while there is a filter, os.c does
+ * not call mincore, prctl, process_madvise and process_vm_readv, which servers do not need. os_is_filtered itself makes
+ * no system call, because a filter may end the process for the very system call that reports filters.
  */
 void os_add_filter(void);
 void os_drop_filter(void);

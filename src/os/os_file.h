@@ -21,12 +21,12 @@
 void os_read_file(const char *path, char *text, size_t size);
 
 /*
- * These functions open, close, read and write files. Unlike those of libc they are no cancellation points, because a
- * thread that was cancelled in one of them would leave a file open, or would leave a flag set such as the one that
- * marks a running dump of the statistics. The thread would also end inside a function, such as malloc, that the program
- * does not know as a cancellation point. A failed call returns the negative error number. os_read tries again after a
- * signal handler has interrupted it. os_write returns the error -EINTR instead, because the descriptor may accept
- * nothing for a while.
+ * These functions open, close, read and write files. Unlike those of libc they are no cancellation points. A thread
+ * that was cancelled in one of them would leave a file open, or would leave a flag set, such as the flag that marks a
+ * running dump of the statistics. The thread would also end inside a function, such as malloc, that the program does
+ * not know as a cancellation point. A failed call returns the negative error number. os_read tries again after a signal
+ * handler has interrupted it. os_write returns the error -EINTR instead, because the descriptor may accept nothing for
+ * a while.
  */
 int os_open(const char *path, int flags, unsigned mode);
 void os_close(int file);

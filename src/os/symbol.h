@@ -1,4 +1,4 @@
-/* Names the function in which an address lies. It does not call the dynamic linker, because another thread may hold
+/* Names the function in which an address lies, without a call of the dynamic linker, because another thread may hold
  * the linker's lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SYMBOL_H

@@ -141,8 +141,8 @@ static inline void percpu_count(struct counter *of_shared, uint64_t amount)
 }
 
 /*
- * Returns how many processors have usable records, for reports; 0 before percpu_open. percpu_at returns the record of a
- * processor by the processor's number, and cache_held returns how many slots a record holds.
+ * Returns how many processors have usable records, for reports; 0 before percpu_open. percpu_at, below, returns the
+ * record of a processor by the processor's number; cache_held returns how many slots a record holds.
  */
 uint32_t percpu_records(void);
 

@@ -119,10 +119,11 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
 }
 
 /*
- * Sleeps until the next step of purging. `idle` is how many naps in a row have passed without a call of
- * background_call; returns the new number. After NAPS_UNTIL_ASLEEP (48) such naps, the thread sleeps until
- * background_call wakes it. These naps take three times as long as a free slot can keep its pages, which is 16 naps at
- * most: four naps are the decay time, and decay_learn can make the generations of free slots four times as long.
+ * Sleeps until the next step of purging. A nap is such a sleep of fixed length (`background_nap`). `idle` is how many
+ * naps in a row have passed without a call of background_call; returns the new number. After NAPS_UNTIL_ASLEEP (48)
+ * such naps, the thread sleeps until background_call wakes it. 48 naps are three times the longest time for which a
+ * free slot keeps its pages. That time is 16 naps: four naps are the decay time, and decay_learn can make the
+ * generations of free slots four times as long.
  */
 static unsigned background_rest(unsigned idle)
 {
@@ -217,8 +218,8 @@ void background_begin(void)
 
 /*
  * Returns true, and sets the state to MAKING, if the caller has to create the thread. Returns false in the child of
- * vfork, and in the child of a clone without fork handlers, because such a child may share its parent's memory, and
- * with it the state.
+ * vfork, and in the child of a clone without fork handlers. Such a child may share its parent's memory, and with it the
+ * state, so the parent would take the child's thread for its own.
  */
 static bool background_may_make(void)
 {

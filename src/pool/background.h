@@ -44,7 +44,7 @@ typedef int background_creator(pthread_t *thread, const pthread_attr_t *attribut
  */
 void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create);
 
-/* Creates the background thread. The library calls this function when main begins. */
+/* Creates the background thread if one is wanted. The library calls this function when main begins. */
 void background_begin(void);
 
 /* The slow path of background_offer, which calls this function if a background thread is wanted. */

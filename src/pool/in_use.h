@@ -76,7 +76,7 @@ INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken
 /* Returns the last record of a slot, or a record of zeros if the slot has none. */
 INTERNAL struct in_use in_use_find(uint32_t number);
 
-/* Returns where the object lies that describes the table of records. A debugger reads it. */
+/* Returns the address and the size of the object that describes the table of records. A debugger reads that object. */
 INTERNAL struct span in_use_span(void);
 
 #endif

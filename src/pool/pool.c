@@ -107,8 +107,9 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
-    /* The short path of the large pool does not count in the budget and does not call the background thread. So that
-     * path stays closed if a budget or a background thread is needed. */
+    /* The large pool has a short path (pool_alloc_large, and the end of pool_free_slow). This path does not count free
+     * slots in the budget and does not call the background thread. So the path stays closed if the budget limits free
+     * slots or if a background thread is wanted. */
     bool unusual = budget_limits_retained() || background.wanted;
     cache_set_usual(unusual ? BUCKET_LIMIT : pool_first_large);
     bool prepared = pool_prepare_kind(settings.kind);

@@ -64,7 +64,7 @@ INTERNAL void pool_die(const char *call, const void *address) __attribute__((nor
  *                                      A large bucket has such a magazine for a spare slot alone (pool_spare.h)
  *  3. pool_alloc_large (below)         a large bucket: pops the stack of free slots, while nothing else is due
  *  4. pool_alloc_slow (pool.c)         in the child of a fork, finds the free slots first; then, by the kind of pool:
- *  5. thread_alloc (pool_thread.c)     cold slots, one step of purging, then from here on the first place with a slot:
+ *  5. thread_alloc (pool_thread.c)     cold slots; one step of purging; then the first of steps 6 to 9 with a slot
  *  6. cache_refill (cache.c)           the public magazine; another thread's (cache_registry.c); the depot (depot.c)
  *  7. slots_pop_free (slots.h)         the stack of free slots, one slot or a magazine's worth of them
  *  8. slots_pop_purged (slots.h)       the stack of free slots that have no pages
@@ -75,9 +75,9 @@ INTERNAL void pool_die(const char *call, const void *address) __attribute__((nor
  * 12. route_alloc_far (route.c)        there was no slot: unmaps free slots and tries again, else mimalloc
  *
  * pool_alloc is step 2. It allocates a slot for `request` bytes out of the private magazine, or returns NULL if the
- * magazine is empty. `line` is the bucket's offset, which must be that of the request's bucket. Stores the slot's
- * former state byte in `was` unless that is NULL: calloc needs no memset if slot_meta_is_zero is true of this byte.
- * Price: about 20 instructions with a single test, none locked; the slot itself is not touched.
+ * magazine is empty. `line` is what route_offset returns for the request: its bucket's number times the size of a cache
+ * line. Stores the slot's former state byte in `was` unless that is NULL: calloc needs no memset if slot_meta_is_zero
+ * is true of this byte. Price: about 20 instructions with a single test, none locked; the slot itself is not touched.
  */
 FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 {
@@ -92,9 +92,9 @@ FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 }
 
 /*
- * Allocates that slot of a large bucket that was freed last. Returns NULL if cache->state.usual closes the short path
- * (cache_set_usual) or if the young generation (slots freed lately) has no free slot; the caller then calls
- * pool_alloc_slow. Price: a compare-and-swap, and about 80 instructions in all.
+ * The short path of the large pool: allocates that slot of a large bucket that was freed last. Returns NULL if
+ * cache->state.usual says that this path is closed (cache_set_usual), or if the young generation (slots freed lately)
+ * has no free slot; the caller then calls pool_alloc_slow. Price: a compare-and-swap, and about 80 instructions in all.
  */
 FAST_PATH void *pool_alloc_large(size_t bucket, size_t request)
 {
@@ -129,13 +129,12 @@ INTERNAL void pool_free_slow(void *slot, struct cache_bin *bin, size_t number);
  * A free, step by step:
  *
  *  1. route_free (route.h)             addresses where mimalloc has its memory go to mimalloc
- *  2. pool_free (below)                the metadata must say live, and says free from here on; else route_refuse
- * (route.c)
+ *  2. pool_free (below)                if the metadata says live, sets it to free; else route_refuse (route.c)
  *  3. pool_free (below)                pushes the slot into the private magazine of the thread's cache
  *  4. pool_tick (pool_decay.c)         every so many frees: samples, reads the clock, purges a little. Done
  *  5. pool_free_slow (pool.c)          the magazine is full. A large bucket: pushes the stack of free slots. Done
  *  6. pool_drop_recovery (pool_atfork.h)  in the child of a fork; then, by the kind of pool:
- *  7. thread_free (pool_thread.c)      the place of a cold slot; else from here on the first place with room:
+ *  7. thread_free (pool_thread.c)      a cold place of the magazine; else the first place of steps 8 and 9 with room
  *  8. cache_flush (cache.c)            the public magazine, which changes places with the private one; the depot
  *  9. slots_push (slots.h)             the stack of free slots
  *     or standard_free (pool_standard.c), cpu_free (pool_cpu.c): 7 to 9 of these two kinds

@@ -81,7 +81,7 @@ static void pool_reset_range(void)
     pool_reset_return();
 }
 
-/* Adds the live, purged and other free slots that a cache has counted to the counts of inherited slots. `sign` is 1, or
+/* Adds a cache's counts of live, purged and other free slots to the counts of inherited slots. `sign` is 1, or
  * (uint64_t)-1 to subtract instead. */
 static void pool_add_counts(struct cache *cache, unsigned bucket, uint64_t sign)
 {
@@ -115,9 +115,9 @@ static uint64_t pool_inherited_retained(unsigned first)
 }
 
 /*
- * Returns true if the parent had several threads. One of three signs is enough: libc knew of several threads; another
- * thread has an open cache; or the caches of processors are in use. libc may not know of all threads, and with the kind
- * `cpu` threads have no caches by which they could be counted.
+ * Returns true if the parent had several threads, and then also sets pool_is_child_of_threads. One of three signs is
+ * enough: libc knew of several threads; another thread had an open cache; or the caches of processors are in use. libc
+ * may not know of all threads, and with the kind `cpu` threads have no caches by which they could be counted.
  */
 static bool pool_find_threads(void)
 {
@@ -215,9 +215,10 @@ void pool_atfork_child(void)
 }
 
 /*
- * Finds the free slots in the child of a fork. The counts of inherited slots are set from the metadata, which already
- * includes what the thread has allocated and freed since pool_atfork_child. So what the thread itself has counted since
- * then is subtracted.
+ * Finds the free slots in the child of a fork, and sets the counts of inherited slots from the metadata. The metadata
+ * also shows what the child's thread has allocated and freed since pool_atfork_child. The thread has counted these
+ * slots in its own cache too. To count them only once, this function subtracts the counts of the caches from the counts
+ * of inherited slots.
  */
 static void pool_recover(void)
 {
@@ -239,8 +240,9 @@ static void pool_recover(void)
     }
 }
 
-/* Only the thread that has forked changes POOL_RECOVERY_DUE to POOL_RECOVERING, and then to POOL_RECOVERED. Another
- * thread that calls this function meanwhile waits for POOL_RECOVERED. */
+/* Does nothing in the thread that has forked. In another thread, changes POOL_RECOVERY_DUE to POOL_RECOVERED, so that
+ * the free slots are never searched for. If the thread that has forked is searching for them (POOL_RECOVERING), waits
+ * until it has finished. */
 void pool_drop_recovery_slow(void)
 {
     uint32_t seen = POOL_RECOVERY_DUE;

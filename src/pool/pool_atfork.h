@@ -62,7 +62,8 @@ static inline bool pool_has_recovered(void)
     return LIKELY(atomic_load_explicit(&pool_recovery, memory_order_acquire) == POOL_RECOVERED);
 }
 
-/* The slow paths of pool_recover_due and pool_drop_recovery, which call them until the free slots have been found. */
+/* The slow paths of pool_recover_due and pool_drop_recovery. Each of these two functions calls its slow path only while
+ * the free slots have not been found. */
 INTERNAL void pool_recover_slow(void);
 INTERNAL void pool_drop_recovery_slow(void);
 

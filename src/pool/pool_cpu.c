@@ -70,8 +70,8 @@ static struct cache *cpu_counters(void)
     return &cache_shared;
 }
 
-/* Returns the number of carved slots as the peak, because processors do not count live slots. It is too high by at most
- * one run of new slots for each processor. */
+/* Returns the number of carved slots as the peak, because with this kind nothing records the largest number of live
+ * slots. The result is too high by at most one run of new slots for each processor. */
 static uint64_t cpu_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
     (void)bucket;

@@ -81,8 +81,9 @@ static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 
 /*
  * Runs at a tick (a free that reads the clock) if the clock has not advanced since the last one: makes the next tick
- * come after twice as many frees. If this is the bucket's second tick within one step of the clock, the thread is busy
- * with the bucket, and may keep one free slot of it in its cache (a spare slot).
+ * come after twice as many frees. Before that, the first such tick of a large bucket in a step of the clock makes the
+ * ticks of all buckets come sooner (pool_tick_is_hastened). Each later such tick of a large bucket in that step shows
+ * that the thread is busy with the bucket: the thread may keep one free slot of it in its cache (a spare slot).
  */
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {
@@ -128,9 +129,9 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
 }
 
 /*
- * While pages are due to be purged, every free runs a tick (reads the clock and purges), and every allocation also
- * purges a little. So none of these calls has to purge much. Only the ticks, which run in frees, find out when no more
- * pages are due.
+ * Purges a little in an allocation. While pages are due to be purged, every free runs a tick (reads the clock and
+ * purges), and every allocation calls this function. So none of these calls has to purge much. The result of pool_decay
+ * is not used here: only the ticks, which run in frees, decide that no more pages are due.
  */
 void pool_tick_taking(struct cache *cache)
 {

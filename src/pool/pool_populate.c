@@ -18,9 +18,10 @@
  *
  * A server that reads for many clients allocates a buffer for each before it fills the first, so the sampled slot may
  * have one page or none when it is looked at. Therefore a sampled slot that is live and not filled to its end stays the
- * sampled slot, and is looked at again AHEAD_SLOTS slots later. Each time the number of pages ahead is halved. So the
- * number of pages ahead rises at once and falls slowly. If a program begins to leave its buffers empty, the pages of
- * AHEAD_SLOTS slots are wasted, then half as many, and so on: in all about twice the pages of AHEAD_SLOTS slots.
+ * sampled slot, and is looked at again AHEAD_SLOTS slots later. Each such look halves the number of pages that a new
+ * slot gets in advance, unless more are resident. So this number rises at once and falls slowly. If a program begins to
+ * leave its buffers empty, the pages of AHEAD_SLOTS slots are wasted, then half as many, and so on: in all about twice
+ * the pages of AHEAD_SLOTS slots.
  *
  * A look at the sampled slot is a system call of 1 to 2 us, which is most of the cost of a new slot that the program
  * never writes to. While sampled slots stay empty, the looks therefore become rare: the library looks when the 2nd,
@@ -28,8 +29,8 @@
  * finds a filled slot.
  *
  * A seccomp filter may forbid the system call that says which pages are resident. Then the sampled slot is never found
- * filled, the number of pages ahead soon falls to 0, and all pages come by faults: slower in a burst, but nothing is
- * wasted. The library does not read the slot's memory to find out, because the program may have protected it.
+ * filled, the number of pages in advance soon falls to 0, and all pages come by faults. This is slower in a burst, but
+ * wastes nothing. The library does not read the slot's memory to find out, because the program may have protected it.
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 

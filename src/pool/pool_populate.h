@@ -17,15 +17,16 @@
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 
-/* Returns how many pages of a new slot of the bucket programs usually write to; 0 if they write to one page or none. */
+/* Returns the number of pages to which programs usually write in a new slot of the bucket; 0 if it is one or none. */
 static inline uint32_t pool_filled_pages(unsigned bucket)
 {
     uint32_t pages = atomic_load_explicit(&pools[bucket].ahead_pages, memory_order_relaxed);
     return pages < 2 ? 0 : pages;
 }
 
-/* Returns how many bytes at the start of a slot have pages to which programs usually write. pool_fetch_lines prefetches
- * cache lines of these pages. Returns 0 if programs usually leave the bucket's slots empty. */
+/* Returns the size in bytes of the pages, counted from the start of a slot that serves `request` bytes, to which
+ * programs usually write; at most 16 pages, and at most `request`. pool_fetch_lines prefetches one cache line of each
+ * of these pages. Returns 0 if programs usually leave the bucket's slots empty. */
 size_t pool_fetched_bytes(unsigned bucket, size_t request);
 
 /* Prefetches, for writing, the first cache line of each page that the program is likely to fill. */

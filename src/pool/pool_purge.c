@@ -20,8 +20,8 @@ enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
  * A step of decay purges up to QUANTUM_PAGES pages, and fewer if their price would exceed STEP_PRICE pages. STEP_PRICE
- * suffices for two slots of 256 KiB. The price is an estimate of the step's time, in pages. It depends on runs, which
- * are slots that lie side by side.
+ * suffices for two slots of 256 KiB. The price estimates the step's time; this comment gives prices in pages. The price
+ * depends on runs, which are slots that lie side by side.
  *
  * If each run takes a call of its own, a page costs SHORT_PRICE in a run of at most SHORT_PAGES pages, and otherwise 1.
  * The reason is that Linux on x86 invalidates the TLB page by page if a call discards up to 33 pages, and as a whole if

@@ -56,8 +56,9 @@ size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece);
 
 /*
  * Moves the free slots of the calling thread's cache, and those in public magazines of other threads, to the depots and
- * stacks, where pool_trim finds them. The quotas stay. Private magazines of other threads and magazines of processors
- * cannot be taken. Price: O(threads x buckets).
+ * stacks, where pool_trim finds them. The quotas of the caches stay, unless another thread gets the caller's part of
+ * the budget meanwhile. Private magazines of other threads and magazines of processors cannot be emptied. Price:
+ * O(threads x buckets).
  */
 void pool_drain(void);
 

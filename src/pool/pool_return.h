@@ -14,8 +14,9 @@
  */
 size_t pool_return(void);
 
-/* Unmaps the runs of adjacent slots that are already purged. This function is called when old slots were purged while
- * memory is tight, so that the program itself can have the memory. Returns how many bytes were unmapped. */
+/* Unmaps the runs of adjacent slots that are already purged. While memory is tight, this function is called after slots
+ * that were free for long have been purged. A limit may count mapped addresses; once they are unmapped, the program
+ * itself can map as many bytes. Returns how many bytes were unmapped. */
 size_t pool_return_purged(void);
 
 /*

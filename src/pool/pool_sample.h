@@ -25,8 +25,9 @@ bool pool_sample(struct cache *cache, const void *slot, bool moved);
  */
 void pool_sample_rest(struct cache *cache);
 
-/* Samples `slot`, which a thread without a cache has just freed. The sample stands for the `frees` frees that the
- * thread has made since its last tick. */
+/* For a thread without a cache, which has just freed `slot` and has made `frees` frees since its last tick (a free that
+ * reads the clock). Adds these frees to those that no sample stands for yet. If there are at least 240 of them, samples
+ * `slot`, and the sample stands for all of them. */
 void pool_sample_shared(const void *slot, uint32_t frees);
 
 #endif

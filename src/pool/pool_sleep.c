@@ -131,9 +131,9 @@ static uint64_t pool_sleep_shared(uint64_t now)
 }
 
 /*
- * Returns true if the thread's last wait began less than BUSY_PAUSE ago. Such a thread runs a busy event loop, and its
- * waits are not divided into pieces, because that would cost it time. When the loop is no longer busy, its waits begin
- * further apart.
+ * Returns true if the thread's last wait began less than BUSY_PAUSE ago. Such a thread runs a busy event loop. Its
+ * waits of at most BRIEF_WAIT are not divided into pieces, between which memory would be purged, because that would
+ * cost the thread time. When the loop is no longer busy, its waits begin further apart.
  */
 static bool pool_sleep_is_busy(uint64_t now)
 {

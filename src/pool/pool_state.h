@@ -145,16 +145,16 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
 /*
  * pool_make_tight makes the library save address space from now on, because the kernel has refused memory: some limits
  * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
- * space for further growth. pool_is_tight returns true after that call, and also calls pool_make_tight itself once the
- * range of the pools has passed 1/32 of the limit on charged memory. This comes so early because a slot is charged as a
- * whole, so half of the charged memory is wasted where requests fit their slots badly. Any thread may call these
- * functions.
+ * space for further growth. pool_is_tight returns true after that call. It also calls pool_make_tight itself once the
+ * range of the pools has passed 1/32 of the limit on charged memory. The library begins to save so early, because a
+ * slot is charged as a whole: where requests fit their slots badly, half of the charged memory is wasted. Any thread
+ * may call these functions.
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);
 
-/* True after pool_make_tight: memory is tight. pool_is_known_tight reads only this variable, so a request that can get
- * memory in another way pays one load for the check. */
+/* True after pool_make_tight: memory is tight. pool_is_known_tight returns this variable and computes nothing, so a
+ * request outside the pools' sizes pays only one load for the check. */
 extern INTERNAL atomic_bool pool_tight;
 
 FAST_PATH bool pool_is_known_tight(void)

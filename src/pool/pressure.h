@@ -17,10 +17,11 @@ enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
 /*
  * Measuring is rare, because it opens some files, each of which took 40 us on one virtual machine and 50 to 500 us on
  * another. The control group's limit is read when this process has used a quarter of the bytes that the control group
- * could still use before the pressure would be high. It is also read five times a second, because other processes of
- * the group and mimalloc take memory too; where there is no limit, every five seconds. The share of time in which
- * processes waited for memory is read every two seconds, because the kernel updates this average at that interval. Any
- * thread may call the functions, which take no lock. One thread measures at a time.
+ * could still use before the pressure would be high. The limit is also read by the clock, because other processes of
+ * the group and mimalloc take memory too: five times a second, fifty times while the pressure is high, and every five
+ * seconds where there is no limit. The share of time in which processes waited for memory is read every two seconds,
+ * because the kernel updates this average at that interval. Any thread may call the functions, which take no lock. One
+ * thread measures at a time.
  */
 struct pressure {
     /* how many bytes may still get pages before the limit is read again */

@@ -10,7 +10,8 @@
 
 struct standard_list {
     _Alignas(CACHE_LINE) struct lock lock;
-    /* signed, because the count can be -1 in a child that a signal handler forked during an allocation */
+    /* signed, because the count can be -1 in the child of a fork: if a signal handler forked during an allocation,
+     * standard_reset sets the count to 0, and the interrupted allocation then subtracts 1 */
     _Atomic int64_t count;
 };
 

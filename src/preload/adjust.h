@@ -21,11 +21,11 @@ INTERNAL struct pool_limits adjust_open(unsigned processors);
 INTERNAL bool adjust_is_wanted(const siginfo_t *info);
 
 /*
- * Sets the setting that the signal names to the value that the signal contains. Does so only if the setting may change
- * while a program runs, the value is valid for it, and SOCKMALLOC_CONTROL=1 was set at start-up. Small requests can be
- * sampled for a time without SOCKMALLOC_CONTROL, because that changes nothing but a statistic. Otherwise nothing
- * happens; the sender finds that out if it reads the settings of this process (`options`). Runs in a signal handler
- * that no other handler interrupts, and makes no system call but mprotect.
+ * Sets the setting that the signal names to the value that the signal contains. Does nothing if the setting must not
+ * change while a program runs, if the value is not valid for it, or if SOCKMALLOC_CONTROL=1 was not set at start-up.
+ * The sender notices that when it reads the settings of this process (the variable `options`). One demand is obeyed
+ * even without SOCKMALLOC_CONTROL: to sample small requests for a time, because that changes nothing but a statistic.
+ * Runs in a signal handler that no other handler interrupts, and makes no system call but mprotect.
  */
 INTERNAL void adjust_do(const siginfo_t *info);
 

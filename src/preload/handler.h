@@ -27,8 +27,8 @@
 INTERNAL void handler_open(int signal_number);
 
 /*
- * Must be called in the child of a fork. From then on the child counts its own dumps, and the library knows that this
- * memory belongs to the child and no longer to the parent.
+ * Must be called in the child of a fork. From then on the limit of one dump in a second counts only the child's own
+ * dumps. The library also notes that this memory belongs to the child and no longer to the parent.
  */
 INTERNAL void handler_after_fork(void);
 

@@ -309,7 +309,7 @@ static void init_after_fork(void)
  *  1. message: remember stderr and the program's name, so that the later steps can print messages.
  *  2. sandbox: find out whether a seccomp filter is in force, which decides on system calls later.
  *  3. os: test whether the kernel really discards pages.
- *  4. fallback: prepare mimalloc, and note where libc's heap ends.
+ *  4. fallback: prepare mimalloc, and note where libc's heap begins.
  *  5. options: read the settings; SOCKMALLOC_STRICT ends the process here if one is wrong.
  *  6. dump: choose the place for statistics, and remember the address of the plan of the buckets. Step 8 makes the
  *     plan at this address.

@@ -46,8 +46,8 @@ EXPORTED int malloc_trim(size_t pad)
 /*
  * Returns glibc's figures for the pools, in bytes of whole slots, and for blocks that are mapped one by one. Requests
  * that go to mimalloc are not counted, because counting would slow down every small request. haproxy calls malloc(1),
- * which mimalloc serves, and sees that the figures have not changed. So it assumes that the allocator is not glibc's,
- * and does not call malloc_trim.
+ * which mimalloc serves, and sees that the figures have not changed. So haproxy assumes that the allocator is not
+ * glibc's, and does not call malloc_trim.
  */
 EXPORTED struct mallinfo2 mallinfo2(void)
 {

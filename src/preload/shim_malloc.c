@@ -91,10 +91,10 @@ __attribute__((constructor)) static void find_all(void)
 }
 
 /*
- * Returns true if `found`, the function that the program calls by this name, is `ours`, a function of this library, and
- * if the list of blocks in use must record the address of the caller. The library then calls another function of its
- * own, which gets this address. In all other cases the library calls `found`, even if it is ours, because a tool such
- * as valgrind may have put another function at its address.
+ * `found` is the function that the program calls by this name, and `ours` is this library's function of that name.
+ * Returns true if both are one function, and if the list of blocks in use must record the address of the caller. The
+ * library then calls another function of its own, which gets this address. In all other cases the library calls
+ * `found`, even if it is ours, because a tool such as valgrind may have put another function at its address.
  */
 static bool is_noted(const void *found, const void *ours)
 {

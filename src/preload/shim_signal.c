@@ -9,10 +9,10 @@
 #include "preload/handler.h"
 
 /*
- * All of these functions use handler_set and need no function of libc. For the stats signal (which makes the library
- * write statistics) the library's handler stays in the kernel. For every other signal they do what libc's functions do.
- * <signal.h> declares some of these names only under conditions and redirects others, so they are declared here by
- * their symbol names.
+ * All of these functions set actions by handler_set and not by libc's functions of the same names. For the stats signal
+ * (which makes the library write statistics) the library's handler stays in the kernel. For every other signal they do
+ * what libc's functions do. <signal.h> declares some of these names only under conditions and redirects others, so they
+ * are declared here by their symbol names.
  */
 typedef void handler(int);
 
@@ -41,7 +41,8 @@ EXPORTED int sigaction(int signal_number, const struct sigaction *restrict wante
     return handler_set(signal_number, wanted, former);
 }
 
-/* signal has BSD semantics: the handler stays set after a signal, and system calls are restarted. */
+/* signal has BSD semantics: the handler stays set after a signal, and system calls are restarted unless siginterrupt
+ * has said otherwise. */
 handler *bsd_set(int signal_number, handler *wanted) __asm__("signal");
 EXPORTED handler *bsd_set(int signal_number, handler *wanted)
 {

@@ -56,8 +56,8 @@ COLD void *fallback_refuse(void)
  * Frees a block of mimalloc's that is not aligned as requested, and allocates an aligned one. mimalloc 2.0.9 serves a
  * request of 256, 512 or 1024 bytes from any block of that size if the alignment is not larger than the size, although
  * such blocks need not lie at multiples of their size. mi_malloc_aligned_at checks the address, and uses a larger block
- * if it must. fallback_alloc_aligned does not call it for every request, because it uses larger blocks even for small
- * alignments that every block of the size has.
+ * if it must. fallback_alloc_aligned does not call mi_malloc_aligned_at for every request, because that function uses
+ * larger blocks even for small alignments that every block of the size has.
  */
 COLD void *fallback_align(void *address, size_t alignment, size_t request)
 {
@@ -245,7 +245,8 @@ static bool fallback_is_on_own_stack(const void *address)
     return end - top < FARTHEST && fallback_is_between(address, top, end);
 }
 
-/* Returns true if the address lies in an object that the dynamic linker has loaded. It takes no lock. */
+/* Returns true if the address lies in an object that the dynamic linker has loaded. Returns false if libc has no
+ * _dl_find_object, which finds this out without a lock. */
 static bool fallback_is_in_object(const void *address)
 {
 #ifdef DLFO_STRUCT_HAS_EH_DBASE

@@ -17,10 +17,10 @@
  * LOW to HIGH bytes.
  *
  * The object has a range of addresses of its own, which lies neither where mimalloc maps its memory nor in the range of
- * the pools. So the tests that a free makes anyway send such a block to the slow path, where route_refuse recognizes it
- * by one comparison. malloc sends requests below route.direct_below straight to mimalloc. Start-up lowers this number
- * to LOW, so that requests for message pages take malloc's slow path. The fast paths of malloc and free therefore have
- * no instruction for message pages.
+ * the pools. So when a block of a message page is freed, the tests that each free makes anyway lead to the slow path,
+ * where route_refuse recognizes the block by one comparison. malloc sends requests below route.direct_below straight to
+ * mimalloc. Start-up lowers this number to LOW, so that requests for message pages take malloc's slow path. The fast
+ * paths of malloc and free therefore have no instruction for message pages.
  */
 struct message_route {
     const char *start; /* the start of the range of all message pages */

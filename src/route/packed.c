@@ -293,7 +293,7 @@ void *packed_alloc(size_t request, const void *caller)
     unsigned class = packed_class_of(request);
     void *block = packed_alloc_listed(class);
     block = block != NULL ? block : packed_begin(class, caller);
-    /* There is no memory for another slot, so a free block of a larger class serves the request, if there is one. */
+    /* If there is no memory for another slot, a free block of a larger class serves the request, if there is one. */
     for (unsigned larger = 1; block == NULL && larger < PACKED_STEPS && class + larger < PACKED_CLASSES; larger++) {
         block = packed_alloc_listed(class + larger);
     }

@@ -21,8 +21,8 @@ FROZEN_OBJECT struct route route;
 /* Requests of fewer bytes than this are not sampled for the histogram. */
 static size_t seen_least;
 
-/* The value of route.direct_below that start-up or route_lower_direct has set. It is in force while route_sample_small
- * has not begun to sample small requests. */
+/* The value that route.direct_below has while small requests are not sampled. Start-up and route_lower_direct set it;
+ * route_set_sampling restores it when the sampling ends. */
 static size_t direct_at_rest;
 
 void route_watch_small(bool wanted)
@@ -153,7 +153,7 @@ static bool route_wastes(unsigned bucket, size_t request)
 }
 
 /* Allocates a block of a packed slot (a slot that several blocks share). If the kernel has no memory for another slot,
- * unmaps free slots, and then free memory of mimalloc. Returns NULL if there is no memory. */
+ * unmaps free slots, and then free memory of mimalloc, and tries again. Returns NULL if there is no memory. */
 static COLD void *route_alloc_packed(size_t request, const void *caller)
 {
     void *block = packed_alloc(request, caller);

@@ -87,12 +87,13 @@ FAST_PATH unsigned route_bucket(size_t request)
     return (unsigned)(route_offset(request) / CACHE_LINE);
 }
 
-/* The slow path of malloc for a request of the pools' sizes: allocates a slot, or a block of mimalloc's if the pools
- * have none. */
+/* The slow path of malloc for a request of the pools' sizes: allocates a slot. If the pools have none, allocates a
+ * mapped block, a block of a packed slot (a slot that several blocks share), or a block of mimalloc's. */
 INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 
-/* Allocates a block for a request outside the pools' sizes: a mapped block, or one of mimalloc's. Samples the request
- * for the histogram. */
+/* Allocates a block for a request outside the pools' sizes: a block of a message page, a mapped block, a block of a
+ * packed slot (a slot that several blocks share), or one of mimalloc's. Samples some of these requests for the
+ * histogram. */
 INTERNAL void *route_alloc_outside(size_t request);
 
 /*
@@ -118,9 +119,10 @@ FAST_PATH void *route_alloc(size_t request, const void *caller)
 
 /*
  * Frees a block at an address that is no live slot and does not lie where mimalloc maps its memory. Does nothing for
- * NULL. Frees a mapped block, and has libc free a block of libc. If certainly no allocator has returned the address,
- * ends the process with a line of text. Has mimalloc free any other address. `call` is the name of the function that
- * the program has called.
+ * NULL. Frees a mapped block, a block of a message page, and a block of a packed slot (a slot that several blocks
+ * share); has libc free a block of libc. Ends the process with a line of text if the block is free already, or if
+ * certainly no allocator has returned the address. Has mimalloc free any other address. `call` is the name of the
+ * function that the program has called.
  */
 INTERNAL COLD void route_refuse(const char *call, void *address);
 

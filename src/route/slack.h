@@ -22,8 +22,8 @@
  * of a slot. The word of the first page is the requested size. The word of the second page, which has no other use, is
  * the number of bytes of slack. A slot of one page has no second word, and so no slack. A free costs nothing more
  * because of slack: it leaves SLOT_SLACK set in a state byte that says free, and the next allocation of the slot writes
- * the whole byte. Like the block itself, slack belongs to one thread at a time. The idea is from the text on pooling in
- * 6.4 of doc/design/pools.md: a datagram's buffer keeps the records of its own delivery.
+ * the whole byte. Like the block itself, slack belongs to one thread at a time. The idea is from one of the texts that
+ * doc/design/pools.md describes: a datagram's buffer keeps the records of its own delivery.
  */
 
 /* Returns how many bytes of slack (data of the program at the slot's end) a live slot has, or 0. */
