@@ -1,5 +1,6 @@
 /*
- * The depots, which all threads share: for each bucket, a stack of magazines with slots and a stack of empty magazines.
+ * The depots, which all threads share. Each bucket has one, with two stacks of magazines with slots (one for each
+ * generation of decay.h) and a stack of empty magazines.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DEPOT_H

@@ -1,4 +1,4 @@
-/* Packed slots: while memory is tight, divides slots of large buckets into several blocks each. */
+/* Packed slots: while memory is tight, divides slots into several blocks each. Each block serves a request. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/packed.h"
 

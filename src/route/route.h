@@ -1,4 +1,4 @@
-/* Chooses for each call whether the pools, a mapped block or mimalloc serves it: by size, alignment or address. */
+/* Chooses by size, alignment or address what serves each call: the pools, message pages, a mapped block or mimalloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ROUTE_H
 #define SOCKMALLOC_ROUTE_H
