@@ -45,7 +45,7 @@ static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, 
     bucket_label(plan, bucket);
 }
 
-static void bucket_fill_map(const struct bucket_plan *plan, bucket_offset map[BUCKET_GRANULES])
+void bucket_map_make(const struct bucket_plan *plan, bucket_offset map[BUCKET_GRANULES])
 {
     unsigned bucket = 0;
     for (size_t granule = 0; granule << BUCKET_GRANULE_SHIFT < plan->maximum; granule++) {
@@ -71,5 +71,13 @@ void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *se
     while (plan->first_large < plan->count && plan->size[plan->first_large] < settings->large) {
         plan->first_large++;
     }
-    bucket_fill_map(plan, map);
+    if (map != NULL) {
+        bucket_map_make(plan, map);
+    }
+}
+
+bool bucket_map_is_usual(const struct bucket_plan *plan)
+{
+    size_t granule = (size_t)1 << BUCKET_GRANULE_SHIFT;
+    return plan->size[0] == granule && plan->capacity[0] == 2 * granule && plan->maximum <= BUCKET_USUAL_MAXIMUM;
 }

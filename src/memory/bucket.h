@@ -72,10 +72,28 @@ struct bucket_plan {
 void bucket_label(struct bucket_plan *plan, unsigned bucket);
 
 /*
- * Makes the plan. Writes to `map`, for each granule (4 KiB) of request sizes, the offset of the bucket that serves
- * them.
+ * The map from requests to buckets that most plans have, those of the default settings among them, as an initializer:
+ * for each granule (4 KiB) of request sizes, the offset of the bucket that serves them. Bucket N has slots for requests
+ * up to 2^N granules and one more, for the headroom. A map with this initializer lies in the library's file, so
+ * start-up need not write it, and the part for requests of megabytes takes no memory until such a request comes.
  */
+enum { BUCKET_USUAL_MAXIMUM = 1 << 25 };
+#define BUCKET_USUAL_MAP                                                                                               \
+    {                                                                                                                  \
+        [2] = 1 * CACHE_LINE, [3 ... 4] = 2 * CACHE_LINE, [5 ... 8] = 3 * CACHE_LINE, [9 ... 16] = 4 * CACHE_LINE,     \
+        [17 ... 32] = 5 * CACHE_LINE, [33 ... 64] = 6 * CACHE_LINE, [65 ... 128] = 7 * CACHE_LINE,                     \
+        [129 ... 256] = 8 * CACHE_LINE, [257 ... 512] = 9 * CACHE_LINE, [513 ... 1024] = 10 * CACHE_LINE,              \
+        [1025 ... 2048] = 11 * CACHE_LINE, [2049 ... 4096] = 12 * CACHE_LINE, [4097 ... 8191] = 13 * CACHE_LINE,       \
+    }
+
+/* Makes the plan, and the map from requests to buckets by bucket_map_make. If `map` is NULL, makes no map. */
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
                       bucket_offset map[BUCKET_GRANULES]);
+
+/* Writes to `map`, for each granule (4 KiB) of request sizes, the offset of the bucket that serves them. */
+void bucket_map_make(const struct bucket_plan *plan, bucket_offset map[BUCKET_GRANULES]);
+
+/* Returns true if BUCKET_USUAL_MAP is the plan's map for all requests that have a bucket. */
+bool bucket_map_is_usual(const struct bucket_plan *plan);
 
 #endif

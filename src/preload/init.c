@@ -195,7 +195,10 @@ static void init_open_pools(void)
         .headroom = options.number[OPTION_HEADROOM],
         .page = os_page_size(),
     };
-    bucket_plan_make(&init_plan, &settings, route.line);
+    bucket_plan_make(&init_plan, &settings, NULL);
+    if (!bucket_map_is_usual(&init_plan)) {
+        bucket_map_make(&init_plan, route.line);
+    }
     if (!init_claim()) {
         message_say(MESSAGE_NO_RESERVATION);
         return;
@@ -240,15 +243,13 @@ static void init_echo(void)
     message_say(MESSAGE_CONFIGURATION, buffer);
 }
 
-/* Returns how many bytes `options`, `region` and `route` take together if they lie next to each other in this order, as
+/* Returns how many bytes `options` and `region` take together if they lie next to each other in this order, as
  * FROZEN_OBJECT arranges. Returns 0 if they do not. Start-up writes these objects and then makes them read-only. */
 static size_t init_frozen_size(void)
 {
     const char *first = (const char *)&options;
     const char *second = (const char *)&region;
-    const char *third = (const char *)&route;
-    bool together = second == first + sizeof options && third == second + sizeof region;
-    return together ? sizeof options + sizeof region + sizeof route : 0;
+    return second == first + sizeof options ? sizeof options + sizeof region : 0;
 }
 
 /*
@@ -258,13 +259,13 @@ static size_t init_frozen_size(void)
  */
 static void init_freeze(void)
 {
+    frozen_add(&route, sizeof route);
     if (init_frozen_size() != 0) {
         frozen_add(&options, init_frozen_size());
         return;
     }
     frozen_add(&options, sizeof options);
     frozen_add(&region, sizeof region);
-    frozen_add(&route, sizeof route);
 }
 
 /*

@@ -16,7 +16,8 @@
 #include "route/message_route.h"
 #include "route/packed.h"
 
-FROZEN_OBJECT struct route route;
+/* start-up writes the map only if the plan of the buckets has another one */
+struct route route = {.line = BUCKET_USUAL_MAP};
 
 /* Requests of fewer bytes than this are not sampled for the histogram. */
 static size_t seen_least;

@@ -2,6 +2,7 @@
  * request to its bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "memory/bucket.h"
 
@@ -291,4 +292,33 @@ Test(bucket, large_decides_by_the_buckets_size)
     settings.large = 1 << 30;
     make(&settings);
     cr_assert_eq(plan.first_large, plan.count, "there may be no large bucket");
+}
+
+/* Checks for each row's settings if the plan has the usual map; if it has, the map must have equal entries up to the
+ * largest request. */
+Test(bucket, usual_map)
+{
+    static const bucket_offset usual[BUCKET_GRANULES] = BUCKET_USUAL_MAP;
+    static const struct {
+        size_t minimum, maximum, headroom, page;
+        bool is_usual;
+    } rows[] = {
+        {4096, 32 << 20, 4096, 4096, true},        {4096, 4 << 20, 4096, 4096, true},
+        {2048, (6 << 20) + 4096, 1, 4096, true},   {8192, 1 << 20, 4096, 4096, true},
+        {8193, 32 << 20, 4096, 4096, false},       {4096, 64 << 20, 4096, 4096, false},
+        {4096, (32 << 20) + 1, 4096, 4096, false}, {4096, 32 << 20, 0, 4096, false},
+        {4096, 32 << 20, 8192, 4096, false},       {4096, 32 << 20, 4096, 16384, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bucket_settings settings = defaults;
+        settings.minimum = rows[i].minimum;
+        settings.maximum = rows[i].maximum;
+        settings.headroom = rows[i].headroom;
+        settings.page = rows[i].page;
+        bucket_plan_make(&plan, &settings, NULL);
+        cr_expect_eq(bucket_map_is_usual(&plan), rows[i].is_usual, "row %zu", i);
+        make(&settings);
+        size_t entries = (settings.maximum + 4095) >> BUCKET_GRANULE_SHIFT;
+        cr_expect(!rows[i].is_usual || memcmp(map, usual, entries * sizeof map[0]) == 0, "row %zu", i);
+    }
 }
