@@ -15,10 +15,10 @@ struct standard_list {
     _Atomic int64_t count;
 };
 
-static struct standard_list lists[BUCKET_LIMIT];
+static LARGE_OBJECT struct standard_list lists[BUCKET_LIMIT];
 static int64_t bound;
 
-void standard_open(uint32_t free_list)
+COLD void standard_open(uint32_t free_list)
 {
     bound = free_list;
 }

@@ -86,11 +86,18 @@ EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned l
  */
 #if (defined __x86_64__ && defined __LP64__) || defined __aarch64__
 
-/* The start and the end of the addresses at which mimalloc's library is loaded. */
-static uintptr_t fallback_start;
-static uintptr_t fallback_end;
+/*
+ * Marks a variable that the function syscall reads before start-up writes it. Such a variable lies in .data, because
+ * the loader has written to the first page of .data by then. On a page of the zeroed variables, the read and the later
+ * write would each cause a page fault.
+ */
+#define EARLY_VARIABLE __attribute__((section(".data")))
 
-INTERNAL syscall_function *filter_next_syscall __attribute__((used));
+/* The start and the end of the addresses at which mimalloc's library is loaded. */
+static EARLY_VARIABLE uintptr_t fallback_start;
+static EARLY_VARIABLE uintptr_t fallback_end;
+
+INTERNAL EARLY_VARIABLE syscall_function *filter_next_syscall __attribute__((used));
 INTERNAL void filter_find_syscall(void) __attribute__((used));
 INTERNAL syscall_function filter_look __attribute__((used));
 INTERNAL syscall_function filter_pass; /* filter_pass is defined below in assembly */
@@ -100,7 +107,7 @@ void filter_find_syscall(void)
     filter_next_syscall = (syscall_function *)filter_find("syscall");
 }
 
-static int filter_bound_object(struct dl_phdr_info *object, size_t size, void *within)
+static COLD int filter_bound_object(struct dl_phdr_info *object, size_t size, void *within)
 {
     uintptr_t start = UINTPTR_MAX;
     uintptr_t end = 0;
