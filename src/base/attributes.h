@@ -11,8 +11,9 @@
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /*
- * Marks a function that seldom runs. The compiler keeps the function out of line, so that its code takes no space in
- * the cache lines of the fast paths.
+ * Marks a function that seldom runs, such as one that only start-up calls. The compiler keeps the function out of line,
+ * so that its code takes no space in the cache lines of the fast paths. The linker puts all such functions next to each
+ * other, so that start-up touches few pages of code.
  */
 #define COLD __attribute__((cold, noinline))
 

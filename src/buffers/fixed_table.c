@@ -25,7 +25,7 @@ static bool forked_with_threads; /* true if the process had several threads when
  */
 _Static_assert(sizeof(struct fixed_pool) % 128 == 0, "for FIXED_COLOUR_POOLS");
 
-struct span fixed_table_span(void)
+COLD struct span fixed_table_span(void)
 {
     return (struct span){(void *)&table, sizeof(void *)};
 }

@@ -184,7 +184,7 @@ void message_thread_begin(void)
     errno = kept;
 }
 
-struct span message_threads_span(void)
+COLD struct span message_threads_span(void)
 {
     return (struct span){&newest, sizeof newest};
 }

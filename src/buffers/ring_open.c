@@ -63,7 +63,7 @@ static bool memory_is_valid(const void *memory, size_t length)
 /* The rings that this process has created or attached to, for `sockmalloc stat`. */
 static _Atomic(struct sockmalloc_ring *) shown[RING_SHOWN];
 
-struct span ring_table_span(void)
+COLD struct span ring_table_span(void)
 {
     return (struct span){shown, sizeof shown};
 }

@@ -7,7 +7,7 @@
 
 struct budget budget = {.retain_limit = BUDGET_UNLIMITED, .large_limit = BUDGET_UNLIMITED};
 
-void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit)
+COLD void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit)
 {
     budget_limit(cache_limit, retain_limit, large_limit);
     budget.counts_retained = retain_limit != BUDGET_UNLIMITED || large_limit != BUDGET_UNLIMITED;
@@ -72,7 +72,7 @@ uint64_t budget_excess_large(void)
     return budget_beyond(&budget.large_retained, budget.large_limit);
 }
 
-void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained)
+COLD void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained)
 {
     atomic_store_explicit(&budget.charged, charged, memory_order_relaxed);
     atomic_store_explicit(&budget.retained, (int64_t)retained, memory_order_relaxed);

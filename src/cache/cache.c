@@ -110,7 +110,7 @@ void cache_hasten(struct cache *cache)
     }
 }
 
-void cache_set_usual(uint32_t bucket)
+COLD void cache_set_usual(uint32_t bucket)
 {
     atomic_store_explicit(&usual, bucket, memory_order_relaxed);
     if (cache_is_own(cache_mine)) {

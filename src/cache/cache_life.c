@@ -41,7 +41,7 @@ static void cache_close(void *argument)
  * Without `exit_key` the library would not notice the end of a thread. So if the key cannot be made, cache_open opens
  * no cache for any thread.
  */
-bool cache_lay(void)
+COLD bool cache_lay(void)
 {
     exit_key_made = exit_key_made || pthread_key_create(&exit_key, cache_close) == 0;
     return cache_lay_records();

@@ -46,7 +46,7 @@ static size_t cache_links_size(void)
     return os_round_to_pages(CACHES_MAX * sizeof(stack_link));
 }
 
-size_t cache_space(void)
+COLD size_t cache_space(void)
 {
     return reserve_space(cache_table_size()) + reserve_space(cache_links_size());
 }
@@ -61,7 +61,7 @@ static struct cache *cache_record(uint32_t number)
     return (struct cache *)(void *)caches.start + number;
 }
 
-bool cache_lay_records(void)
+COLD bool cache_lay_records(void)
 {
     size_t table = cache_table_size();
     size_t table_links = cache_links_size();
@@ -171,12 +171,12 @@ uint32_t cache_capacity(void)
     return (uint32_t)LESSER(capacity, CACHES_MAX);
 }
 
-struct span cache_table_span(void)
+COLD struct span cache_table_span(void)
 {
     return (struct span){&caches, sizeof caches};
 }
 
-struct span cache_opened_span(void)
+COLD struct span cache_opened_span(void)
 {
     return (struct span){&opened, sizeof opened};
 }

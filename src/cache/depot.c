@@ -60,7 +60,7 @@ void depot_reset(void)
     }
 }
 
-struct span depot_span(void)
+COLD struct span depot_span(void)
 {
     return (struct span){depots, sizeof depots};
 }

@@ -48,12 +48,12 @@ static size_t magazine_links_size(void)
     return os_round_to_pages(MAGAZINES_MAX * sizeof(stack_link));
 }
 
-size_t magazine_space(void)
+COLD size_t magazine_space(void)
 {
     return reserve_space(magazine_table_size()) + reserve_space(magazine_links_size());
 }
 
-bool magazine_lay(void)
+COLD bool magazine_lay(void)
 {
     size_t table = magazine_table_size();
     size_t table_links = magazine_links_size();
@@ -115,12 +115,12 @@ void magazine_reset(void)
     atomic_store_explicit(&opened, 0, memory_order_relaxed);
 }
 
-struct span magazine_table_span(void)
+COLD struct span magazine_table_span(void)
 {
     return (struct span){&magazines, sizeof magazines};
 }
 
-struct span magazine_links_span(void)
+COLD struct span magazine_links_span(void)
 {
     return (struct span){&links, sizeof links};
 }

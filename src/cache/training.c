@@ -14,7 +14,7 @@ static struct training_settings training;
 static _Atomic uint32_t result[BUCKET_LIMIT];
 static atomic_bool trained;
 
-void training_open(const struct training_settings *settings)
+COLD void training_open(const struct training_settings *settings)
 {
     training = *settings;
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {

@@ -8,7 +8,7 @@
 static const char *profile_path = "";
 static const struct bucket_plan *plan;
 
-void training_recall(const char *path, const struct bucket_plan *bucket_plan, uint32_t first[BUCKET_LIMIT])
+COLD void training_recall(const char *path, const struct bucket_plan *bucket_plan, uint32_t first[BUCKET_LIMIT])
 {
     struct profile profile;
     profile_path = path;
@@ -33,7 +33,7 @@ void training_recall(const char *path, const struct bucket_plan *bucket_plan, ui
     }
 }
 
-bool training_record(void)
+COLD bool training_record(void)
 {
     uint32_t quota[BUCKET_LIMIT];
     struct profile profile = {.count = 0};

@@ -35,7 +35,7 @@ static struct {
 
 static LARGE_OBJECT struct message_kept kept;
 
-void message_open(void)
+COLD void message_open(void)
 {
     struct stat status;
     strncpy(process.name, program_invocation_short_name, NAME_SIZE - 1);
@@ -49,12 +49,12 @@ const char *message_process_name(void)
     return process.name;
 }
 
-struct span message_process_span(void)
+COLD struct span message_process_span(void)
 {
     return (struct span){&process, sizeof process};
 }
 
-struct span message_kept_span(void)
+COLD struct span message_kept_span(void)
 {
     return (struct span){&kept, sizeof kept};
 }

@@ -98,7 +98,7 @@ bool option_change(enum option option, uint64_t number)
     return true;
 }
 
-void option_set_path(struct option_set *set, enum option option, const char *path)
+COLD void option_set_path(struct option_set *set, enum option option, const char *path)
 {
     size_t size = strlen(path) + 1;
     if (size == 1 || set->path_end + size > sizeof set->path) {
@@ -253,7 +253,7 @@ static void option_reconcile_in_use(struct option_set *set)
     set->faulty = true;
 }
 
-void option_read(struct option_set *set, option_lookup *lookup, char *const *environment)
+COLD void option_read(struct option_set *set, option_lookup *lookup, char *const *environment)
 {
     *set = (struct option_set){.path_end = 1};
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
@@ -276,7 +276,7 @@ void option_read(struct option_set *set, option_lookup *lookup, char *const *env
     }
 }
 
-uint64_t option_peek(enum option option, option_lookup *lookup)
+COLD uint64_t option_peek(enum option option, option_lookup *lookup)
 {
     const struct option_row *row = &rows[option];
     const char *value = lookup(row->variable);

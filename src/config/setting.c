@@ -207,7 +207,7 @@ static bool setting_read_word(enum setting_kind kind, const char *value, uint64_
     return false;
 }
 
-bool setting_read(const struct setting *setting, const char *value, uint64_t *number)
+COLD bool setting_read(const struct setting *setting, const char *value, uint64_t *number)
 {
     switch (setting->kind) {
     case SETTING_SIZE:

@@ -111,7 +111,7 @@ static void sources_read_line(char *line, const char *where)
     }
 }
 
-static void sources_read(char *text, const char *where)
+static COLD void sources_read(char *text, const char *where)
 {
     if (strlen(text) == SOURCES_SIZE) {
         message_say(MESSAGE_TOO_LONG, where, (unsigned)SOURCES_SIZE - 1);
@@ -130,7 +130,7 @@ static void sources_read(char *text, const char *where)
 
 /* Copies `text` to `place`, which is one of `texts`, and reads the copy. `where` is the name of the source, for
  * messages. Writes nothing if the text is empty, so that the pages of `place` stay out of memory. */
-static void sources_keep(char *place, const char *text, const char *where)
+static COLD void sources_keep(char *place, const char *text, const char *where)
 {
     if (*text != '\0') {
         memcpy(place, text, strnlen(text, SOURCES_SIZE));
@@ -138,7 +138,7 @@ static void sources_keep(char *place, const char *text, const char *where)
     }
 }
 
-bool sources_open(option_lookup *environment, const char *path)
+COLD bool sources_open(option_lookup *environment, const char *path)
 {
     if (sources.environment != NULL) {
         return !sources.faulty;
@@ -156,7 +156,7 @@ bool sources_open(option_lookup *environment, const char *path)
     return !sources.faulty;
 }
 
-bool sources_open_own(void)
+COLD bool sources_open_own(void)
 {
     return sources_open(secure_getenv, getauxval(AT_SECURE) == 0 ? SOURCES_FILE : NULL);
 }
@@ -172,13 +172,13 @@ static char *sources_find_value(const char *variable)
     return NULL;
 }
 
-char *sources_lookup(const char *variable)
+COLD char *sources_lookup(const char *variable)
 {
     char *value = sources.environment != NULL ? sources.environment(variable) : NULL;
     return value == NULL && sources.has_values ? sources_find_value(variable) : value;
 }
 
-void sources_note(struct option_set *set)
+COLD void sources_note(struct option_set *set)
 {
     for (unsigned option = 0; option < OPTION_COUNT; option++) {
         if (set->source[option] == OPTION_GIVEN && sources.environment(option_variable((enum option)option)) == NULL) {

@@ -26,7 +26,7 @@ static size_t at_most(size_t size, size_t limit)
     return LESSER(size, limit);
 }
 
-void bucket_label(struct bucket_plan *plan, unsigned bucket)
+COLD void bucket_label(struct bucket_plan *plan, unsigned bucket)
 {
     struct text label = text_begin(plan->label[bucket], BUCKET_LABEL_SIZE);
     text_add_size(&label, plan->size[bucket]);
@@ -45,7 +45,7 @@ static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, 
     bucket_label(plan, bucket);
 }
 
-void bucket_map_make(const struct bucket_plan *plan, bucket_offset map[BUCKET_GRANULES])
+COLD void bucket_map_make(const struct bucket_plan *plan, bucket_offset map[BUCKET_GRANULES])
 {
     unsigned bucket = 0;
     for (size_t granule = 0; granule << BUCKET_GRANULE_SHIFT < plan->maximum; granule++) {
@@ -57,8 +57,8 @@ void bucket_map_make(const struct bucket_plan *plan, bucket_offset map[BUCKET_GR
     }
 }
 
-void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
-                      bucket_offset map[BUCKET_GRANULES])
+COLD void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
+                           bucket_offset map[BUCKET_GRANULES])
 {
     size_t headroom = round_up(settings->headroom, settings->page);
     *plan = (struct bucket_plan){.minimum = settings->minimum, .maximum = settings->maximum};
@@ -76,7 +76,7 @@ void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *se
     }
 }
 
-bool bucket_map_is_usual(const struct bucket_plan *plan)
+COLD bool bucket_map_is_usual(const struct bucket_plan *plan)
 {
     size_t granule = (size_t)1 << BUCKET_GRANULE_SHIFT;
     return plan->size[0] == granule && plan->capacity[0] == 2 * granule && plan->maximum <= BUCKET_USUAL_MAXIMUM;

@@ -12,7 +12,7 @@ enum {
 
 struct decay decay = {.age = DECAY_NEVER};
 
-void decay_open(uint64_t milliseconds)
+COLD void decay_open(uint64_t milliseconds)
 {
     decay.age =
         milliseconds == DECAY_NEVER ? DECAY_NEVER : milliseconds * NANOSECONDS_A_MILLISECOND / DECAY_GENERATIONS;

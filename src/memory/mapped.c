@@ -44,7 +44,7 @@ static void mapped_add(ptrdiff_t number, ptrdiff_t bytes)
 static uintptr_t avoided;
 static size_t avoided_size = SIZE_MAX;
 
-void mapped_open(uintptr_t start, size_t size)
+COLD void mapped_open(uintptr_t start, size_t size)
 {
     avoided = start;
     avoided_size = size;

@@ -39,7 +39,7 @@ static size_t region_table_size(size_t pages, size_t width, size_t colour)
     return os_round_to_pages(colour + pages * width);
 }
 
-size_t region_space(size_t size)
+COLD size_t region_space(size_t size)
 {
     size_t pages = region_pages(size);
     return reserve_space(region_table_size(pages, sizeof(slot_state_byte), COLOUR_STATES)) +
@@ -90,7 +90,7 @@ static unsigned region_link_shift(const struct bucket_plan *plan)
     return shift;
 }
 
-bool region_lay(const struct bucket_plan *plan, size_t size)
+COLD bool region_lay(const struct bucket_plan *plan, size_t size)
 {
     if (!region_open_tables(size)) {
         region_close();
@@ -123,7 +123,7 @@ void region_close(void)
     region.buckets = 0;
 }
 
-void region_choose_huge(bool wanted)
+COLD void region_choose_huge(bool wanted)
 {
     os_choose_huge(region.start, os_page_size(), wanted);
 }
@@ -373,7 +373,7 @@ void region_after_fork(void)
     region_recount();
 }
 
-struct span region_growth_span(void)
+COLD struct span region_growth_span(void)
 {
     return (struct span){&region_growth, sizeof region_growth};
 }

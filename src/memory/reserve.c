@@ -64,7 +64,7 @@ static char *reserve_choose(size_t size, char *wished_end)
     return os_find_free(size);
 }
 
-bool reserve_open(size_t size, char *wished_end)
+COLD bool reserve_open(size_t size, char *wished_end)
 {
     start = reserve_choose(size, wished_end);
     rest = start;
@@ -77,12 +77,12 @@ bool reserve_holds(const void *address)
     return (uintptr_t)address - (uintptr_t)start < window;
 }
 
-size_t reserve_space(size_t size)
+COLD size_t reserve_space(size_t size)
 {
     return size + os_page_size();
 }
 
-char *reserve_cut(size_t size)
+COLD char *reserve_cut(size_t size)
 {
     char *part = rest;
     rest += reserve_space(size);

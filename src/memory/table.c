@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/attributes.h"
 #include "base/bounds.h"
 #include "os/os.h"
 #include "os/os_process.h"
@@ -39,7 +40,7 @@ enum table_answer { TABLE_EXTENDED, TABLE_REFUSED, TABLE_BUSY };
 
 static atomic_bool sparing;
 
-bool table_open(struct table *table, char *start, size_t limit, size_t step)
+COLD bool table_open(struct table *table, char *start, size_t limit, size_t step)
 {
     table->start = start;
     table->limit = limit;

@@ -10,7 +10,7 @@ static struct span frozen[FROZEN_OBJECTS];
 static unsigned count;
 static struct lock lock;
 
-void frozen_add(void *object, size_t size)
+COLD void frozen_add(void *object, size_t size)
 {
     if (count < FROZEN_OBJECTS && os_freeze(object, size)) {
         frozen[count++] = (struct span){object, size};

@@ -292,7 +292,7 @@ static bool os_discard_left(atomic_char *page)
     return reported && was != 0;
 }
 
-void os_try_discard(void *page)
+COLD void os_try_discard(void *page)
 {
     atomic_store_explicit(&discard_is_void, false, memory_order_relaxed);
     atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);

@@ -122,7 +122,7 @@ size_t os_limit(int resource)
  * Returns how many bytes of memory all processes together may map under strict overcommit, as /proc/meminfo shows it.
  * Returns SIZE_MAX if there is no strict overcommit.
  */
-static size_t os_commit_limit(void)
+static COLD size_t os_commit_limit(void)
 {
     enum { BYTES_A_KIBIBYTE = 1024 };
     static const char label[] = "\nCommitLimit:";
@@ -136,7 +136,7 @@ static size_t os_commit_limit(void)
     return line != NULL ? strtoul(line + sizeof label - 1, NULL, 10) * BYTES_A_KIBIBYTE : SIZE_MAX;
 }
 
-size_t os_charge_limit(void)
+COLD size_t os_charge_limit(void)
 {
     int kept = errno; /* restores errno at the end, because strtoul may change it */
     size_t least = os_commit_limit();

@@ -26,7 +26,7 @@ unsigned os_processors(void)
     return count;
 }
 
-unsigned os_usable_processors(void)
+COLD unsigned os_usable_processors(void)
 {
     /* one bit for each of 8192 processors, which is the largest number that a kernel can be built for */
     enum { WORDS = 128 };

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/attributes.h"
 #include "os/os.h"
 #include "os/os_file.h"
 #include "os/os_process.h"
@@ -18,7 +19,7 @@ static _Atomic unsigned own_filters; /* the number of filters that the process h
  * this line nor the later line "Cpus_allowed:" is found, the file could not be read, and a filter is assumed. If only
  * the later line is found, the kernel has no seccomp.
  */
-static bool sandbox_is_at_init(void)
+static COLD bool sandbox_is_at_init(void)
 {
     static const char key[] = "\nSeccomp:\t";
     char status[STATUS_SIZE];
@@ -39,7 +40,7 @@ void sandbox_after_fork(void)
     process = os_thread();
 }
 
-void sandbox_open(void)
+COLD void sandbox_open(void)
 {
     process = os_process();
     if (sandbox_is_at_init()) {

@@ -60,7 +60,7 @@ static void background_watch_first(void)
     pthread_setspecific(first_thread, &background);
 }
 
-void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create)
+COLD void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create)
 {
     background_create_thread = create;
     background_do = work;
@@ -203,7 +203,7 @@ static void background_make(void)
     errno = kept;
 }
 
-void background_begin(void)
+COLD void background_begin(void)
 {
     uint32_t none = NONE;
     atomic_store(&main_has_begun, true);

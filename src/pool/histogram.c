@@ -29,7 +29,7 @@ void histogram_reset(void)
     }
 }
 
-struct span histogram_span(void)
+COLD struct span histogram_span(void)
 {
     return (struct span){&histogram, sizeof histogram};
 }

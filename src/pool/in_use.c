@@ -90,7 +90,7 @@ struct in_use in_use_find(uint32_t number)
     };
 }
 
-struct span in_use_span(void)
+COLD struct span in_use_span(void)
 {
     return (struct span){&records, sizeof records};
 }

@@ -93,7 +93,7 @@ static bool pool_prepare_kind(enum kind kind)
     return kind != KIND_AUTO || rseq_available();
 }
 
-bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings *pool_settings)
+COLD bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings *pool_settings)
 {
     plan = bucket_plan;
     settings = *pool_settings;

@@ -18,12 +18,12 @@ static const struct pool_operations *const closed[] = {&pool_closed};
 const struct pool_operations *const *pool_kinds = closed;
 _Atomic(enum kind) pool_kind_in_force;
 
-void pool_set_kind(enum kind kind)
+COLD void pool_set_kind(enum kind kind)
 {
     atomic_store_explicit(&pool_kind_in_force, kind, memory_order_relaxed);
 }
 
-struct span pool_kind_span(void)
+COLD struct span pool_kind_span(void)
 {
     return (struct span){&pool_kind_in_force, sizeof pool_kind_in_force};
 }

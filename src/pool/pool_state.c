@@ -22,7 +22,7 @@ void pool_make_tight(void)
     }
 }
 
-void pool_limit_charge(uint64_t bytes)
+COLD void pool_limit_charge(uint64_t bytes)
 {
     atomic_store_explicit(&charge_limit, bytes, memory_order_relaxed);
 }

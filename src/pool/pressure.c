@@ -35,7 +35,7 @@ static const char *pressure_root;
 static struct cgroup_search search;
 static bool searching;
 
-void pressure_open(bool wanted, const char *root)
+COLD void pressure_open(bool wanted, const char *root)
 {
     pressure_root = root;
     atomic_store_explicit(&pressure.off, !wanted, memory_order_relaxed);

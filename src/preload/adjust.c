@@ -30,7 +30,7 @@ static struct pool_limits adjust_limits(void)
                                 .decay = milliseconds};
 }
 
-struct pool_limits adjust_open(unsigned processors)
+COLD struct pool_limits adjust_open(unsigned processors)
 {
     processor_count = processors;
     return adjust_limits();

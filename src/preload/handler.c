@@ -290,7 +290,7 @@ static void handler_translate(const struct sigaction *present, struct sigaction 
  * Mask and flags are the program's, so that the kernel treats the program's handler as it would without the library.
  * Only SA_RESETHAND is left out, because it would remove the library's handler.
  */
-static int handler_install(int signal_number, const struct sigaction *wanted, struct sigaction *former)
+static COLD int handler_install(int signal_number, const struct sigaction *wanted, struct sigaction *former)
 {
     struct sigaction ours = *wanted;
     if (wanted->sa_handler == SIG_IGN) {
@@ -344,7 +344,7 @@ void handler_after_fork(void)
     own = sandbox_process();
 }
 
-void handler_open(int signal_number)
+COLD void handler_open(int signal_number)
 {
     struct sigaction present;
     born = os_process();

@@ -69,7 +69,7 @@ static void load_prepare(void)
     atomic_store_explicit(&next.open, load_find("dlopen"), memory_order_release);
 }
 
-static void *load_prepared(void)
+static COLD void *load_prepared(void)
 {
     void *open = atomic_load_explicit(&next.open, memory_order_acquire);
     if (open != NULL) {

@@ -121,7 +121,7 @@ void fallback_expect_refusals(void)
     mi_register_deferred_free(fallback_make_room, NULL);
 }
 
-void fallback_open(void)
+COLD void fallback_open(void)
 {
     int kept = errno;
     fallback_find_main_stack();

@@ -118,7 +118,7 @@ static size_t packed_table_size(void)
     return os_round_to_pages(PACKED_HEADERS * sizeof(struct packed_header));
 }
 
-size_t packed_space(void)
+COLD size_t packed_space(void)
 {
     return reserve_space(packed_table_size());
 }
@@ -148,7 +148,7 @@ static struct packed_class packed_choose(const struct bucket_plan *plan, unsigne
     return (struct packed_class){.blocks = 0};
 }
 
-bool packed_lay(const struct bucket_plan *plan)
+COLD bool packed_lay(const struct bucket_plan *plan)
 {
     size_t size = packed_table_size();
     for (unsigned class = 0; class < PACKED_CLASSES; class ++) {

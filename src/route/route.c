@@ -26,7 +26,7 @@ static size_t seen_least;
  * route_set_sampling restores it when the sampling ends. */
 static size_t direct_at_rest;
 
-void route_watch_small(bool wanted)
+COLD void route_watch_small(bool wanted)
 {
     seen_least = wanted ? 0 : BUCKET_REQUEST_FLOOR;
     direct_at_rest = seen_least;
@@ -85,7 +85,7 @@ static void route_review_sampling(void)
     frozen_close();
 }
 
-void route_publish(const struct bucket_plan *plan)
+COLD void route_publish(const struct bucket_plan *plan)
 {
     route.minimum = plan->minimum;
     route.limit = plan->maximum + 1;
@@ -315,7 +315,7 @@ bool route_open_messages(size_t least, size_t most, size_t charge_limit)
     return true;
 }
 
-void route_open(void)
+COLD void route_open(void)
 {
     /* mimalloc 2 and 3 map memory from a random address above 2 TiB upwards, up to 30 TiB. Most kernels put programs
      * and mappings without a chosen address above 64 TiB, and the pools lie there. */

@@ -32,7 +32,7 @@ static LARGE_OBJECT char buffer[FORMAT_SIZE];
 static LARGE_OBJECT struct snapshot snapshot;
 static const struct bucket_plan *plan;
 
-void dump_open(const struct bucket_plan *bucket_plan)
+COLD void dump_open(const struct bucket_plan *bucket_plan)
 {
     plan = bucket_plan;
 }
@@ -250,7 +250,7 @@ bool dump_somewhere(void)
     return dump_part_somewhere(dump_report);
 }
 
-bool dump_in_use_somewhere(void)
+COLD bool dump_in_use_somewhere(void)
 {
     return !in_use_is_kept() || dump_part_somewhere(dump_in_use);
 }

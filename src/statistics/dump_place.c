@@ -63,7 +63,7 @@ static bool place_choose(const char *list)
     return chosen != NULL;
 }
 
-void dump_place_open(option_lookup *environment)
+COLD void dump_place_open(option_lookup *environment)
 {
     const char *journal = environment("JOURNAL_STREAM");
     const char *folders = environment("RUNTIME_DIRECTORY");

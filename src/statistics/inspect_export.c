@@ -33,7 +33,7 @@ struct inspect_export sockmalloc_view = {
 #undef INSPECT_PLACE
 };
 
-void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan)
+COLD void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan)
 {
 #define INSPECT_SET(name, span) object[INSPECT_##name] = span;
     INSPECT_ROWS(INSPECT_SET)
@@ -41,7 +41,7 @@ void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucke
 #undef INSPECT_SET
 }
 
-void inspect_export_open(const struct bucket_plan *plan)
+COLD void inspect_export_open(const struct bucket_plan *plan)
 {
     inspect_export_list(sockmalloc_view.object, plan);
     sockmalloc_view.self = &sockmalloc_view;
