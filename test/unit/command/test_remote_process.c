@@ -1,0 +1,21 @@
+/* Tests of command/remote_process.c: a process id that another process has by now is not taken for the first process.
+ * The command remembers a process by its id and its start time. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "command/remote_process.h"
+
+Test(remote_process, start_time_tells_processes_of_one_id_apart)
+{
+    struct remote_process target;
+    remote_process_open(&target, getpid());
+    cr_expect(remote_process_is_same(&target));
+    cr_expect(remote_process_queue(&target, -1, 0, 0), "signal 0 only checks that the process exists");
+    target.start++;
+    cr_expect_not(remote_process_is_same(&target));
+    errno = 0;
+    cr_expect_not(remote_process_queue(&target, -1, 0, 0), "without a handle, the start time decides");
+    cr_expect_eq(errno, ESRCH);
+}
