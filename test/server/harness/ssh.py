@@ -23,7 +23,8 @@ SEPARATION = Path("/run/sshd")
 
 
 def prepare(place: Place) -> None:
-    """Makes a key for the server, and one for its clients. The clients' key is accepted for every account."""
+    """Makes a key for the server, which the clients will know, and one for the clients, which the server accepts for
+    every account."""
     if os.geteuid() == 0:
         SEPARATION.mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "client_key"):
@@ -31,19 +32,18 @@ def prepare(place: Place) -> None:
         subprocess.run([*command, "-f", place.directory / name], check=True, timeout=60)
     public = (place.directory / "client_key.pub").read_text()
     (place.directory / "authorized_keys").write_text(public)
+    kind, key, _ = (place.directory / "host_key.pub").read_text().split()
+    (place.directory / "known_hosts").write_text(f"sshd-under-test {kind} {key}\n")
 
 
 def _command(place: Place, program: str) -> list[str]:
     """Returns the first words of a command of ssh or scp. They make the program ignore all other configuration and
     trust only the test's server."""
-    words = (place.directory / "host_key.pub").read_text().split()
-    known = place.directory / "known_hosts"
-    known.write_text(f"sshd-under-test {words[0]} {words[1]}\n")
     options = {
         "Port": place.port,
         "HostKeyAlias": "sshd-under-test",
         "IdentityFile": place.directory / "client_key",
-        "UserKnownHostsFile": known,
+        "UserKnownHostsFile": place.directory / "known_hosts",
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "IdentitiesOnly": "yes",
