@@ -200,9 +200,11 @@ static void option_find_unknown(struct option_set *set, char *const *environment
 {
     for (; *environment != NULL; environment++) {
         char name[64];
+        if (strncmp(*environment, OPTION_PREFIX, sizeof OPTION_PREFIX - 1) != 0) {
+            continue;
+        }
         size_t length = strcspn(*environment, "=");
-        if (strncmp(*environment, OPTION_PREFIX, sizeof OPTION_PREFIX - 1) != 0 ||
-            option_is_known(*environment, length)) {
+        if (option_is_known(*environment, length)) {
             continue;
         }
         length = length < sizeof name ? length : sizeof name - 1;

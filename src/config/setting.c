@@ -64,11 +64,22 @@ static bool setting_read_number(const struct setting *setting, const char *value
     return text_read_size(value, number) && *number >= setting->minimum && *number <= setting->maximum;
 }
 
+/* Returns how many decimal digits the value begins with. Start-up does not call strspn, because that function would
+ * bring one more page of libc into memory. */
+static size_t setting_count_digits(const char *value)
+{
+    size_t count = 0;
+    while (value[count] >= '0' && value[count] <= '9') {
+        count++;
+    }
+    return count;
+}
+
 /* Reads a number that has no unit, because it counts things. A value such as "8k", which would be a number of bytes, is
  * refused. */
 static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
 {
-    return value[strspn(value, "0123456789")] == '\0' && setting_read_number(setting, value, number);
+    return value[setting_count_digits(value)] == '\0' && setting_read_number(setting, value, number);
 }
 
 /* Reads a time, as a number of milliseconds or as a number with the unit ms, s or min. */
@@ -79,7 +90,7 @@ static bool setting_read_delay(const struct setting *setting, const char *value,
         uint64_t milliseconds;
     } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}};
     char digits[24];
-    size_t length = strspn(value, "0123456789");
+    size_t length = setting_count_digits(value);
     if (length >= sizeof digits) {
         return false;
     }
@@ -119,11 +130,11 @@ static bool setting_read_range(const struct setting *setting, const char *value,
 {
     enum { LOW_SIZE = 16 };
     char low[LOW_SIZE] = "";
-    size_t length = strcspn(value, "-");
     if (strcmp(value, "none") == 0) {
         *number = SETTING_NONE;
         return true;
     }
+    size_t length = strcspn(value, "-");
     if (length >= LOW_SIZE || value[length] == '\0') {
         return false;
     }
