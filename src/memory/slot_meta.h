@@ -40,13 +40,15 @@ enum {
 
 /*
  * The parts of the request word: the request in bytes; two bits that mark the thread that allocated the slot;
- * SLOT_GROWN, which is set if realloc has moved the block into this slot from a smaller one; and SLOT_PACKED, which is
- * set if the slot is divided into several blocks (route/packed). An allocation clears SLOT_GROWN and SLOT_PACKED.
+ * SLOT_GROWN, which is set if realloc has moved the block into this slot from a smaller one; SLOT_GROWN_AGAIN, which is
+ * set as well if realloc had moved the block into the smaller slot before; and SLOT_PACKED, which is set if the slot is
+ * divided into several blocks (route/packed). An allocation clears all bits but the request and the mark of the thread.
  */
 #define SLOT_GROWN        UINT32_C(0x80000000)
 #define SLOT_OWNER_MASK   UINT32_C(0x60000000)
 #define SLOT_PACKED       UINT32_C(0x10000000)
-#define SLOT_REQUEST_MASK UINT32_C(0x0fffffff)
+#define SLOT_GROWN_AGAIN  UINT32_C(0x08000000)
+#define SLOT_REQUEST_MASK UINT32_C(0x07ffffff)
 
 /* SLOT_OWNERS is how many different marks of threads there are, and SLOT_OWNER_SHIFT is where the mark begins in the
  * request word. */

@@ -151,9 +151,10 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
  * Does what realloc does. The block stays in place if its slot has space and the request is at least a quarter of the
  * slot's capacity; otherwise it moves. If a block has outgrown a slot before, or grows to four times its size or more
  * at once, it will probably grow further. Such a block moves to a slot many times as large, because untouched pages
- * cost nothing and the next move would copy more. Once slots have been carved from half of the pools' range, no block
- * gets so large a slot any more. From 4 MiB on, the block's pages move to a mapped block without a copy. realloc(p, 0)
- * frees the block and returns NULL, as glibc's does, because servers were written for that.
+ * cost nothing and the next move would copy more. If most blocks grow again and again, a block moves at its first
+ * growth to a slot that is large enough for most of them. Once slots have been carved from half of the pools' range, no
+ * block gets so large a slot any more. From 4 MiB on, the block's pages move to a mapped block without a copy.
+ * realloc(p, 0) frees the block and returns NULL, as glibc's does, because servers were written for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 

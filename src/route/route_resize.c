@@ -1,5 +1,6 @@
 /* Resizes a block for realloc: in place, by a copy, or by moving its pages to a mapped block. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/bounds.h"
@@ -43,20 +44,143 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
     return target;
 }
 
-/* Allocates a slot with space for `wanted` bytes, of which the program has requested the first `request` bytes. */
-static void *route_alloc_roomy(size_t wanted, size_t request, const void *caller)
+/* Allocates a slot of the bucket by the fast paths alone, for a request of `request` bytes. Returns NULL if these have
+ * no free slot. */
+static void *route_alloc_fast(unsigned bucket, size_t request)
 {
-    void *slot = pool_alloc(route_offset(wanted), request, NULL);
-    return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
+    void *slot = pool_alloc(bucket_offset_of(bucket), request, NULL);
+    return slot != NULL ? slot : pool_alloc_large(bucket, request);
 }
 
-/* Allocates a slot for a block that will probably grow further. The slot has space for GROWTH_FACTOR times the request,
- * or is one of the largest bucket if that is too small. */
-static void *route_alloc_grown(size_t request, const void *caller)
+/* Allocates a slot of the bucket, of which the program has requested the first `request` bytes. */
+static void *route_alloc_roomy(unsigned bucket, size_t request, const void *caller)
+{
+    void *slot = route_alloc_fast(bucket, request);
+    return slot != NULL ? slot : pool_alloc_slow(bucket, request, NULL, caller);
+}
+
+/* Returns the bucket for `factor` times the request, or the largest bucket if that is too small. */
+static unsigned route_roomy_bucket(size_t request, size_t factor)
 {
     size_t largest = route.limit - 1;
-    size_t wanted = request < largest / GROWTH_FACTOR ? request * GROWTH_FACTOR : largest;
-    return route_alloc_roomy(wanted, request, caller);
+    return route_bucket(request < largest / factor ? request * factor : largest);
+}
+
+/*
+ * How far blocks grow. `bucket` is a bucket whose slots are large enough for most of the blocks that grow, or 0 before
+ * that is known. A block that grows for the first time goes to this bucket at once, so that its bytes are copied once,
+ * and while they are few. `score` says if the bucket fits. A block that grows for the first time lowers the score. A
+ * block raises the score by SCORE_GAIN when it grows to more than half of a slot of the bucket, and again when it grows
+ * to more than such a slot can hold. At SCORE_LIMIT a larger bucket is chosen, at -SCORE_LIMIT the next smaller one.
+ *
+ * A bucket for the few blocks that grow farthest would waste memory, because a small block in a large slot keeps the
+ * pages that the slot's former block has touched. REACH_SPACE limits, for the same reason, how large all slots of the
+ * bucket may be together, in bytes.
+ *
+ * Several threads may change both members at once. A change may then be lost, which costs a copy or two.
+ */
+static struct {
+    _Atomic uint32_t bucket;
+    _Atomic int32_t score;
+} reach;
+
+enum {
+    SCORE_LIMIT = 32,
+    SCORE_GAIN = 2,
+    SCORE_BYTES = 256 << 10, /* for each so many bytes that a second move copies, the score rises by 1 more */
+    REACH_FACTOR = 4,        /* a larger bucket has space for this multiple of the size that did not fit */
+    REACH_FREE_FACTOR = 8,   /* REACH_SPACE does not limit a bucket for at most this multiple of the request */
+    REACH_SPACE = 16 << 20
+};
+
+static unsigned reach_bucket(void)
+{
+    return atomic_load_explicit(&reach.bucket, memory_order_relaxed);
+}
+
+static int reach_score(void)
+{
+    return atomic_load_explicit(&reach.score, memory_order_relaxed);
+}
+
+static void reach_set_score(int score)
+{
+    atomic_store_explicit(&reach.score, score, memory_order_relaxed);
+}
+
+static void reach_set(unsigned bucket)
+{
+    atomic_store_explicit(&reach.bucket, bucket, memory_order_relaxed);
+    reach_set_score(0);
+}
+
+/* Counts a block that grows for the first time. */
+static void reach_count_first(void)
+{
+    unsigned bucket = reach_bucket();
+    int score = reach_score() - 1;
+    if (score > -SCORE_LIMIT) {
+        reach_set_score(score);
+    } else {
+        reach_set(bucket > 0 ? bucket - 1 : 0);
+    }
+}
+
+/* Counts a block that has grown to `request` bytes, which is too much for the slot to which it moved when it grew for
+ * the first time. The more bytes must be copied for that, which are `kept`, the sooner a larger bucket is chosen. */
+static void reach_count_second(size_t kept, size_t request)
+{
+    if (route_roomy_bucket(request, 1) <= reach_bucket()) {
+        return;
+    }
+    int score = reach_score() + SCORE_GAIN + (int)(kept / SCORE_BYTES);
+    if (score < SCORE_LIMIT) {
+        reach_set_score(score);
+    } else {
+        reach_set(route_roomy_bucket(request, REACH_FACTOR));
+    }
+}
+
+/* Counts a block in a slot of the bucket that has grown to more than half of the slot. Such blocks show that the bucket
+ * is not too large, but not that it is too small. */
+static void reach_count_half(unsigned bucket)
+{
+    int score = reach_score();
+    if (bucket == reach_bucket() && score < 0) {
+        reach_set_score(score + SCORE_GAIN);
+    }
+}
+
+/*
+ * Allocates a slot of the bucket that is large enough for most of the blocks that grow, if its slots are larger than
+ * those of the bucket `least`. Otherwise returns NULL. Also returns NULL if the bucket's slots are much too large for
+ * the request, and all of them, free and live, have REACH_SPACE bytes together. Up to twice as many bytes, a free slot
+ * is allocated all the same.
+ */
+static void *route_alloc_reach(unsigned least, size_t request, const void *caller)
+{
+    unsigned bucket = reach_bucket();
+    if (bucket <= least) {
+        return NULL;
+    }
+    if (bucket <= route_roomy_bucket(request, REACH_FREE_FACTOR)) {
+        return route_alloc_roomy(bucket, request, caller);
+    }
+    size_t together = region_carved(bucket) * region.geometry[bucket].stride;
+    if (together > 2 * (size_t)REACH_SPACE) {
+        return NULL;
+    }
+    return together < REACH_SPACE ? route_alloc_roomy(bucket, request, caller) : route_alloc_fast(bucket, request);
+}
+
+/* Allocates a slot for a block that grows, and so may grow further. `grows_on` is true if it will probably do so: it
+ * then gets space for at least GROWTH_FACTOR times the request, or a slot of the largest bucket. Returns NULL if the
+ * smallest bucket that fits is to be used. */
+static void *route_alloc_grown(bool grows_on, size_t request, const void *caller)
+{
+    unsigned least = grows_on ? route_roomy_bucket(request, GROWTH_FACTOR) : route_bucket(request);
+    void *target = route_alloc_reach(least, request, caller);
+    return target != NULL || !grows_on ? target : route_alloc_roomy(least, request, caller);
 }
 
 /* Moves a block from its slot to a mapped block, by moving the pages of its first `kept` bytes. Returns NULL if that
@@ -76,20 +200,27 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
     /* All usable bytes are kept, because the program may use as many as malloc_usable_size returns, and not only as
      * many as it has requested. */
     size_t kept = slot_usable(slot_meta_request(value));
+    bool has_grown = (value & SLOT_GROWN) != 0;
+    if (!has_grown) {
+        reach_count_first();
+    } else if ((value & SLOT_GROWN_AGAIN) == 0) {
+        reach_count_second(kept, request);
+    }
     void *target = kept >= ROUTE_MAPPED_LEAST ? route_grow_mapped(call, address, kept, request) : NULL;
     if (target != NULL) {
         return target;
     }
-    bool grows_on = (value & SLOT_GROWN) != 0 || request / GROWTH_LEAP >= slot_meta_request(value);
-    if (grows_on && route_is_pooled(request) && !pool_is_tight() && region_has_room()) {
-        target = route_alloc_grown(request, caller);
+    if (route_is_pooled(request) && !pool_is_tight() && region_has_room()) {
+        bool grows_on = has_grown || request / GROWTH_LEAP >= slot_meta_request(value);
+        target = route_alloc_grown(grows_on, request, caller);
     }
     if (target == NULL) {
         target = route_alloc(request, caller);
     }
     if (target != NULL && route_is_slot(target)) {
         uint32_t number = region_number(target);
-        region_set_request_word(number, region_request_word(number) | SLOT_GROWN);
+        uint32_t again = has_grown ? SLOT_GROWN_AGAIN : 0;
+        region_set_request_word(number, region_request_word(number) | SLOT_GROWN | again);
     }
     return route_move(call, address, kept, target, caller);
 }
@@ -116,7 +247,7 @@ static COLD void *route_resize_slack(const char *call, void *address, size_t req
         return route_stay(address, number, request, caller);
     }
     size_t wanted = route_is_pooled(request) ? slot_usable(request) + slack_of(number) : 0;
-    void *target = route_is_pooled(wanted) ? route_alloc_roomy(wanted, request, caller) : NULL;
+    void *target = route_is_pooled(wanted) ? route_alloc_roomy(route_bucket(wanted), request, caller) : NULL;
     target = target != NULL ? target : route_alloc(request, caller);
     if (target != NULL && route_is_slot(target)) {
         slack_move(number, region_number(target));
@@ -154,6 +285,9 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     void *target = moves_down ? route_alloc(request, caller) : NULL;
     if (target != NULL) {
         return route_move(call, address, request, target, caller);
+    }
+    if (request > capacity / 2 && slot_meta_request(value) <= capacity / 2 && (value & SLOT_GROWN) != 0) {
+        reach_count_half(region_bucket(number));
     }
     /* The block stays in place even if there was no memory for a smaller slot, because a realloc to fewer bytes never
      * fails. */

@@ -170,6 +170,133 @@ Test(route_realloc, second_growth_jumps)
     expect_filled(jumped, 4096, 1);
 }
 
+/* So many blocks, one after the other, that grow once or twice change the bucket to which blocks go at first. */
+enum { LIMIT = 32 };
+
+/* Allocates a block of 4096 bytes, and makes it grow to each of the sizes up to the first 0. Its bytes must be kept. */
+static char *grow(const size_t sizes[])
+{
+    char *bytes = route_alloc(4096, NULL);
+    fill(bytes, 0, 4096, 1);
+    for (unsigned i = 0; sizes[i] != 0; i++) {
+        bytes = resize(bytes, sizes[i]);
+        expect_filled(bytes, 4096, 1);
+    }
+    return bytes;
+}
+
+/* Makes `count` blocks grow so, and frees each. Returns the bucket of the last one. */
+static unsigned grow_and_free(unsigned count, const size_t sizes[])
+{
+    unsigned bucket = BUCKET_LIMIT;
+    for (unsigned i = 0; i < count; i++) {
+        char *bytes = grow(sizes);
+        bucket = bucket_of(bytes);
+        route_free("free", bytes);
+    }
+    return bucket;
+}
+
+static const size_t once[] = {9000, 0};
+static const size_t twice[] = {9000, 20000, 0};
+
+/* After LIMIT blocks that have grown twice, the next ones go to a bucket for four times their second size at once. */
+Test(route_realloc, later_blocks_move_once)
+{
+    static const size_t beyond[] = {9000, 20000, 140000, 0};
+    house_lay_default();
+    for (unsigned i = 0; i < LIMIT; i++) {
+        char *bytes = grow(once);
+        cr_assert_eq(bucket_of(bytes), B8K, "block %u", i);
+        bytes = resize(bytes, 20000);
+        cr_assert_eq(bucket_of(bytes), B1M);
+        route_free("free", bytes);
+    }
+    char *bytes = grow(once);
+    cr_assert_eq(bucket_of(bytes), B128K, "80000 bytes");
+    for (size_t request = 9000; request <= house_plan.capacity[B128K]; request += 5000) {
+        cr_assert_eq(resize(bytes, request), bytes);
+    }
+    cr_assert_eq(grow_and_free(1, beyond), B4M, "32 times the request");
+    house_assert();
+}
+
+/* Makes blocks go to the bucket of 128 KiB when they grow for the first time. */
+static void learn(void)
+{
+    house_lay_default();
+    grow_and_free(LIMIT, twice);
+}
+
+Test(route_realloc, later_blocks_go_to_smaller_buckets_if_they_stay_small)
+{
+    static const unsigned expected[] = {B128K, B64K, B32K, B16K, B8K, B8K};
+    learn();
+    for (unsigned block = 1; block < LIMIT * sizeof expected / sizeof expected[0]; block++) {
+        cr_assert_eq(grow_and_free(1, once), expected[block / LIMIT], "block %u", block);
+    }
+    house_assert();
+}
+
+/* Blocks that grow to more than half of their slots keep the bucket, if as many blocks do so as do not. The steps in
+ * which a block grows further do not count. */
+Test(route_realloc, later_blocks_keep_the_bucket_if_half_of_them_need_it)
+{
+    learn();
+    size_t half = house_plan.capacity[B128K] / 2;
+    const struct {
+        size_t sizes[6];
+        unsigned small;
+        unsigned bucket;
+    } cases[] = {
+        {{9000, half + 1, 0}, 1, B128K},
+        {{9000, half + 1, half + 2, half + 3, half + 4, 0}, 1, B128K},
+        {{9000, half + 1, half + 2, half + 3, half + 4, 0}, 4, B64K},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (unsigned round = 0; round < LIMIT / 2; round++) {
+            grow_and_free(cases[i].small, once);
+            grow_and_free(1, cases[i].sizes);
+        }
+        cr_assert_eq(grow_and_free(1, once), cases[i].bucket, "case %u", i);
+    }
+    house_assert();
+}
+
+/* A slot that a few blocks need is not used for all of them, however far the few blocks grow. */
+Test(route_realloc, later_blocks_do_not_follow_the_few_that_grow_far)
+{
+    static const size_t far[] = {9000, 20000, 1200000, 0};
+    house_lay_default();
+    for (unsigned round = 0; round < 4 * LIMIT; round++) {
+        cr_assert_eq(grow_and_free(2, once), B8K, "round %u", round);
+        grow_and_free(1, far);
+    }
+    house_assert();
+}
+
+/* All slots that are much too large at first have 16 MiB together. Then blocks get one only if one is free. */
+Test(route_realloc, later_blocks_share_16_mib)
+{
+    enum { MOST = 100, SPACE = 16 << 20 };
+    static const size_t far[] = {9000, 60000, 0};
+    static const size_t large[] = {9000, 200000, 0};
+    char *live[MOST];
+    unsigned count = 0;
+    house_lay_default();
+    grow_and_free(LIMIT, far);
+    do {
+        cr_assert_lt(count, (unsigned)MOST);
+        live[count] = grow(large);
+    } while (bucket_of(live[count++]) == B256K);
+    size_t together = count * house_plan.stride[B256K];
+    cr_assert(together >= SPACE && together < SPACE + 3 * house_plan.stride[B256K], "%zu bytes", together);
+    cr_assert_eq(grow_and_free(1, once), B8K);
+    route_free("free", live[0]);
+    cr_assert_eq(grow_and_free(1, once), B256K, "there is a free slot");
+    house_assert();
+}
+
 /* A growth to at least four times the size counts like a second growth, so the block moves to a much larger bucket at
  * once. After a smaller first growth the block moves only to the next bucket that fits. */
 Test(route_realloc, growth_by_leaps_jumps_at_once)
