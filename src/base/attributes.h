@@ -19,12 +19,13 @@
 
 /*
  * Marks a large object that is zero at first and that start-up does not touch. Where the compiler has a second section
- * for zeroed objects (.lbss), the large object lies there. The small objects, which start-up writes to, then lie
- * together on few pages. The objects that start-up makes read-only (FROZEN_OBJECT) lie in .lbss too, and no large
- * object may lie between two of them. So the files that have a FROZEN_OBJECT are linked before all files of the lower
- * folders that have a LARGE_OBJECT; Makefile.am lists them first.
+ * for zeroed objects (.lbss), the large object lies there; clang 14 has none, and would write the zeros into the file.
+ * The small objects, which start-up writes to, then lie together on few pages. The objects that start-up makes
+ * read-only (FROZEN_OBJECT) lie in .lbss too, and no large object may lie between two of them. So the files that have a
+ * FROZEN_OBJECT are linked before all files of the lower folders that have a LARGE_OBJECT; Makefile.am lists them
+ * first.
  */
-#ifdef __x86_64__
+#if defined __x86_64__ && !defined __clang__
 #define LARGE_OBJECT __attribute__((section(".lbss")))
 #else
 #define LARGE_OBJECT

@@ -65,10 +65,10 @@ enum { FROZEN_PAGE = 0x10000 };
 /*
  * Marks the definition of an object that is zero at first and that start-up makes read-only (os/frozen.h). Where the
  * compiler has a second section for zeroed variables (.lbss), these objects lie there, next to each other, so that one
- * system call makes them all read-only. Elsewhere the macro is empty. Zeroed variables then have only their usual
- * section, and the compiler would write the zeros of any other section into the library's file.
+ * system call makes them all read-only. Elsewhere, and with clang, the macro is empty. Zeroed variables then have only
+ * their usual section, and the compiler would write the zeros of any other section into the library's file.
  */
-#if defined __x86_64__
+#if defined __x86_64__ && !defined __clang__
 #define FROZEN_OBJECT __attribute__((section(".lbss")))
 #else
 #define FROZEN_OBJECT
