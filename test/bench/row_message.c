@@ -4,10 +4,11 @@
 
 /*
  * The argument is SIZE.WAY. One operation is an allocation, one byte written, and a free. In the way `pair` each
- * message is freed before the next one is allocated. In the way `many` a thread allocates 32 messages and then frees
- * them, as a server does that calls recvmmsg. With message pages, one call allocates all 32, and one call frees them.
- * In the way `two` one thread allocates messages, and another reads a byte of each and frees it. The processor time of
- * both threads counts. The time in which they wait for each other does not, because it would be most of the time on a
+ * message is freed before the next one is allocated. The way `batch` does the same by the inline functions
+ * sockmalloc_message_batch_alloc and sockmalloc_message_batch_free. In the way `many` a thread allocates 32 messages
+ * and then frees them, as a server does that calls recvmmsg; with message pages it does this by one call each. In the
+ * way `two` one thread allocates messages, and another reads a byte of each and frees it. The processor time of both
+ * threads counts. The time in which they wait for each other does not, because it would be most of the time on a
  * machine with other load.
  */
 #include "bench.h"
@@ -48,6 +49,22 @@ static void pair_batch(void *state)
             sockmalloc_message_free(pages, message);
         else
             free(message);
+    }
+}
+
+static struct sockmalloc_message_batch batched;
+
+static void batched_batch(void *state)
+{
+    (void)state;
+    if (pages == NULL) {
+        pair_batch(NULL);
+        return;
+    }
+    for (unsigned i = 0; i < OPERATIONS; i++) {
+        void *message = sockmalloc_message_batch_alloc(&batched);
+        touch_first(message);
+        sockmalloc_message_batch_free(&batched, message);
     }
 }
 
@@ -148,6 +165,14 @@ static double two_threads(void)
     return (double)(time + consumer_time) / ((double)BATCH * (ROUNDS - FIRST_ROUNDS));
 }
 
+static void (*batch_of(const char *way))(void *)
+{
+    if (strcmp(way, ".batch") == 0) {
+        return batched_batch;
+    }
+    return strcmp(way, ".many") == 0 ? many_batch : pair_batch;
+}
+
 void row_message(const char *argument)
 {
     char name[64];
@@ -161,5 +186,6 @@ void row_message(const char *argument)
         return;
     }
     processor_pin(0);
-    bench_report(name, clock_steady(strcmp(way, ".many") == 0 ? many_batch : pair_batch, NULL, OPERATIONS), "ns");
+    sockmalloc_message_batch_begin(&batched, pages, size, 0);
+    bench_report(name, clock_steady(batch_of(way), NULL, OPERATIONS), "ns");
 }

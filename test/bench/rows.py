@@ -269,8 +269,9 @@ ROWS = (
     great(1048576, "1024m"),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
     # The bound of all these rows is 0.70. The library does not keep it in the rows message.SIZE.pair, in which one
-    # thread makes single calls; doc/design/decisions.md, "Message pages", has the reason.
+    # thread makes single calls into the library; doc/design/decisions.md, "Message pages", has the reason.
     *(message(size, "pair", 0.70) for size in (128, 512, 1500)),
+    *(message(size, "batch", 0.70) for size in (128, 512, 1500)),
     *(message(size, "many", 0.70) for size in (128, 512, 1500)),
     *(message(size, "two", 0.70) for size in (128, 512, 1500)),
     Row(("small",), (Figure("small", "ns", Bound(1.10, "mimalloc")),)),

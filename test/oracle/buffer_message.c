@@ -89,13 +89,53 @@ static void look_at_many(struct object *object, struct draw *draw)
     sockmalloc_message_free_many(object->handle, count, address);
 }
 
+/* Allocates messages by a batch, one by one, checks them, and frees each by the batch while the next ones are already
+ * allocated. What the batch has allocated ahead counts in the statistics as well. */
+static void look_at_batch(struct object *object, struct draw *draw)
+{
+    struct sockmalloc_message_batch batch;
+    struct block block[MANY] = {{0}};
+    size_t size = draw_below(draw, 1500);
+    unsigned type = (unsigned)draw_below(draw, BUFFER_TYPES);
+    size_t count = draw_below(draw, 2 * SOCKMALLOC_MESSAGE_BATCH);
+    sockmalloc_message_batch_begin(&batch, object->handle, size, type);
+    for (size_t i = 0; i < count + MANY; i++) {
+        struct block *held = &block[i % MANY];
+        if (held->address != NULL) {
+            model_release(held);
+            sockmalloc_message_batch_free(&batch, held->address);
+            held->address = NULL;
+        }
+        void *address = i < count ? sockmalloc_message_batch_alloc(&batch) : NULL;
+        buffer_demand(i >= count || address != NULL || (errno == ENOMEM && object->count == PAGES_TIGHT),
+                      "there is room for a message of a batch");
+        if (address != NULL) {
+            *held = (struct block){.address = address,
+                                   .request = size,
+                                   .usable = size,
+                                   .alignment = object->alignment,
+                                   .maker = "sockmalloc_message_batch_alloc"};
+            model_claim(held);
+            model_fill(held, draw_bits(draw), true);
+            buffer_count(object, type, size);
+        }
+    }
+    for (size_t ahead = batch.next; ahead < batch.end; ahead++) {
+        buffer_count(object, type, size);
+    }
+    sockmalloc_message_batch_end(&batch);
+}
+
 static void message_look(struct object *object, struct draw *draw, const struct place_of_block *at)
 {
     buffer_demand(sockmalloc_message_size(object->handle, at->block.address) == at->block.request,
                   "a message keeps its size");
-    switch (draw_below(draw, 4)) {
+    switch (draw_below(draw, 5)) {
     case 0:
         sockmalloc_message_flush(object->handle);
+        return;
+    case 2:
+        look_at_batch(object, draw);
         return;
     case 1:
         buffer_demand(sockmalloc_message_trim(object->handle, 0) <= object->count * object->size, "trim is bounded");
