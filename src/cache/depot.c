@@ -23,6 +23,11 @@ bool depot_has_full(unsigned bucket)
     return !stack_is_empty(&depot->full[0]) || !stack_is_empty(&depot->full[1]);
 }
 
+bool depot_has_old(unsigned bucket)
+{
+    return !stack_is_empty(&depots[bucket].full[decay_old()]);
+}
+
 struct magazine *depot_pop_old(unsigned bucket)
 {
     return magazine_pop(&depots[bucket].full[decay_old()]);

@@ -28,6 +28,9 @@ struct magazine *depot_pop_full(unsigned bucket);
 /* Returns true if the depot has a magazine with slots in it, no matter how long ago these slots were freed. */
 bool depot_has_full(unsigned bucket);
 
+/* Returns true if the depot has a magazine with slots of the old generation, whose slots have been free for longer. */
+bool depot_has_old(unsigned bucket);
+
 /*
  * depot_pop_old pops a magazine with slots of the old generation, whose slots have been free for longer, or returns
  * NULL. depot_push_old pushes such a magazine, with the slots that are left in it, back to the old generation.

@@ -62,6 +62,13 @@ static inline bool slots_have_free(unsigned bucket)
     return !stack_is_empty(&slots.free[0][bucket]) || !stack_is_empty(&slots.free[1][bucket]);
 }
 
+/* Returns true if the bucket had a free slot of the old generation (the slots freed longer ago) when its stack was
+ * read. */
+static inline bool slots_have_old(unsigned bucket)
+{
+    return !stack_is_empty(&slots.free[decay_old()][bucket]);
+}
+
 /* Returns true if the bucket had a purged slot when its stack was read. */
 static inline bool slots_have_purged(unsigned bucket)
 {

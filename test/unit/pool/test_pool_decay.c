@@ -4,6 +4,7 @@
 #include <criterion/parameterized.h>
 
 #include "pool/pool.h"
+#include "pool/pool_sleep.h"
 #include "support/ages.h"
 #include "support/capture.h"
 #include "support/crew.h"
@@ -49,6 +50,34 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_purge_all(B1M);
     cr_assert_eq(house_figures(B1M)->purged, COUNT);
     cr_assert_eq(house_figures(B1M)->resident, 0);
+    house_assert();
+}
+
+/* Returns when a sleep that begins now is interrupted, in milliseconds from now on; 0 if it is not interrupted. The
+ * clock first moves on, because a thread whose sleeps follow one another closely is not interrupted. */
+static uint64_t interrupted(uint64_t milliseconds, uint64_t before)
+{
+    enum { NANOSECONDS = 1000000 };
+    clock_still_advance(before);
+    uint64_t limit = pool_sleep_limit(milliseconds * NANOSECONDS, false);
+    return limit == POOL_SLEEP_NEVER ? 0 : limit / NANOSECONDS;
+}
+
+/* A sleep that ends before free slots can be purged is not interrupted only to make the generations change places. */
+Test(pool_decay, sleep_in_which_nothing_can_be_purged_is_not_interrupted)
+{
+    enum { PAUSE = 20 };
+    house_pools.kind = KIND_LOCKFREE;
+    ages_lay(DECAY);
+    ages_take_and_give(B256K, 1);
+    cr_assert_eq(interrupted(DECAY - PAUSE - 1, PAUSE), 0, "the slot is young, and can be purged after DECAY only");
+    cr_assert_eq(interrupted(DECAY - PAUSE, PAUSE), AGE - 2 * PAUSE);
+    clock_still_advance(AGE - 2 * PAUSE);
+    pool_sleep_step();
+    cr_assert_eq(interrupted(AGE, PAUSE), AGE - PAUSE, "the slot is of the old generation");
+    clock_still_advance(AGE - PAUSE);
+    pool_sleep_step();
+    cr_assert_eq(house_figures(B256K)->purged, 1);
     house_assert();
 }
 
