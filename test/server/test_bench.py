@@ -149,16 +149,16 @@ class Process(unittest.TestCase):
             for offset in range(0, 4 * MEBIBYTE, mmap.PAGESIZE):
                 pages[offset] = 1
         came = processes.cost([os.getpid()]).since(before).pages
-        # each page costs a page fault, unless the kernel maps several pages by one fault; this bound allows for 64 KiB
-        # by one fault
+        # Each page costs a page fault, unless the kernel maps several pages by one fault. The lower bound holds even if
+        # each fault maps 64 KiB.
         self.assertGreaterEqual(came, 4 * MEBIBYTE // (64 * 1024))
         self.assertLess(came, 2 * 4 * MEBIBYTE // mmap.PAGESIZE)
 
 
 class Faults(unittest.TestCase):
     def test_a_page_that_a_call_populates_is_none(self) -> None:
-        # each page costs a page fault, unless the kernel maps several pages by one fault; this bound allows for 64 KiB
-        # by one fault
+        # Each page costs a page fault, unless the kernel maps several pages by one fault. The lower bound holds even if
+        # each fault maps 64 KiB.
         least = 4 * MEBIBYTE // (64 * 1024)
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         with mmap.mmap(-1, 4 * MEBIBYTE, flags=flags) as pages:

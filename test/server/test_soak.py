@@ -126,7 +126,7 @@ class Soak(ServerCase):
         return soak.Stage(server, port, [fetch(port)] * CLIENTS, disturbances, QUIET)
 
     def send(self, pid: int, number: int) -> None:
-        """A worker that was chosen for a signal may have ended meanwhile."""
+        """Sends the signal to the process. Does nothing if the process has ended since it was chosen."""
         try:
             os.kill(pid, number)
         except ProcessLookupError:

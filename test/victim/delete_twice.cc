@@ -7,7 +7,7 @@
 namespace
 {
 
-/* blocks of every bucket can have this alignment, but a block has it only if it was requested */
+/* the alignment in bytes that the aligned forms request; blocks of every bucket can have it */
 const std::align_val_t alignment{256};
 
 struct Form {

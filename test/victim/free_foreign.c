@@ -1,5 +1,5 @@
-/* No misuse: frees and resizes a block of libc's own malloc, as a library does that was loaded with RTLD_DEEPBIND. The
- * library must accept this. */
+/* No misuse: frees and resizes a block of libc's own malloc, as a plug-in does that was loaded with RTLD_DEEPBIND.
+ * sockmalloc must accept this. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

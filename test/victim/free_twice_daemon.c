@@ -17,8 +17,9 @@ static void live_as_daemon(int data, size_t size)
 }
 
 /*
- * Checks that the data file stays empty. It is the only place to which the library could write its message, so the
- * runner of the victims expects no message.
+ * Checks that the library ends the daemon and writes nothing to the data file. The library writes its message only to
+ * descriptor 2, and only if that is the file that it was at start-up. So it writes none here, and the runner of the
+ * victims expects none.
  */
 int main(int argc, char **argv)
 {

@@ -1,5 +1,6 @@
-"""Checks that SIGUSR1, which makes the library write statistics, has the same effect on each server as without the
-library. Each function is a context manager. The test enters it before it sends SIGUSR1, and leaves it afterwards."""
+"""Checks that SIGUSR1 keeps the effect that it has on a server without the library, although it now also makes the
+library write statistics. Each function is a context manager for one such effect. A test enters it before it sends
+SIGUSR1, and leaves it afterwards."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator

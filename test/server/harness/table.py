@@ -22,8 +22,8 @@ class TableCase(ServerCase):
     without the library."""
 
     def serve(self, row: Row) -> None:
-        """Checks that the server answers correctly, that by the statistics of its processes the pools have served the
-        traffic's requests, and that the traffic leaves no slot live."""
+        """Checks three things: the server answers correctly; the statistics of its processes show that the pools have
+        served the traffic's requests; and the traffic leaves no more slots live than the row allows."""
         running = self.begin(row, row.asks)
         server, place = running.server, running.place
         number = FROM_OUTSIDE if row.outside else signal_number(row.asks)

@@ -74,8 +74,8 @@ def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
 
 
 def has_database(place: Place) -> bool:
-    """Makes the table for the values in MariaDB. Returns true, because a server that has accepted this connection is
-    ready."""
+    """Connects to MariaDB, and makes the database and the table in which the traffic stores its values. Always returns
+    true, which means that the server is ready: it has accepted the connection."""
     client = mariadb.MariaDB(place.port)
     with contextlib.closing(client):
         client.run(mariadb.DATABASE)
@@ -84,7 +84,8 @@ def has_database(place: Place) -> bool:
 
 
 def has_table(place: Place) -> bool:
-    """Returns false while PostgreSQL refuses connections. Otherwise makes the table for the values and returns true."""
+    """Returns false while PostgreSQL refuses connections. Otherwise makes the table in which the traffic stores its
+    values, and returns true."""
     try:
         client = postgres.Postgres(place.port)
     except postgres.Refused:

@@ -1,4 +1,4 @@
-"""Runs an asyncio server that sends every byte back; the first argument is its port."""
+"""Runs an asyncio server that sends every byte back. The first argument is its port."""
 # SPDX-License-Identifier: BSD-2-Clause
 import asyncio
 import signal

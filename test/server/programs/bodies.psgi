@@ -1,4 +1,4 @@
-# Answers every request with the body that came. For starman.
+# A web application that starman serves: answers every request with the body that it received.
 # SPDX-License-Identifier: BSD-2-Clause
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-// The HTTP server of harness/upstream.py for node; the first argument is its port.
+// An HTTP server for node that answers as the one in harness/upstream.py does. The first argument is its port.
 // SPDX-License-Identifier: BSD-2-Clause
 'use strict';
 const crypto = require('crypto');
@@ -22,7 +22,8 @@ const server = http.createServer((request, response) => {
     }
 });
 
-// A buffer is freed when it is found to be garbage, which is looked for when the last client goes.
+// node frees a buffer only when its garbage collection finds that the buffer is no longer used. So the server runs the
+// garbage collection when the last connection is closed.
 let clients = 0;
 server.on('connection', (socket) => {
     clients += 1;

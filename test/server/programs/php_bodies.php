@@ -1,10 +1,11 @@
 <?php
-// Gives back a request's body, after it has been through a library that asks malloc for its memory. SCRIPT_FILENAME
-// is this file; QUERY_STRING says way=NAME. Run from the command line it goes all ways with bodies of its own, says
-// a digest of each result, and reads no request.
+// Answers a request with the request's own body, after a PHP extension has encoded and decoded the body. The query
+// string is way=NAME and chooses the function by_NAME below. If the script is run from the command line, it calls each
+// of these functions with bodies of its own instead. It then prints a digest of each result, and the names of all
+// extensions.
 // SPDX-License-Identifier: BSD-2-Clause
 
-/** An XML document holds the body; libxml2 reads and writes it. */
+/** Encodes and decodes the body as an XML document, by libxml2. */
 function by_xml(string $body): string
 {
     $written = new DOMDocument();
@@ -39,7 +40,7 @@ function by_openssl(string $body): string
     return openssl_decrypt($code, 'aes-256-gcm', $key, OPENSSL_RAW_DATA, str_repeat('i', 12), $tag);
 }
 
-/** A file's bytes by libcurl, which opens no connection for them. */
+/** Writes the body to a file, and reads the file by libcurl. For a file:// URL libcurl opens no connection. */
 function by_curl(string $body): string
 {
     $path = tempnam(sys_get_temp_dir(), 'body');
@@ -65,7 +66,7 @@ function by_zip(string $body): string
     return $result;
 }
 
-/** The bytes are the pixels of a picture, which goes through PNG. */
+/** Makes a picture whose pixels are the bytes of the body, and encodes and decodes the picture as PNG. */
 function by_gd(string $body): string
 {
     $width = 256;
@@ -87,7 +88,7 @@ function by_gd(string $body): string
     return $result;
 }
 
-/** Each byte is a letter of two Unicode forms; ICU takes it apart and puts it together again. */
+/** Treats each byte as a letter. ICU splits letters with accents into two characters, and joins these again. */
 function by_intl(string $body): string
 {
     $text = mb_convert_encoding($body, 'UTF-8', 'ISO-8859-1');
@@ -141,7 +142,7 @@ function by_none(string $body): string
     return $body;
 }
 
-/** Random bytes by a generator whose sequence is the same everywhere. */
+/** Returns `size` pseudo-random bytes, which are the same in every run. */
 function body_of(int $size): string
 {
     mt_srand($size);

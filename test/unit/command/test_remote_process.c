@@ -1,5 +1,5 @@
-/* Tests of command/remote_process.c: a process id that another process has by now is not taken for the first process.
- * The command remembers a process by its id and its start time. */
+/* Tests of command/remote_process.c. The command remembers a process by its id and its start time. When the process has
+ * ended, another process may get the id, and must not be taken for the first one. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -229,7 +229,8 @@ Test(bucket, last_one_is_of_exactly_the_largest_request)
     }
 }
 
-/* SOCKMALLOC_MAX in bytes, before it is rounded to whole pages, decides if the last bucket is trained or large. */
+/* The last bucket is trained (caches hold its slots) if SOCKMALLOC_MAX is below the size from which buckets are large,
+ * 85,000 bytes here. SOCKMALLOC_MAX is compared in bytes, before it is rounded to whole pages. */
 Test(bucket, last_one_can_be_trained_or_large)
 {
     struct bucket_settings settings = defaults;
@@ -294,8 +295,9 @@ Test(bucket, large_decides_by_the_buckets_size)
     cr_assert_eq(plan.first_large, plan.count, "there may be no large bucket");
 }
 
-/* Checks for each row's settings if the plan has the usual map; if it has, the map must have equal entries up to the
- * largest request. */
+/* Checks for each row if bucket_map_is_usual says that these settings lead to BUCKET_USUAL_MAP, the map from requests
+ * to buckets that is stored in the library's file. If so, the map that is made from the settings must be equal to
+ * BUCKET_USUAL_MAP up to the largest request. */
 Test(bucket, usual_map)
 {
     static const bucket_offset usual[BUCKET_GRANULES] = BUCKET_USUAL_MAP;

@@ -1,5 +1,5 @@
-/* Tests of memory/hole.c. It unmaps addresses of the range, which makes a hole, and later maps pages again from the
- * start of the hole. */
+/* Tests of memory/hole.c, which unmaps addresses of the range of slots, so that they become a hole. Later it maps pages
+ * again, from the start of the hole on. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -199,8 +199,8 @@ Test(hole, refused_unmapping_makes_no_hole)
 }
 
 /*
- * hole_fill maps several pieces of a hole by one call of the kernel. If the kernel refuses this call, it may still
- * grant memory for a single piece.
+ * hole_fill maps several pieces of equal length side by side, by one system call. If the kernel refuses this call for
+ * lack of memory, hole_fill tries a single piece, for which there may be enough memory.
  */
 Test(hole, one_piece_is_claimed_where_memory_is_short)
 {
@@ -242,8 +242,10 @@ Test(hole, hole_with_a_strangers_mapping_is_given_up)
     cr_assert(os_claim(page_at(4), PAGE));
     cr_assert(os_claim(page_at(12), PAGE));
     *page_at(4) = *page_at(12) = 's';
-    /* The test has mapped a page of its own in two of the holes, so the kernel refuses to map these holes again. The
-     * library treats this like a lack of memory, and later uses the other holes. */
+    /* The test has mapped a page of its own at the start of the first hole and another in the middle of the second. The
+     * kernel maps nothing over these pages. The first request below fails: the library drops the first hole, and takes
+     * the refusal in the second for a lack of memory. The later requests get the pages of the second hole that lie
+     * before the test's page, and then the third hole. */
     expect_filled(4, 1, 0, 0);
     expect_filled(2, 4, 1, 10);
     expect_filled(2, 4, 2, 16);

@@ -13,7 +13,8 @@
 #include "support/crew.h"
 #include "support/steps.h"
 
-/* the offsets of two words in a processor's record; the test would work with any other offsets */
+/* the offsets in bytes of two words in a processor's record, the memory in which the operations work on this processor;
+ * the test would work with any other offsets */
 enum { TOP = 0xc40, COUNTER = 0x88 };
 enum { RECORDS = 3, RECORDS_MAX = 1024, THREADS = 16, TOKENS = 32, HANDLER = 1000, ROUNDS = 3000000 };
 enum { ALL = MAGAZINE_SLOTS * sizeof(void *) };

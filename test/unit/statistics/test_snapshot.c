@@ -140,8 +140,8 @@ static void take_and_leave(unsigned number)
     }
 }
 
-/* Runs as a thread: allocates and frees in two rounds. The first round fills both magazines, so that the second can
- * exchange them. */
+/* Runs as a thread: allocates and frees in two rounds. The first round fills both magazines that the thread's cache has
+ * for the bucket, so that the second round can exchange the two. */
 static void take_and_leave_twice(unsigned number)
 {
     take_and_leave(number);

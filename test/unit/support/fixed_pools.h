@@ -33,7 +33,7 @@ static inline uint64_t fixed_figure(struct sockmalloc_pool *pool, const char *na
     return value;
 }
 
-/* Fails the test if the figure `name` of the pool is not `wanted`. */
+/* Fails the test if the figure `name` of the pool is not `value`. */
 static inline void fixed_expect(struct sockmalloc_pool *pool, const char *name, uint64_t value)
 {
     uint64_t found = fixed_figure(pool, name);

@@ -40,9 +40,8 @@ struct bucket_settings house_defaults(void)
 char *house_space(size_t size)
 {
     /*
-     * The test cuts two parts from the reserved addresses: first an empty part of 0 bytes, and then the bytes for the
-     * caller. reserve_space(0) is what the empty part takes, which is one page. So the caller's bytes begin one page
-     * later.
+     * This function cuts only an empty part of 0 bytes from the reserved addresses. The empty part takes
+     * reserve_space(0) bytes, which is one page that stays unmapped. The caller's bytes lie behind that page.
      */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }

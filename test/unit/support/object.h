@@ -17,7 +17,7 @@ enum {
 /* The indexes of the symbols in the symbol table. Symbol 0 is undefined in every ELF file. */
 enum { S_NONE, S_WANTED, S_DATA, S_OUTER, S_INNER, S_ALIAS, S_FIRST, S_SECOND, SYMBOLS };
 
-/* The offsets at which the functions begin in the object's code. */
+/* The offsets in the object's code at which the functions begin, and the offset of the data. */
 enum { AT_FIRST = 0x40, AT_SECOND = 0x80, AT_OUTER = 0x100, AT_INNER = 0x140, AT_DATA = 0x200 };
 
 /* An ELF object as it lies in memory: it begins with its header and its table of segments. */

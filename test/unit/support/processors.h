@@ -27,9 +27,10 @@ unsigned processors_pin(unsigned n);
 
 /*
  * processors_take allocates a slot by percpu_pop, and processors_give frees one by percpu_push. Both write the slot's
- * metadata and count the request or the free, as the pool does. If the caches have no slot, or no space for one, both
- * use the bucket's stack. processors_take returns NULL if there is no slot, and processors_give returns false if the
- * slot went to the stack. Any thread may call them.
+ * metadata and count the request or the free, as the pool does. The slot that processors_take returns may also come
+ * from the depot or the stacks, or be newly carved; processors_take returns NULL if there is none. If the processor's
+ * cache has no space for a freed slot, processors_give pushes the slot to the bucket's stack and returns false. Any
+ * thread may call these two functions.
  */
 void *processors_take(unsigned bucket, enum percpu_source *source);
 bool processors_give(unsigned bucket, void *slot);

@@ -46,7 +46,8 @@ void quotas_retained_memory(unsigned bucket, unsigned count);
 /*
  * Uses the buckets in turn, until the calling thread has a quota in each of them, which it gets at its 64th use of a
  * bucket. That use is a free, so no miss is counted. Then sets the count of slow paths to 0, so that training looks for
- * idle buckets after 64 more. At that time these buckets do not count as idle.
+ * idle buckets after 64 more. At that time these buckets do not count as idle. quotas_promote does all this for one
+ * bucket.
  */
 void quotas_promote_all(unsigned count, const unsigned *bucket);
 void quotas_promote(unsigned bucket);
