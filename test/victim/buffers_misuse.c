@@ -1,9 +1,9 @@
 /*
  * Misuse of one kind of memory: a pool of blocks of one size, message pages, a ring, or slack (data that the program
  * keeps at the end of a block's slot). Frees an address at which no live block of this kind begins. With `slack`,
- * reserves slack at an address where no live block of malloc begins. Arguments: `pool`, `message`, `ring` or `slack`,
- * and what is wrong: `twice`, `interior`, `foreign`, `gone` (the object is closed) or `scribbled` (the program has
- * overwritten data of the library).
+ * reserves slack at an address where no live block of malloc begins. Arguments: `pool`, `message`, `batch` (messages
+ * that are freed by a caller's batch), `ring` or `slack`, and what is wrong: `twice`, `interior`, `foreign`, `gone`
+ * (the object is closed) or `scribbled` (the program has overwritten data of the library).
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
@@ -11,8 +11,10 @@
 #include "victim.h"
 
 #pragma weak sockmalloc_message_alloc
+#pragma weak sockmalloc_message_alloc_many
 #pragma weak sockmalloc_message_close
 #pragma weak sockmalloc_message_free
+#pragma weak sockmalloc_message_free_many
 #pragma weak sockmalloc_message_open
 #pragma weak sockmalloc_pool_alloc
 #pragma weak sockmalloc_pool_create
@@ -75,7 +77,16 @@ static void free_message(void *messages, void *message)
     sockmalloc_message_free(messages, message);
 }
 
-static void misuse_message(void)
+/* Frees the message by a batch, whose flush passes the message on to the library. */
+static void free_in_batch(void *messages, void *message)
+{
+    struct sockmalloc_message_batch batch;
+    sockmalloc_message_batch_begin(&batch, messages, SIZE, 0);
+    sockmalloc_message_batch_free(&batch, message);
+    sockmalloc_message_batch_flush(&batch);
+}
+
+static void misuse_message(void (*give)(void *messages, void *message))
 {
     struct sockmalloc_message *messages = sockmalloc_message_open(NULL);
     /* a second live message in the page, so that the page stays in use */
@@ -86,7 +97,7 @@ static void misuse_message(void)
         sockmalloc_message_free(messages, message);
         victim_require(sockmalloc_message_close(messages) == 0, "sockmalloc_message_close");
     }
-    misuse(messages, message, free_message, NULL);
+    misuse(messages, message, give, NULL);
 }
 
 static void free_in_ring(void *ring, void *message)
@@ -129,7 +140,9 @@ int main(int argc, char **argv)
     if (strcmp(object, "pool") == 0) {
         misuse_pool();
     } else if (strcmp(object, "message") == 0) {
-        misuse_message();
+        misuse_message(free_message);
+    } else if (strcmp(object, "batch") == 0) {
+        misuse_message(free_in_batch);
     } else if (strcmp(object, "ring") == 0) {
         misuse_ring();
     } else {
