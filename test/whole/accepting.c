@@ -179,9 +179,7 @@ static void *connect_when_pages_have_gone(void *unused)
  * sends SIGUSR2 to the thread that calls accept. */
 static void *send_while_pages_go(void *unused)
 {
-    uint64_t before = burst_resident();
-    while (burst_resident() + BURST_FEW > before) {
-    }
+    burst_await_first_purge();
     CHECK_EQUAL(pthread_kill(sleeper, SIGUSR2), 0);
     return unused;
 }

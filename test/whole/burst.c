@@ -19,6 +19,7 @@ enum {
 };
 
 static char *blocks[BLOCKS];
+static uint64_t filled; /* what burst_resident returned when all blocks were filled and none was freed */
 
 void burst_begin(void)
 {
@@ -27,6 +28,7 @@ void burst_begin(void)
         CHECK(blocks[i] != NULL);
         memset(blocks[i], (int)(i % PRIME), SIZE);
     }
+    filled = burst_resident();
     for (unsigned i = 0; i < BLOCKS; i++) {
         if (i % KEPT != 0) {
             free(blocks[i]);
@@ -52,6 +54,12 @@ uint64_t burst_resident(void)
 void burst_nap(int milliseconds)
 {
     nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000L}, NULL);
+}
+
+void burst_await_first_purge(void)
+{
+    while (burst_resident() + BURST_FEW > filled) {
+    }
 }
 
 void burst_await(uint64_t bound)

@@ -34,6 +34,10 @@ uint64_t burst_resident(void);
  */
 void burst_await(uint64_t bound);
 
+/* Returns when the library has purged a few pages of the freed blocks, or more if this thread runs late. Does not sleep
+ * between two looks, so that the library is probably still purging the rest. */
+void burst_await_first_purge(void);
+
 /* Sleeps for `milliseconds`. */
 void burst_nap(int milliseconds);
 

@@ -304,9 +304,7 @@ CASE(signals_end_every_wait)
  * sends SIGUSR2 to the thread that waits for events. */
 static void *send_while_pages_go(void *unused)
 {
-    uint64_t before = burst_resident();
-    while (burst_resident() + BURST_FEW > before) {
-    }
+    burst_await_first_purge();
     CHECK_EQUAL(pthread_kill(sleeper, SIGUSR2), 0);
     return unused;
 }
