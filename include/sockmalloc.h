@@ -103,15 +103,16 @@ int sockmalloc_owns(const void *address);
 
 /*
  * Returns the largest request, in bytes, that realloc would serve without moving the block at `address`, or 0 for an
- * address outside the pools. The block need not be live. A program may use only malloc_usable_size(3) bytes of it.
+ * address outside the pools. The block need not be live. A program may use only malloc_usable_size(3) bytes of the
+ * block.
  */
 size_t sockmalloc_capacity(const void *address);
 
 /*
- * Purges pages of free slots, which returns them to the kernel, until about `limit` bytes of slots are purged. Returns
- * the number of bytes of the slots purged. Free slots in the caches of threads are not purged, except for the one free
- * slot of each large bucket that a thread may keep as a spare. Must not be called in a signal handler, because it takes
- * as long as the kernel takes to free the pages.
+ * Gives the pages of free slots back to the kernel (purges them), until about `limit` bytes of slots are purged.
+ * Returns how many bytes of slots were purged. Free slots in the caches of threads are not purged, except for the one
+ * free slot of each large bucket that a thread may keep as a spare. Must not be called in a signal handler, because it
+ * takes as long as the kernel takes to free the pages.
  */
 size_t sockmalloc_trim(size_t limit);
 
@@ -137,8 +138,8 @@ int sockmalloc_dump_as(int descriptor, const char *format);
  * frees the buffer and its slack. malloc_usable_size(buffer) does not change.
  *
  * realloc never grows over slack. If realloc moves the buffer, the slack moves along, and each byte of it keeps its
- * distance from the address that sockmalloc_slack returns; so a program must call sockmalloc_slack again. If realloc
- * finds no slot with room for both, the buffer moves alone, and sockmalloc_slack returns NULL from then on.
+ * distance from the address that sockmalloc_slack returns. So a program must call sockmalloc_slack again after realloc.
+ * If realloc finds no slot with room for both, the buffer moves alone, and sockmalloc_slack returns NULL from then on.
  *
  * Slack belongs to the thread that owns the buffer at the time. All of these functions may be called in signal handlers
  * and take no lock. They keep errno, except where sockmalloc_slack_alloc sets it. An address in the range of the pools
@@ -146,7 +147,7 @@ int sockmalloc_dump_as(int descriptor, const char *format);
  * group. Source: the text on pooling in 6.4 of doc/design/pools.md.
  */
 
-/* Returns how many bytes of slack the buffer could still have: 0 for a block that is no slot of the pools. */
+/* Returns how many more bytes of slack the buffer could have. Returns 0 for a block that is no slot of the pools. */
 size_t sockmalloc_slack_room(const void *buffer);
 
 /*
@@ -481,10 +482,11 @@ static inline void sockmalloc_message_batch_end(struct sockmalloc_message_batch 
  *
  * One producer allocates messages of any size, each in as many neighbouring chunks as it needs. Any thread of any
  * process that has the memory mapped frees them, in any order. Messages are allocated at the head of the ring. A second
- * mark, the free marker, follows the head over contiguous free chunks only, so one message that stays in use makes the
- * ring full at last. A message that does not fit before the end of the memory begins at chunk 0, and the chunks in
- * between stay unused until the marker has passed them. A ring suits messages that live for a short time and are freed
- * in about the order of their allocation. Source: text 001 of doc/design/pools.md, edit 1.
+ * mark, the free marker, follows the head over free chunks, and stops at the first message in use. So if one message
+ * stays in use, the ring becomes full in the end. A message that does not fit between the head and the end of the
+ * memory begins at chunk 0. The chunks from the head to the end of the memory then stay unused until the marker has
+ * passed them. A ring suits messages that live for a short time and are freed in about the order of their allocation.
+ * Source: text 001 of doc/design/pools.md, edit 1.
  *
  * The ring lies in memory of the caller: a private mapping for the threads of one process, or a shared one (shm_open,
  * memfd_create) for several processes, at a different address in each. A file behind the memory must not become
@@ -500,12 +502,14 @@ static inline void sockmalloc_message_batch_end(struct sockmalloc_message_batch 
  * sockmalloc_ring_alloc may be called in a handler too, if the handler cannot have interrupted an allocation from the
  * same ring. A thread that ends inside a function leaves the ring whole. If the thread was allocating a message, this
  * message is lost until the messages of its process are reclaimed. If the thread was freeing a message, a producer that
- * waits for a free chunk may not be woken, and may have to wait for the next free. In the child of a fork the ring is
- * as usable as in the parent: in shared memory parent and child are one holder and must not both allocate; a ring in
- * private memory is a copy. After creation the functions make no system call but futex.
+ * waits for a free chunk may not be woken, and may have to wait for the next free. The child of a fork may use the ring
+ * as its parent may. If the memory is shared, parent and child are one holder, and must not both allocate. If the
+ * memory is private, the child has a copy of the ring. From the creation of a ring, or the attachment to it, until
+ * sockmalloc_ring_close, the functions make no system call but futex.
  *
- * Bad arguments fail with EINVAL. An address that is no message in use (freed twice, inside a message, foreign) ends
- * the process with a line of text, and so does a ring whose own data was overwritten.
+ * A call with a bad argument fails with EINVAL. If no message in use begins at an address that a program passes, for
+ * example because the message was freed already, the process prints one line and ends by abort(). The process also ends
+ * so if the data that describe the chunks of the ring were overwritten.
  */
 struct sockmalloc_ring;
 
@@ -537,23 +541,24 @@ struct sockmalloc_ring *sockmalloc_ring_create(void *memory, size_t length,
                                                const struct sockmalloc_ring_options *options);
 
 /*
- * Returns the ring that some process has created in this memory. Returns NULL with errno EINVAL for bad arguments or if
- * the memory holds no whole ring of at most `length` bytes, or ENOMEM as sockmalloc_ring_create does.
+ * Returns the ring that some process has created in this memory. Returns NULL with errno EINVAL for bad arguments, or
+ * if the memory holds no whole ring of at most `length` bytes. Returns NULL with errno ENOMEM as sockmalloc_ring_create
+ * does.
  */
 struct sockmalloc_ring *sockmalloc_ring_attach(void *memory, size_t length,
                                                const struct sockmalloc_ring_options *options);
 
 /*
  * Ends the use of a ring by this process. The memory, and the messages that other processes hold, stay. Returns 0, or
- * -1 with errno EBUSY if this process holds messages; sockmalloc_ring_reclaim with this process's own number frees
- * them. No thread of the process may use the ring during the call or afterwards.
+ * -1 with errno EBUSY if this process holds messages, which sockmalloc_ring_reclaim with this process's own number
+ * frees. No thread of the process may use the ring during the call or afterwards.
  */
 int sockmalloc_ring_close(struct sockmalloc_ring *ring);
 
 /*
  * Allocates a message of `size` bytes, at least 1, and of one of the types 0 to 15. The message begins at the start of
  * a chunk. Its content is what the chunks held before. Returns the message. Returns NULL with errno EAGAIN if the ring
- * is full at the moment, or EINVAL if the size is 0 or larger than the whole ring, or there is no such type.
+ * is full at the moment, or with EINVAL if the size is 0 or larger than the whole ring, or if there is no such type.
  */
 SOCKMALLOC_FAST_CALL void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, unsigned type);
 
@@ -561,9 +566,9 @@ SOCKMALLOC_FAST_CALL void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, s
  * Allocates `size` bytes as sockmalloc_ring_alloc does, but waits while the ring is full, until an absolute time of
  * CLOCK_MONOTONIC, or without limit if `deadline` is NULL. Returns NULL with errno as sockmalloc_ring_alloc does, or
  * with ETIMEDOUT after the deadline, or with EINTR if a signal handler ran. Without a deadline, handlers that were
- * installed with SA_RESTART do not end the wait. If the ring stays full because a dead process holds a message, the
- * wait ends only when another process reclaims the message; a process that has written over the ring's data can make
- * the wait last until its deadline. This function is no cancellation point.
+ * installed with SA_RESTART do not end the wait. If the ring stays full because a dead process holds a message, another
+ * process must reclaim the message, or the wait lasts until the deadline. The wait may also last until the deadline if
+ * a process has written over the ring's own data. This function is no cancellation point.
  */
 void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
                                  const struct timespec *deadline);
@@ -584,19 +589,19 @@ uint64_t sockmalloc_ring_handle(struct sockmalloc_ring *ring, const void *messag
 void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handle, size_t *size, unsigned *type);
 
 /*
- * Frees all messages that a holder has, and returns how many they were. The holder's process must be dead, or no longer
- * use the messages. If the producer has died, first take the messages that it has sent, for example by reading its pipe
- * to the end. If the only consumer has died, the producer must also reclaim its own number, because it is still the
- * holder of messages that it has sent and nobody has taken. A new producer must begin after the reclaim, or with
- * another number. Returns 0 with errno EINVAL if there is no ring.
+ * Frees all messages of the process with the number `holder`, and returns how many messages it has freed. That process
+ * must be dead, or no longer use the messages. If the producer has died, first take the messages that it has sent, for
+ * example by reading its pipe to the end. If the only consumer has died, reclaim the messages of the producer too,
+ * because the producer is still the holder of messages that it has sent and that nobody has taken. A new producer must
+ * begin after the reclaim, or with another number. Returns 0 with errno EINVAL if `ring` is NULL.
  */
 size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder);
 
 /* The messages of one type that were allocated since the ring's creation. */
 struct sockmalloc_ring_statistics {
-    uint64_t count;   /* messages */
-    uint64_t bytes;   /* in bytes, the sum of the sizes of all messages of the type that were allocated */
-    uint64_t largest; /* bytes */
+    uint64_t count;   /* the number of messages */
+    uint64_t bytes;   /* the sum of the sizes of these messages, in bytes */
+    uint64_t largest; /* the size of the largest message, in bytes */
 };
 
 /* Stores the statistics of a type. Returns 0, or -1 with errno EINVAL. */
@@ -605,7 +610,7 @@ int sockmalloc_ring_statistics(const struct sockmalloc_ring *ring, unsigned type
 
 /* The state of a ring at one moment. */
 struct sockmalloc_ring_status {
-    size_t chunk_size; /* bytes */
+    size_t chunk_size; /* bytes of a chunk */
     size_t chunks;     /* chunks of the whole ring */
     /* chunks that are in use or not yet known to be free: those from the oldest such chunk (the free marker) up to the
      * chunk at which the next message is allocated (the head) */
@@ -622,7 +627,7 @@ int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc
  * Fixed-size pools: blocks of one size
  * ------------------------------------
  *
- * For buffers of a server that knows what size it needs. A pool gets its memory in chunks of many blocks. A block
+ * A pool serves a program that needs many buffers of one size. A pool gets its memory in chunks of many blocks. A block
  * belongs to the program until the program frees it. Nothing is written into a free block. Any thread may call the
  * functions on any pool, at the same time as others, except for sockmalloc_pool_create and sockmalloc_pool_destroy: no
  * thread may use a pool before sockmalloc_pool_create has returned it, or once sockmalloc_pool_destroy is called.
@@ -654,10 +659,10 @@ enum sockmalloc_pool_kind {
      * instructions. When they cannot serve a call, threads exchange magazines, and no thread waits.
      */
     SOCKMALLOC_POOL_THREAD,
-    SOCKMALLOC_POOL_LOCKFREE, /* one lock-free list for all threads; a thread tries again while others change the list
-                               */
+    /* one lock-free list of free blocks for all threads; a thread tries again if another one has changed the list */
+    SOCKMALLOC_POOL_LOCKFREE,
     SOCKMALLOC_POOL_STANDARD, /* one free list under a mutex; a thread that has to wait sleeps in the kernel */
-    SOCKMALLOC_POOL_CPU       /* each processor has a magazine */
+    SOCKMALLOC_POOL_CPU       /* each processor has a magazine, which one thread at a time uses */
 };
 
 enum sockmalloc_pool_alignment {
@@ -671,10 +676,11 @@ enum sockmalloc_pool_alignment {
  * purged (madvise). Blocks in magazines keep their memory.
  */
 enum sockmalloc_pool_returned {
-    SOCKMALLOC_POOL_NEVER,
+    SOCKMALLOC_POOL_NEVER, /* memory is given back only by sockmalloc_pool_trim, or if free_limit is reached */
     /*
-     * Memory is given back when its blocks were free for age_ms milliseconds, at the latest after twice that time. The
-     * pool has no timer and no thread for this: every 256th free reads a coarse clock.
+     * Memory is given back when its blocks were free for age_ms milliseconds, at the latest after twice that time if
+     * the program goes on to free blocks. The pool has no timer and no thread for this: every 256th free reads a coarse
+     * clock.
      */
     SOCKMALLOC_POOL_BY_AGE,
     SOCKMALLOC_POOL_AT_ONCE /* memory is given back at each free; the pool then has no magazines */
@@ -713,9 +719,9 @@ struct sockmalloc_pool_options {
     int kind;         /* enum sockmalloc_pool_kind */
     int alignment;    /* enum sockmalloc_pool_alignment */
     int returned;     /* enum sockmalloc_pool_returned */
-    int report;       /* the descriptor that sockmalloc_pool_destroy writes its report to, or -1 */
+    int report;       /* the descriptor to which sockmalloc_pool_destroy writes its report; -1 for no report */
     unsigned flags;   /* SOCKMALLOC_POOL_IN_USE, SOCKMALLOC_POOL_KEEP_ADDRESSES */
-    unsigned age_ms;  /* for SOCKMALLOC_POOL_BY_AGE */
+    unsigned age_ms;  /* for SOCKMALLOC_POOL_BY_AGE: milliseconds after which memory of free blocks is given back */
     /* limit for the number of free blocks that keep their memory, without those in magazines; 0 for no limit */
     size_t free_limit;
     size_t chunk; /* how many bytes of blocks a chunk has, approximately; at most 1 GiB; if 0, the pool chooses */
@@ -751,9 +757,10 @@ int sockmalloc_pool_destroy(struct sockmalloc_pool *pool, unsigned flags);
 enum { SOCKMALLOC_POOL_ALL_THE_SAME = 1 };
 
 /*
- * Returns a block, whose content is undefined, or NULL: with ENOMEM if there is no memory or the pool has as many
- * chunks as it can have, with EINVAL if the pool was destroyed. A thread cannot allocate the free blocks in the private
- * magazines of other threads, so for a pool with little memory the other kinds are better than SOCKMALLOC_POOL_THREAD.
+ * Returns a block, whose content is undefined. Returns NULL with errno ENOMEM if there is no memory or the pool has as
+ * many chunks as it can have, or with EINVAL if the pool was destroyed. A thread cannot allocate the free blocks in the
+ * private magazines of other threads, so for a pool with little memory the other kinds are better than
+ * SOCKMALLOC_POOL_THREAD.
  */
 SOCKMALLOC_FAST_CALL void *sockmalloc_pool_alloc(struct sockmalloc_pool *pool);
 
@@ -762,8 +769,9 @@ SOCKMALLOC_FAST_CALL void sockmalloc_pool_free(struct sockmalloc_pool *pool, voi
 
 /*
  * Gives back the memory of all free blocks, whatever the pool's options say, except for those in private magazines of
- * other threads. Returns the number of bytes given back; 0 while the pool is pinned (sockmalloc_pool_pin) or
- * sockmalloc_pool_each walks it, and 0 with EINVAL if the pool was destroyed. Must not be called in a signal handler.
+ * other threads. Returns how many bytes were given back. Returns 0 while the pool is pinned (sockmalloc_pool_pin) or
+ * sockmalloc_pool_each walks over its blocks, and 0 with EINVAL if the pool was destroyed. Must not be called in a
+ * signal handler.
  */
 size_t sockmalloc_pool_trim(struct sockmalloc_pool *pool);
 
@@ -797,6 +805,8 @@ struct sockmalloc_pool_use {
     const void *caller; /* the return address of the call that allocated the block */
     uint64_t taken_at;  /* nanoseconds of CLOCK_MONOTONIC_COARSE */
 };
+
+/* The type of the function that sockmalloc_pool_each calls with `context` and a block in use. */
 typedef int sockmalloc_pool_visit(void *context, const struct sockmalloc_pool_use *use);
 
 /*
@@ -805,14 +815,14 @@ typedef int sockmalloc_pool_visit(void *context, const struct sockmalloc_pool_us
  * not. Stops when `visit` returns anything but 0, and returns this number. Returns 0 at the end, or -1 with EBUSY if
  * another walk of this pool is under way, or with EINVAL.
  *
- * The callback may allocate and free blocks of this pool and any other, but not walk or destroy this one. During the
- * walk, no memory of the pool is given back, so every block that the callback sees can be read and written. With
- * SOCKMALLOC_POOL_IN_USE, the block is also not allocated again before the callback returns; if another thread, or the
- * callback itself, frees the block meanwhile, the free takes effect when the callback returns. Without
+ * The callback may allocate and free blocks of this pool and of any other pool, but not walk or destroy this pool.
+ * During the walk, no memory of the pool is given back, so every block that the callback sees can be read and written.
+ * With SOCKMALLOC_POOL_IN_USE, the block is also not allocated again before the callback returns; if another thread, or
+ * the callback itself, frees the block meanwhile, the free takes effect when the callback returns. Without
  * SOCKMALLOC_POOL_IN_USE, another thread may free the block and allocate it again during the callback. In either case
  * the block may have been freed by its owner, or not been initialised yet, so a program needs a word in the block that
- * says if the content is valid. The word outlasts a free, because the pool does not write to blocks. If the callback
- * does not return, by longjmp or pthread_exit, no further walk is possible.
+ * says if the content is valid. That word still has its value after the free, because the pool does not write to
+ * blocks. If the callback does not return, but calls longjmp or pthread_exit, no further walk is possible.
  */
 int sockmalloc_pool_each(struct sockmalloc_pool *pool, sockmalloc_pool_visit *visit, void *context);
 

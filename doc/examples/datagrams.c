@@ -2,10 +2,11 @@
  * A datagram server that sends each answer again until its client has acknowledged it. The record of an answer's
  * delivery lies inside the answer's own buffer (sockmalloc_slack), so a datagram costs one allocation and not two.
  *
- * Serves on a free UDP port of 127.0.0.1, which is the first line on stdout, until nothing has come for IDLE_MS. The
- * first byte of a datagram is its kind and the next four are its number. A datagram `?` is answered by the same bytes
- * with `=`, again every PAUSE_MS, at most TRIES times, until `!` with the number comes. At the end the server prints
- * how many records lay in datagrams, and how many elsewhere. It runs without sockmalloc, too.
+ * Serves on a free UDP port of 127.0.0.1, which is the first line on stdout. The first byte of a datagram is its kind
+ * and the next four are its number. The answer to a datagram `?` has the same bytes, but the kind `=`. The server sends
+ * an answer every PAUSE_MS ms, at most TRIES times, until a datagram `!` with the number comes. It ends when nothing
+ * comes for IDLE_MS ms and no answer is left, and prints how many records lay in answers and how many elsewhere. It
+ * also runs without sockmalloc.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <netinet/in.h>
@@ -20,7 +21,7 @@
 
 #pragma weak sockmalloc_slack_alloc
 
-enum { LARGEST = 8000, HEAD = 5, PAUSE_MS = 100, IDLE_MS = 1000, TRIES = 20 };
+enum { LARGEST = 8000, HEAD = 5, PAUSE_MS = 100, IDLE_MS = 1000, TRIES = 20 }; /* LARGEST and HEAD: bytes */
 
 /* One answer that is not acknowledged yet. */
 struct record {
@@ -30,7 +31,7 @@ struct record {
     struct sockaddr_in client;
     long due; /* the time in ms at which the answer is sent again */
     int tries;
-    bool inside; /* true if this record lies in the datagram's buffer, and not in a block of its own */
+    bool inside; /* true if this record lies in the buffer `datagram`, and not in a block of its own */
 };
 
 static struct record *unacknowledged;
@@ -44,6 +45,7 @@ static long now(void)
     return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+/* Returns a record for the answer in `datagram`: in that buffer's slack, or else in a block of its own, or NULL. */
 static struct record *record_of(char *datagram)
 {
     enum { SIZE = sizeof(struct record), ALIGNMENT = _Alignof(struct record) };
@@ -65,10 +67,10 @@ static void drop(struct record **place)
     if (!record->inside) {
         free(record);
     }
-    free(datagram); /* frees the record too if it lies inside the datagram */
+    free(datagram); /* frees the record too if the record lies in this buffer */
 }
 
-/* Sends every answer that is due, and drops those that were sent TRIES times. */
+/* Sends every answer that is due, and drops answers that were sent TRIES times. */
 static void send_due(void)
 {
     for (struct record **place = &unacknowledged, *record; (record = *place) != NULL;) {
@@ -97,7 +99,7 @@ static void acknowledge(const char *number)
     }
 }
 
-/* Keeps a datagram as an answer until the client acknowledges it. Returns false if there is no memory for a record. */
+/* Makes an answer of a datagram, and keeps it until it is acknowledged. Returns false if memory for a record lacks. */
 static bool keep(char *datagram, size_t size, const struct sockaddr_in *client)
 {
     struct record *record = record_of(datagram);

@@ -1,7 +1,7 @@
 /*
- * An echo server on io_uring whose buffers are registered with the kernel once: the blocks of a fixed-size pool, which
- * lie in one chunk. The kernel then need not look up and pin their pages for each read and each send, and a send copies
- * nothing.
+ * An echo server on io_uring whose buffers are the blocks of a fixed-size pool. All blocks lie in one chunk, which is
+ * registered with the kernel once. So the kernel need not look up and pin the pages of a buffer for each read and each
+ * send, and a send copies nothing.
  *
  * usage: echo_uring
  * Serves on a free TCP port of 127.0.0.1, which is the first line on stdout, until stdin ends.
@@ -19,19 +19,20 @@
 #include <unistd.h>
 
 enum { BLOCK = 16384, CONNECTIONS = 256 };
-enum step { READS, SENDS, WAITS }; /* what a connection waits for; its next event means that this is done */
+/* A connection waits for bytes of its client, for a send's result, or until the kernel needs the sent bytes no more. */
+enum step { READS, SENDS, WAITS };
 
 struct connection {
     enum step step;
     int socket;
     char *block;
-    int chunk; /* the index of the registered buffer that the block lies in */
-    size_t filled, sent;
+    int chunk;           /* the index of the registered buffer that the block lies in */
+    size_t filled, sent; /* bytes in the block, and how many of them were sent; SIZE_MAX after a failed send */
 };
 
 static struct io_uring ring;
 static struct sockmalloc_pool *pool;
-static struct connection acceptor; /* stands for the listener in its events, which mean that a client has connected */
+static struct connection acceptor; /* marks the events of the listener, which say that a client has connected */
 static int listener;
 
 static void require(bool works, const char *what)
@@ -84,8 +85,8 @@ static void begin(int socket)
     connection->chunk == 0 ? start_read(connection) : end(connection); /* only chunk 0 is registered */
 }
 
-/* Starts the connection's next step after an event. A send has two events: one with its result, and a later one which
- * says that the kernel no longer needs the buffer. */
+/* Starts the connection's next step after an event, or ends the connection. A send has two events: one with the result,
+ * and a later one which says that the kernel no longer needs the buffer. */
 static void go_on(struct connection *connection, int result, unsigned flags)
 {
     if (connection->step == SENDS && (flags & IORING_CQE_F_MORE) != 0) {

@@ -1,11 +1,11 @@
 /*
- * A TCP proxy whose buffers come from a fixed-size pool, and the pool's memory from the program itself: from one area
- * that is mapped at the start, with huge pages where the kernel has them. When the area is used up, further clients are
- * turned away, and the proxy never takes more memory for buffers.
+ * A TCP proxy whose buffers come from a fixed-size pool. The pool gets its memory from the program's own allocator,
+ * which divides one area that is mapped at the start, with huge pages if the kernel has them. When the area is used up,
+ * the proxy closes the connections of further clients, and never takes more memory for buffers.
  *
  * usage: proxy PORT
- * Serves on a free port of 127.0.0.1, which is the first line on stdout, and passes all on to PORT. Ends when stdin
- * does, and prints how many bytes of the area its pool has taken.
+ * Serves on a free port of 127.0.0.1, which is the first line on stdout. Connects each client to PORT of 127.0.0.1, and
+ * passes all bytes on in both directions. Ends when stdin ends, and prints how many bytes of the area the pool has got.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <netinet/in.h>
@@ -20,14 +20,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BUFFER = 16384, CHUNK = 16 * BUFFER, AREA = 2 << 20 };
+enum { BUFFER = 16384, CHUNK = 16 * BUFFER, AREA = 2 << 20 }; /* sizes in bytes */
 
 /* --- the program's own allocator ---------------------------------------------------------------------------------- */
 
 static char *area;
 static _Atomic size_t area_used;
 
-/* Returns the next free piece of the area, or NULL. The pool calls this function for each of its chunks. */
+/* Returns the next free piece of the area, or NULL if the area is used up. The pool calls it for each chunk. */
 static void *area_allocate(void *unused, size_t size, size_t alignment)
 {
     (void)unused;
@@ -40,7 +40,7 @@ static void *area_allocate(void *unused, size_t size, size_t alignment)
     return area + start;
 }
 
-/* The area is never given back, because the pool never returns a chunk (SOCKMALLOC_POOL_NEVER). */
+/* Does nothing, because the pool never gives a chunk back (SOCKMALLOC_POOL_NEVER). */
 static void area_release(void *unused, void *start, size_t size)
 {
     (void)unused;
@@ -67,7 +67,7 @@ static bool send_all(int to, const char *bytes, size_t size)
     return sent > 0;
 }
 
-/* Passes on what comes from one side until it ends. The last direction closes the connection. */
+/* Passes on the bytes of one direction until they end. The direction that ends last closes the connection. */
 static void pump(struct connection *connection, int from, int to)
 {
     char *buffer = sockmalloc_pool_alloc(pool);
@@ -128,7 +128,7 @@ int main(int count, char **arguments)
     area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     options.block = BUFFER;
     options.chunk = CHUNK;
-    options.kind = SOCKMALLOC_POOL_LOCKFREE; /* no thread keeps free blocks that others need */
+    options.kind = SOCKMALLOC_POOL_LOCKFREE; /* so that no thread keeps free blocks that others need */
     options.source = (struct sockmalloc_pool_source){area_allocate, area_release, NULL};
     pool = area != MAP_FAILED ? sockmalloc_pool_create(&options) : NULL;
     if (pool == NULL || target.sin_port == 0) {

@@ -1,11 +1,12 @@
 /*
  * A relay of messages between UNIX sockets whose receiver and sender are two processes. The receiver reads each message
- * into a ring in memory that both have mapped, and passes its number through a pipe. No message is copied from one
- * process to the other.
+ * into a ring in memory that both processes have mapped, and passes the message's number, its handle, through a pipe.
+ * No message is copied from one process to the other.
  *
  * usage: relay_ring INPUT OUTPUT
  * Listens at the socket INPUT and connects to the socket OUTPUT, both of the type SOCK_SEQPACKET. Ends when the client
- * at INPUT does, and prints what it has done. If the sender dies, the receiver frees what the sender held, and ends.
+ * at INPUT ends its connection, and prints how many messages it has passed on. If the sender dies, the receiver frees
+ * the messages that the sender held, and ends.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The size of a chunk in bytes, the number of chunks, and the numbers of the two processes as holders of messages. */
 enum { CHUNK = 1024, CHUNKS = 8192, RECEIVER = 1, SENDER = 2 };
 
 static void require(bool works, const char *what)
@@ -44,7 +46,7 @@ static int open_socket(const char *path, bool listens)
     return made;
 }
 
-/* The sender: takes each message by its number, sends it from where it lies, and frees it. */
+/* The sender: takes each message by its number, sends the message from the ring's memory, and frees it. */
 static void send_all(void *memory, size_t length, int numbers, const char *path)
 {
     struct sockmalloc_ring_options options = {.size = sizeof options, .holder = SENDER};
@@ -60,8 +62,8 @@ static void send_all(void *memory, size_t length, int numbers, const char *path)
     }
 }
 
-/* Allocates a message, and waits while the ring is full. Returns NULL if the sender has died, because what a dead
- * process holds makes no room. */
+/* Allocates a message, and waits while the ring is full. Returns NULL if the sender has died, because nobody then frees
+ * the messages that the sender holds. */
 static void *begin(struct sockmalloc_ring *ring, size_t size, pid_t sender)
 {
     void *message = NULL;
