@@ -7,8 +7,8 @@
 
 #include "os/os.h"
 
-/* Unmaps one end of a mapping that was made longer than needed. If the kernel refuses, this end stays mapped and is
- * never touched, so it costs addresses but no memory. */
+/* Unmaps a part of a mapping that is not needed; does nothing if `size` is 0. If the kernel refuses, the part stays
+ * mapped and is never touched, so it costs addresses but no memory. */
 static void buffer_cut(char *start, size_t size)
 {
     if (size > 0) {
@@ -18,8 +18,9 @@ static void buffer_cut(char *start, size_t size)
 
 /*
  * Maps `size` bytes first, and keeps that mapping if its start happens to be aligned, which is frequent because the
- * kernel puts mappings of equal size next to each other. Otherwise maps `alignment` bytes more, so that an aligned
- * start lies within the mapping, and unmaps what is left at both ends.
+ * kernel puts mappings of equal size next to each other. Otherwise unmaps it and maps `alignment` bytes more, so that
+ * `size` bytes from a multiple of `alignment` on lie within the new mapping. Then unmaps the bytes before and behind
+ * them.
  */
 static char *buffer_map_aligned(size_t size, size_t alignment)
 {

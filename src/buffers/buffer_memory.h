@@ -17,6 +17,7 @@ static inline bool buffer_name_fits(const char *name)
     return name == NULL || strlen(name) < BUFFER_NAME_SIZE;
 }
 
+/* Copies a name that fits (buffer_name_fits) into `to`, whose bytes must be 0 before. NULL counts as an empty name. */
 static inline void buffer_name_copy(char to[BUFFER_NAME_SIZE], const char *name)
 {
     strncpy(to, name != NULL ? name : "", BUFFER_NAME_SIZE - 1);
@@ -25,7 +26,7 @@ static inline void buffer_name_copy(char to[BUFFER_NAME_SIZE], const char *name)
 /*
  * Maps `size` bytes, rounded up to whole pages, at a multiple of `alignment`. The pages read as zero. `alignment` is a
  * power of two; a smaller one than a page counts as a page. Returns NULL if the kernel refuses, or if size and
- * alignment together are too large; errno is not changed. Any thread and any signal handler may call the function.
+ * alignment together are too large. Does not change errno. Any thread and any signal handler may call the function.
  * Price: one mmap, and up to two munmap if the alignment is larger than a page.
  */
 char *buffer_map(size_t size, size_t alignment);

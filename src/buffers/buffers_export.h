@@ -14,8 +14,9 @@
 
 /*
  * libsockmalloc-buffers.so has one struct buffers_export among its variables, by which the command `sockmalloc` finds
- * pools, message pages and rings. BUFFERS_EXPORT_ROWS lists where they lie. A process with libsockmalloc.so has a
- * struct inspect_export instead, whose list has rows with the same names for the same memory.
+ * pools, message pages and rings. Each of BUFFERS_EXPORT_ROWS has a name and the memory where one kind of them is
+ * found. A process with libsockmalloc.so has a struct inspect_export instead, whose list has rows with the same names
+ * for the same memory.
  */
 #define BUFFERS_EXPORT_MAGIC "sockmalloc pool" /* 16 bytes with the NUL at the end */
 enum { BUFFERS_EXPORT_MAGIC_SIZE = 16, BUFFERS_EXPORT_LIBRARY_SIZE = 24, BUFFERS_EXPORT_SIZES = 10 };
@@ -42,15 +43,16 @@ enum buffers_export_object {
             sizeof(struct message_thread), sizeof(struct message_page), sizeof(struct sockmalloc_ring)                 \
     }
 
-/* The layout may differ between versions of the library, except that `magic` and `library` never move. */
+/* The layout may differ between versions of the library, but `magic` and `library` have the same offsets in every
+ * version. */
 struct buffers_export {
     _Alignas(64) char magic[BUFFERS_EXPORT_MAGIC_SIZE];
     char library[BUFFERS_EXPORT_LIBRARY_SIZE]; /* the version of the library */
-    uint32_t size[BUFFERS_EXPORT_SIZES];
+    uint32_t size[BUFFERS_EXPORT_SIZES];       /* BUFFERS_EXPORT_SIZE_LIST */
     /* the structure's own address, by which a reader tells the structure from a copy of it; NULL until start-up has
      * ended */
     _Atomic(struct buffers_export *) self;
-    struct span object[BUFFERS_EXPORT_OBJECTS];
+    struct span object[BUFFERS_EXPORT_OBJECTS]; /* the memory that each of BUFFERS_EXPORT_ROWS describes */
 };
 
 #endif

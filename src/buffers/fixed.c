@@ -15,6 +15,8 @@
 
 /* --- allocation --- */
 
+/* Allocates a block in a pool of the kind `thread`: from the thread's private magazine, which is refilled if it is
+ * empty. */
 static void *take_by_thread(struct fixed_pool *pool)
 {
     struct fixed_cache *cache = fixed_cache_mine(pool);
@@ -71,7 +73,8 @@ static void *refuse(struct fixed_pool *pool)
 }
 
 /*
- * Allocates a block in a pool of any kind; also works if the thread has no cache, or may not use it because it is busy.
+ * Allocates a block in a pool of any kind. Also works if the thread has no cache, or must not use its cache because the
+ * cache is busy.
  */
 static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *caller)
 {
@@ -89,8 +92,8 @@ static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *ca
     return block;
 }
 
-/* Finds the calling thread's cache in the pool, and marks it as busy. Returns false if the thread has none, or if it is
- * busy already. */
+/* Finds the calling thread's cache in the pool, and marks the cache as busy. Returns false if the thread has no cache,
+ * or if the cache is busy already. */
 FAST_PATH bool enter(const struct fixed_pool *pool, struct fixed_cache **cache)
 {
     return LIKELY(pool != NULL) && LIKELY(fixed_cache_enter(*cache = fixed_cache_known(pool)));
@@ -188,8 +191,8 @@ static void give_by_mutex(struct fixed_pool *pool, void *block)
     count_shared_free(pool);
 }
 
-/* Puts a block, which is already marked as free (FIXED_FREE), to the free blocks: into a magazine or the shared free
- * list, as the pool's kind requires. */
+/* Puts a block, which is already marked as free (FIXED_FREE), into a magazine or the shared free list, as the pool's
+ * kind requires. */
 static OUT_OF_LINE void give(struct fixed_pool *pool, void *block, _Atomic uint8_t *state)
 {
     struct fixed_item item = {block, state};
@@ -243,8 +246,8 @@ static bool free_state(struct fixed_pool *pool, uint32_t number, const void *blo
     return state == FIXED_LIVE;
 }
 
-/* Frees a block in a pool of any kind; also works if the thread has no cache, or may not use it because it is busy.
- * Ends the process if no live block begins at `block`. Does nothing for NULL. */
+/* Frees a block in a pool of any kind. Also works if the thread has no cache, or must not use its cache because the
+ * cache is busy. Ends the process if no live block begins at `block`. Does nothing for NULL. */
 static OUT_OF_LINE void free_slowly(struct fixed_pool *pool, void *block)
 {
     if (block == NULL) {
@@ -260,9 +263,9 @@ static OUT_OF_LINE void free_slowly(struct fixed_pool *pool, void *block)
 }
 
 /*
- * Finds the state byte of the live block that begins at the address. Returns false if there is no such block, or if the
- * first entry of the hash table at which the search begins does not name the block's chunk; the caller then takes the
- * slow path.
+ * Finds the state byte of the live block that begins at the address. Looks only at the entry of the hash table at which
+ * the search for the address begins. Returns false if this entry does not name the block's chunk, or if no live block
+ * begins at the address. The caller then takes the slow path.
  */
 FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atomic uint8_t **state)
 {
@@ -277,8 +280,8 @@ FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atom
 }
 
 /*
- * free_outside and give_outside do the rare work of a free. They themselves mark the cache as no longer busy, so that
- * sockmalloc_pool_free has nothing to do after it has called one of them, and need not save a register.
+ * free_outside and give_outside do the rare work of a free. They also mark the cache as no longer busy. So
+ * sockmalloc_pool_free has nothing to do after the call of one of them, and need not save a register for that.
  */
 static OUT_OF_LINE void free_outside(struct fixed_pool *pool, void *block, struct fixed_cache *cache)
 {
@@ -351,8 +354,8 @@ EXPORTED int sockmalloc_pool_report(struct sockmalloc_pool *handle, int descript
 
 /*
  * Adds a pin to the pool, or removes one. A pool with pins gives no memory back. The pool's lock is held for the
- * change, and then the purges of single blocks are awaited, so that no other thread is still giving memory back when a
- * pin has been added. Returns 0, or -1 with errno set.
+ * change. After adding a pin, waits for the purges of single blocks to end, because these do not hold the lock. So no
+ * thread is still giving memory back once a pin was added. Returns 0, or -1 with errno set.
  */
 static int change_pins(struct fixed_pool *pool, bool pin)
 {
@@ -429,8 +432,10 @@ EXPORTED int sockmalloc_pool_chunks(struct sockmalloc_pool *handle, sockmalloc_p
     return result;
 }
 
-/* --- our blocks behind a program's own pool --- */
+/* --- this pool's blocks as the memory of another pool --- */
 
+/* The function `allocate` of a struct sockmalloc_pool_source: returns a block of the pool `context`, or NULL with
+ * EINVAL if the size or the alignment is larger than that of the pool's blocks. */
 static void *regions_allocate(void *context, size_t size, size_t alignment)
 {
     struct sockmalloc_pool *handle = context;

@@ -8,7 +8,7 @@
 #include "buffers/fixed_shared.h"
 #include "os/os.h"
 
-/* How many public magazines of other threads a thread looks at before it gives up. */
+/* How many public magazines of other threads a thread looks at, before it ends its search for one that it can use. */
 enum { WALK = 16 };
 
 struct lock fixed_lock;
@@ -26,9 +26,9 @@ static uint32_t count_of(const struct fixed_magazine *magazine)
 }
 
 /*
- * Replaces the public magazine of a cache by another one, and returns the former. Release: the thread that later gets
- * `magazine` sees the blocks in it and their states. Acquire: this thread sees the blocks and states of the magazine
- * that it gets.
+ * Replaces the public magazine of a cache by `magazine`, and returns the former one. Release: the thread that later
+ * gets `magazine` sees the blocks in it and their states. Acquire: this thread sees the blocks and states of the
+ * magazine that it gets.
  */
 static struct fixed_magazine *exchange_public(struct fixed_cache *cache, struct fixed_magazine *magazine)
 {
@@ -261,10 +261,11 @@ void fixed_cache_reset(struct fixed_pool *pool)
 /* --- magazines between threads --- */
 
 /*
- * Exchanges the cache's empty or full private magazine for the public one of another thread: one that has blocks if
- * `wants_blocks`, and otherwise one that has space. Returns false if it finds no such magazine. The number of blocks in
- * another thread's magazine is only a hint, because the magazine may get another owner before the exchange. That number
- * can be read safely, because magazines are never unmapped.
+ * Exchanges the cache's private magazine for the public one of another thread. If `wants_blocks`, the private magazine
+ * is empty, and the other one must have blocks. Otherwise the private magazine is full, and the other one must have
+ * space. Returns false if there is no such magazine among the first WALK. The number of blocks in another thread's
+ * magazine is only a hint, because the magazine may get another owner before the exchange. That number can be read
+ * safely, because magazines stay mapped as long as the pool exists.
  */
 static bool steal_public(struct fixed_pool *pool, struct fixed_cache *cache, bool wants_blocks)
 {
@@ -290,8 +291,8 @@ static uint32_t magazine_number(const struct fixed_pool *pool, const struct fixe
     return (uint32_t)(magazine - pool->magazine);
 }
 
-/* Returns an empty magazine, or NULL if there is none. The caller gives the cache this magazine, and moves the full one
- * from the cache to the depot. The function leaves enough unused magazines for all caches. */
+/* Returns an empty magazine, with which the caller replaces a full one that goes to the depot. Returns NULL if there is
+ * none. Leaves enough unused magazines for the caches that may still be opened. */
 static struct fixed_magazine *depot_take_empty(struct fixed_pool *pool)
 {
     uint32_t number = stack_pop(&pool->empty, pool->magazine_links, 0);
@@ -305,7 +306,7 @@ static struct fixed_magazine *depot_take_empty(struct fixed_pool *pool)
 /*
  * Moves the private magazine, which is full, to the depot, and replaces it by an empty one. Returns false if the pool
  * has no depot or no empty magazine. Only a pool that never gives memory back by itself has a depot: a chunk whose
- * blocks lie in magazines cannot be given back.
+ * blocks lie in magazines of the depot could not be given back.
  */
 static bool depot_put(struct fixed_pool *pool, struct fixed_cache *cache)
 {
@@ -375,9 +376,9 @@ static void depot_drain(struct fixed_pool *pool)
 }
 
 /*
- * Replaces each public magazine by an empty one, and moves the blocks of the replaced magazine to the shared free list.
- * The replaced magazine is then empty, and takes the place of the next public magazine. The first empty magazine is the
- * pool's spare one, which only this thread uses, because the caller holds the pool's lock.
+ * Replaces one public magazine after the other by an empty one, and moves the blocks of the replaced magazine to the
+ * shared free list. The replaced magazine is then empty, and replaces the next public magazine. The first empty
+ * magazine is the pool's spare one, which no other thread uses meanwhile, because the caller holds the pool's lock.
  */
 void fixed_cache_drain(struct fixed_pool *pool, bool only_idle)
 {

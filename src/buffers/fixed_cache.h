@@ -16,7 +16,7 @@
  *
  * If a signal handler has interrupted its own thread inside these functions, the handler does not use the cache but the
  * shared free list. When a thread has ended, its cache with two magazines stays in the pool's table, and the next new
- * thread gets it.
+ * thread gets this cache.
  */
 
 /* The record of a thread. cache[n] is the address of the thread's cache in the pool with the number n, or of
@@ -31,13 +31,16 @@ struct fixed_thread {
     struct fixed_cache *cache[FIXED_POOLS];
 };
 
-/* A lock that is held while a thread's cache in a pool is opened or closed, and while a pool is made or destroyed. */
+/* A lock that is held while a thread's cache in any pool is opened or closed, while a new pool gets its record, and
+ * while the caches of a destroyed pool are removed. */
 extern INTERNAL struct lock fixed_lock;
 
 /* A cache that is always busy. It stands in place of the cache that a thread does not have, so that the fast paths need
  * only compare `busy`. */
 extern INTERNAL struct fixed_cache fixed_cache_none;
 
+/* The record of the calling thread. A thread that has no caches yet, or that has ended, has a record in which each
+ * cache is fixed_cache_none. */
 extern INTERNAL _Thread_local struct fixed_thread *fixed_thread_mine __attribute__((tls_model("initial-exec")));
 
 /* Prepares the process for caches: makes the key of pthread_key_create whose destructor closes a thread's caches when
@@ -78,7 +81,8 @@ INTERNAL void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cac
 INTERNAL void fixed_cache_empty_own(struct fixed_pool *pool);
 
 /* Moves the blocks of all public magazines and of the depot to the shared free list. If `only_idle`, does not touch the
- * public magazines of threads that have exchanged their two magazines since the last call. */
+ * public magazines of threads that have exchanged their two magazines since the last call of this function. The caller
+ * holds the pool's lock. */
 INTERNAL void fixed_cache_drain(struct fixed_pool *pool, bool only_idle);
 
 /*

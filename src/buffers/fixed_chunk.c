@@ -10,16 +10,16 @@
 #include "buffers/buffer_memory.h"
 #include "os/os.h"
 
-/* The metadata of chunks is cut from slabs of SLAB_SIZE bytes. A slab begins with SLAB_HEAD bytes that link it to the
- * slab before. */
+/* The metadata of chunks is cut from slabs, which are mappings of about SLAB_SIZE bytes. The first SLAB_HEAD bytes of a
+ * slab hold the address of the slab that was mapped before, and the size of this slab. */
 enum { SLAB_SIZE = 256 << 10, SLAB_HEAD = FIXED_COLOUR_STATES };
 
 /* --- the stack of a chunk --- */
 
 /*
  * Lowers `least`, the fewest free blocks that the chunk has had, to `count` if `count` is lower. If two threads lower
- * it at the same time, the smaller number may be lost. Then too many blocks count as never needed, and one that was
- * needed is purged.
+ * `least` at the same time, the smaller number may be lost. Then too many blocks count as free for long, and blocks
+ * that were used a short time ago are purged.
  */
 static void chunk_note_least(struct fixed_chunk *chunk, uint32_t count)
 {
@@ -246,8 +246,8 @@ static void hash_change(struct fixed_pool *pool, uint32_t chunk, const char *sta
 
 /* --- new chunks --- */
 
-/* Maps one more slab, from which the metadata of chunks is cut. Returns false if the kernel refuses. The caller holds
- * the pool's lock. */
+/* Maps one more slab, from which the metadata of the next chunks is cut. Returns false if the kernel refuses. The
+ * caller holds the pool's lock. */
 static bool chunk_map_slab(struct fixed_pool *pool)
 {
     size_t each = GREATER(SLAB_SIZE / pool->meta_size, 1);
@@ -263,8 +263,8 @@ static bool chunk_map_slab(struct fixed_pool *pool)
     return true;
 }
 
-/* Gives the chunk number its metadata, cut from a slab, unless it already has some. Returns false if there is no
- * memory. The caller holds the pool's lock. */
+/* Cuts metadata for the chunk with this number from a slab, unless an earlier chunk with this number has left its
+ * metadata. Returns false if there is no memory. The caller holds the pool's lock. */
 static bool chunk_give_meta(struct fixed_pool *pool, uint32_t chunk)
 {
     if (atomic_load_explicit(&fixed_place(pool, chunk)->meta, memory_order_relaxed) != NULL) {
@@ -281,8 +281,8 @@ static bool chunk_give_meta(struct fixed_pool *pool, uint32_t chunk)
     return true;
 }
 
-/* Returns a number that no chunk has, and reserves it for the caller. Returns FIXED_NONE if there is none, or no memory
- * for its metadata. The caller holds the pool's lock. */
+/* Returns a number that no chunk has, and reserves the number for the caller. Returns FIXED_NONE if chunks have all
+ * numbers, or if there is no memory for metadata. The caller holds the pool's lock. */
 static uint32_t chunk_reserve_number(struct fixed_pool *pool)
 {
     if (pool->spare != 0) {
@@ -299,6 +299,7 @@ static uint32_t chunk_reserve_number(struct fixed_pool *pool)
     return chunk;
 }
 
+/* Puts a number that no chunk has into the list of free chunk numbers. */
 static void chunk_spare_number(struct fixed_pool *pool, uint32_t chunk)
 {
     pool->chunk[chunk].next_spare = pool->spare;
@@ -337,8 +338,8 @@ static void chunk_unmap(const struct fixed_pool *pool, char *start)
 
 /*
  * Maps a chunk so that it lies in one granule of the hash table (2^hash_shift bytes of addresses). Every free then
- * finds the chunk by the first entry that it reads. A chunk that lay in two granules would share one of them with a
- * neighbouring chunk. If the kernel has no such addresses, maps the chunk anywhere.
+ * finds the chunk by the first entry that it reads. A chunk in two granules would share one of the granules with a
+ * neighbouring chunk. If the kernel has no free addresses of that alignment, maps the chunk anywhere.
  */
 static char *chunk_map_own(const struct fixed_pool *pool)
 {
@@ -377,8 +378,9 @@ static void chunk_fill(struct fixed_pool *pool, uint32_t chunk)
     fixed_chunk_push(pool, chunk, chain);
 }
 
-/* Makes `start` the memory of the reserved chunk number, or gives the number back if `start` is NULL. Returns true if
- * the chunk now exists. If the lock cannot be had, changes nothing and returns false. */
+/* Makes `start` the memory of the chunk whose number the caller has reserved, or makes the number free again if `start`
+ * is NULL. Returns true if the chunk now exists. Returns false, and changes nothing, if a signal handler cannot get the
+ * lock. */
 static bool chunk_install(struct fixed_pool *pool, uint32_t chunk, char *start)
 {
     if (!lock_take(&pool->lock)) {

@@ -47,7 +47,7 @@ struct fixed_chain {
 
 /*
  * Pops up to `wanted` blocks from the chunk's stack by one compare-and-swap, stores their numbers, and returns how many
- * they are. Those that were purged have the state FIXED_FREE afterwards.
+ * they are. All of these blocks have the state FIXED_FREE afterwards, also blocks that were purged.
  */
 INTERNAL uint32_t fixed_chunk_pop(struct fixed_pool *pool, uint32_t chunk, uint32_t wanted, uint32_t *numbers);
 
@@ -73,8 +73,9 @@ INTERNAL void fixed_chunk_list(struct fixed_pool *pool, uint32_t chunk);
 INTERNAL void fixed_chunk_unlist(struct fixed_pool *pool);
 
 /*
- * Looks at all chunks for one with free blocks, and returns it, or FIXED_NONE. This is needed because such a chunk may
- * be missing from the list `available` for a moment, or for good if a thread has died inside fixed_chunk_unlist.
+ * Looks at all chunks, and returns the number of the first one with free blocks, or FIXED_NONE. This search is needed,
+ * because a chunk with free blocks may be missing from the list `available`: for a moment, or for ever if a thread has
+ * died inside fixed_chunk_unlist.
  */
 INTERNAL uint32_t fixed_chunk_find(const struct fixed_pool *pool);
 
@@ -108,7 +109,7 @@ static inline void fixed_keep(struct fixed_pool *pool, int64_t count)
     }
 }
 
-/* Adds `amount` to a count of events. Any thread may call it. */
+/* Adds `amount` to a count of events. Any thread may call this function. */
 static inline void fixed_count(_Atomic uint64_t *event, uint64_t amount)
 {
     atomic_fetch_add_explicit(event, amount, memory_order_relaxed);

@@ -42,7 +42,7 @@ enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number)
     return (enum fixed_state)seen;
 }
 
-/* Returns the number of the first live block from number `number` on, or FIXED_NONE if there is none. */
+/* Returns the lowest number of a live block that is not below `number`, or FIXED_NONE if there is none. */
 static uint32_t next_live(const struct fixed_pool *pool, uint32_t number)
 {
     uint32_t chunks = atomic_load_explicit(&pool->chunks, memory_order_acquire);
@@ -101,7 +101,7 @@ static int walk_show(struct fixed_pool *pool, uint32_t number, sockmalloc_pool_v
 }
 
 /* Begins a walk over the live blocks, during which the pool gives no memory back. Returns false if another walk has
- * begun and not ended, or if the lock cannot be had. */
+ * begun and not ended, or if a signal handler cannot get the pool's lock. */
 static bool walk_begin(struct fixed_pool *pool)
 {
     if (atomic_exchange_explicit(&pool->walking, 1, memory_order_acquire) != 0) {
@@ -153,8 +153,8 @@ enum { LINE = 512 };
 
 struct report {
     int descriptor;
-    bool whole;
-    struct text text;
+    bool whole;       /* false after a write has failed */
+    struct text text; /* the lines in `buffer` that are not written yet */
     struct symbol_finder finder;
     char buffer[PIPE_BUF];
 };

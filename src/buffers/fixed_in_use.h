@@ -7,17 +7,18 @@
 
 #include "buffers/fixed_pool.h"
 
-/* Records, in a pool with SOCKMALLOC_POOL_IN_USE, that the code at `caller` has allocated the block now. */
+/* Records, in a pool with SOCKMALLOC_POOL_IN_USE, that the code at `caller` has now allocated the block with this
+ * number. */
 INTERNAL void fixed_in_use_note(struct fixed_pool *pool, uint32_t number, const void *caller);
 
 /*
  * Marks a live block as free, in a pool with SOCKMALLOC_POOL_IN_USE. Returns FIXED_LIVE if the caller must now put the
- * block where free blocks are kept. Returns FIXED_HELD if a walk over the blocks in use is looking at the block; the
- * walk will then put it there. Returns any other state if the block was not live.
+ * block into a magazine or the shared free list. Returns FIXED_HELD if a walk over the blocks in use is looking at the
+ * block; the walk then puts the block into the shared free list. Returns any other state if the block was not live.
  */
 INTERNAL enum fixed_state fixed_in_use_free(struct fixed_pool *pool, uint32_t number);
 
-/* Returns how many blocks are in use. It looks at every block of the pool. */
+/* Returns how many blocks are in use. Looks at every block of the pool. */
 INTERNAL uint64_t fixed_in_use_count(const struct fixed_pool *pool);
 
 /* Writes a report of all blocks in use to the descriptor. Returns false if the whole report could not be written. */

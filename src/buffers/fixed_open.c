@@ -47,7 +47,7 @@ static bool options_make_sense(const struct sockmalloc_pool_options *options)
            (source->allocate == NULL) == (source->release == NULL);
 }
 
-/* Sets the distance of two blocks, how many blocks a chunk of the pool has, and all sizes that follow from these two
+/* Sets the distance from a block to the next, the number of blocks in a chunk, and all sizes that follow from these two
  * numbers. */
 static void create_geometry(struct fixed_pool *pool, const struct sockmalloc_pool_options *options)
 {
@@ -70,6 +70,7 @@ static void create_geometry(struct fixed_pool *pool, const struct sockmalloc_poo
     pool->meta_size = (meta + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
+/* Sets where the pool keeps free blocks, how many of them, and when it gives their memory back. */
 static void create_policy(struct fixed_pool *pool, const struct sockmalloc_pool_options *options)
 {
     bool at_once = options->returned == SOCKMALLOC_POOL_AT_ONCE;
@@ -106,8 +107,10 @@ static char *create_cut_at(struct fixed_pool *pool, size_t *used, size_t size, s
 }
 
 /*
- * Sets the addresses of all tables of the pool, and returns how many bytes the tables take together. Their pages become
- * resident only when they are used. Stores in *no_states the address of one more table, which create_nowhere needs.
+ * Sets the addresses of all tables of the pool, from pool->area on, and returns how many bytes the tables take
+ * together. sockmalloc_pool_create calls this function twice: before the area is mapped, to learn its size, and
+ * afterwards. Pages of the tables become resident only when they are used. Stores in *no_states the address of one more
+ * table, which create_nowhere needs.
  */
 static size_t create_tables(struct fixed_pool *pool, char **no_states)
 {

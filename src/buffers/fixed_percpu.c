@@ -23,8 +23,8 @@ static void percpu_leave(struct fixed_processor *processor)
     atomic_store_explicit(&processor->busy, 0, memory_order_release);
 }
 
-/* Returns the record of the processor on which the thread runs. The thread may be moved to another processor at any
- * time; the record may be used even then. */
+/* Returns the record of the processor on which the thread runs. The kernel may move the thread to another processor at
+ * any time. The thread may use the record even then, because `busy` keeps other threads from using it. */
 static struct fixed_processor *percpu_here(const struct fixed_pool *pool)
 {
     int number = sched_getcpu();

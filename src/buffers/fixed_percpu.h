@@ -17,7 +17,8 @@
 /* Allocates a block, marks it as live and returns it. Returns NULL if there is no memory. */
 INTERNAL void *fixed_percpu_take(struct fixed_pool *pool);
 
-/* Puts a block, which is already marked as free (FIXED_FREE), into the processor's magazine or the shared free list. */
+/* Puts a block, which is already marked as free (FIXED_FREE), into the magazine of the processor on which the thread
+ * runs, or into the shared free list. */
 INTERNAL void fixed_percpu_put(struct fixed_pool *pool, struct fixed_item item);
 
 /* Moves the blocks of all processors' magazines to the shared free list, except for magazines that are busy. */

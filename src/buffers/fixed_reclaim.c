@@ -14,7 +14,8 @@
  */
 enum { TICKS = 4 };
 
-/* seq_cst: either a purge sees a pin, or the pin sees the purge (`purging`) and waits until it is over. */
+/* Returns true if the pool is pinned, or a walk over its blocks is under way. seq_cst: either this thread sees a new
+ * pin and does not purge, or the thread that adds the pin sees `purging`, which this thread has raised, and waits. */
 static bool is_held(const struct fixed_pool *pool)
 {
     return atomic_load_explicit(&pool->holds, memory_order_seq_cst) != 0;
@@ -24,6 +25,7 @@ static bool is_held(const struct fixed_pool *pool)
  * interrupt such a call and free a block itself. */
 static _Thread_local _Atomic unsigned purges __attribute__((tls_model("initial-exec")));
 
+/* Counts a purge of a single block that begins: in `purges` of this thread, and in `purging` of the pool. */
 static void purge_begin(struct fixed_pool *pool)
 {
     unsigned before = atomic_load_explicit(&purges, memory_order_relaxed);
@@ -31,6 +33,7 @@ static void purge_begin(struct fixed_pool *pool)
     atomic_fetch_add_explicit(&pool->purging, 1, memory_order_seq_cst);
 }
 
+/* Undoes purge_begin, because the purge is over. */
 static void purge_end(struct fixed_pool *pool)
 {
     unsigned before = atomic_load_explicit(&purges, memory_order_relaxed);
@@ -123,6 +126,7 @@ static struct fixed_chain reclaim_mark(struct fixed_pool *pool, uint32_t chunk, 
     return kept;
 }
 
+/* Returns true if the block is marked as taken: fixed_reclaim has removed it from the chunk's stack to purge it. */
 static bool reclaim_has(const struct fixed_pool *pool, uint32_t chunk, uint32_t index)
 {
     uint8_t state = fixed_get_state(pool, fixed_number_of(chunk, index));

@@ -29,7 +29,7 @@ INTERNAL void fixed_shared_put(struct fixed_pool *pool, const uint32_t *numbers,
 /* Pops one block, marks it as live and returns it. Returns NULL if there is no memory. */
 INTERNAL void *fixed_shared_take_one(struct fixed_pool *pool);
 
-/* Pushes one block. */
+/* Pushes one block as fixed_shared_put does. */
 INTERNAL void fixed_shared_put_one(struct fixed_pool *pool, void *block);
 
 /* Pops up to `wanted` blocks as fixed_shared_take does, and puts them into an empty magazine. Returns how many they

@@ -30,8 +30,11 @@ static void add_caches(const struct fixed_pool *pool, struct fixed_figures *figu
     }
 }
 
-/* Adds up the blocks in all magazines. It goes through the table of magazines and not through the caches, because
- * magazines move between caches and the depot. */
+/*
+ * Adds up the blocks in all magazines. Goes through the table of magazines and not through the caches, because
+ * magazines move between caches and the depot. If `magazines` is 1, no cache was ever opened, and the pool may have no
+ * table.
+ */
 static void add_magazines(const struct fixed_pool *pool, struct fixed_figures *figures)
 {
     uint32_t magazines = atomic_load_explicit(&pool->magazines, memory_order_relaxed);
@@ -87,7 +90,7 @@ void fixed_statistics_take(const struct fixed_pool *pool, struct fixed_figures *
 #undef FIXED_EVENT_READ
 }
 
-/* One figure of a pool's statistics, for code that looks for a figure by its name. */
+/* The name of a figure, and where the figure lies in struct fixed_figures. */
 struct figure_row {
     const char *name;
     size_t offset;

@@ -32,6 +32,7 @@ COLD struct span fixed_table_span(void)
 
 /* --- the child of a fork --- */
 
+/* Puts all blocks of a chunk that are not live on the chunk's stack, which becomes empty first. */
 static void recover_chunk(struct fixed_pool *pool, uint32_t chunk)
 {
     struct fixed_chain chain = {0};
@@ -104,8 +105,8 @@ static void after_fork_in_child(void)
 
 /* --- the table --- */
 
-/* At the first call, maps the table and installs the fork handlers. Returns false if that fails. The caller holds
- * fixed_lock. */
+/* Maps the table, makes the key for ending threads, and installs the fork handlers, unless an earlier call has done so.
+ * Returns false if one of these steps fails. The caller holds fixed_lock. */
 static bool table_start(void)
 {
     if (table == NULL) {

@@ -13,9 +13,10 @@
 INTERNAL struct span fixed_table_span(void);
 
 /*
- * Returns the record of a new pool: cleared, with its number, and marked as FIXED_CLOSING. If the process has
- * FIXED_POOLS pools, returns NULL with errno EAGAIN; if memory is short, NULL with ENOMEM. Records are never unmapped,
- * so that a call for a pool that was destroyed can be recognized by the mark.
+ * Returns the record of a new pool: cleared, with its number, and marked as FIXED_CLOSING. Returns NULL with errno
+ * EAGAIN if the process has FIXED_POOLS pools or a signal handler cannot get the lock, or with ENOMEM if memory is
+ * short. Records are never unmapped, so that `mark` still shows that a pool was destroyed when a program uses the pool
+ * afterwards.
  */
 INTERNAL struct fixed_pool *fixed_table_add(void);
 

@@ -17,10 +17,10 @@
  * An allocation needs no atomic operation: it moves `next`, the address in the thread's cache at which the next message
  * will begin, behind the new message. When the page is full, the thread gets another page (message_refill).
  *
- * A free of a message in the page that the thread fills adds the message's bytes to a count in the cache, or moves
- * `next` back if the message was the last one. For frees in other pages the cache has one more count, for one page at a
- * time. When the thread frees a message of yet another page, one atomic operation subtracts this second count from
- * `held`, the bytes of the page that the count belongs to (message_free_elsewhere).
+ * A free of a message in the page that the thread fills adds the message's bytes to `freed`, a count in the cache, or
+ * moves `next` back if the message was the last one. For frees in other pages the cache has one more count, `pending`,
+ * for one page at a time. When the thread frees a message of yet another page, one atomic operation subtracts `pending`
+ * from `held`, the bytes of messages in the page that `pending` belongs to (message_free_elsewhere).
  */
 
 static COLD void *message_fail(int error)
@@ -60,8 +60,8 @@ static bool message_rewind(struct sockmalloc_message *messages, struct message_c
     return true;
 }
 
-/* Gives the thread an empty page to fill: the present page if all its messages are freed, or else another one. Returns
- * false if all pages are in use. */
+/* Gives the thread an empty page to fill: the present page if all its messages have been freed, or else another page.
+ * Returns false if all pages are in use. */
 static bool message_next_page(struct sockmalloc_message *messages, struct message_cache *cache)
 {
     message_cache_settle(messages, cache);
@@ -77,6 +77,7 @@ static bool message_next_page(struct sockmalloc_message *messages, struct messag
     return true;
 }
 
+/* Adds `times` messages of this size and type to the thread's statistics, if the thread has some. */
 FAST_PATH void message_count(struct message_cache *cache, size_t size, unsigned type, uint64_t times)
 {
     struct size_statistics *statistics = message_statistics_of(cache);
@@ -156,6 +157,8 @@ static bool message_has_cache(const struct sockmalloc_message *messages)
     return !message_cache_is_busy(message_cache_of(messages));
 }
 
+/* Allocates a message if an argument is wrong, if the thread has no cache yet, or if a signal handler has interrupted
+ * the thread inside the cache. Returns NULL with errno EINVAL or ENOMEM. */
 static COLD void *message_alloc_slow(struct sockmalloc_message *messages, size_t size, unsigned type)
 {
     if (messages == NULL || type >= messages->types || size > messages->largest) {
@@ -186,8 +189,8 @@ EXPORTED void *sockmalloc_message_alloc(struct sockmalloc_message *messages, siz
     return message;
 }
 
-/* Allocates as many of `count` messages as still fit into the page that the thread fills. Stores their addresses, and
- * returns how many they are. */
+/* Allocates as many of `count` messages as still fit into the page that the thread fills. Stores their addresses in
+ * `allocated`, and returns how many messages it has allocated. */
 static size_t message_carve_many(const struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
                                  unsigned type, size_t count, void **allocated)
 {
@@ -268,7 +271,7 @@ static uint32_t message_find_page(const struct sockmalloc_message *messages, con
  * Counts the free of a message of `extent` bytes in `pending_page`, which is not the page that the thread fills.
  * `pending` of the cache is the number of bytes that the thread has freed in this page. If `pending` equals `held` of
  * the page, all messages there have been freed. Then subtracts `pending` from `held` at once, so that the page is
- * recycled. The load of `held` is relaxed, because the subtraction orders the threads.
+ * recycled. The load of `held` may be relaxed, because the subtraction has the acquire and release order.
  */
 FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct message_cache *cache, size_t extent)
 {

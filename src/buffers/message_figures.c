@@ -38,8 +38,9 @@ static uint32_t message_front(const struct sockmalloc_message *messages)
 
 /*
  * Calls `hook` for each live message of a page, until the hook returns a number other than 0. The caller has pinned the
- * page, so that it is not reused meanwhile. Returns how many messages it has called the hook for, and adds to *bytes
- * how many bytes of the page these messages take.
+ * page, so that the page is not reused meanwhile. Sets *ended to true if the hook has returned such a number. Returns
+ * how many messages it has called the hook for, and adds to *bytes how many bytes of the page these messages take. If
+ * `hook` is NULL, only counts the messages and their bytes.
  */
 static size_t message_show_page(const struct sockmalloc_message *messages, uint32_t number,
                                 sockmalloc_message_hook *hook, void *context, uint64_t *bytes, bool *ended)
@@ -56,8 +57,8 @@ static size_t message_show_page(const struct sockmalloc_message *messages, uint3
     return shown;
 }
 
-/* Calls the hook for the messages of all pages in which live messages take at most `most` bytes. Returns how many
- * messages it has called the hook for. */
+/* Calls message_show_page for all pages that no thread fills and in which live messages take at most `most` bytes. Adds
+ * the number of these pages to *pages. Returns the number of their messages, and adds the messages' bytes to *bytes. */
 static size_t message_walk_stragglers(struct sockmalloc_message *messages, size_t most, sockmalloc_message_hook *hook,
                                       void *context, uint64_t *pages, uint64_t *bytes)
 {

@@ -15,8 +15,9 @@ static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPT
 
 /*
  * Finds the empty pages of an open message object (a set of message pages) again in the child of a fork. Does nothing
- * if a signal handler has forked while its thread was changing the thread's cache, because the thread will go on with
- * that change. In this case the pages that other threads of the parent were filling are lost to the child.
+ * if a signal handler has forked while its thread was changing the cache of that object, because the thread will go on
+ * with the change after the handler. In this case the pages that other threads of the parent were filling are lost to
+ * the child.
  */
 static void message_restore(struct sockmalloc_message *messages)
 {

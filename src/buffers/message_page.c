@@ -9,8 +9,8 @@
 #include "buffers/buffer_memory.h"
 #include "os/os.h"
 
-/* Pinning a page, which keeps it from being reused, adds this number to its `held` bytes. It is larger than the bytes
- * of all messages in a page. */
+/* message_page_pin adds this number to `held` of a page, so that `held` cannot become 0 and the page is not reused. The
+ * number is larger than the bytes of all messages in a page. */
 #define MESSAGE_PIN ((int64_t)1 << 40)
 
 static size_t message_records_size(uint32_t pages)
@@ -96,6 +96,8 @@ static bool message_keeps_all(const struct sockmalloc_message *messages)
     return messages->keep == SIZE_MAX;
 }
 
+/* Returns the number of an empty page: if there is one that has kept its memory, such a page; then a page whose memory
+ * was given back; then a page that was never used. Returns MESSAGE_NO_PAGE if all pages are in use. */
 static uint32_t message_page_find(struct sockmalloc_message *messages)
 {
     uint32_t number = stack_pop(&messages->empty, messages->link, 0);
@@ -118,8 +120,8 @@ uint32_t message_page_take(struct sockmalloc_message *messages)
     return number;
 }
 
-/* Gives the memory of an empty page back to the kernel. Returns false if the kernel refuses, or if a message page is
- * smaller than a page of the kernel. */
+/* Gives the memory of an empty page back to the kernel, and pushes the page onto the stack `returned`. Returns false,
+ * and does nothing, if the kernel refuses, or if a message page is smaller than a page of the kernel. */
 static bool message_page_return(struct sockmalloc_message *messages, uint32_t number)
 {
     size_t size = message_page_size(messages);
@@ -158,7 +160,8 @@ void message_page_hold(struct sockmalloc_message *messages, uint32_t number, int
 {
     /*
      * Release: what this thread has read and written in its messages happens before the page is used again. Acquire:
-     * what all other threads have done there happens before this thread makes the page ready for reuse.
+     * what all other threads have read and written in their messages happens before this thread makes the page ready
+     * for reuse.
      */
     if (atomic_fetch_add_explicit(&messages->page[number].held, bytes, memory_order_acq_rel) == -bytes) {
         message_page_put(messages, number);

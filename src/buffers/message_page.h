@@ -21,15 +21,15 @@
  *     ^ page start  ^ first message, aligned to a unit (16 or 64 bytes)
  *
  * The header of a message is one word, in the eight bytes in front of it: the size, the type, and a check that tells a
- * live message, a freed one and anything else apart. The check contains the address of the message, so that bytes which
- * were copied from another header are no header.
+ * live message, a freed message and other bytes apart. The check contains the address of the message, so that a copy of
+ * a header at another address is no valid header.
  *
  * `held` of a page counts the bytes of its messages, and not their number, because the thread that fills the page then
- * needs no counter: it knows the bytes from where the next message begins. While a thread fills the page, `held` is
- * minus the bytes that other threads have freed there. When the thread has filled the page, it adds the bytes of all
- * messages, less those that it has freed itself. So `held` becomes 0 by a subtraction only after the page is full, and
- * the thread that makes it 0 recycles the page. (Linux has counts with a bias for the same reason:
- * page_frag_alloc_align in mm/page_frag_cache.c.)
+ * needs no counter: the address at which the next message begins gives the number of bytes. While a thread fills the
+ * page, `held` is minus the bytes that other threads have freed there. When the page is full, the thread that has
+ * filled it adds the bytes of all its messages to `held`, less the bytes that this thread has freed itself. So no
+ * subtraction makes `held` 0 before the page is full. The thread that makes `held` 0 recycles the page. (Linux has
+ * counts with a bias for the same reason: page_frag_alloc_align in mm/page_frag_cache.c.)
  *
  * The records of the pages lie in a table apart, where no message can overwrite them.
  */
@@ -43,16 +43,17 @@ struct message_page {
 enum {
     MESSAGE_HEADER = sizeof(uint64_t),
     /* the lower bits of a header are the size of the message, which is less than 4 MiB, the size of the largest page */
-    MESSAGE_TYPE_SHIFT = 24,
-    MESSAGE_CHECK_SHIFT = 32,
-    MESSAGE_TYPE_LIMIT = 256,
-    MESSAGE_PAGE_LEAST_SHIFT = 12,
-    MESSAGE_PAGE_MOST_SHIFT = 22,
+    MESSAGE_TYPE_SHIFT = 24,       /* the type of the message begins at this bit of a header */
+    MESSAGE_CHECK_SHIFT = 32,      /* the check begins at this bit of a header */
+    MESSAGE_TYPE_LIMIT = 256,      /* the largest number of types */
+    MESSAGE_PAGE_LEAST_SHIFT = 12, /* the smallest page has 2^12 bytes, 4 KiB */
+    MESSAGE_PAGE_MOST_SHIFT = 22,  /* the largest page has 2^22 bytes, 4 MiB */
 };
 
 /*
- * The first members do not change while the message object is open, and every allocation and free reads them. In a
- * closed object all of them are 0: then no type is valid, and no address lies in its pages.
+ * A message object: a set of message pages. The members up to `types` do not change while the object is open, and
+ * allocations and frees read them. In a closed object all of these members but `cache_offset` are 0, so no type is
+ * valid, and the object has no pages.
  */
 struct sockmalloc_message {
     _Alignas(CACHE_LINE) size_t largest; /* the size in bytes of the largest message */
@@ -77,7 +78,7 @@ struct sockmalloc_message {
     /* empty pages keep their memory up to this many bytes altogether; the memory of further ones is given back to the
      * kernel */
     size_t keep;
-    struct stack empty;
+    struct stack empty;    /* empty pages that have kept their memory */
     struct stack returned; /* empty pages whose memory was given back to the kernel */
     /* how many pages were ever used; pages from this number on were never touched */
     _Alignas(CACHE_LINE) _Atomic uint32_t front;
@@ -162,9 +163,9 @@ static inline void message_end(char *message, uint64_t header)
 }
 
 /*
- * Maps the pages of a message object (a set of message pages), and sets all members of `messages` but `cache_offset`,
- * `types` and `counted`. The options must be valid. Returns false, and changes nothing, if the kernel refuses the
- * memory.
+ * Maps the pages of a message object (a set of message pages), and sets the members of `messages` that describe the
+ * pages. The caller sets `cache_offset`, `types`, `counted` and `name`. All members must be 0 before, except for
+ * `cache_offset`, and the options must be valid. Returns false, and changes nothing, if the kernel refuses the memory.
  */
 INTERNAL bool message_pages_open(struct sockmalloc_message *messages, const struct sockmalloc_message_options *options);
 
@@ -177,8 +178,8 @@ INTERNAL void message_pages_close(struct sockmalloc_message *messages);
  * in use. */
 INTERNAL uint32_t message_page_take(struct sockmalloc_message *messages);
 
-/* Makes a page without live messages ready for reuse. If the empty pages with memory already have `keep` bytes, gives
- * the memory of this one back to the kernel. */
+/* Makes a page without live messages ready for reuse. If the empty pages that keep their memory already have `keep`
+ * bytes together, gives the memory of this page back to the kernel. */
 INTERNAL void message_page_put(struct sockmalloc_message *messages, uint32_t number);
 
 /* Adds `bytes`, which may be negative, to `held` of the page. If the sum is 0, makes the page ready for reuse. Must not
@@ -191,6 +192,7 @@ INTERNAL void message_page_hold(struct sockmalloc_message *messages, uint32_t nu
  * it.
  */
 INTERNAL size_t message_page_pin(struct sockmalloc_message *messages, uint32_t number);
+/* Undoes message_page_pin. If all messages of the page were freed meanwhile, makes the page ready for reuse. */
 INTERNAL void message_page_unpin(struct sockmalloc_message *messages, uint32_t number);
 
 /*
@@ -206,9 +208,9 @@ INTERNAL char *message_page_next(const struct sockmalloc_message *messages, uint
 INTERNAL size_t message_pages_trim(struct sockmalloc_message *messages, size_t keep);
 
 /*
- * Finds the empty pages again in the child of a fork, in which no other thread runs. `mine` is the page that the
- * calling thread is filling, or MESSAGE_NO_PAGE. A page that another thread of the parent was filling is reused when
- * its live messages have been freed.
+ * Finds the empty pages again in the child of a fork, in which no other thread runs. `mine` is the number of the page
+ * that the calling thread is filling, or MESSAGE_NO_PAGE. A page that another thread of the parent was filling is
+ * reused when its live messages have been freed.
  */
 INTERNAL void message_pages_after_fork(struct sockmalloc_message *messages, uint32_t mine);
 

@@ -11,8 +11,8 @@
 LARGE_OBJECT struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 struct lock message_lock;
 
-/* A record in which each cache is marked as busy for ever, so that no thread uses it. It stands in place of the record
- * of a thread that has none, and is never written to. */
+/* The content of message_thread_none and message_thread_ended: each cache is marked as busy for ever, so that no thread
+ * uses it. */
 #define MESSAGE_BUSY_CACHE                                                                                             \
     {                                                                                                                  \
         .busy = 1, .filled_start = MESSAGE_NOWHERE, .pending_start = MESSAGE_NOWHERE                                   \
@@ -55,8 +55,9 @@ void message_cache_settle(struct sockmalloc_message *messages, struct message_ca
     if (pending == 0) {
         return;
     }
-    /* If the thread dies between counter_reset and message_page_hold, the page is never reused, which is harmless. In
-     * the opposite order the page might be reused while it has live messages. */
+    /* If the thread dies between counter_reset and message_page_hold, the page is never reused, and no live message is
+     * harmed. In the opposite order the frees might be subtracted twice, and the page be reused while it has live
+     * messages. */
     counter_reset(&cache->pending);
     message_page_hold(messages, (uint32_t)(cache->pending_page - messages->page), -(int64_t)pending);
 }
@@ -144,6 +145,8 @@ static struct message_thread *message_thread_reuse(void)
     return NULL;
 }
 
+/* Maps a new record, reserves it for the caller, and adds it to the list of records. Returns NULL if the kernel refuses
+ * memory. */
 static struct message_thread *message_thread_make(void)
 {
     struct message_thread *thread = (struct message_thread *)(void *)buffer_map(sizeof *thread, 0);

@@ -25,9 +25,9 @@
  * subtraction. The caches of message_thread_none are busy for ever, so that the fast paths need no test for a thread
  * without a record.
  *
- * Frees are counted in the cache, and not in the page, as long as a thread frees one message after the other in the
- * same page: `freed` are bytes of the page that the thread fills, `pending` are bytes of the page that `pending_start`
- * names. So a thread that frees messages in the order of their allocation makes one atomic subtraction for a page.
+ * As long as a thread frees messages of one page, the cache counts the freed bytes, and not the page: `freed` counts
+ * bytes of the page that the thread fills, and `pending` counts bytes of the page that `pending_start` names. So a
+ * thread that frees messages in the order of their allocation makes one atomic subtraction for a page.
  */
 struct message_cache {
     _Alignas(2 * CACHE_LINE) _Atomic(char *) next; /* the address at which the next message begins */
@@ -36,9 +36,9 @@ struct message_cache {
      * MESSAGE_NOWHERE stands for no page. */
     _Atomic uintptr_t filled_start;
     _Atomic uintptr_t pending_start;
-    struct counter freed;
-    struct counter pending;
-    struct message_page *pending_page;
+    struct counter freed;              /* bytes that this thread has freed in the page that it fills */
+    struct counter pending;            /* bytes that this thread has freed in `pending_page`, not yet subtracted */
+    struct message_page *pending_page; /* the record of the page that `pending_start` names */
     _Atomic uint32_t busy;
     /* an array with the statistics of each type of messages; NULL if none are counted */
     _Atomic(struct size_statistics *) statistics;
@@ -53,7 +53,7 @@ enum { MESSAGE_OBJECTS = 31 };
 /* The record of a thread, with its cache for each message object. Records are never unmapped: when a thread has ended,
  * a later thread gets its record and continues its statistics. */
 struct message_thread {
-    _Atomic uint32_t taken;
+    _Atomic uint32_t taken;       /* 1 while a thread has the record */
     struct message_thread *older; /* the record that was made before this one; NULL in the first */
     struct message_cache cache[MESSAGE_OBJECTS];
 };
@@ -63,6 +63,7 @@ struct message_thread {
 INTERNAL extern struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 INTERNAL extern struct lock message_lock;
 
+/* Stands in place of the record of a thread that has none yet. Its caches are busy for ever. */
 INTERNAL extern const struct message_thread message_thread_none;
 
 /*
@@ -71,6 +72,7 @@ INTERNAL extern const struct message_thread message_thread_none;
  * nothing would release that record again.
  */
 INTERNAL extern const struct message_thread message_thread_ended;
+/* The record of the calling thread, or one of the two records above, which no code writes to. */
 INTERNAL extern _Thread_local struct message_thread *message_thread __attribute__((tls_model("initial-exec")));
 
 /* Returns true if the calling thread has a record of its own. */
@@ -79,7 +81,7 @@ static inline bool message_thread_has_record(void)
     return message_thread != &message_thread_none && message_thread != &message_thread_ended;
 }
 
-/* Returns the calling thread's cache for a message object. */
+/* Returns the cache for a message object in the calling thread's record. */
 FAST_PATH struct message_cache *message_cache_of(const struct sockmalloc_message *messages)
 {
     return (struct message_cache *)(void *)((char *)message_thread + messages->cache_offset);

@@ -1,4 +1,5 @@
-/* Allocates and frees the messages of a ring, a piece of memory that a producer and its consumers share. */
+/* Allocates and frees the messages of a ring, a piece of memory that a producer and its consumers share. Frees the
+ * messages of dead processes, and reports statistics. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stddef.h>
@@ -9,11 +10,11 @@
 #include "os/os_process.h"
 
 /*
- * A ring is divided into chunks, and two positions move through them: the head, where the next message is allocated,
- * and the free marker. Only the producer moves them. All chunks from the head up to the marker are known to be free;
- * those from the marker up to the head may be in use. A free changes only the state of the freed message, so threads
- * that free do not disturb each other. The producer looks at the states of messages only when the chunks between the
- * head and the marker are too few.
+ * A ring is divided into chunks, and two positions move through the chunks: the head, where the next message is
+ * allocated, and the free marker. Only the producer moves the two positions. After the last chunk comes the first one
+ * again. All chunks from the head up to the marker are known to be free. The chunks from the marker up to the head may
+ * be in use. A free changes only the state of the freed message, so threads that free do not disturb each other. The
+ * producer looks at the states of messages only when the chunks from the head up to the marker are too few.
  *
  * Each change of the ring is one store or one read-modify-write, and the ring is consistent before and after it. So a
  * process may die at any point. The state of a chunk has no meaning until the head has moved past that chunk.
@@ -160,11 +161,10 @@ EXPORTED void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, 
 }
 
 /*
- * Waits until the message at the free marker is freed. The chunks in front of the marker are free already, and the
- * marker cannot move past a message in use. Returns 0, or an error number, such as ETIMEDOUT. The store to `waiting`
- * and the load of the state here, and the change of the state and the load of `waiting` in sockmalloc_ring_free, are
- * sequentially consistent: so either this function sees that the message is free, or the free sees that the producer
- * waits.
+ * Waits until the message at the free marker is freed, because the marker cannot move past a message in use. Returns 0,
+ * or an error number, such as ETIMEDOUT. This function stores to `waiting` and then loads the message's state.
+ * sockmalloc_ring_free changes the state and then loads `waiting`. These four accesses are sequentially consistent, so
+ * either this function sees that the message is free, or the free sees that the producer waits.
  */
 static int ring_await_free(struct sockmalloc_ring *ring, const struct timespec *deadline)
 {
@@ -211,7 +211,7 @@ EXPORTED void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t s
 }
 
 /* Wakes the producer if it waits for the message that begins at `chunk`. The producer waits only for the message at the
- * free marker, because a free of any other message gives it no space. */
+ * free marker, because the free of any other message does not let the marker move. */
 static void ring_wake(struct sockmalloc_ring *ring, uint32_t chunk)
 {
     uint32_t waiting = chunk + 1;
@@ -232,8 +232,8 @@ EXPORTED void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message)
         message_die(MESSAGE_RING_FOREIGN, __func__, message, NULL);
     }
     struct ring_chunk *first = ring_state_of(ring, message, __func__);
-    /* seq_cst: the producer sees what this thread has done with the message; the order is also needed by
-     * ring_await_free */
+    /* seq_cst: what this thread has done with the message happens before the producer uses the chunks again; and
+     * ring_await_free needs this order */
     if (UNLIKELY(!(atomic_fetch_and_explicit(&first->state, ~RING_IN_USE, memory_order_seq_cst) & RING_IN_USE))) {
         ring_not_in_use(ring, message, first, __func__);
     }
@@ -314,8 +314,8 @@ EXPORTED size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t h
             count++;
         }
     }
-    /* Wakes the producer even if no message was freed here, because the dead process may have freed the message at the
-     * marker and died before it woke the producer. */
+    /* Wakes the producer even if this function has freed no message, because the dead process may have freed the
+     * message at the free marker and died before it woke the producer. */
     atomic_store_explicit(&ring->header->waiting, 0, memory_order_seq_cst);
     os_wake_shared(&ring->header->waiting);
     return count;

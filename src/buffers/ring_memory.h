@@ -25,9 +25,10 @@
  */
 
 /*
- * A position: in the lower half the number of a chunk, and in the upper half the lap, which counts how often the ring
- * was begun anew. If the head and the free marker name the same chunk, the ring is empty if their laps are equal, and
- * full if their laps differ.
+ * A position has the number of a chunk in its lower half. The upper half is the lap, which is the number of the round
+ * through the ring's memory, counted from 1. The ring has two positions: the head, where the next message is allocated,
+ * and the free marker, which follows the head over chunks that are known to be free. If both name the same chunk, the
+ * ring is empty if their laps are equal, and full if their laps differ.
  */
 static inline uint64_t ring_position(uint32_t lap, uint32_t chunk)
 {
@@ -45,10 +46,10 @@ static inline uint32_t ring_chunk(uint64_t position)
 }
 
 /*
- * The state of a message, which is stored with its first chunk. It is one word, so that it changes at once: one bit
- * that says whether the message is in use, 22 bits with its number of chunks, 22 bits with its holder (the process that
- * frees it), and the lowest 19 bits of the lap (the number of the round through the ring's memory). The states that are
- * stored with the other chunks of the message have no meaning.
+ * The state of a message, which is stored with the message's first chunk. The state is one word, so that all its parts
+ * change at once. From the lowest bit on it has: one bit that is 1 if the message is in use; 22 bits with the number of
+ * its chunks; 22 bits with its holder, which is the number of the process that frees the message; and the lowest 19
+ * bits of the lap. The states that are stored with the other chunks of the message have no meaning.
  */
 enum {
     RING_CHUNKS_SHIFT = 1,
@@ -103,9 +104,10 @@ struct ring_type {
 };
 
 /*
- * The start of the shared memory. Its three parts begin 128 bytes apart: the first is not written after creation, only
- * the producer writes the second, and each free reads the third. Creation writes the magic number last, so that no
- * process attaches to an unfinished ring.
+ * The start of the shared memory. Each of its three parts begins at a multiple of 128 bytes, so that no part shares a
+ * cache line, or a pair of lines that the processor fetches together, with another part: no process writes to the first
+ * part after creation, only the producer writes to the second, and each free reads the third. Creation writes the magic
+ * number last, so that no process attaches to an unfinished ring.
  */
 struct ring_header {
     _Alignas(SOCKMALLOC_RING_ALIGNMENT) _Atomic uint64_t magic;

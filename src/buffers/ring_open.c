@@ -8,7 +8,8 @@
 #include "buffers/ring_memory.h"
 #include "os/os_process.h"
 
-/* The text "sockring" and the version of the layout. When the layout changes, the version changes too. */
+/* The lower seven bytes are the text "ockring", for which "sockring" is one byte too long. The highest byte is the
+ * version of the layout, which changes when the layout does. */
 #define RING_MAGIC UINT64_C(0x01676e69726b636f)
 
 enum { CHUNK_SIZE_MAX = 1 << 30 };
@@ -49,7 +50,7 @@ static uint32_t ring_fitting(size_t length, size_t chunk_size)
     size_t room = EXCESS(length, sizeof(struct ring_header));
     size_t chunks = LESSER(room / (chunk_size + sizeof(struct ring_chunk)), SOCKMALLOC_RING_CHUNKS);
     while (chunks > 0 && ring_front(chunks) + chunks * chunk_size > length) {
-        chunks--; /* with this many chunks, the padding in front of the first one leaves no space for the last one */
+        chunks--; /* with this many chunks, the padding in front of the first chunk leaves no space for the last one */
     }
     return (uint32_t)chunks;
 }
@@ -69,7 +70,7 @@ COLD struct span ring_table_span(void)
 }
 
 /* Adds the ring `new` to the table of shown rings if `old` is NULL, and removes the ring `old` if `new` is NULL. Does
- * nothing if the table is full, or does not contain `old`. */
+ * nothing if the table has no space for `new`, or does not contain `old`. */
 static void ring_show(struct sockmalloc_ring *old, struct sockmalloc_ring *new)
 {
     for (unsigned i = 0; i < RING_SHOWN; i++) {
@@ -117,8 +118,8 @@ static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chun
     return ring;
 }
 
-/* Writes the data of a new ring to the shared memory. Laps, the rounds through the ring's memory, are counted from 1,
- * because a handle consists of a lap and a chunk's number, and 0 must not be a valid handle. */
+/* Writes the data of a new ring to the shared memory. Laps, which are the rounds through the ring's memory, are counted
+ * from 1, so that the first message has a handle other than 0. A handle consists of a lap and a chunk's number. */
 static void ring_lay(struct sockmalloc_ring *ring)
 {
     struct ring_header *header = ring->header;
@@ -180,6 +181,7 @@ EXPORTED struct sockmalloc_ring *sockmalloc_ring_attach(void *memory, size_t len
     return ring_open(memory, chunk_size, chunks, chosen);
 }
 
+/* Returns true if this process is the holder of a message in use. */
 static bool ring_holds_any(const struct sockmalloc_ring *ring)
 {
     for (uint32_t chunk = 0; chunk < ring->chunks; chunk++) {

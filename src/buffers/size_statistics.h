@@ -12,17 +12,17 @@
 #include "base/counter.h"
 
 /*
- * The sizes from 0 to 8 bytes share the first step, and each size from 9 to 16 has a step of its own. From there on,
- * the sizes between a power of two and the next are divided into eight steps, so that sizes of one step differ by at
- * most an eighth. The last step counts all sizes from its start on.
+ * The sizes from 0 to 8 bytes share the first step, and each size from 9 to 15 has a step of its own. From 16 bytes on,
+ * the sizes from a power of two up to the next are divided into eight steps, so that sizes of one step differ by less
+ * than an eighth. The last step counts all sizes from its start on.
  */
 enum { SIZE_DOUBLING_SHIFT = 3, SIZE_DOUBLING = 1 << SIZE_DOUBLING_SHIFT, SIZE_STEPS = 20 * SIZE_DOUBLING };
 
 /* The sizes that one thread has counted. This thread alone writes the counters, and any thread may read them. The
  * number of sizes is the sum of all steps. */
 struct size_statistics {
-    struct counter bytes;
-    struct counter step[SIZE_STEPS];
+    struct counter bytes;            /* the sum of all sizes */
+    struct counter step[SIZE_STEPS]; /* how many sizes each step of the histogram has counted */
 };
 
 /* The sum of the statistics of several threads. */
@@ -59,8 +59,8 @@ static inline void size_statistics_add(struct size_statistics *statistics, size_
 INTERNAL void size_statistics_sum(struct size_figures *sum, const struct size_statistics *statistics);
 
 /*
- * Returns the size that `parts` of 1,000 counted sizes do not exceed, rounded up to the end of its step: with `parts`
- * 990, the 99th percentile. Returns 0 if nothing was counted.
+ * Returns the size that `parts` of 1,000 counted sizes do not exceed, rounded up to the end of its step. If `parts` is
+ * 990, this is the 99th percentile. Returns 0 if nothing was counted.
  */
 INTERNAL size_t size_figures_quantile(const struct size_figures *figures, unsigned parts);
 
