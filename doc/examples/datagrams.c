@@ -5,8 +5,7 @@
  * Serves on a free UDP port of 127.0.0.1, which is the first line on stdout. The first byte of a datagram is its kind
  * and the next four are its number. The answer to a datagram `?` has the same bytes, but the kind `=`. The server sends
  * an answer every PAUSE_MS ms, at most TRIES times, until a datagram `!` with the number comes. It ends when nothing
- * comes for IDLE_MS ms and no answer is left, and prints how many records lay in answers and how many elsewhere. It
- * also runs without sockmalloc.
+ * comes for IDLE_MS ms and no answer is left, and prints where the records lay. It also runs without sockmalloc.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <netinet/in.h>
