@@ -19,11 +19,11 @@
 
 /*
  * Marks a large object that is zero at first and that start-up does not touch. Where the compiler has a second section
- * for zeroed objects (.lbss), the large object lies there; clang 14 has none, and would write the zeros into the file.
- * The small objects, which start-up writes to, then lie together on few pages. The objects that start-up makes
- * read-only (FROZEN_OBJECT) lie in .lbss too, and no large object may lie between two of them. So the files that have a
- * FROZEN_OBJECT are linked before all files of the lower folders that have a LARGE_OBJECT; Makefile.am lists them
- * first.
+ * for zeroed objects (.lbss), the large object lies there. Clang 14 has no such section, and would write the zeros into
+ * the library's file, so the macro is empty there. The small objects, which start-up writes to, lie together on few
+ * pages if no large object lies between them. The objects that start-up makes read-only (FROZEN_OBJECT) lie in .lbss
+ * too, and no large object may lie between two of them. So the files that have a FROZEN_OBJECT are linked before all
+ * files of the lower folders that have a LARGE_OBJECT; Makefile.am lists the files in this order.
  */
 #if defined __x86_64__ && !defined __clang__
 #define LARGE_OBJECT __attribute__((section(".lbss")))
@@ -80,8 +80,8 @@ static inline size_t opaque(size_t value)
 #define IN_FRESH_PAGES __attribute__((no_sanitize("thread")))
 
 /*
- * The return address of the function in which CALLER is written: the address just behind the call instruction in its
- * caller. If that function is inlined, this is the return address of the function around it.
+ * The return address of the function in which CALLER is written: the address just behind the call instruction in the
+ * calling function. If the function with CALLER is inlined, this is the return address of the function around it.
  */
 #define CALLER __builtin_return_address(0)
 

@@ -19,7 +19,7 @@
  * numbers fit the caches of x86-64 and of most aarch64 processors; on other machines they do no harm.
  */
 enum {
-    COLOUR_PAGE = 0x1000,
+    COLOUR_PAGE = 0x1000, /* the size of a page in bytes, from which these offsets are counted */
     /* offset 0x000 stays free, because servers write to the first cache line of every buffer */
     /* the addresses at which the range of slots and its tables begin, then the sizes of each bucket's slots; these data
      * are only read */
@@ -52,9 +52,9 @@ enum {
 
 /*
  * FROZEN_PAGE is the alignment of each object that start-up makes read-only, and the object's size is a multiple of
- * FROZEN_PAGE. So such an object shares its pages with no other data. FROZEN_PAGE is the largest page size
- * for which a kernel of the machine may be built. Where the kernel's pages are smaller, this costs only address space,
- * because the rest of each FROZEN_PAGE is never touched.
+ * FROZEN_PAGE. So such an object shares its pages with no other data. FROZEN_PAGE is the largest page size for which a
+ * kernel of the machine may be built. If the kernel's pages are smaller, the alignment costs only address space,
+ * because pages behind the object's data are never touched.
  */
 #if defined __x86_64__
 enum { FROZEN_PAGE = 0x1000 };

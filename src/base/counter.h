@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * The counters that the fast paths change. They lie in a cache line that a fast path touches anyway, because the
- * pointers into the magazine lie in it too.
+ * The counters that the fast paths change. These counters lie in the cache line that has the pointers into the
+ * magazine, so a fast path touches no further line for them.
  */
 #define COUNTER_FAST_ROWS(ROW)                                                                                         \
     ROW(requests, "requests served")                                                                                   \
@@ -52,9 +52,9 @@ static inline uint64_t counter_read(const struct counter *counter)
 }
 
 /*
- * Adds 1, and returns true if the counter became zero. A counter that was set to -N becomes zero after N calls. Only
- * the one thread that writes the counter may call this function. On x86-64 the addition itself sets the carry flag when
- * the counter becomes zero, so a fast path that counts anyway pays only for a jump that is not taken.
+ * Adds 1, and returns true if the counter has become zero. A counter that was set to -N becomes zero after N calls.
+ * Only the one thread that writes the counter may call this function. On x86-64 the addition itself sets the carry flag
+ * when the counter becomes zero, so a fast path that counts anyway pays only for a jump that is not taken.
  */
 #ifdef __x86_64__
 static inline bool counter_step(struct counter *counter)
@@ -74,7 +74,7 @@ static inline bool counter_step(struct counter *counter)
 
 /*
  * Adds `amount`. Only the one thread that writes the counter may call this function, so no locked instruction is
- * needed. On x86-64 the addition is one instruction, so that a signal handler that counts too cannot come between a
+ * needed. On x86-64 the addition is one instruction, so that no signal handler, which may count too, can run between a
  * load and a store. The function is written in assembly, because the compiler does not make one instruction of an
  * atomic load and an atomic store.
  */

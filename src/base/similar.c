@@ -8,6 +8,7 @@
 
 #include "base/bounds.h"
 
+/* The most characters of a word that is compared, and the most edits from a mistyped word to a similar one. */
 enum { SIMILAR_LONGEST = 47, SIMILAR_MOST = 2 };
 
 /* Returns the character in the form in which two words are compared: a capital becomes a small letter, and '-' becomes
@@ -68,6 +69,7 @@ static bool similar_begins(const char *word, const char *start)
 
 void similar_try(struct similar *best, const char *mistyped, const char *candidate)
 {
+    /* the fewest characters of a mistyped word that has similar ones, and of one that may be two edits from them */
     enum { SHORT = 3, LONG = 6 };
     size_t length = strlen(mistyped);
     if (length < SHORT || length > SIMILAR_LONGEST || strlen(candidate) > SIMILAR_LONGEST) {
@@ -75,6 +77,7 @@ void similar_try(struct similar *best, const char *mistyped, const char *candida
     }
     unsigned edits = similar_count_edits(mistyped, candidate);
     if (edits > (length < LONG ? 1U : SIMILAR_MOST)) {
+        /* SIMILAR_MOST + 1: the candidate begins with the mistyped word; SIMILAR_MOST + 2: it is not similar */
         edits = similar_begins(candidate, mistyped) ? SIMILAR_MOST + 1U : SIMILAR_MOST + 2U;
     }
     if (edits <= SIMILAR_MOST + 1U && (best->word == NULL || edits < best->edits)) {

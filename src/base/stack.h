@@ -16,7 +16,7 @@
 /*
  * An item of the stack is a number. The head is one word of two parts: a tag, and the number of the top item plus one,
  * which is zero if the stack is empty. The link of an item names the item below: it is the number part of the head at
- * the time the item was pushed.
+ * the time at which the item was pushed.
  *
  * A thread may read the link of an item while another thread pops the item and uses it again. The read is atomic for
  * that reason, and the compare-and-swap that follows fails, because every removal advances the tag. The tag has 40
@@ -33,9 +33,11 @@ struct stack {
 
 typedef _Atomic uint32_t stack_link;
 
+/* The number part of a head has STACK_NUMBER_BITS bits. All numbers of items are below STACK_NUMBERS, which is also the
+ * mask of that part. */
 enum { STACK_NUMBER_BITS = 24, STACK_NUMBERS = (1 << STACK_NUMBER_BITS) - 1 };
 
-#define STACK_EMPTY UINT32_MAX /* what stack_pop returns if the stack is empty */
+#define STACK_EMPTY UINT32_MAX /* stack_pop and stack_peek return this number if the stack is empty */
 
 /*
  * Makes the compare-and-swap of stack_push and stack_pop. glibc has a flag that says if the process has only one
@@ -62,6 +64,7 @@ static inline bool stack_swap(struct stack *stack, uint64_t *seen, uint64_t want
 }
 #endif
 
+/* Returns the number of the top item plus one, or 0 if the stack is empty. */
 static inline uint32_t stack_top(uint64_t head)
 {
     return (uint32_t)head & STACK_NUMBERS;
@@ -83,7 +86,7 @@ static inline void stack_push(struct stack *stack, stack_link *links, unsigned s
     } while (UNLIKELY(!stack_swap(stack, &head, tag | (item + 1))));
 }
 
-/* Removes the item that was pushed last and returns it. Returns STACK_EMPTY if there is none. */
+/* Removes the item that was pushed last and returns it. Returns STACK_EMPTY if the stack is empty. */
 static inline uint32_t stack_pop(struct stack *stack, stack_link *links, unsigned shift)
 {
     uint64_t head = atomic_load_explicit(&stack->head, memory_order_acquire);

@@ -19,7 +19,7 @@ struct conversion {
     char kind;
 };
 
-enum { DIGITS_MAX = 24 };
+enum { DIGITS_MAX = 24 }; /* enough characters for a number of 64 bits with its prefix, in the base 10 or 16 */
 
 struct text text_begin(char *buffer, size_t size)
 {
@@ -66,6 +66,8 @@ static void text_put_number(struct text *text, uint64_t number, unsigned base, c
     text_put_padded(text, digits + first, sizeof digits - first, conversion);
 }
 
+/* Reads the conversion at `format`, which begins behind the percent sign. If its width is a `*`, the width is `star`,
+ * or 0 if `star` is negative. Returns the address behind the conversion. */
 static const char *conversion_read(const char *format, struct conversion *conversion, int star)
 {
     *conversion = (struct conversion){0};
@@ -193,6 +195,7 @@ void text_add_shown(struct text *text, const char *string)
     }
 }
 
+/* the letters for 1024, 1024^2 and 1024^3 bytes */
 static const char size_units[] = "kmg";
 
 void text_add_size(struct text *text, uint64_t bytes)

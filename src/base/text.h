@@ -24,9 +24,9 @@ struct text {
 struct text text_begin(char *buffer, size_t size);
 
 /*
- * Appends formatted text. The formats are some of printf's: %s %c %d %u %zu %lu %llu %x %zx %p %%, each with a width,
- * `-` and `*`. A NUL always follows the text. Signal handlers may call text_add and text_add_list, because these use no
- * locale, allocate nothing and take no lock.
+ * Appends formatted text. The conversions are some of printf's: %s %c %d %u %zu %lu %llu %x %zx %p %%. Each may have a
+ * width, also as `*`, and `-`. A NUL always follows the text. Signal handlers may call text_add and text_add_list,
+ * because these use no locale, allocate nothing and take no lock.
  */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_list(struct text *text, const char *format, va_list list);
