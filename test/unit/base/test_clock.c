@@ -1,4 +1,5 @@
-/* Tests of base/clock.c, which reads the kernel's coarse clock in nanoseconds: the time never goes back. */
+/* Tests of base/clock.c, which reads the kernel's coarse clock in nanoseconds: the time is that of the coarse clock,
+ * it never goes back, and no system call is made. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>
@@ -22,8 +23,8 @@ static uint64_t coarse(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* clock_now returns the time of the coarse clock. That time stands still between two steps of the clock, while the time
- * of the kernel's finer clock advances. */
+/* Calls clock_now between two readings of the coarse clock, until both readings are equal because the clock has not
+ * advanced between them. clock_now must then have returned their time. The time of a finer clock would differ. */
 Test(clock, shows_the_coarse_clock, .timeout = 60)
 {
     uint64_t before;
@@ -45,6 +46,7 @@ Test(clock, goes_on, .timeout = 60)
     cr_assert_gt(now, first);
 }
 
+/* a time that one of the threads has read */
 static _Atomic uint64_t latest;
 
 static void read_or_fall_behind(unsigned number)
@@ -67,7 +69,8 @@ Test(clock, never_goes_back, .timeout = 60)
 }
 
 /* Runs in a child process. Sets the strict seccomp mode, in which each system call but read, write and exit kills the
- * process. Then reads the clock, so clock_now must make no system call. */
+ * process. Then reads the clock, so clock_now must make no system call. Exits with 0 if the clock was read, and with 2
+ * if the mode cannot be set. */
 static void read_behind_a_filter(void)
 {
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) {
@@ -81,7 +84,7 @@ Test(clock, a_sandboxed_program_may_read_it, .timeout = 60)
 {
     int status;
     if (getauxval(AT_SYSINFO_EHDR) == 0) {
-        cr_skip("the kernel lets no clock be read in memory here");
+        cr_skip("this kernel has no vDSO, so reading a clock takes a system call");
     }
     pid_t child = fork();
     if (child == 0) {
@@ -89,7 +92,7 @@ Test(clock, a_sandboxed_program_may_read_it, .timeout = 60)
     }
     cr_assert_eq(waitpid(child, &status, 0), child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
-        cr_skip("no seccomp filters here");
+        cr_skip("the strict seccomp mode cannot be set here");
     }
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
 }

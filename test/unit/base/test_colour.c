@@ -13,12 +13,14 @@
 #include "support/house.h"
 
 /* Offsets are compared in units of half a cache line. A whole line would be too large a unit, because data that are
- * only read, such as those of region and route, may share a cache line. */
+ * only read may share a cache line: COLOUR_REGIONS and COLOUR_HINTS are half a line apart. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
 /* for each unit (half a cache line) of a page: the name of the data that lie there; NULL if there are none */
 static const char *owner[UNITS];
 
+/* Marks in `owner` the units of a page in which the `size` bytes at `address` lie. Fails the test if other data than
+ * `who` lie in one of these units. */
 static void claim(const void *address, size_t size, const char *who)
 {
     size_t first = (uintptr_t)address % COLOUR_PAGE / UNIT;
@@ -29,8 +31,8 @@ static void claim(const void *address, size_t size, const char *who)
     }
 }
 
-/* The metadata of slots lie in two tables, of states and of requests. Marks in `owner` the units (half cache lines) of
- * a page in which the first cache line of each table lies. */
+/* Marks in `owner` the units (half cache lines) of a page in which the metadata of slots begin. The metadata lie in two
+ * tables, one of states and one of requests; the first cache line of each table is marked. */
 static void claim_metadata(void)
 {
     claim((const void *)region.states, CACHE_LINE, "states");
@@ -47,8 +49,8 @@ static void claim_what_is_only_read(void)
     claim(&route.hints, 2 * sizeof route.hints, "only read");
 }
 
-/* Marks in `owner` the units (half cache lines) of a page in which magazines lie. A page has a few magazines, and all
- * such pages have them at the same offsets. */
+/* Marks in `owner` the units (half cache lines) of a page in which magazines lie. The 32 magazines fill several pages,
+ * and must lie at the same offsets in each page. */
 static void claim_magazines(void)
 {
     for (unsigned i = 0; i < 32; i++) {
@@ -57,6 +59,7 @@ static void claim_magazines(void)
     }
 }
 
+/* A trained bucket is one of which caches hold free slots. Its malloc and free touch all data that are marked here. */
 Test(colour, data_of_a_trained_bucket_share_no_offset)
 {
     house_lay_default();

@@ -24,8 +24,8 @@ Test(counter, adds)
     cr_assert_eq(counter_read(&counter), 0);
 }
 
-/* An add instruction can only hold a constant of 31 bits, so for larger constants the compiler makes other code. The
- * sum must be right with both. */
+/* The add instruction of x86-64 can only hold a constant of 31 bits, so for larger constants the compiler loads a
+ * register first. The sum must be right in both cases. */
 Test(counter, adds_constants_wider_than_an_instruction_takes)
 {
     counter_add(&counter, UINT64_C(0x7fffffff));
@@ -71,8 +71,8 @@ static void add_ten_to_all(void *context)
     counter_add_shared(&counter, 10);
 }
 
-/* A signal handler adds between any two instructions of counter_add or counter_add_shared, and no addition is lost. If
- * another thread adds at the same time, counter_add may lose additions, and counter_add_shared loses none. */
+/* A signal handler adds after each instruction of counter_add, counter_step and counter_add_shared in turn. No addition
+ * may be lost: the interrupted functions add 3 together, and the handler adds 21. */
 Test(counter, handler_may_add_after_any_instruction)
 {
     unsigned at = 0;
@@ -86,7 +86,7 @@ Test(counter, handler_may_add_after_any_instruction)
     cr_assert_gt(at, 3U);
 }
 
-/* Runs as one of several threads: adds so many times that the kernel interrupts each thread again and again, even if
+/* Runs as one of several threads. Each thread adds so many times that the kernel interrupts it again and again, even if
  * there are few processors. */
 static void add_shared(unsigned number)
 {
@@ -101,8 +101,9 @@ Test(counter, shared_additions_lose_nothing)
     cr_assert_eq(counter_read(&counter), (uint64_t)ROUNDS * THREADS * (THREADS + 1) / 2);
 }
 
-/* One thread adds and the others read the count. A count that is read must never be smaller than the one before, and
- * must be a multiple of `step`, because no reader may see a half-written sum. */
+/* Runs as one of several threads: thread 0 adds `step` to the count, and the other threads read the count. A count must
+ * never be smaller than the one that the thread has read before. It must be a multiple of `step`, which changes both
+ * halves of the count, because no reader may see only one half changed. */
 static void write_or_watch(unsigned number)
 {
     const uint64_t step = (UINT64_C(1) << 32) + 1;
@@ -124,6 +125,7 @@ Test(counter, readers_see_whole_additions)
     cr_assert_eq(counter_read(&counter), ROUNDS * ((UINT64_C(1) << 32) + 1));
 }
 
+/* If two rows had one name, the structure below would have two members of that name and would not compile. */
 Test(counter, rows_have_different_names)
 {
 #define COUNTER_MEMBER(name, help) struct counter name;

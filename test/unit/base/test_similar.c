@@ -59,7 +59,7 @@ Test(similar, the_nearest_wins)
     struct similar best = {0};
     similar_try(&best, "recard", "regard");
     similar_try(&best, "recard", "recart");
-    cr_expect_str_eq(best.word, "regard", "of two that are equally near, the first one");
+    cr_expect_str_eq(best.word, "regard", "of two words that are equally similar, the first one is kept");
     similar_try(&best, "recard", "recard");
     cr_expect_str_eq(best.word, "recard");
 }

@@ -18,7 +18,7 @@ enum { ITEMS = 4096, THREADS = 8, ROUNDS = 100000 };
 static struct stack stack;
 static stack_link links[ITEMS];
 static _Atomic unsigned owners[ITEMS]; /* for each item: how many threads have popped it and not yet pushed it */
-static _Atomic unsigned pops[ITEMS];
+static _Atomic unsigned pops[ITEMS];   /* for each item: how often it was popped */
 
 static uint64_t tag(void)
 {
@@ -63,9 +63,9 @@ static void work_with_one_thread(void *argument)
 }
 
 /*
- * In a process of one thread the stack uses a compare-and-swap without the lock prefix. That swap must have the same
- * results as the swap with the prefix. The test runs in the child of a fork, which has one thread; Criterion's own
- * process has several.
+ * On x86-64, in a process of one thread, the stack uses a compare-and-swap without the lock prefix. That swap must have
+ * the same results as the swap with the prefix. The test runs in the child of a fork, which has one thread; Criterion's
+ * own process has several.
  */
 Test(stack, single_threaded_swap_does_the_same)
 {
@@ -125,8 +125,8 @@ Test(stack, tag_wraps_round)
 
 /*
  * Acts as a thread that was suspended in the middle of a pop, after it had read the head of the stack. Meanwhile the
- * top item was popped and pushed again, and another item lies below it now. So the compare-and-swap of the suspended
- * pop must fail.
+ * top item was popped and pushed again, and another item lies below it now. The compare-and-swap of the suspended pop
+ * must fail, although the top item is the same, because each pop has changed the tag.
  */
 Test(stack, stale_swap_fails)
 {
@@ -150,7 +150,9 @@ Test(stack, stale_swap_fails)
 
 /* --- another thread changes the stack in the middle of an operation --- */
 
+/* the item that the interrupted pop has returned, or STACK_EMPTY */
 static uint32_t popped;
+/* the item that was popped in the middle of the interrupted operation and not pushed again, or STACK_EMPTY */
 static uint32_t popped_between;
 
 static void push_third(void)
@@ -185,9 +187,7 @@ static void exchange_between(void *context)
     popped_between = STACK_EMPTY;
 }
 
-/*
- * Checks that each item whose number is below `count` is in exactly one place: on the stack, or popped by one thread.
- */
+/* Checks that each of the items 1 to `count` is in exactly one place: on the stack, or popped by one of the threads. */
 static void expect_each_once(uint32_t count, unsigned at)
 {
     unsigned seen[4] = {0};
@@ -203,6 +203,8 @@ static void expect_each_once(uint32_t count, unsigned at)
     }
 }
 
+/* Runs `work` on a stack of the items 1 and 2 again and again, and interrupts it by `between` after one instruction,
+ * then after two, and so on. Checks each time that no item is lost or popped twice. */
 static void expect_whole_after_any_step(steps_work *work, steps_between *between, uint32_t count)
 {
     bool stopped = true;
@@ -242,7 +244,7 @@ Test(stack, reset_forgets_all)
     stack_push(&stack, links, 0, 2);
     uint64_t before = tag();
     stack_reset(&stack);
-    cr_assert_eq(tag(), before + 1, "an interrupted operation begins again");
+    cr_assert_eq(tag(), before + 1, "the tag advances, so that an interrupted operation begins again");
     cr_assert(stack_is_empty(&stack));
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
     stack_push(&stack, links, 0, 2);

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "support/crew.h"
 
-/* Checks that text_add and snprintf, which knows every conversion of text_add, format the same text. */
+/* Checks that text_add makes the same text as snprintf, which knows all conversions of text_add. */
 #define EXPECT_AS_PRINTF(...)                                                                                          \
     do {                                                                                                               \
         char ours[256];                                                                                                \
