@@ -1,5 +1,5 @@
-/* Tests of cache/budget.c: the bytes that are charged are exact even with several threads, and free memory beyond a
- * limit is noticed. */
+/* Tests of cache/budget.c: the sum of the charges is exact even if several threads charge at once, and the budget says
+ * how much free memory exceeds a limit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -118,7 +118,8 @@ Test(budget, retained_memory_without_a_limit_is_not_counted)
     cr_assert_eq(budget_excess(), 0);
 }
 
-/* SOCKMALLOC_CACHE and SOCKMALLOC_RETAIN can be lowered below what is charged and retained. */
+/* A running program can lower SOCKMALLOC_CACHE and SOCKMALLOC_RETAIN below what is charged and retained. The charges
+ * and the retained memory stay, and what exceeds the new limits is reported. */
 Test(budget, limits_change_while_counts_stay)
 {
     budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
@@ -132,7 +133,8 @@ Test(budget, limits_change_while_counts_stay)
     cr_assert_not(budget_charge(1));
     cr_assert_eq(budget_excess(), 30);
     budget_limit(200, 70, 20);
-    cr_assert_eq(budget_excess(), 50, "the caches alone exceed the limit, and are not purged");
+    cr_assert_eq(budget_excess(), 50,
+                 "all retained bytes are excess, because the charges of the caches alone exceed the limit");
     cr_assert_eq(budget.cache_limit, 70);
     budget_return(100);
     cr_assert_eq(budget_left(), 70);
@@ -156,6 +158,7 @@ Test(budget, reset_sets_both)
     cr_assert(budget_charge(60));
 }
 
+/* how many of the two charges were accepted */
 static unsigned charges;
 
 static void charge_more_than_half(void)
@@ -213,6 +216,7 @@ Test(budget, charges_and_returns_add_up_whatever_their_order)
     cr_assert_gt(at, 5U);
 }
 
+/* how many bytes each thread has charged and not returned */
 static uint64_t granted[THREADS];
 
 static void charge_single_bytes(unsigned number)
@@ -234,8 +238,8 @@ Test(budget, threads_charge_to_the_last_byte)
     cr_assert_eq(budget_charged(), LIMIT);
 }
 
-/* Each thread charges more bytes than its share of the budget, so that many charges are refused, and returns the bytes
- * later. */
+/* Runs as a thread: charges bytes and returns them later. The threads together try to charge more than LIMIT bytes, so
+ * many charges are refused. */
 static void charge_and_return(unsigned number)
 {
     uint64_t random = number + 1;

@@ -1,4 +1,5 @@
-/* Tests of cache/cache.c: the two magazines of a thread, and how slots pass between them and the depot. */
+/* Tests of cache/cache.c: the two magazines that a thread has for each bucket, and how slots pass between these
+ * magazines and the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -109,7 +110,8 @@ Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
     cr_assert_not_null(magazine);
     cr_assert_eq(magazine_count(magazine), full);
     for (unsigned i = 0; i < full; i++) {
-        cr_assert_eq(magazine->slot[i], slots[i], "the oldest magazine went to the depot with all its slots");
+        cr_assert_eq(magazine->slot[i], slots[i],
+                     "the magazine that was filled first went to the depot with all its slots");
     }
     cr_assert_null(depot_pop_full(B64K));
 }
@@ -173,7 +175,7 @@ Test(cache, flush_uses_a_public_magazine_with_free_places)
     cr_assert_eq(cache_held(mine, B64K), full + 1);
 }
 
-/* In whatever order slots are freed and allocated, none is lost, and none is returned twice. */
+/* Frees and allocates slots many times. No slot may be lost, and none may be returned twice. */
 Test(cache, loses_no_slot_and_returns_none_twice)
 {
     static void *slots[SLOTS_MAX];
@@ -183,8 +185,9 @@ Test(cache, loses_no_slot_and_returns_none_twice)
     unsigned held = 0;
     uint32_t first = region_number(slots[0]);
     for (unsigned round = 0; round < 20000; round++) {
-        /* phases of allocations and phases of frees have different lengths, so that at times all magazines are full,
-         * and at times all are empty */
+        /* Rounds come in blocks of 1009. In every second block each round frees a slot; in the others 97 frees and 97
+         * allocations take turns. So the number of slots in the magazines changes all the time. The magazines are
+         * emptied only after this loop. */
         bool fill = round / 97 % 2 == 0 || round / 1009 % 2 == 0;
         if (fill && held < SLOTS_MAX) {
             unsigned at = 0;
@@ -225,6 +228,7 @@ Test(cache, buckets_do_not_mix)
     cr_assert_eq(get(B4K), slots[0]);
 }
 
+/* If the quota is set to 0, both magazines go to the depot with their slots. */
 Test(cache, drain_gives_both_magazines_to_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -248,6 +252,7 @@ Test(cache, drain_gives_both_magazines_to_the_depot)
     cr_assert_eq(get(B64K), slots[0]);
 }
 
+/* cache_forget removes the quota and both magazines, and moves their slots nowhere. The cache can get a quota again. */
 Test(cache, forget_leaves_no_trace)
 {
     void *slots[SLOTS_MAX];

@@ -40,7 +40,7 @@ static void *get(void)
 }
 
 /* Carves FEW new slots. Makes a private magazine with space for `held` + 2 slots, and puts the first `held` of the new
- * slots into it. The last of these is on top. */
+ * slots into it. The last of these is on top. If `held` is 0, the cache has a quota but no magazine. */
 static void lay(void *slots[FEW], uint32_t held)
 {
     lay_quota(held + 2);
@@ -62,6 +62,8 @@ static void **top(void)
     return atomic_load_explicit(&bin()->top, memory_order_relaxed);
 }
 
+/* After cache_force_slow the fast path of malloc pops none of the slots that the magazine has, until cache_resume_fast
+ * is called. The slots stay in the magazine. */
 Test(cache_bounds, forced_slow_slots_stay_where_they_are)
 {
     lay_quota(MAGAZINE_SLOTS);
@@ -201,7 +203,9 @@ Test(cache_bounds, resumed_bins_have_no_cold_slot_below)
     cr_assert_eq(cache_pop(bin()), slots[1]);
 }
 
-/* A signal handler allocates one or two slots while cache_pop_cold runs. No slot may be returned twice. */
+/* A signal handler may allocate one or two slots while cache_pop_cold runs. The test lowers the top of the magazine as
+ * such a handler does. cache_pop_cold must then return NULL, because it would otherwise return a slot of the handler.
+ */
 Test(cache_bounds, handler_causes_no_double_allocation)
 {
     void *slots[FEW];

@@ -1,4 +1,4 @@
-/* Tests of a new cache: it has no slot yet, so it carves several new slots of the range at once. */
+/* Tests of a cache that has no free slots yet: it carves several new slots of the range at once. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -22,6 +22,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &mine->bin[bucket];
 }
 
+/* A bin without a magazine looks empty to malloc and full to free, so that both take the slow path. */
 Test(cache_carve, thread_without_a_cache_reads_as_empty_and_full)
 {
     int slot;
@@ -32,7 +33,7 @@ Test(cache_carve, thread_without_a_cache_reads_as_empty_and_full)
         cr_assert_null(cache_pop(&cache_shared.bin[bucket]));
         cr_assert_not(cache_push(&cache_shared.bin[bucket], &slot));
     }
-    cr_assert_eq(cache_count(), 1, "the call opened no cache");
+    cr_assert_eq(cache_count(), 1, "cache_pop and cache_push open no cache");
 }
 
 Test(cache_carve, new_cache_reads_as_empty_and_full)
@@ -55,8 +56,8 @@ Test(cache_carve, refill_finds_nothing_at_first)
     }
 }
 
-/* A cache carves 16 slots at once, whose metadata fill a cache line. It allocates them one by one, in rising order of
- * their addresses. */
+/* A cache carves 16 slots at once, so that two threads rarely write to the same cache line of metadata. The cache
+ * allocates the 16 slots one by one, in rising order of their addresses. */
 Test(cache_carve, carved_run_is_used_in_rising_order)
 {
     enum { RUN = 16 };
@@ -71,6 +72,7 @@ Test(cache_carve, carved_run_is_used_in_rising_order)
     }
 }
 
+/* Only three slots are left in the range. The cache allocates these three, and then no more. */
 Test(cache_carve, carve_returns_the_rest_of_the_range)
 {
     void *slots[1];

@@ -1,4 +1,5 @@
-/* Tests of cache/cache_idle.c: when the public magazine of an idle thread is taken from it, and by which thread. */
+/* Tests of cache/cache_idle.c: when the public magazine of an idle thread goes to the depot, and which thread moves it
+ * there. (The public magazine is the one that other threads may steal.) */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -10,7 +11,7 @@
 #include "support/steps.h"
 
 /* LOOKS is more than the number of caches, so that one call of cache_collect_idle visits all of them. */
-enum { BUCKET = B64K, SLOTS = 10, NEIGHBOURS = 20, LOOKS = 32, AGE = 1000, FEW = 3 };
+enum { BUCKET = B64K, SLOTS = 10, NEIGHBOURS = 20, LOOKS = 32, AGE = 1000 /* nanoseconds */, FEW = 3 };
 
 static struct cache *mine;
 static uint64_t now = 1000000 * AGE;
@@ -34,15 +35,15 @@ static void lay(unsigned count)
     }
 }
 
-/*
- * Visits all caches, AGE nanoseconds after the last visit. A cache counts as idle if it has made no request since then.
- */
+/* Visits all caches, AGE nanoseconds after the last visit. A bucket of a cache counts as idle if its thread has made no
+ * request of this bucket since the last visit. */
 static void look(void)
 {
     now += AGE;
     cache_collect_idle(mine, now, AGE, LOOKS);
 }
 
+/* Returns how many of the first `count` neighbours still have a public magazine of the bucket. */
 static unsigned still_public(unsigned count, unsigned bucket)
 {
     unsigned found = 0;

@@ -52,7 +52,7 @@ Test(cache_leave, thread_may_come_back)
     struct cache *cache = cache_mine;
     uint32_t carved = region_carved(BUCKET);
     cache_leave();
-    cr_assert_eq(cache_reach(), cache, "the record that was closed last is used first");
+    cr_assert_eq(cache_reach(), cache, "the record of the cache that was closed last is used first");
     cr_assert_eq(cache_count(), 2);
     cr_assert_eq(cache_open_count(), 1);
     for (uint32_t left = carved - 10; left > 0; left--) {
@@ -94,8 +94,8 @@ static void open_and_meet(unsigned number)
     crew_meet();
 }
 
-/* Checks that the caches of several threads have different records. If a record had been closed twice, two threads
- * would get the same one. */
+/* Opens caches in several threads, and checks that each has a record (a struct cache) of its own. If a record had been
+ * closed twice, two threads would get it. */
 static void expect_distinct_records(void)
 {
     crew_run(THREADS, open_and_meet);

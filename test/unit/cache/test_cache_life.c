@@ -1,5 +1,5 @@
-/* Tests of a thread's cache from its opening until the thread ends, of the reuse of its record, and of a full table of
- * records. */
+/* Tests of a thread's cache from its opening until the thread ends, of the reuse of its record (a struct cache) by
+ * another thread, and of a full table of records. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -183,6 +183,8 @@ Test(cache_life, thread_works_after_its_end)
     cr_assert_not(cache_others_are_open());
 }
 
+/* Runs as one of CROWD threads, which have their caches at the same time. If the thread has got only the shared cache,
+ * it must be able to allocate and free a slot all the same. */
 static void crowd(unsigned number)
 {
     caches[number] = cache_reach();

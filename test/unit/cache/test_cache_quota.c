@@ -20,7 +20,7 @@ static struct cache *mine;
 
 static void lay(void)
 {
-    /* retained memory is counted only if it has a limit, so the test sets one */
+    /* the library counts retained memory, which is the free slots outside the caches, only if a limit is set */
     house_pools.retain_limit = UINT64_C(1) << 40;
     house_lay_default();
     mine = cache_reach();
@@ -260,7 +260,7 @@ Test(cache_quota, begin_forgets_what_training_noted)
     cr_assert_eq(tally->score, 0);
     cr_assert_eq(tally->want, 0);
     cr_assert_eq(tally->seen, 0);
-    cr_assert_eq(cache_quota(mine, BUCKET), FULL, "the cache has its quota, although training has no note of it");
+    cr_assert_eq(cache_quota(mine, BUCKET), FULL, "cache_begin keeps the quota");
     cr_assert_eq(cache_held(mine, BUCKET), 5);
 }
 
@@ -281,8 +281,8 @@ Test(cache_quota, forget_changes_neither_budget_nor_depot)
     cr_assert_eq(slots_pop_free(BUCKET), STACK_EMPTY);
 }
 
-/* A cache carves several new slots at once. If its quota falls to 0, the cache will not use the rest of them any more.
- * So these slots must become free for all threads. */
+/* A cache carves several new slots (a run) at once. If its quota falls to 0, the cache will not use the rest of the run
+ * any more. So the rest must become free for all threads. */
 Test(cache_quota, quota_of_0_leaves_no_run)
 {
     lay();
@@ -354,8 +354,8 @@ Test(cache_charge, quota_beyond_the_budget_is_refused)
     cr_assert_not(cache_set_quota(mine, BUCKET, 10));
 }
 
-/* move_quota changes the quota to `goal`. The test interrupts the change after each instruction: the bytes charged to
- * the budget must always cover the slots that the magazines may hold, and those that they hold. */
+/* move_quota changes the quota to `goal`. The test interrupts the change after each instruction. The bytes charged to
+ * the budget must always be enough for the slots that the magazines may hold, and for the slots that they do hold. */
 static uint32_t goal;
 
 static void move_quota(void)

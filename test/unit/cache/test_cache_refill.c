@@ -18,7 +18,7 @@ static struct cache *mine;
 
 static void lay(void)
 {
-    /* retained memory is counted only if it has a limit, so the test sets one */
+    /* the library counts retained memory, which is the free slots outside the caches, only if a limit is set */
     house_pools.retain_limit = UINT64_C(1) << 40;
     mine = neighbours_open(1);
 }
@@ -43,7 +43,7 @@ Test(cache_refill, asks_threads_before_the_depot)
     const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 10);
     struct magazine *other = neighbours_carve(BUCKET, 10);
     cache_deposit(mine, BUCKET, other);
-    cr_assert_eq(cache_refill(mine, BUCKET), magazine->slot[9], "the warmest slot comes first");
+    cr_assert_eq(cache_refill(mine, BUCKET), magazine->slot[9], "the slot that was freed last comes first");
     cr_assert_eq(cache_private(&mine->bin[BUCKET]), magazine);
     cr_assert_eq(cache_held(mine, BUCKET), 9);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 1);
@@ -63,6 +63,7 @@ Test(cache_refill, asks_threads_before_the_depot)
     cr_assert_eq(depot_pop_empty(BUCKET), magazine, "the empty magazine was exchanged for the full one");
 }
 
+/* A walk looks at the caches of other threads. A refill needs none if the thread's own public magazine has slots. */
 Test(cache_refill, does_not_walk_while_it_has_a_public_magazine)
 {
     lay();
@@ -120,6 +121,8 @@ Test(cache_refill, without_an_empty_magazine_takes_nothing)
     cr_assert_eq(magazine_count(magazine), 10);
 }
 
+/* cache_take_one serves a cache without a quota: it finds a magazine, takes one slot from it, and puts the magazine
+ * with the other slots into the depot. */
 Test(cache_refill, takes_one_and_puts_the_rest_into_the_depot)
 {
     lay();

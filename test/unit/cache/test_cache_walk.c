@@ -13,7 +13,7 @@
 #include "support/neighbours.h"
 #include "support/steps.h"
 
-enum { BUCKET = B64K, LENGTH = 8 /* LENGTH is how many caches one walk looks at. */ };
+enum { BUCKET = B64K, LENGTH = 8 /* how many caches one walk looks at, at most */ };
 
 static struct cache *mine;
 
@@ -101,10 +101,10 @@ Test(cache_walk, goes_on_where_it_ended)
 
 /* --- what the owner of the magazine does at the same time --- */
 
-static struct magazine *contested;
-static struct magazine *found;
-static uint32_t left;
-static uint32_t owners; /* how many slots the owner has allocated from the magazine that is being stolen */
+static struct magazine *contested; /* the magazine that one thread steals while its owner uses it */
+static struct magazine *found;     /* the magazine that the thief has got, or NULL */
+static uint32_t left;              /* how many slots the owner leaves in the magazine */
+static uint32_t owners;            /* how many slots the owner has allocated from the magazine */
 
 static void walk(void)
 {
@@ -144,8 +144,8 @@ static bool expect_one_place(unsigned at)
     return in_depot;
 }
 
-/* Interrupts a steal after each of its instructions, and lets the owner use the magazine at that moment. Returns how
- * many times the magazine has ended in the depot. */
+/* Interrupts a steal after each of its instructions. At that moment the owner allocates all slots of the magazine but
+ * `slots_left`. Returns how many times the magazine was in the depot afterwards. */
 static unsigned contest(uint32_t slots_left)
 {
     unsigned in_depot = 0;
@@ -206,7 +206,7 @@ Test(cache_walk, magazine_goes_to_the_owner_or_the_thief, .timeout = 60)
     }
 }
 
-/* Lowers the owner's quota while another thread steals the owner's public magazine. */
+/* Lowers the owner's quota. The test interrupts this function, and another thread then steals the public magazine. */
 static void lower(void)
 {
     CHECK(cache_set_quota(neighbour(0), BUCKET, 4));

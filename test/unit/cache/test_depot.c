@@ -1,5 +1,5 @@
-/* Tests of cache/depot.c, through which threads exchange magazines: each bucket has one stack of full magazines and one
- * of empty magazines. */
+/* Tests of cache/depot.c, through which threads exchange magazines. Each bucket has two stacks of magazines with slots,
+ * one for the young and one for the old generation, and one stack of empty magazines. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -64,6 +64,7 @@ Test(depot, buckets_do_not_mix)
     cr_assert_eq(depot_pop_empty(BUCKET), empty);
 }
 
+/* Makes the young generation the old one, as the library does after some time. */
 static void turn(void)
 {
     cr_assert(decay_turn(atomic_load(&decay.turned) + decay.age));
@@ -118,8 +119,8 @@ Test(depot, full_table_has_no_more_magazines)
 }
 
 static struct magazine *all[THREADS * 2];
-static _Atomic uint32_t moved;
-static _Atomic uint32_t opened;
+static _Atomic uint32_t moved;  /* how often a thread has popped a full magazine */
+static _Atomic uint32_t opened; /* how many magazines have been opened */
 
 /* Runs as one of several threads that empty full magazines and fill empty ones. A thread that pops a magazine must see
  * everything that the thread before it has written to the magazine. */
@@ -151,7 +152,7 @@ Test(depot, threads_exchange_whole_magazines)
     lay();
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         all[i] = give(BUCKET, 0);
-        all[i]->slot[0] = all; /* any pointer but NULL in its first place marks a magazine as used */
+        all[i]->slot[0] = all; /* a pointer other than NULL shows that the magazine is counted in `opened` */
     }
     opened = sizeof all / sizeof all[0];
     crew_run(THREADS, exchange);

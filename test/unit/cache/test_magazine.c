@@ -21,7 +21,7 @@ Test(magazine, record_is_as_large_as_its_alignment)
 {
     cr_assert_eq(sizeof(struct magazine), (size_t)MAGAZINE_SIZE);
     cr_assert_lt(offsetof(struct magazine, slot) + MAGAZINE_SLOTS * sizeof(void *), (size_t)MAGAZINE_SIZE,
-                 "the top of a full magazine still points into its record");
+                 "the top of a full magazine is still an address inside the magazine");
 }
 
 Test(magazine, needs_exactly_the_space_that_it_reports)
@@ -44,7 +44,7 @@ Test(magazine, opened_ones_are_empty_aligned_and_different)
         cr_assert_eq((uintptr_t)magazine % MAGAZINE_SIZE, 0);
         cr_assert_eq(magazine_count(magazine), 0);
         cr_assert_neq(magazine, former);
-        cr_assert(former == NULL || former->slot[0] == (void *)former, "records do not overlap");
+        cr_assert(former == NULL || former->slot[0] == (void *)former, "magazines do not overlap");
         for (unsigned slot = 0; slot < MAGAZINE_SLOTS; slot++) {
             magazine->slot[slot] = magazine;
         }
@@ -112,6 +112,8 @@ Test(magazine, reset_makes_all_unopened_and_empty)
     cr_assert_null(magazine_open());
 }
 
+/* Runs as one of several threads: opens magazines, which no other thread may have marked, and marks each with its own
+ * address and the thread's number. */
 static void open_and_mark(unsigned number)
 {
     for (unsigned i = 0; i < MANY / THREADS; i++) {

@@ -11,6 +11,8 @@
 #include "support/crew.h"
 #include "support/place.h"
 
+/* POWERS_IN_RANGE is how many powers of two there are from 4 KiB to 64 MiB, the smallest and the largest size of a
+ * bucket in a profile. */
 enum { BYTES = 2048, POWERS_IN_RANGE = 15 };
 
 static const struct profile example = {.count = 2, .row = {{4096, 12}, {16384, 62}}};
@@ -198,8 +200,8 @@ Test(profile, last_row_may_be_of_any_size)
     }
 }
 
-/* Replaces each byte by each other value and corrects the checksum, as after an edit by hand. If the changed text is
- * accepted as a profile, writing that profile must give the changed text again. */
+/* Replaces each byte before the checksum's line, which has 26 bytes, by each other value, and corrects the checksum. If
+ * the changed text is accepted as a profile, writing that profile must give the changed text again. */
 Test(profile, reads_no_text_in_two_ways)
 {
     enum { LENGTH = sizeof example_text - 1 - 26 };
@@ -307,7 +309,8 @@ Test(profile, checksum_must_be_last_and_exact)
     expect_fault("no checksum at its end");
 }
 
-/* However long the file is, reading it takes no more memory than the longest profile. */
+/* A text of 512 bytes or more is refused, because no profile is so long. A file of 1 TiB must be refused too, although
+ * no memory could hold it. The checksum's line has 26 bytes. */
 Test(profile, refuses_a_text_too_long)
 {
     char body[BYTES];

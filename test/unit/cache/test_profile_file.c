@@ -1,4 +1,4 @@
-/* Tests of cache/profile.c: which files are read as profiles, and that a failed write never loses the old profile. */
+/* Tests of cache/profile.c: which files are read as profiles, and which files a write replaces. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -41,8 +41,8 @@ static void profile_place_close(void)
 
 TestSuite(profile_file, .init = profile_place_open, .fini = profile_place_close);
 
-/* Returns NULL if the file `name` has the profile `wanted`, or else a text that says what differs. Any thread or child
- * process may call it. */
+/* Returns NULL if the file `name` has a profile with as many rows as `wanted` and the same first quota, or else a text
+ * that says what differs. Any thread or child process may call this function. */
 static const char *difference(const char *name, const struct profile *wanted)
 {
     struct profile found;
@@ -185,7 +185,8 @@ Test(profile_file, refuses_files_of_other_users)
     expect_read_fault(path, "another user's file");
 }
 
-/* If a user names another file than the profile by mistake, a write must not replace that file. */
+/* If a user names another file than the profile by mistake, a write must not replace that file. A file that begins like
+ * a profile is replaced, even if it is cut short or of another version. */
 Test(profile_file, replaces_only_profiles)
 {
     static const char *const precious[] = {"precious", "s ", "sockmalloc profil!", "Sockmalloc",

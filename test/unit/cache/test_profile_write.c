@@ -43,8 +43,8 @@ static void profile_place_close(void)
 
 TestSuite(profile_write, .init = profile_place_open, .fini = profile_place_close);
 
-/* Returns NULL if the file has the profile `wanted`, or else a text that says what differs. Any thread or child process
- * may call it. */
+/* Returns NULL if the file has a profile with as many rows as `wanted` and the same first quota, or else a text that
+ * says what differs. Any thread or child process may call this function. */
 static const char *difference(const struct profile *wanted)
 {
     struct profile found;
@@ -61,6 +61,8 @@ static void expect_profile(const struct profile *wanted)
     cr_assert_null(fault, "%s", fault);
 }
 
+/* A write makes a new file, which only its user may read and write. So a process that has opened the profile before
+ * still reads the old text. */
 Test(profile_write, replaces_the_file_and_writes_into_none)
 {
     char text[256];
@@ -107,6 +109,8 @@ Test(profile_write, writes_all_or_nothing)
 
 static const char no_mounts[] = "this user may not mount a small filesystem to fill it";
 
+/* Runs in a child process: mounts a filesystem of two pages on the test's directory, and fills it. A write must then
+ * fail and leave the old profile unchanged. When there is space again, a write must succeed. */
 static void work_on_a_full_disk(void *argument)
 {
     static char bytes[4096];

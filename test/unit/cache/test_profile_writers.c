@@ -153,6 +153,8 @@ static void write_or_read(unsigned number)
     writers_left--;
 }
 
+/* The temporary file has the same name for all threads of a process. If a thread finds the file in use by another
+ * thread, its profile is not written. A reader must find a whole profile at any time. */
 Test(profile_writers, threads_drop_what_they_cannot_write)
 {
     unsigned was = 0;

@@ -102,7 +102,7 @@ Test(training, quota_waits_for_the_budget)
 /* --- growth --------------------------------------------------------------------------------- */
 
 /* Calls `work` until the quota is as large as a magazine. Checks that the quota grows whenever TRAINING_MISSES misses
- * have come since its last growth; several exchanges of magazines count as one miss. */
+ * have come since its last growth. Eight exchanges of the two magazines (swaps) count as one miss. */
 static void expect_growth(void (*work)(unsigned step))
 {
     const struct cache_tally *tally = &cache_mine->tally[B16K];
@@ -113,8 +113,9 @@ static void expect_growth(void (*work)(unsigned step))
         work(step);
         uint64_t worth = CACHE_MISS * counter_read(&tally->misses) + CACHE_SWAP * counter_read(&tally->swaps);
         bool grown = quotas_of(B16K) != quota;
-        cr_assert_eq(grown, worth - before >= TRAINING_MISSES * CACHE_MISS, "%u became %u after %lu", quota,
-                     quotas_of(B16K), worth - before);
+        cr_assert_eq(grown, worth - before >= TRAINING_MISSES * CACHE_MISS,
+                     "the quota %u became %u after misses and swaps of the weight %lu", quota, quotas_of(B16K),
+                     worth - before);
         if (grown) {
             cr_assert_eq(quotas_of(B16K), 2 * quota < MAGAZINE_SLOTS ? 2 * quota : MAGAZINE_SLOTS);
             before = worth;
@@ -145,7 +146,8 @@ Test(training, eight_misses_double_the_quota)
     cr_assert_eq(quotas_count(B16K, "growths"), 3);
 }
 
-/* Allocates and frees one slot more than a magazine holds, so that the two magazines are exchanged all the time. */
+/* Each call allocates or frees one slot. One allocation more than the quota, and as many frees, take turns, so that the
+ * two magazines are exchanged all the time. */
 static void take_and_give_by_turns(unsigned step)
 {
     static void *taken[MAGAZINE_SLOTS + 1];
@@ -171,6 +173,7 @@ Test(training, swaps_count_as_an_eighth_of_a_miss)
 
 /* --- the end of a thread, and what is left of it -------------------------------------------- */
 
+/* Runs as a thread that gets its first quota of 16k, and uses 32k too seldom for a quota. */
 static void earn_a_quota(unsigned number)
 {
     (void)number;

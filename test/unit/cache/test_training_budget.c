@@ -25,8 +25,9 @@ static uint64_t retained_memory_held(void)
     return held;
 }
 
-/* Checks that the library's count of retained memory, which it keeps only under a limit, is the sum over all free
- * slots, and that the limit is kept. */
+/* Checks that the library's count of retained memory is the sum over all free slots outside caches that were not
+ * purged, and that the limit of SOCKMALLOC_RETAIN is kept. The library counts retained memory only if it has a limit.
+ */
 static void check_retained(void)
 {
     uint64_t retained = retained_memory_held();
@@ -153,7 +154,8 @@ Test(training_budget, quota_reduces_the_retained_memory)
     house_assert();
 }
 
-/* If the limit on all free memory is lower than that of the caches, it becomes the limit of the caches too. */
+/* If the limit on all free memory is lower than that of the caches, it becomes the limit of the caches too. The first
+ * quotas of all five buckets together would exceed this limit. */
 Test(training_budget, smaller_limit_counts)
 {
     house_pools.retain_limit = 2 << 20;

@@ -1,4 +1,5 @@
-/* Tests of quotas that caches have from their start, and of quotas that never change (SOCKMALLOC_TRAINING=0). */
+/* Tests of quotas that are set by the profile or a test, which a cache gets at its first use of a bucket, and of quotas
+ * that never change (SOCKMALLOC_TRAINING=0). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -33,12 +34,14 @@ Test(training_frozen, set_quota_is_there_at_the_first_use)
     cr_assert_eq(quotas_of(B16K), 20U);
     cr_assert_eq(quotas_of(B4K), 0U);
     cr_assert_eq(quotas_count(B16K, "promotions"), 1);
-    /* frees a slot into the magazine; the bucket has got this magazine and its quota in the call above */
+    /* frees the slot; for this the bucket gets its first magazine, which may hold as many slots as the quota says */
     quotas_use(B16K);
     cr_assert_eq(cache_mine->bin[B16K].ceiling - cache_mine->bin[B16K].floor, 20);
     quotas_assert();
 }
 
+/* The budget has nothing left at first, so the cache gets no quota. When the budget has bytes again, the cache gets a
+ * quota at its next use of the bucket: 4 slots, which is all that the budget allows. */
 Test(training_frozen, set_quota_is_requested_at_each_use)
 {
     lay_with_first(20, false, 4 * 2 * 20480);
@@ -53,6 +56,8 @@ Test(training_frozen, set_quota_is_requested_at_each_use)
     quotas_assert();
 }
 
+/* Allocates and frees many slots of 16k at once, and then uses the bucket 4k alone. If training were not frozen, it
+ * would raise the quota of 16k first and then lower that of 16k. */
 static void use_in_every_way(void)
 {
     void *taken[200];

@@ -16,7 +16,7 @@
 #include "support/place.h"
 #include "support/quotas.h"
 
-enum { UNTOUCHED = 11 };
+enum { UNTOUCHED = 11 /* a first quota that training_recall has not changed */ };
 
 static char path[PLACE_PATH_SIZE];
 static uint32_t first[BUCKET_LIMIT];
@@ -40,6 +40,7 @@ static void leave(void)
 
 TestSuite(training_profile, .init = lay, .fini = leave);
 
+/* Reads the profile in the file `name`. Fails the test if the library prints a message. */
 static void recall_silently(const char *name)
 {
     capture_begin();
@@ -212,10 +213,8 @@ static void learn_and_end(unsigned number)
     }
 }
 
-/*
- * What a thread has learnt is written to the profile, even if the thread has ended. Here the child of a fork writes the
- * profile.
- */
+/* Runs in the child of a fork. What a thread of the parent has learnt is written to the profile, even if that thread
+ * has ended. */
 static void record_in_child(void *argument)
 {
     (void)argument;

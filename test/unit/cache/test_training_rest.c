@@ -36,8 +36,8 @@ static void rest(uint64_t milliseconds)
 }
 
 /*
- * Sets the bucket's quota to FIRST, puts HELD slots into the private magazine, and begins an age: half of the decay
- * time, after which an unused quota is lowered. In the previous age a request missed, so that the quota was not
+ * Sets the bucket's quota to FIRST, puts HELD slots into the private magazine, and begins an age. (An age is half of
+ * the decay time; at its end an unused quota is lowered.) In the age before, a request missed, so the quota was not
  * lowered.
  */
 static void lay(uint64_t decay_milliseconds, bool frozen)
@@ -54,6 +54,7 @@ static void lay(uint64_t decay_milliseconds, bool frozen)
     cr_assert_eq(cache_held(cache_mine, BUCKET), HELD);
 }
 
+/* An age is half of the decay time. If the bucket is not used in an age, it loses half of its quota. */
 Test(training_rest, idle_quota_is_halved_each_age_until_there_is_none)
 {
     lay(DECAY, false);

@@ -1,4 +1,4 @@
-/* Tests of training under a load whose sizes change halfway: the quotas change accordingly. */
+/* Tests of training under a load whose request sizes change halfway: the quotas must change accordingly. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -37,6 +37,7 @@ static void expect_lesson(unsigned bucket, const struct lesson *before)
     CHECK(now.raises <= before->raises + 1);
 }
 
+/* Compares the quotas of all buckets with the quotas at the last call, and with the bytes charged to the budget. */
 static void watch(void)
 {
     static struct lesson before[BUCKETS];
@@ -69,8 +70,8 @@ static void work(unsigned bucket)
     house_assert();
 }
 
-/* Runs one half of the load in this bucket, and returns how many requests missed. In each cycle WINDOW slots are
- * allocated and freed. Without training some 10 requests would miss in each cycle. */
+/* Runs one half of the load in this bucket, and returns how many requests and frees missed. With a first quota of 8
+ * slots several would miss in each cycle, because WINDOW slots are allocated and freed. */
 static uint64_t misses_of(unsigned bucket)
 {
     uint64_t before = quotas_count(bucket, "misses");
@@ -89,7 +90,8 @@ Test(training_shift, quotas_follow_the_workload)
     work(B64K);
     cr_assert_eq(quotas_of(B64K), most, "%u, not %u", quotas_of(B64K), most);
     cr_assert_leq(quotas_of(B16K) * quotas_price(B16K), quotas_price(B64K),
-                  "the old bucket keeps more than is too little for a slot of the new one: %u", quotas_of(B16K));
+                  "the old bucket keeps %u slots, which are more bytes than one slot of the new bucket",
+                  quotas_of(B16K));
     cr_assert_gt(quotas_count(B16K, "losses") + quotas_count(B16K, "decays"), 0);
 
     work(B16K);
@@ -98,9 +100,7 @@ Test(training_shift, quotas_follow_the_workload)
     cr_assert_lt(misses_of(B16K), CYCLES / 10, "once learnt, requests are served by the cache");
 }
 
-/*
- * This is a control: without training, the second half of the load has as many misses at its end as at its beginning.
- */
+/* Runs the same load without training, which is the default of the tests. The quotas must stay as they were set. */
 Test(training_shift, frozen_quotas_do_not)
 {
     house_pools.training.first[B16K] = QUOTA;

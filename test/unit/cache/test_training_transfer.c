@@ -1,5 +1,5 @@
-/* Tests of training when the budget is used up: which bucket loses quota to which other one, and when an unused quota
- * is lost. */
+/* Tests of training when the budget is used up: which bucket loses quota so that another bucket can get more, and when
+ * an unused quota is lowered. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -208,7 +208,8 @@ Test(training_transfer, idle_quota_is_halved_every_64_slow_paths)
 {
     quotas_lay(plenty);
     quotas_promote_all(2, (const unsigned[]){B4K, B16K});
-    cr_assert_leq(misses_until_change(B4K, B16K), 2 * TRAINING_DECAY, "the quota fell at the second look");
+    cr_assert_leq(misses_until_change(B4K, B16K), 2 * TRAINING_DECAY,
+                  "training lowers the quota when it looks for idle buckets the second time");
     cr_assert_eq(quotas_of(B16K), TRAINING_FIRST / 2);
     for (uint32_t quota = TRAINING_FIRST / 4;; quota /= 2) {
         cr_assert_eq(misses_until_change(B4K, B16K), TRAINING_DECAY);
