@@ -1,4 +1,5 @@
-/* Tests of config/message.c: each message is one whole line, and goes only to the stderr that was open at start. */
+/* Tests of config/message.c: each message is one whole line, and is written only to the file that was stderr at start.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -26,6 +27,7 @@ Test(message, is_one_line_with_name_and_process)
     cr_assert_str_eq(words, expected);
 }
 
+/* The library keeps the text of its last messages in memory, for a debugger. New text overwrites the oldest text. */
 Test(message, last_ones_are_kept)
 {
     struct message_kept *kept = message_kept_span().start;
@@ -83,8 +85,8 @@ Test(message, long_line_is_cut_and_still_ends)
     cr_assert_not_null(strstr(words, "SOCKMALLOC_MIN=vvvv"));
 }
 
-/* The name of a program and the value of a setting come from the environment of the process. They can neither change a
- * terminal nor begin a line. */
+/* The name of a program and the value of a setting come from the environment of the process. They must neither
+ * change a terminal nor begin a line, so a question mark is printed for each control character. */
 Test(message, control_characters_are_not_printed)
 {
     static char name[] = "a\nb\x1b[31m";

@@ -1,5 +1,5 @@
-/* Tests of how config/message.c writes a message: the write may be interrupted, or may write only a part of the text;
- * and it must not cause a signal. */
+/* Tests of how config/message.c writes a message: a signal may interrupt the write, or the write may take only a part
+ * of the text, and the write must not cause a signal. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -172,7 +172,7 @@ Test(message_write, file_size_limit_causes_no_signal)
 Test(message_write, full_pipe_is_given_up, .timeout = 120)
 {
     static char bytes[1 << 20];
-    static const suseconds_t periods[] = {0, 1000};
+    static const suseconds_t periods[] = {0, 1000}; /* microseconds between two signals; 0 for no signals */
     cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = catch}, NULL), 0);
     for (unsigned i = 0; i < sizeof periods / sizeof periods[0]; i++) {
         int ends[2];
@@ -188,7 +188,8 @@ Test(message_write, full_pipe_is_given_up, .timeout = 120)
 
 static int full[2];
 
-/* Empties the pipe after longer than the library waits for the pipe. */
+/* Handles SIGALRM: waits for LATE_MS milliseconds, which is longer than the library waits for a full pipe (at most 200
+ * milliseconds), and then empties the pipe. */
 static void empty_late(int number)
 {
     enum { LATE_MS = 250 };
@@ -198,6 +199,8 @@ static void empty_late(int number)
     CHECK(read(full[0], bytes, sizeof bytes) > 0);
 }
 
+/* The handler of a signal takes longer than the library's wait for a full pipe, and empties the pipe at its end. The
+ * library must then look at the pipe once more, and write the message. */
 Test(message_write, handler_that_outlasts_the_wait_loses_no_message, .timeout = 120)
 {
     cr_assert_eq(pipe2(full, O_NONBLOCK), 0);

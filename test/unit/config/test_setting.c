@@ -75,8 +75,8 @@ Test(setting, kinds_describe_themselves)
     expect_described(&path, "an absolute path of fewer than 512 bytes");
 }
 
-/* The description of a setting's values names no unit if the setting is a count, and names the units if the setting is
- * a number of bytes. */
+/* If the setting is a count, its limits are described and its values are printed without a unit. If the setting is a
+ * number of bytes, they have a unit. */
 Test(setting, numbers_are_described_without_units)
 {
     const struct setting things = {SETTING_COUNT, 1024, 1 << 20};

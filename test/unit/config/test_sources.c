@@ -9,10 +9,9 @@
 #include "config/sources.h"
 #include "support/capture.h"
 
-/* the value of SOCKMALLOC_CONF, one of the two variables that the test's environment has; the other one is
- * SOCKMALLOC_MIN */
-static const char *conf;
-static const char *minimum;
+/* The environment of the test has at most two variables. */
+static const char *conf;    /* the value of SOCKMALLOC_CONF, or NULL if it is not set */
+static const char *minimum; /* the value of SOCKMALLOC_MIN, or NULL if it is not set */
 
 static char *look_up(const char *name)
 {
@@ -32,7 +31,7 @@ static const char *open_with(const char *file)
     const char *words = capture_end();
     unlink(path);
     cr_expect_eq(sound, words[0] == '\0');
-    cr_expect_eq(sources_open(look_up, path), sound, "a second call has the first one's result");
+    cr_expect_eq(sources_open(look_up, path), sound, "the second call returns what the first call has returned");
     return words;
 }
 
