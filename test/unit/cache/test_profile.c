@@ -309,8 +309,8 @@ Test(profile, checksum_must_be_last_and_exact)
     expect_fault("no checksum at its end");
 }
 
-/* A text of 512 bytes or more is refused, because no profile is so long. A file of 1 TiB must be refused too, although
- * no memory could hold it. The checksum's line has 26 bytes. */
+/* A text of 512 bytes or more is refused, because no profile is so long. A sparse file of 1 TiB must be refused
+ * too, without being read as a whole. The checksum's line has 26 bytes. */
 Test(profile, refuses_a_text_too_long)
 {
     char body[BYTES];

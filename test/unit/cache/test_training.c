@@ -10,7 +10,7 @@
 
 enum { MANY = 2000 };
 
-static const uint64_t plenty = UINT64_C(1) << 40;
+static const uint64_t plenty = UINT64_C(1) << 40; /* a budget, in bytes, that quotas never use up */
 
 /* --- the first quota ------------------------------------------------------------------------ */
 

@@ -10,7 +10,7 @@
 
 enum { MANY = 2000 };
 
-static const uint64_t plenty = UINT64_C(1) << 40;
+static const uint64_t plenty = UINT64_C(1) << 40; /* a budget, in bytes, that quotas never use up */
 
 /* Sets up pools in which a cache gets a quota of `first` slots at its first use of a bucket. */
 static void lay_with_first(uint32_t first, bool frozen, uint64_t limit)

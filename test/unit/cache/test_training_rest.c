@@ -132,7 +132,7 @@ Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
     cr_assert_lt(quotas_of(BUCKET), (unsigned)FIRST, "in the next age the miss no longer counts");
 }
 
-/* Allocates and frees more slots at once than one magazine can hold. */
+/* Allocates and then frees one slot more than the quota lets one magazine hold. */
 static void need_both_magazines(unsigned bucket)
 {
     void *used[2 * MAGAZINE_SLOTS];

@@ -8,7 +8,7 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-static const uint64_t plenty = UINT64_C(1) << 40;
+static const uint64_t plenty = UINT64_C(1) << 40; /* a budget, in bytes, that quotas never use up */
 
 /*
  * Returns how many bytes of the budget it costs if each of the `count` buckets listed in `bucket` has its first quota.

@@ -360,6 +360,7 @@ Test(setting, prints_what_it_reads)
 /* setting_allows accepts exactly the values that reading a text can give. */
 Test(setting, allows_what_it_reads)
 {
+    /* two values each for sizes, for switches and kinds of pools, and for signals */
     static const uint64_t allowed[][2] = {{100, 1 << 20}, {0, 1}, {SIGUSR1, SIGCHLD}};
     for (unsigned i = 0; i < 2; i++) {
         cr_expect(setting_allows(&size, allowed[0][i]));
