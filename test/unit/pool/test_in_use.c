@@ -1,5 +1,7 @@
 /*
- * Tests of pool/in_use.c: every possible slot has a record of its caller, even if the kernel refuses memory meanwhile.
+ * Tests of pool/in_use.c, which records the caller and the time of each allocation: each slot has a record of its own,
+ * several threads may write and read records at once, and only those records are missing for which the kernel has
+ * refused memory.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
@@ -114,7 +116,7 @@ Test(in_use, time_is_that_of_the_coarse_clock)
     uint64_t before = clock_says(CLOCK_MONOTONIC_COARSE);
     uint64_t now = in_use_now();
     cr_assert(before <= now && now <= clock_says(CLOCK_MONOTONIC_COARSE));
-    while (in_use_now() == now) { /* waits until the clock that counts the ages of slots has advanced */
+    while (in_use_now() == now) { /* waits until the coarse clock has advanced by a step */
     }
     cr_assert_gt(in_use_now(), now);
     lay();
@@ -128,7 +130,7 @@ Test(in_use, nothing_is_noted_where_the_kernel_refuses)
 {
     lay();
     cr_assert(in_use_note_at(0, &code[0], 100));
-    cr_assert(in_use_note_at(STEP / 2, &code[0], 100), "the record lies beyond the first page");
+    cr_assert(in_use_note_at(STEP / 2, &code[0], 100), "the kernel grants memory for a record beyond the first page");
     uint32_t far = 0;
     os_failing_from(1);
     while (in_use_note_at(far, &code[0], 100)) {
@@ -163,8 +165,8 @@ Test(in_use, threads_write_notes_together)
     }
 }
 
-/* One thread changes the caller and time of each slot all the time, while the others read them: they must read a caller
- * with the time that belongs to it, and never a mixture of two records. */
+/* Thread 0 writes the records of 2 * STEP slots again and again, and the table grows meanwhile. The other threads read
+ * these records. Each word that they read must be 0 or a word that thread 0 has written. */
 static void note_or_look(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {

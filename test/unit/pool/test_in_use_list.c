@@ -1,4 +1,5 @@
-/* Tests of pool/in_use_list.c: the list has every live slot once and is sorted, even if memory is short. */
+/* Tests of pool/in_use_list.c: the list has each live slot once and is sorted. If the kernel refuses memory for the
+ * list, it has only the oldest live slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -177,7 +178,7 @@ static void expect_order(void)
         cr_assert_leq(slot[-1].group_taken_at, slot->group_taken_at);
         cr_assert_eq(slot->group_taken_at, slot->taken_at);
         left[(const char *)slot[-1].caller - callers] = true;
-        cr_assert_not(left[(const char *)slot->caller - callers], "a caller has two groups");
+        cr_assert_not(left[(const char *)slot->caller - callers], "the slots of a caller are not adjacent");
     }
 }
 
@@ -262,6 +263,7 @@ static void give_all(void)
     }
 }
 
+/* Other threads free all slots after the memory of the list was measured. The list is then empty. */
 Test(in_use_list, empty_while_threads_free)
 {
     lay_house();

@@ -1,4 +1,4 @@
-/* Tests of pool/pool.c and pool_slow.c: metadata and counters on every path of allocating and freeing. */
+/* Tests of pool/pool.c: each path of an allocation or a free writes the right metadata, and counts what it does. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -111,17 +111,17 @@ Test(pool, large_shortcut_takes_free_slots_alone)
     expect_metadata(slot, SLOT_LIVE, 1000000);
     cr_assert_eq(house_figures(B1M)->depot_hits, 1);
     house_give(slot);
-    cr_assert_eq(pool_alloc_slow(B1M, 1 << 20, NULL, NULL), slot, "the slow path uses the stack, too");
+    cr_assert_eq(pool_alloc_slow(B1M, 1 << 20, NULL, NULL), slot, "the slow path uses the stack of free slots, too");
     house_give(slot);
     pool_trim(1);
-    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "purged slots come last");
+    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "the short path does not use purged slots");
     house_give(house_take(B4K, 4096, NULL));
-    cr_assert_null(pool_alloc_large(B4K, 4096), "the bucket is a trained one");
+    cr_assert_null(pool_alloc_large(B4K, 4096), "the short path serves only large buckets");
     house_assert();
 }
 
 /* If the bytes of free slots are counted against a limit, no free of a large slot may use the short path of free,
- * because this path purges no slot beyond the limit. */
+ * because this path purges no slot beyond the limit. With a limit of 0, each freed slot must be purged at once. */
 Test(pool, large_shortcut_is_closed_where_retained_memory_is_counted)
 {
     house_pools.large_limit = 0;
@@ -133,6 +133,7 @@ Test(pool, large_shortcut_is_closed_where_retained_memory_is_counted)
     house_assert();
 }
 
+/* The buckets that the next two tests use: two below the first large bucket, and two large ones. */
 static const unsigned sampled[] = {B4K, B64K, B128K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 

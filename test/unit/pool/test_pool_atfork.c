@@ -50,6 +50,7 @@ static void recover_alone(void *argument)
     house_check();
 }
 
+/* Runs in the child of a fork: makes the pools usable, and then forks a child of its own, which does so again. */
 static void recover_twice(void *argument)
 {
     struct capture capture;
@@ -99,7 +100,7 @@ Test(pool_atfork_child, child_of_a_child)
 
 /* --- threads that the fork stopped at a known step --- */
 
-/* the first magazine of the magazine table; no cache has it */
+/* the first magazine of the magazine table; the test has opened this magazine itself, so no cache has it */
 static struct magazine *first_magazine;
 
 static struct {

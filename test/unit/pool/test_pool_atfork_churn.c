@@ -22,8 +22,8 @@ static _Atomic(char *) places[PLACES];
 static _Atomic bool over;
 static _Atomic unsigned turns;
 
-/* Held while a child works, so that the parent's threads wait and the child gets the processors. At the fork itself
- * these threads are working. */
+/* The parent holds this mutex from the moment just after a fork until the child has ended, so that the parent's threads
+ * wait and the child gets the processors. At the fork itself the parent's threads are working. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool gate_is_shut;
 
@@ -94,7 +94,7 @@ static void recover_churned(void *argument)
     snapshot_take(&snapshot);
     CHECK(snapshot.total.live == live);
     /* At the fork, each thread may have removed one slot from `places` and not yet freed it, or may have allocated one
-     * and not yet put it there. Such a slot stays live in the child. */
+     * and not yet put it into `places`. Such a slot stays live in the child. */
     CHECK(live >= known && live - known <= CHURNERS);
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         recovered_take_all_free(bucket);

@@ -35,7 +35,7 @@ static void take_half(void)
     house_give(house_take(B1M, 1 << 20, NULL));
     cr_assert_neq(slots_pop_free(B1M), STACK_EMPTY);
     pool_count_stack_hit(cache_mine, B1M);
-    cr_assert_not_null(house_fault(), "the slot lies nowhere");
+    cr_assert_not_null(house_fault(), "the free slot is in no cache and on no stack");
 }
 
 Test(pool_atfork_threads, libc_says_whether_there_are_threads)
@@ -47,8 +47,8 @@ Test(pool_atfork_threads, libc_says_whether_there_are_threads)
     cr_assert(alone && among_others);
 }
 
-/* In the child's memory the slot is no longer on the stack of free slots, but its metadata, which was copied earlier,
- * still says that it is free. The child must find it. */
+/* In the child's memory a slot is no longer on the stack of free slots, but the slot's metadata, which was copied
+ * earlier, still says that the slot is free. The child must find the slot. */
 Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
 {
     house_lay_default();
@@ -58,7 +58,8 @@ Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
 }
 
 /*
- * In the child's memory a new slot has metadata, but is not yet in the count of carved slots. The child must count it.
+ * In the child's memory a new slot has metadata, but is not yet in the count of carved slots. The child must count that
+ * slot.
  */
 Test(pool_atfork_threads, slots_that_only_metadata_counts_are_counted)
 {
@@ -70,6 +71,8 @@ Test(pool_atfork_threads, slots_that_only_metadata_counts_are_counted)
     house_assert();
 }
 
+/* If the parent has only one thread, the child keeps the stacks and counters of the parent, and does not search the
+ * metadata. So the slot that take_half has popped stays unknown. */
 Test(pool_atfork_threads, without_threads_retained_are_believed)
 {
     house_lay_default();
@@ -96,7 +99,7 @@ Test(pool_atfork_threads, unused_slots_are_not_taken_for_zero)
         char *bytes = route_alloc_zeroed(1, 4096, NULL);
         cr_assert_eq(memcmp(bytes, zeros, sizeof zeros), 0);
     }
-    cr_assert_eq(region_carved(B4K), RUN, "those");
+    cr_assert_eq(region_carved(B4K), RUN, "calloc has got the carved slots");
 }
 
 /* --- in two steps, for a fork in a signal handler --- */

@@ -11,6 +11,8 @@
 #include "support/processors.h"
 #include "support/quotas.h"
 
+/* CROWD is how many caches of threads must be open for the pool kind `auto` to change to `cpu`, when one more thread
+ * needs a cache. BUDGET is in bytes. */
 enum { CROWD = 4, MANY = 200, BUDGET = 8 << 20 };
 
 static void lay(void)
@@ -36,7 +38,8 @@ static void use(unsigned count)
     }
 }
 
-/* Runs as one of the first threads of the process. Each of these has a cache with slots. */
+/* Runs as one of the first CROWD threads, each of which has a cache with slots. After the change to the caches of
+ * processors the thread uses its cache until a request takes the slow path, in which the thread closes the cache. */
 static void be_one_of_the_first(void)
 {
     use(MANY);
@@ -48,7 +51,7 @@ static void be_one_of_the_first(void)
     CHECK(cache_is_own(cache_mine));
     uint32_t held = cache_held(cache_mine, B16K);
     void *slot = house_take(B16K, 16384, NULL);
-    /* the thread has allocated a slot from its old cache, so it still uses that cache */
+    /* the slot comes from the thread's own cache, which the thread still uses */
     CHECK(cache_held(cache_mine, B16K) == held - 1);
     house_give(slot);
     use(MANY);
@@ -56,6 +59,8 @@ static void be_one_of_the_first(void)
     crew_meet(); /* from here on no thread has a cache any more */
 }
 
+/* Runs as the last thread. CROWD other threads have caches by then, so the first request of this thread makes the pool
+ * kind `auto` change to the caches of processors. */
 static void be_one_too_many(void)
 {
     crew_meet();
@@ -93,11 +98,11 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     crew_run(CROWD + 1, come_in_a_crowd);
     cr_assert_eq(pool_kind(), KIND_CPU);
     quotas_assert();
-    cr_assert_eq(budget_charged(), percpu_charge(), "no thread is charged any more");
+    cr_assert_eq(budget_charged(), percpu_charge(), "the budget counts only the caches of processors");
     cr_assert_lt(budget_left(), quotas_price(B64K) * percpu_records(),
-                 "the budget of the threads belongs to the processors now");
+                 "the caches of processors have got the budget of the caches of threads");
     use(MANY);
-    cr_assert_eq(cache_mine, &cache_none, "there are few threads again, and no caches");
+    cr_assert_eq(cache_mine, &cache_none, "threads get no caches again, although there are few threads");
     cr_assert_eq(pool_kind(), KIND_CPU);
     struct snapshot snapshot;
     snapshot_take(&snapshot);
@@ -107,8 +112,9 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     quotas_assert();
 }
 
-/* Runs as one of several threads that come one after the other. The pool kind `auto` must not change to the caches of
- * processors, because only threads that exist at one time count. */
+/* Runs as one of CROWD threads that exist at one time. The test starts such threads ten times, each time after the
+ * earlier ones have ended. The pool kind `auto` must not change to the caches of processors, because threads that have
+ * ended do not count. */
 static void come_alone(unsigned number)
 {
     (void)number;
@@ -154,8 +160,9 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     cr_assert_eq(budget_charged(), percpu_charge());
 }
 
-/* After the pool kind `auto` has changed to the caches of processors, other threads can allocate all slots that were in
- * the caches of threads. */
+/* After the pool kind `auto` has changed to the caches of processors, all slots that were in the caches of threads can
+ * be allocated again. The test's thread runs on one processor, so it cannot get the slots in the caches of the other
+ * processors, of which there are at most MAGAZINE_SLOTS in each. */
 Test(pool_auto, nothing_is_lost_at_the_turn)
 {
     lay();

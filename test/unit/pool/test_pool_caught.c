@@ -119,8 +119,8 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
 
 /*
  * Runs in the child of a fork in which the library's fork handlers did not run. At the fork another thread was
- * extending the range. It does not exist in the child, so the range counts as growing for ever there, and the child
- * cannot carve new slots.
+ * extending the range. That thread does not exist in the child, so the range counts as growing for ever there, and the
+ * child cannot carve new slots.
  */
 static void carve_in_the_child(void *argument)
 {
@@ -147,6 +147,8 @@ static void *take_in_another_thread(void *argument)
     return argument;
 }
 
+/* Runs in the child of a fork. At the fork thread 1 of the parent was changing the pool kind `auto` to the caches of
+ * processors. The child still has the kind `auto`, and changes it when a second thread of the child needs a cache. */
 static void turn_in_the_child(void *argument)
 {
     pthread_t thread;

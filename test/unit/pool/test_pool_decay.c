@@ -53,8 +53,9 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     house_assert();
 }
 
-/* Returns when a sleep that begins now is interrupted, in milliseconds from now on; 0 if it is not interrupted. The
- * clock first moves on, because a thread whose sleeps follow one another closely is not interrupted. */
+/* Moves the clock on by `before` milliseconds, because a thread whose sleeps follow one another closely is not
+ * interrupted. Then returns after how many milliseconds the library would interrupt a sleep of `milliseconds` to run a
+ * step of decay; 0 if it would not interrupt the sleep. */
 static uint64_t interrupted(uint64_t milliseconds, uint64_t before)
 {
     enum { NANOSECONDS = 1000000 };
@@ -63,7 +64,8 @@ static uint64_t interrupted(uint64_t milliseconds, uint64_t before)
     return limit == POOL_SLEEP_NEVER ? 0 : limit / NANOSECONDS;
 }
 
-/* A sleep that ends before free slots can be purged is not interrupted only to make the generations change places. */
+/* A sleep that ends before any slot can be purged is not interrupted, although the young generation of free slots could
+ * become the old one during the sleep. */
 Test(pool_decay, sleep_in_which_nothing_can_be_purged_is_not_interrupted)
 {
     enum { PAUSE = 20 };
@@ -81,6 +83,7 @@ Test(pool_decay, sleep_in_which_nothing_can_be_purged_is_not_interrupted)
     house_assert();
 }
 
+/* A slot that is freed just before the young generation becomes the old one is purged after half of the decay time. */
 Test(pool_decay, what_is_given_late_in_an_age_goes_after_half_of_the_time)
 {
     ages_lay(DECAY);
@@ -104,7 +107,7 @@ Test(pool_decay, never_purges_nothing)
     }
     cr_assert_eq(house_figures(B1M)->purged, 0);
     cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
-    cr_assert_eq(house_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "idle magazines are not collected");
+    cr_assert_eq(house_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "the idle public magazine stays in the cache");
 }
 
 /* A slot that is allocated again and again keeps its pages, however many other slots are free. */
@@ -147,6 +150,9 @@ Test(pool_decay, magazines_go_as_free_slots_do)
 
 /* --- threads that sleep, and processes that fork --- */
 
+/* Thread 0 fills its two magazines and the depot, and then sleeps. Thread 1 lets time pass. After the decay time the
+ * public magazine of thread 0 must be in the depot. Later all slots of the depot must be purged. The private magazine
+ * of thread 0 stays as it is. */
 static void fall_asleep(unsigned number)
 {
     if (number == 0) {
@@ -218,8 +224,9 @@ Test(pool_decay, child_of_a_fork_goes_on)
 
 /* --- loads that return --- */
 
-/* A load needs its pages again soon after they were purged. From then on its pages are kept longer. If the load then
- * stays away until that longer time is over, its pages are kept only for the short decay time again. */
+/* The program allocates COUNT slots at a time: a load. The second load comes soon after the slots of the first were
+ * purged, so free slots keep their pages longer from then on. After the second load the program allocates nothing until
+ * that longer time is over, so after the third load free slots keep their pages only for the short decay time again. */
 Test(pool_decay, pages_of_a_load_that_returns_stay_longer)
 {
     enum { COUNT = 10, SHORT = 250, EXTRA = 375 };

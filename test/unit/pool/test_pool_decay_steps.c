@@ -1,4 +1,4 @@
-/* Tests of the steps of decay, each of which purges some old slots: how much one step purges, and when the next one
+/* Tests of the steps of decay, each of which purges some old slots: how much one step purges, and when the next step
  * runs. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
@@ -36,6 +36,7 @@ ParameterizedTestParameters(pool_decay_steps, step_is_as_many_slots_as_the_quant
     return cr_make_param_array(const struct heap, (void *)(uintptr_t)heaps, sizeof heaps / sizeof heaps[0]);
 }
 
+/* A step purges whole slots until it has purged at least QUANTUM pages. */
 ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slots_as_the_quantum_begins)
 {
     unsigned bucket = heap->bucket;
@@ -105,6 +106,7 @@ static void tick_in_another_thread(unsigned number)
     ages_tick();
 }
 
+/* While the clock stands still, all threads together run at most STEPS steps. */
 Test(pool_decay_steps, no_more_in_a_moment_whoever_ticks)
 {
     ages_lay(DECAY);
@@ -156,7 +158,8 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
     house_assert();
 }
 
-/* If memory is nearly used up, one free purges everything that is due at once, so no allocation has to run a step. */
+/* If memory is nearly used up, each tick (a free that reads the clock) purges slots of any age, and each thread purges
+ * in its own ticks. So no allocation has to run a step of decay. */
 Test(pool_decay_steps, takes_are_not_forced_slow_under_pressure)
 {
     ages_lay(DECAY);

@@ -25,7 +25,7 @@ static void give(unsigned count, void *const *taken)
     }
 }
 
-/* Allocates `count` slots and frees them. They then lie in the thread's magazines, as many as fit there. */
+/* Allocates `count` slots and frees them. As many of them as fit there then lie in the thread's magazines. */
 static void use(unsigned bucket, unsigned count)
 {
     void *taken[SLOTS];
@@ -53,8 +53,8 @@ Test(pool_drain, own_cache_is_emptied_and_keeps_its_quota)
     house_assert();
 }
 
-/* All threads but thread 0 fill their two magazines and then sleep; thread 0 has no magazine. All threads allocate
- * before any of them frees, because otherwise they would allocate each other's slots. */
+/* All threads but thread 0 fill their two magazines and then sleep; thread 0 has no magazine, and calls pool_drain. All
+ * threads allocate before any of them frees, because otherwise they would allocate each other's slots. */
 static void sleep_or_drain(unsigned number)
 {
     void *taken[SLOTS];

@@ -10,7 +10,8 @@
 #include "pool/pool_thread.h"
 #include "support/house.h"
 
-/* MANY is more slots than the two magazines of a thread can hold. */
+/* MANY is more slots than the two magazines of a thread can hold. MOST is the largest number of cache lines that are
+ * prefetched in one slot, one in each page. PAGE is in bytes. */
 enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, MOST = 16 };
 
 static void *taken[MANY];
@@ -220,7 +221,7 @@ Test(pool_fetch, cold_frees_are_counted_and_can_be_ticks)
     cache_arm(cache_mine, B64K, 1);
     cr_assert(pool_free_cold(B64K, taken[MANY - 1]));
     cr_assert_eq(cache_returned(cache_mine, B64K), returned + 1);
-    cr_assert_neq(counter_read(&bin(B64K)->returned), 0U, "this tick sets the next one");
+    cr_assert_neq(counter_read(&bin(B64K)->returned), 0U, "the tick has set how many frees remain until the next tick");
 }
 
 Test(pool_fetch, no_slot_is_allocated_twice_or_lost)

@@ -11,6 +11,8 @@
 #include "support/processors.h"
 #include "support/quotas.h"
 
+/* LISTED is how many free slots the kind `standard` keeps in each bucket. BUDGET is the bytes that all caches may hold.
+ */
 enum { MANY = 100, FEW = 10, LISTED = 7, THREADS = 12, ROUNDS = 20000, PLACES = 64, BUDGET = 8 << 20 };
 
 static enum kind kinds[] = {KIND_THREAD, KIND_LOCKFREE, KIND_STANDARD, KIND_CPU, KIND_AUTO};
@@ -90,7 +92,7 @@ EACH_KIND(serves_every_bucket)
             cr_assert_eq(figures->returned, round * count_of(bucket));
             cr_assert_eq(figures->asked, round * count_of(bucket) * house_plan.capacity[bucket]);
             if (pool_is_large(bucket) || *kind == KIND_STANDARD) {
-                cr_assert_eq(figures->cache_hits, 0, "threads without a cache have no hits in it");
+                cr_assert_eq(figures->cache_hits, 0, "no cache of a thread holds slots of this bucket");
             }
             carved = round == 1 ? figures->carved : carved;
             cr_assert_leq(figures->carved, carved + 2 * MAGAZINE_SLOTS,
@@ -216,8 +218,8 @@ Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
     house_assert();
 }
 
-/* Only the buckets below `first_large` have quotas. Each of these buckets gets an equal part of the budget. The quota
- * of a processor in a bucket is at most one magazine. */
+/* Only the buckets below `first_large` have quotas. Each of these buckets gets at least an equal part of the budget,
+ * unless the largest quota, MAGAZINE_SLOTS for each processor, needs less. */
 Test(pool_kinds, processors_share_the_budget)
 {
     lay(KIND_CPU);

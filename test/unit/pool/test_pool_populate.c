@@ -1,5 +1,5 @@
-/* Tests of populating, the request for pages before they are touched: which pages of a new slot are populated, and what
- * happens if the kernel has no memory or no such call. */
+/* Tests of populating, the system call that gives a slot its pages before the program writes to them: which pages of a
+ * new slot are populated, and what happens if the kernel has no memory or does not know the call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -19,12 +19,13 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* MOST is the largest number of pages that one call of madvise populates. The library samples a new slot, and then
- * populates, in each of the next AHEAD new slots, as many pages as the program has written to in the sampled slot. */
+/* MOST is the largest number of pages that one call of madvise populates. The library populates no page of a new slot,
+ * the sampled slot, to see how many of its pages the program writes to. In each of the next AHEAD new slots the library
+ * then populates that many pages. OF_64K is how many pages 64 KiB have. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
-/* What the library asked of the simulated kernel, and what this kernel answers: the number of calls, the start and size
- * of the last range to populate, and the result of a call (0 or an error number). */
+/* The calls to populate that the simulated kernel has got: their number, and the start and size of the last range.
+ * `refusal` is the error number with which the simulated kernel refuses each call, or 0 if it populates the range. */
 static struct {
     unsigned calls;
     char *start;
@@ -32,7 +33,8 @@ static struct {
     int refusal;
 } asked;
 
-/* Populates the range as MADV_POPULATE_WRITE does, even on a kernel that lacks it. */
+/* Answers madvise in place of the kernel. Populates the range as MADV_POPULATE_WRITE does, even on a kernel that does
+ * not know this advice, or refuses with `asked.refusal`. */
 static long populate(char *start, size_t size, int advice)
 {
     if (advice != MADV_POPULATE_WRITE) {
@@ -71,6 +73,7 @@ static char *take_asking(unsigned bucket, size_t request, unsigned pages)
     return slot;
 }
 
+/* Returns how many of the first `pages` pages of the slot are resident. */
 static unsigned pages_there(const char *slot, unsigned pages)
 {
     unsigned char there[MOST];
@@ -82,7 +85,8 @@ static unsigned pages_there(const char *slot, unsigned pages)
     return count;
 }
 
-/* Allocates a new slot of which no page is populated, a sampled slot, and writes to its first `written` pages. */
+/* Allocates a new slot, checks that the library populates no page of it, as of a sampled slot, and writes to its first
+ * `written` pages. */
 static char *sampled_slot(unsigned bucket, size_t request, unsigned written)
 {
     char *slot = take_asking(bucket, request, 0);
@@ -130,7 +134,8 @@ Test(pool_populate, request_limits_the_populated_pages)
 }
 
 /* A program may write to a part of its buffers only: for example, it may allocate 256 KiB and read 1,500 bytes into
- * them. Only as many pages of the next slots are populated as the program writes to. */
+ * them. Only as many pages of the next slots are populated as the program writes to; none if it writes to one page or
+ * to none. */
 Test(pool_populate, written_part_is_populated)
 {
     house_lay_default();
@@ -152,9 +157,9 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
 }
 
 /*
- * Allocates slots of 64 KiB, and writes to none of them, until the library populates no more pages. The program has
- * written to earlier slots. The next allocation makes the library check how many pages of its sampled slot are
- * resident. A sampled slot is one that was left unpopulated to see how much the program writes to it.
+ * Allocates slots of 64 KiB and writes to none of them, after the program has filled earlier slots. At every 16th slot
+ * the library finds its sampled slot (left unpopulated, to see how much the program writes to it) empty, and halves the
+ * number of pages that it populates. At the next allocation after this function, that number becomes 0.
  */
 static void take_until_doubted(void)
 {
@@ -168,8 +173,9 @@ static void take_until_doubted(void)
 
 /*
  * The program has written to earlier slots, but writes to none of those that it allocates now. A sampled slot (left
- * unpopulated, to see how much the program writes to it) may be empty now and be filled later. So the library checks it
- * again and again, and after each check halves the number of pages that it populates.
+ * unpopulated, to see how much the program writes to it) may be empty now and be filled later. So the library checks
+ * the sampled slot again and again, and halves the number of pages that it populates at each check. When the program
+ * fills slots again, the library populates whole requests again.
  */
 Test(pool_populate, populated_part_follows_the_program)
 {
@@ -198,8 +204,8 @@ Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
 
 /*
  * The program did not write to its first slots, so the library populates no slot. Now the program fills every slot that
- * it gets. But the library populates no page until it next checks the sampled slot, which it leaves unpopulated to see
- * how much the program writes to it.
+ * it gets. The library still populates no page until it next checks the sampled slot (left unpopulated, to see how much
+ * the program writes to it). From then on its checks are as frequent as they were at first.
  */
 Test(pool_populate, first_filled_slot_brings_all_looks_back)
 {
@@ -231,8 +237,9 @@ Test(pool_populate, live_sample_may_still_be_written_to)
     }
 }
 
-/* After the program has freed a sampled slot (left unpopulated, to see how much the program writes to it), it cannot
- * write to the slot any more. So if the slot is still empty then, the library at once takes it as unused. */
+/* After the program has freed a sampled slot (left unpopulated, to see how much the program writes to it), the program
+ * cannot write to that slot any more. So the library does not wait until that slot is filled: the next new slot becomes
+ * the sampled slot, and none of its pages is populated. */
 Test(pool_populate, free_sample_counts_at_once)
 {
     house_lay_default();
@@ -330,8 +337,8 @@ Test(pool_populate, sampling_makes_no_page_resident)
 
 /* --- the kernel refuses --- */
 
-/* the errors that a call to populate returns: from a kernel without this call, from a kernel without memory, and from a
- * seccomp filter */
+/* The errors that a call to populate returns: EINVAL from a kernel that does not know the call, ENOMEM and EFAULT from
+ * a kernel without memory, EPERM and ENOSYS from a seccomp filter. */
 static int refusals[] = {EINVAL, ENOMEM, EFAULT, EPERM, ENOSYS};
 
 ParameterizedTestParameters(pool_populate, refusal_does_no_harm)
@@ -359,6 +366,7 @@ ParameterizedTest(int *refusal, pool_populate, refusal_does_no_harm)
     house_assert();
 }
 
+/* EINVAL means that the kernel does not know the call to populate, so the library does not make this call again. */
 Test(pool_populate, old_kernel_is_asked_once)
 {
     house_lay_default();

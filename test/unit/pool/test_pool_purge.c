@@ -1,4 +1,4 @@
-/* Tests of purging: which slots a trim purges, which slots it leaves, and how purged slots are used again. */
+/* Tests of purging: which slots pool_trim purges, which slots it leaves, and how purged slots are used again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -115,7 +115,7 @@ Test(pool_purge, limit_is_kept_to_a_slot)
     fill_and_give(B128K, 20);
     size_t stride = house_plan.stride[B128K];
     cr_assert_eq(pool_trim(0), 0);
-    cr_assert_eq(pool_trim(1), stride, "a slot is purged whole");
+    cr_assert_eq(pool_trim(1), stride, "a slot is purged as a whole");
     cr_assert_eq(pool_trim(3 * stride), 3 * stride);
     cr_assert_eq(house_figures(B128K)->purged, 4);
     house_assert();
@@ -193,6 +193,7 @@ Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
     cr_assert_not(slot_meta_is_zero(was));
 }
 
+/* If the kernel refuses to purge the slots of a magazine, these slots stay free and can all be allocated. */
 Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
 {
     /* WHOLE_RUNS is more slots than two magazines can hold. It is a multiple of 16, the number of slots that are carved
@@ -256,6 +257,7 @@ Test(pool_purge, trims_while_threads_work)
     cr_assert_eq(house_figures(B4K)->live + house_figures(B128K)->live, 0);
 }
 
+/* Here the simulated kernel has process_madvise, by which pool_trim purges slots that lie apart in one call. */
 Test(pool_purge, trims_of_scattered_slots_beside_other_threads)
 {
     advice_allow_together();
@@ -274,6 +276,8 @@ static void trim_one(void)
     pool_trim(1);
 }
 
+/* Runs after any one instruction of trim_one, as another thread might: allocates the slot if trim_one has already
+ * pushed it onto the stack of purged slots. */
 static void take_purged(void *context)
 {
     (void)context;
@@ -283,6 +287,8 @@ static void take_purged(void *context)
     }
 }
 
+/* If a slot is allocated while pool_trim still runs, the slot must stay live: pool_trim must not write to its metadata
+ * after it has pushed the slot onto the stack of purged slots. */
 Test(pool_purge, slot_may_be_allocated_while_it_is_purged, .timeout = 60)
 {
     bool stopped = true;

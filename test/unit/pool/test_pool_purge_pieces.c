@@ -1,5 +1,5 @@
 /* Tests of large slots, which are purged in pieces by the steps of decay (each step purges some of the old free slots):
- * how much one step purges, and where the next one continues. */
+ * how much one step purges, and where the next step continues. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -19,13 +19,14 @@
 /* A slot of the largest bucket, 4 MiB, is purged in PIECES pieces, each of PIECE bytes. */
 enum { PAGE = 4096, PIECES = 8, PIECE = 128 * PAGE, SLOTS = 3, CALLS_MAX = 64, EVERYTHING = 1 << 30 };
 
+/* The calls to purge that the simulated kernel has got: their number, and the range of each. */
 static struct {
     unsigned calls;
     struct {
         char *start;
         size_t size;
     } call[CALLS_MAX];
-    unsigned granted; /* after this number of calls the simulated kernel refuses all further ones */
+    unsigned granted; /* how many calls the simulated kernel grants; it refuses all later ones */
 } asked;
 
 static char *taken[SLOTS];
@@ -74,6 +75,7 @@ static void expect_call(unsigned number, const char *start, size_t size)
     cr_assert_eq(asked.call[number].size, size);
 }
 
+/* Checks how many calls to purge the library has made, and how many slots are purged as a whole. */
 static void expect(unsigned calls, unsigned purged)
 {
     cr_assert_null(crew_fault(), "%s", crew_fault());
@@ -199,8 +201,9 @@ static long step_meanwhile(char *start, size_t size, int advice)
     return note(start, size, advice);
 }
 
-/* Only one slot can be left partly purged between two steps of decay. If two steps overlap and each leaves one, the
- * second slot goes back to the old generation, and is later purged from its start. */
+/* Only one slot can be left partly purged between two steps of decay. If two steps overlap and each leaves a slot
+ * partly purged, the slot of the step that ends later goes back to the old generation, and is then purged from its
+ * start. */
 Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 {
     lay(2);
@@ -219,8 +222,8 @@ Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 
 /* --- waits and forks --- */
 
-/* A slot is due to be purged, and its first piece was purged before. The thread waits for events. Before it sleeps, it
- * purges the remaining pieces of the slot. */
+/* A slot is due to be purged, and its first piece was purged before. The thread is about to wait for events. Before the
+ * thread sleeps, it purges the remaining pieces of the slot. */
 Test(pool_purge_pieces, wait_goes_on_with_the_slot)
 {
     house_pools.decay = 1000;
@@ -271,6 +274,7 @@ static void recover(void *argument)
     CHECK(house_take(B4M, 1 << 22, NULL) != taken[0]);
 }
 
+/* Runs in a second thread: opens a cache, so that the process has several threads with caches, and then forks. */
 static void open_cache(unsigned number)
 {
     (void)number;

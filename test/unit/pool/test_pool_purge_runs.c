@@ -15,8 +15,8 @@
 /* BATCH is how many slots are collected and sorted at once. QUANTUM is how many bytes one step of decay purges. */
 enum { BATCH = 64, QUANTUM = 128 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
 
-/* What the simulated kernel was asked: the number of calls, and the ranges to purge in their order. `kept` is a slot
- * whose pages it refuses to purge. */
+/* The calls to purge that the simulated kernel has got: their number, and the range of each, in their order. `kept` is
+ * a slot whose pages the simulated kernel refuses to purge. */
 static struct {
     unsigned calls;
     struct {
@@ -100,6 +100,7 @@ static void expect_call(unsigned number, const void *start, size_t size)
     cr_assert_eq(asked.call[number].size, size);
 }
 
+/* Checks that no CHECK has failed, that the library has made `calls` calls to purge, and that the counters agree. */
 static void expect_in_order(unsigned calls)
 {
     cr_assert_null(crew_fault(), "%s", crew_fault());
@@ -190,7 +191,7 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
         for (unsigned call = 0; call < asked.calls; call++) {
             sum += asked.call[call].size;
         }
-        cr_assert_eq(sum, wanted, "the purged bytes are those that were reported");
+        cr_assert_eq(sum, wanted, "a step purges QUANTUM bytes, rounded up to whole slots");
         pool_trim(EVERYTHING);
     }
     cr_assert_null(crew_fault(), "%s", crew_fault());
@@ -222,8 +223,9 @@ static void lay_scattered(unsigned given, unsigned of, unsigned count)
     scatter(given, of, count);
 }
 
-/* If free slots do not lie side by side, each needs a call of its own. One call costs as much as purging many pages. So
- * a step of decay ends after the first of these slots, and the next step goes on with the others. */
+/* If free slots do not lie side by side, and the kernel has no process_madvise, each slot needs a call of its own. One
+ * call costs as much as purging many pages. So a step of decay ends after the first of these slots, and the next step
+ * goes on with the others. */
 Test(pool_purge_runs, scattered_slots_go_one_by_one)
 {
     enum { GIVEN = 10 };
@@ -238,6 +240,8 @@ Test(pool_purge_runs, scattered_slots_go_one_by_one)
     expect_in_order(GIVEN);
 }
 
+/* A call for two adjacent slots of 64 KiB costs as much as a whole step of decay may cost, so a step purges one such
+ * run. */
 Test(pool_purge_runs, short_run_leaves_no_room_for_another)
 {
     lay_scattered(2, 3, 9);
@@ -249,7 +253,8 @@ Test(pool_purge_runs, short_run_leaves_no_room_for_another)
     expect_in_order(3);
 }
 
-/* The kernel refuses to purge one run because of one slot in it. All other runs are purged. */
+/* The kernel refuses to purge one run because of one slot in it. All other runs are purged. Then the library tries the
+ * refused run once more, because pool_trim goes on until a batch purges nothing. */
 Test(pool_purge_runs, refused_run_stays_and_others_go)
 {
     house_lay_default();
@@ -275,8 +280,8 @@ Test(pool_purge_runs, refused_run_stays_and_others_go)
 
 /* --- several ranges in one call --- */
 
-/* Checks how many calls of process_madvise the library has made: `calls`, and one more by which the library tries
- * whether the kernel has this call. */
+/* Checks that the library has made `calls` calls of process_madvise, and one more by which it finds out if the kernel
+ * has this call. -1U stands for a simulated kernel without this call, to which no call is counted. */
 static void expect_together(unsigned calls)
 {
     cr_assert_eq(advice_together_calls(), 1 + calls);
@@ -338,6 +343,8 @@ Test(pool_purge_runs, refused_range_stays_and_others_go)
 
 /* --- slots that stay in their magazine --- */
 
+/* Calls pool_purge_in_place for 40 free slots, and checks that it purges the first `wanted` of them, by `calls` calls
+ * of process_madvise (-1U if the kernel has no such call). The slots must stay free in their metadata. */
 static void give_in_place(unsigned bucket, unsigned wanted, unsigned calls)
 {
     enum { COUNT = 40 };

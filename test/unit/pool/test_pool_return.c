@@ -64,8 +64,8 @@ static void give_but_each(unsigned step)
     }
 }
 
-/* Checks that the slots which are still live, those whose index is a multiple of `step`, have their metadata and their
- * content. */
+/* Checks that the slots that give_but_each has not freed, those whose index is a multiple of `step`, are live and have
+ * their request and their content. */
 static void expect_untouched(unsigned step)
 {
     for (unsigned i = 0; i < count; i += step) {
@@ -216,6 +216,8 @@ Test(pool_return, refused_request_is_served_from_returned_slots)
     house_assert();
 }
 
+/* If the range of the pools is full, malloc unmaps free slots and uses their addresses for another bucket. The kernel
+ * has not refused memory, so memory does not count as tight. */
 Test(pool_return, full_range_is_not_short_memory)
 {
     struct bucket_settings settings = house_defaults();
@@ -241,6 +243,7 @@ static void return_too(unsigned number)
     second = pool_return();
 }
 
+/* Calls pool_return in another thread, while the test's own thread is in pool_return. The other thread must get 0. */
 static void come_second(void)
 {
     second = SIZE_MAX;
@@ -351,8 +354,8 @@ static bool has_slot(const void *bytes)
     return region_owns(bytes) && region_find(bytes).exact;
 }
 
-/* While memory is tight, a request that would use only a small part of a slot shares a slot with other blocks, because
- * the whole slot counts against a memory limit. */
+/* While memory is tight, a request of less than nine tenths of a slot's size gets no slot of its own, and shares a slot
+ * with other blocks. The reason is that the whole slot counts against a memory limit. */
 Test(pool_return, tight_wasteful_requests_get_no_slot)
 {
     lay();
@@ -370,12 +373,12 @@ Test(pool_return, tight_wasteful_requests_get_no_slot)
     cr_assert_eq(bucket_of(bytes), (unsigned)B8K);
     route_free("free", bytes);
     bytes = route_alloc(least - 1, NULL);
-    cr_assert(has_slot(bytes), "a free slot is charged already, so it is used");
+    cr_assert(has_slot(bytes), "the fast path uses the free slot in the thread's cache, which counts anyway");
     house_assert();
 }
 
-/* While memory is tight, a request of 64 KiB or more that would leave much of a slot unused gets no slot, and shares
- * none. In this test no block has a mapping of its own, so mimalloc serves such requests. */
+/* While memory is tight, a request of 64 KiB or more that would leave more than a seventh of a slot unused gets no
+ * slot, and shares none. In this test no block has a mapping of its own, so mimalloc serves such requests. */
 Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
 {
     lay();
@@ -390,6 +393,8 @@ Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
     house_assert();
 }
 
+/* While memory is tight, the range grows by no more than the slot needs: to the end of the slot and one page behind it.
+ */
 Test(pool_return, tight_tables_grow_by_what_is_needed)
 {
     lay();
@@ -410,6 +415,8 @@ static bool is_leaving(const void *slot)
     return number >= leaving_first && number < leaving_end;
 }
 
+/* Runs in the child of a fork that came while the slots from page `leaving_first` to page `leaving_end` were being
+ * unmapped. The child must not know these slots any more, and allocate none of them. */
 static void live_without_leaving(void *argument)
 {
     (void)argument;
@@ -429,10 +436,11 @@ static void live_without_leaving(void *argument)
         CHECK(!is_leaving(slot));
     }
     house_check();
-    CHECK(pool_return() > 0); /* In the child no other thread unmaps slots, so the child may unmap slots. */
+    CHECK(pool_return() > 0); /* no other thread of the child unmaps slots, so the child may do it */
     house_check();
 }
 
+/* Stores which pages belong to slots that are marked as leaving, because their addresses are being unmapped. */
 static void note_leaving(void)
 {
     leaving_first = REGION_END;

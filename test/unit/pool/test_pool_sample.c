@@ -128,8 +128,8 @@ Test(pool_sample, frees_of_other_threads_slots_are_remote)
     cr_assert_eq(remote_frees(B4K), 0);
 }
 
-/* Of the slots of this bucket that this thread frees, it has allocated half itself, and other threads have allocated
- * the other half. So about half of its frees must count as remote frees. */
+/* The test's thread frees slots of 16 KiB. It has allocated half of them itself, and other threads have allocated the
+ * other half. So about half of the frees must count as remote frees. */
 Test(pool_sample, remote_frees_are_counted_by_their_share)
 {
     house_lay_default();
@@ -151,9 +151,9 @@ static void use_batch(unsigned number)
 }
 
 /*
- * This thread frees only slots that it has allocated itself. If a sample is due and no further free comes, the library
- * samples the slot on top of the thread's magazine instead. Another thread may have used that slot last. The sample
- * must still not count as a remote free.
+ * The test's thread frees only slots that it has allocated itself. If a sample of the bucket is due and no further free
+ * comes, the library samples the slot on top of the thread's magazine instead. Another thread may have used that slot
+ * last. The sample must still not count as a remote free.
  */
 Test(pool_sample, slots_in_a_magazine_are_no_remote_frees)
 {

@@ -16,7 +16,8 @@
 #include "support/capture.h"
 #include "support/house.h"
 
-/* The flag of glibc below is the only thing by which the library can tell that a process has one thread. */
+/* The library can tell only by a flag of glibc, which this header declares, that a process has one thread. Without the
+ * header there are no spare slots to test. */
 #if HAVE_SYS_SINGLE_THREADED_H
 #include <sys/single_threaded.h>
 
@@ -27,6 +28,7 @@ TestSuite(pool_spare, .timeout = 60);
 
 static uint64_t quotas; /* how many bytes of the budget the quotas took before there was a spare slot */
 
+/* Makes a pair of calls: allocates a slot and frees it. */
 static void pair(unsigned bucket)
 {
     house_give(house_take(bucket, house_plan.capacity[bucket], NULL));
@@ -170,6 +172,7 @@ Test(pool_spare, is_dropped_when_there_are_threads)
     expect_dropped();
 }
 
+/* The wrapper of pthread_create calls pool_drop_spares before it makes a thread. */
 Test(pool_spare, is_dropped_before_a_thread_is_made)
 {
     lay_with_spare();

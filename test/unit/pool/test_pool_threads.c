@@ -19,8 +19,8 @@ static size_t least(unsigned bucket)
 /* slots that one thread has allocated and another thread will free */
 static _Atomic(char *) places[PLACES];
 
-/* Writes the owner's number to both ends and to the middle of the slot. If two owners got the same slot, one of them
- * would find the other's number. */
+/* Writes the number `owner` to both ends and to the middle of the slot. If two threads held one slot at the same time,
+ * expect_mark would find different numbers there. */
 static void mark(char *slot, size_t size, uint64_t owner)
 {
     memcpy(slot, &owner, sizeof owner);
@@ -44,8 +44,8 @@ static void take_back(char *slot)
     }
 }
 
-/* Runs as a thread: allocates slots and puts them into shared places, and frees slots of other threads that it finds
- * there. */
+/* Runs as a thread: allocates slots and puts them into places that all threads share, and frees the slots that it finds
+ * there. Most of these were allocated by other threads. */
 static void hand_over(unsigned number)
 {
     uint64_t random = number + 1;
@@ -68,7 +68,7 @@ Test(pool_threads, counters_agree_after_threads_exchanged_slots)
     house_assert();
     unsigned live = 0;
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(house_figures(bucket)->cached, 0, "all threads have ended");
+        cr_assert_eq(house_figures(bucket)->cached, 0, "a thread that has ended has no cache");
         live += (unsigned)house_figures(bucket)->live;
     }
     for (unsigned i = 0; i < PLACES; i++) {
@@ -83,6 +83,8 @@ Test(pool_threads, counters_agree_after_threads_exchanged_slots)
     house_assert();
 }
 
+/* Thread 0 only allocates, and puts each slot into the next of the shared places. Thread 1 only frees, and takes the
+ * slots from these places. */
 static void take_or_give(unsigned number)
 {
     for (unsigned i = 0; i < ROUNDS;) {
@@ -111,8 +113,8 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     house_assert();
     cr_assert_eq(house_figures(B16K)->requests, ROUNDS);
     cr_assert_eq(house_figures(B16K)->live, 0);
-    /* The slots fill at most the four magazines of the two threads and all places. Besides, up to 16 slots may be new,
-     * because 16 slots are carved at once. */
+    /* The slots fill at most the four magazines of the two threads, of 62 slots each, and all places. Besides, up to 16
+     * slots may be new, because 16 slots are carved at once. */
     cr_assert_leq(house_figures(B16K)->carved, 4 * 62 + PLACES + 16);
     /* The slots come back through the depot or from the public magazine of the freeing thread. Either of the two ways
      * alone may have served all requests. */

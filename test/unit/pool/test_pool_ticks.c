@@ -6,8 +6,9 @@
 #include "support/clock_still.h"
 #include "support/house.h"
 
-/* A tick is a free that reads the clock. These are the largest numbers of frees between two ticks: RARE in general,
- * SLOW in a bucket whose frees take the slow path, and HASTE after magazines have gone to the depot. */
+/* A tick is a free that reads the clock. These are the largest numbers of frees from one tick to the next: RARE in
+ * general, SLOW in a bucket whose frees take the slow path, and HASTE after slots have gone to the depot or to the
+ * stack of free slots. */
 enum { RARE = 1021, SLOW = 61, HASTE = 16 };
 
 TestSuite(pool_ticks, .timeout = 60);
@@ -47,7 +48,7 @@ Test(pool_ticks, become_rare_while_the_clock_stands_still)
     for (unsigned wanted = 1; wanted <= RARE; wanted *= 2) {
         cr_assert_eq(frees_to_tick(B4K), wanted);
     }
-    cr_assert_eq(frees_to_tick(B4K), RARE, "ticks do not become rarer than that");
+    cr_assert_eq(frees_to_tick(B4K), RARE, "RARE is the largest number of frees between two ticks");
 }
 
 Test(pool_ticks, come_more_often_when_it_has_gone_on)
@@ -60,7 +61,7 @@ Test(pool_ticks, come_more_often_when_it_has_gone_on)
         cr_assert_eq(frees_to_tick(B4K), wanted);
     }
     clock_still_advance(1);
-    cr_assert_eq(frees_to_tick(B4K), 1, "each free is a tick if it takes that long");
+    cr_assert_eq(frees_to_tick(B4K), 1, "if the clock advances between all frees, each free is a tick");
 }
 
 /* A tick is a free that reads the clock. If a tick finds that the clock has advanced, the next ticks of all buckets
@@ -73,7 +74,7 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     }
     clock_still_advance(1);
     frees_to_tick(B4K);
-    cr_assert_eq(frees_to_tick(B8K), 1, "its frees are in no sample yet, so the next one is drawn");
+    cr_assert_eq(frees_to_tick(B8K), 1, "no sample stands for the frees of the bucket yet, so its next free is a tick");
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 
@@ -110,7 +111,7 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
         while (frees_to_tick(B4K) < RARE) {
         }
         frees_to_tick(B1M);
-        cr_assert_gt(frees_to_tick(B4K), (unsigned)SLOW, "a second time has no effect");
+        cr_assert_gt(frees_to_tick(B4K), (unsigned)SLOW, "further slots on the stack have no effect");
         clock_still_advance(1);
         while (frees_to_tick(B4K) < RARE) {
         }

@@ -1,5 +1,5 @@
-/* Tests of the walk, in which a thread looks at other threads' caches for free slots: it takes a public magazine before
- * new slots are carved. */
+/* Tests of the walk, in which a thread looks for free slots in other threads' caches: the thread takes a public
+ * magazine that it finds there, and carves new slots only if it finds none. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

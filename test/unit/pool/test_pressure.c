@@ -19,7 +19,7 @@
 enum { MIB = 1 << 20, LIMIT = 64 * MIB, SLOTS = 64 };
 
 static const uint64_t second = 1000000000;
-/* a time at which every measurement is due again, in nanoseconds after the last one */
+/* in nanoseconds: so long after a measurement, every measurement is due again */
 static const uint64_t later = 10000000000;
 
 static const char *root;
@@ -82,7 +82,7 @@ Test(pressure, high_when_an_eighth_is_left)
     set_usage(LIMIT);
     cr_assert(tick(4 * later));
     cr_assert(tick(5 * later));
-    cr_assert_eq(pressure.highs, 2, "counted when it becomes high");
+    cr_assert_eq(pressure.highs, 2, "the pressure is counted when it becomes high");
 }
 
 Test(pressure, high_when_a_tenth_of_the_time_is_spent_waiting)
@@ -103,7 +103,7 @@ Test(pressure, looks_again_when_a_quarter_has_come)
     cr_assert_not(pressure_grow(step - 1));
     cr_assert(pressure_grow(1));
     set_usage(0);
-    cr_assert(pressure_grow(256 * 1024 - 1), "while pressure is high it looks after each 256 KiB");
+    cr_assert(pressure_grow(256 * 1024 - 1), "while the pressure is high, the limit is read after each 256 KiB");
     cr_assert_not(pressure_grow(1));
 }
 
@@ -116,7 +116,7 @@ Test(pressure, looks_by_the_clock)
     cr_assert(tick(start + second / 5));
     set_usage(0);
     start += second / 5;
-    cr_assert(tick(start + second / 50 - 1), "it looks more often while pressure is high");
+    cr_assert(tick(start + second / 50 - 1), "while the pressure is high, the limit is read more often");
     cr_assert_not(tick(start + second / 50));
 }
 
@@ -166,8 +166,8 @@ Test(pressure, one_step_at_a_time)
     cr_assert_eq(pressure.highs, 1);
 }
 
-/* A thread that needs new memory calls pressure_grow. pressure_grow reads the limits of all levels of the hierarchy at
- * once; frees would read them step by step. */
+/* A thread that needs new memory calls pressure_grow, which reads the limits of all levels of the hierarchy of control
+ * groups at once. Frees call pressure_tick, which reads one level in each call. */
 Test(pressure, growth_looks_at_all_levels_at_once)
 {
     cr_assert_not(pressure_tick(later));
@@ -215,8 +215,8 @@ static void install_filter(void)
     cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
-/* The server has installed a seccomp filter, which may kill it when it opens a file. So pressure_tick opens no file any
- * more. */
+/* The server has installed a seccomp filter, which may kill the server when it opens a file. So pressure_tick opens no
+ * file any more. */
 Test(pressure, opens_nothing_behind_a_filter_that_came_later)
 {
     cr_assert_not(tick(later));
@@ -240,11 +240,13 @@ Test(pressure, looks_behind_a_filter_that_was_there_at_init)
     cr_assert(tick(later));
 }
 
+/* At the fork another thread of the parent was measuring. That thread does not exist in the child, so
+ * pressure_after_fork must make measuring possible again. */
 Test(pressure, child_of_a_fork_may_look)
 {
     cr_assert_not(atomic_flag_test_and_set(&pressure.looking));
     set_usage(LIMIT);
-    cr_assert_not(tick(later), "another thread is looking");
+    cr_assert_not(tick(later), "another thread counts as measuring");
     pressure_after_fork();
     cr_assert(tick(later));
 }

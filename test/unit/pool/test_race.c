@@ -26,7 +26,8 @@ static void grow_far(void)
     table.start[(512 << 10) - 1] = 1;
 }
 
-/* Both threads extend the table, the faster one by more. The slower one must not make the table shorter again. */
+/* Two threads extend the table at once, and the faster thread extends it by more. The slower thread must not make the
+ * table shorter again. */
 Test(race, table_never_shrinks)
 {
     char *start = house_space(1 << 20);
@@ -46,8 +47,8 @@ static void open_table(void)
     os_failing_never();
 }
 
-/* Runs after a thread has extended the table. Returns only when another thread waits for this one, so that the
- * extension is published late. */
+/* Runs after a thread has extended the table and before this thread publishes the extension. Returns only when another
+ * thread waits for the extension, so that it is published late. */
 static void dawdle(void)
 {
     while (os_failing_waits() == 0) {
@@ -85,9 +86,9 @@ Test(race, slower_thread_waits_for_the_faster, .timeout = 20)
 }
 
 /*
- * Plays another thread that has extended the table and has not yet published the extension. The kernel refuses the
- * calling thread's own extension. While the calling thread checks what is mapped behind the table's end,
- * publish_as_another publishes the other extension.
+ * extend_as_another and publish_as_another act as another thread. The first extends the table, so that the kernel
+ * refuses the test's own extension. The second publishes the other thread's extension, while the test's thread checks
+ * what is mapped behind the table's end.
  */
 static void extend_as_another(void)
 {
@@ -138,8 +139,8 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
     cr_assert(table_reach(&table, 100000), "afterwards the table can grow");
 }
 
-/* A stranger's mapping behind the table, one that does not belong to the library, is never published. So no thread
- * waits for it. */
+/* A mapping behind the table that does not belong to the library, a stranger's, is never published. So the library must
+ * not wait for that. */
 Test(race, strangers_mapping_is_not_waited_for)
 {
     open_table();
@@ -229,6 +230,7 @@ static void carve(void)
     faster_count = region_carve(B16K, 16, faster);
 }
 
+/* While one thread carves a run of 16 slots, another thread carves 16 slots, too. The two runs must not overlap. */
 Test(race, runs_of_slots_do_not_overlap)
 {
     void *slower[16];

@@ -1,5 +1,5 @@
-/* Tests of pool/standard.c, the free list of SOCKMALLOC_POOL=standard: the list has a bound, slots beyond the bound are
- * purged, and the kernel may refuse that. */
+/* Tests of pool/standard.c, the free list of SOCKMALLOC_POOL=standard: the list has at most a set number of slots, its
+ * bound. Slots beyond the bound are purged, or kept if the kernel refuses to purge them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -80,7 +80,7 @@ Test(standard, last_in_is_first_out)
     for (uint32_t number = 3; number-- > 0;) {
         expect_taken(SLOTS_FROM_FREE, number);
         cr_assert_eq(standard_count(BUCKET), number);
-        cr_assert_eq(*(char *)house_slot(BUCKET, number), 'x', "warm");
+        cr_assert_eq(*(char *)house_slot(BUCKET, number), 'x', "the slot keeps its content");
     }
     expect_taken(SLOTS_FROM_CARVED, 3);
     cr_assert_eq(standard_count(BUCKET), 0);
@@ -103,7 +103,7 @@ Test(standard, slots_beyond_the_bound_are_purged)
     cr_assert_eq(errno, UNUSUAL);
     cr_assert_eq(os_failing_calls(), 2, "one call for each of the two slots, and none for the others");
     cr_assert_eq(standard_count(BUCKET), BOUND);
-    cr_assert_not(reads_as_zero(BOUND + 2), "the neighbour keeps its pages");
+    cr_assert_not(reads_as_zero(BOUND + 2), "the slot beside the purged ones keeps its pages");
     for (uint32_t number = BOUND; number-- > 0;) {
         expect_taken(SLOTS_FROM_FREE, number);
     }
@@ -214,9 +214,10 @@ Test(standard, withdraws_no_purged_slots)
 }
 
 /*
- * A signal handler may fork after the interrupted thread has removed a slot from the list and before it has counted the
- * removal. The child counts the slots on the list anew. Then the interrupted allocation goes on in the child and counts
- * the removal once more, so the count becomes one less than the number of slots.
+ * A signal handler may fork after the interrupted thread has removed a slot from the list and before the thread has
+ * lowered the list's count. The child sets the count to the number of slots that are left on the list. Then the
+ * interrupted allocation goes on in the child and lowers the count, which becomes one too small. A count of -1 must
+ * read as 0.
  */
 Test(standard, count_that_is_too_small_by_one_reads_as_0)
 {

@@ -56,8 +56,8 @@ static void give(void)
     standard_give(BUCKET, region_number(in_hand));
 }
 
-/* The slot that the signal handler has allocated or will free. The handler interrupts the test in the middle of a
- * change of the list, and changes the list too. */
+/* The slot that a signal handler has allocated or will free. The handler interrupts the test's thread in the middle of
+ * a change of the list, and changes the list too. */
 static void *in_other_hand;
 
 static void take_between(void *context)
@@ -81,7 +81,7 @@ static void give_between(void *context)
  * Interrupts an allocation and then a free, each by a signal handler after `at` instructions. One of the two handlers
  * allocates a slot, and the other handler frees a slot. If `take_first` is true, the handler in the allocation
  * allocates; otherwise the handler in the free allocates. At first the list has `kept` slots. Returns false if both the
- * allocation and the free have fewer instructions.
+ * allocation and the free have fewer than `at` instructions.
  */
 static bool stop_both(unsigned at, uint32_t kept, bool take_first)
 {
@@ -122,6 +122,8 @@ static void give_to_a_full_list(void)
     standard_give(BUCKET, given_slot);
 }
 
+/* Runs after any one instruction of give_to_a_full_list, as another thread might: allocates the slot if it is on the
+ * stack of purged slots already. */
 static void take_purged(void *context)
 {
     (void)context;
@@ -253,6 +255,7 @@ Test(standard_threads, child_of_a_fork_does_not_wait)
 
 static _Atomic unsigned holders[HOUSE_PAGES];
 
+/* Checks that no other thread holds the slot while this thread holds it. */
 static void hold(uint32_t number, bool for_long)
 {
     CHECK(atomic_fetch_add(&holders[number], 1) == 0);
@@ -287,11 +290,13 @@ static void take_give_and_withdraw(unsigned thread)
     }
 }
 
+/* Checks that each carved slot is on the list or purged, and that the list has as many slots as its count says, at most
+ * `longest`. */
 static void expect_whole(uint32_t longest)
 {
     uint32_t carved = region_carved(BUCKET);
     uint32_t count = standard_count(BUCKET);
-    cr_assert_leq(carved, (uint32_t)THREADS, "no more slots were carved than were held at once");
+    cr_assert_leq(carved, (uint32_t)THREADS, "each thread holds one slot at a time, so no more are needed");
     cr_assert_leq(count, longest);
     cr_assert_eq(count, free_slots_of());
     for (uint32_t left = carved - count; left > 0; left--) {
