@@ -14,15 +14,17 @@ DEADLINE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """How one case is run, and how many dumps of statistics it must write to stderr."""
+    """Says how one case is run, and how many dumps of statistics the case must write to stderr."""
 
+    # Distinguishes the runs of one case in the names of the tests.
     label: str = ""
+    # Environment variables by their full names.
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
-    # Words that stand before the program on the command line, such as a prlimit command. The commands that they name
-    # run without the library.
+    # Words that stand before the program on the command line, such as a prlimit command. The commands that these words
+    # name run without the library.
     wrapper: Sequence[str] = ()
-    # How many dumps of statistics the case must write to stderr. It must write nothing else there.
+    # How many dumps of statistics the case must write to stderr. The case must write nothing else to stderr.
     dumps: int = 0
     # True if no thread allocates or frees while the case writes its dumps, so that the counts in each dump must add up.
     at_rest: bool = True
@@ -39,8 +41,8 @@ class Outcome:
 
 
 def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> Outcome:
-    """Runs a command until it ends. If that takes longer than DEADLINE_SECONDS, kills the command and all processes
-    that it has started."""
+    """Runs a command until it ends, and returns its exit status and its output. If the command runs for longer than
+    DEADLINE_SECONDS, kills the command and its process group."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -60,8 +62,8 @@ def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[s
 
 
 def wrapped(command: Sequence[str | os.PathLike[str]], run: Run) -> list[str | os.PathLike[str]]:
-    """Returns the command line with the wrapper of `run` in front. The command env, which comes after the wrapper, sets
-    the variables, so that the wrapper itself runs without the library."""
+    """Returns the command line with the wrapper of `run` in front. Between the wrapper and the command stands `env`,
+    which sets the variables of `run` and LD_PRELOAD. So the wrapper itself runs without the library."""
     if not run.wrapper:
         return list(command)
     variables = [f"{name}={value}" for name, value in settings.environment(run.variables).items()]
@@ -121,9 +123,10 @@ def _suite(program: str, runs: Runs) -> unittest.TestSuite:
 
 
 def loader(programs: Mapping[str, Runs]) -> Callable[..., unittest.TestSuite]:
-    """Returns a load_tests function, which adds every case of these programs to the tests of a module. For each
-    program, `programs` maps the name of a case to its runs: how often and with which settings the case is run. A case
-    that is not in the map is run once and must write nothing to stderr; a case with an empty list is not run."""
+    """Returns a function load_tests for a test module. unittest calls this function, which adds every case of these
+    programs to the tests of the module. For each program, `programs` maps the name of a case to a list of runs: how
+    often and with which settings the case is run. A case that is not in the map is run once and must write nothing to
+    stderr. A case with an empty list is not run."""
 
     def load_tests(_loader: object, tests: unittest.TestSuite, _pattern: object) -> unittest.TestSuite:
         for program, runs in programs.items():

@@ -15,8 +15,8 @@ DEADLINE_SECONDS = 120
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
-# The samples of a metric: a list of pairs. The first of a pair is a set of labels, without the label `bucket`. The
-# second is the sum of the metric's values with these labels over all buckets.
+# Maps the name of each metric to a list of pairs. The first of a pair is a dictionary of labels, without the label
+# `bucket`. The second is the sum, over all buckets, of the metric's values with these labels.
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 
@@ -32,7 +32,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Exporter:
-    """Runs `sockmalloc exporter`. It listens on a free port of 127.0.0.1, unless the arguments name another address."""
+    """Runs `sockmalloc exporter`. The exporter listens on a free port of 127.0.0.1, unless the arguments name an
+    address, a socket or a folder for a text file."""
 
     def __init__(self, *arguments: object, prepare: Callable[[], None] | None = None,
                  prefix: Sequence[str] = ()) -> None:
@@ -84,6 +85,7 @@ class Exporter:
 
 
 def samples(page: str) -> Samples:
+    """Returns the samples in a page of metrics, with their values summed up over the buckets."""
     found: Samples = {}
     for line in page.splitlines():
         if line.startswith("#"):

@@ -1,5 +1,5 @@
-"""Reads statistics in each of the library's formats. The result always has one form: a dictionary from each bucket to a
-dictionary, which has the bucket's figures by their names."""
+"""Reads statistics in each of the library's formats. of_text, of_json and of_prometheus return results of one form: a
+dictionary that maps each bucket to a dictionary, which maps the names of the bucket's figures to their values."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -12,14 +12,17 @@ Figures = dict[str, dict[str, int]]
 
 SAMPLE = re.compile(r'sockmalloc_(\w+)\{bucket="(\w+)",program="[^"]*",pid="\d+"\} (\d+(?:\.\d+)?)')
 SIZE = re.compile(r'sockmalloc_request_size_bytes_bucket\{le="(\d+)",[^}]*\} (\d+)')
+# What the format for Prometheus appends to the name of a figure: its unit, and `_total` if the figure is a counter.
 SUFFIXES = re.compile(r"(_slots|_bytes|_requests|_ratio)?(_total)?$")
+# The fields of a bucket's row that are no figures: its name, and the bytes that a slot holds.
 NOT_OF_THE_TABLE = {"bucket", "capacity"}
+# The figures that are fractions.
 SHARES = {"filled"}
 
 
 def of_text(text: str) -> Figures:
-    """Returns the figures of each bucket from the last dump in `text`. A dump has two tables of buckets, which are
-    joined."""
+    """Returns the figures of each bucket from the last dump in `text`. A dump has two tables of buckets, and
+    the two rows of a bucket are joined."""
     figures: dict[str, dict[str, str]] = {}
     columns: list[str] = []
     for line in statistics.dump.split(text)[-1].splitlines():
@@ -35,8 +38,8 @@ def of_text(text: str) -> Figures:
 
 
 def _number(name: str, value: str | float) -> int:
-    """Returns the value of the figure `name` as an integer. A share is written in percent or as a fraction, depending
-    on the format. This function returns it in ten-thousandths."""
+    """Returns the value of the figure `name` as an integer. The formats write a share in percent or as a fraction; this
+    function returns a share in ten-thousandths."""
     if name not in SHARES:
         return int(value)
     percent = isinstance(value, str) and value.endswith("%")

@@ -1,11 +1,13 @@
-"""A small server for tests of `sockmalloc compare`: it speaks HTTP or RESP, and fails if it is told to.
+"""A small server for tests of `sockmalloc compare`. The server speaks HTTP or RESP (the protocol of redis), and fails
+on request.
 
 usage: little_server.py MARK [WORD...]
 MARK is a text by which a test finds the processes. Each WORD changes what the server does:
-  http     listens on a free port and answers GET: /small with 1 KiB, any other path with 512 KiB
+  http     listens on a free port and answers GET: /small with 1 KiB, /missing with status 404, and any other path
+           with 512 KiB
   resp     listens on a free port and answers PING, SET and GET
   second   listens on one more port and says nothing there
-  daemon   lets a child of a child listen, and ends
+  daemon   becomes a daemon: a child of a child listens, and the first process ends
   refuse   ends with status 3 if a library with `bad` in its name is preloaded
   leave    ends with status 4 at the first request for /leave
 """
@@ -46,8 +48,8 @@ class HttpServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_arguments: object) -> None:
-        """Serves one client until its connection is closed. It is no error if the client closes the connection early,
-        as the slow clients of `compare` do."""
+        """Ignores the error that ended a connection, because clients may close a connection early, as the slow clients
+        of `compare` do."""
 
 
 def serve_client(client: socket.socket, values: dict[bytes, bytes]) -> None:

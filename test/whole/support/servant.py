@@ -1,5 +1,5 @@
-"""The servant: a process that runs with the library and executes the orders of a test. The test sends it signals, and
-checks its answers and its stderr."""
+"""Starts servants. A servant is a process that has loaded the library and executes the orders of a test. The test sends
+signals to the servant, and checks its answers and its stderr."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import selectors
@@ -21,14 +21,14 @@ class Silent(AssertionError):
 
 
 def default_path(servant: "Servant") -> Path:
-    """Returns the path of the file to which the library writes statistics when the servant's stderr is no longer the
-    file that it was at start."""
+    """Returns the path of the file to which the library writes statistics by default when the servant's stderr is no
+    longer the file that it was at start."""
     return Path(f"/tmp/sockmalloc.{servant.pid}")
 
 
 class Servant:
-    """A process of one thread, which reads orders and answers them. When it answers an order, it has handled all
-    signals that were sent before that order. So no test has to sleep for a fixed time."""
+    """A process of one thread, which reads orders and answers them. When the servant answers an order, it has handled
+    all signals that were sent before that order. So no test has to sleep for a fixed time."""
 
     def __init__(self, directory: Path, prepare: Callable[[], None] | None, variables: dict[str, str]) -> None:
         self.stderr_path = directory / "stderr"
@@ -92,7 +92,7 @@ class Servant:
 
 
 class ServantCase(unittest.TestCase):
-    """A test case that has a directory of its own. Servants that a test has started are ended with the test."""
+    """A test case with a directory of its own. At the end of a test, the servants that it has started are killed."""
 
     maxDiff = None
 
@@ -119,7 +119,7 @@ class ServantCase(unittest.TestCase):
         others: Mapping[str, str] = MappingProxyType({}),
         **variables: str,
     ) -> Servant:
-        """Starts a servant that may end before it reaches main, and does not wait for it."""
+        """Starts a servant that may end before it reaches main, and does not wait until it answers."""
         named = {f"SOCKMALLOC_{name}": value for name, value in variables.items()}
         servant = Servant(self.directory, prepare, {**others, **named})
         self.addCleanup(default_path(servant).unlink, missing_ok=True)
@@ -133,6 +133,7 @@ class ServantCase(unittest.TestCase):
         self.assert_complaint(result.stderr, words)
 
     def assert_complaint(self, stderr: str, words: str) -> None:
+        """Checks that `stderr` is one message line of sockmalloc, and that it contains `words`."""
         self.assertRegex(stderr, r"\Asockmalloc: [^\n]+\n\Z")
         self.assertIn(words, stderr)
 

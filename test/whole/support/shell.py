@@ -1,5 +1,5 @@
-"""Interactive shells that run on a terminal and have loaded the completions of the command. The tests see what a shell
-offers when TAB is pressed."""
+"""Runs interactive shells on a terminal. Each shell has loaded the completions of the command `sockmalloc`, so a test
+sees what the shell offers when TAB is pressed."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pathlib import Path
 
@@ -10,10 +10,9 @@ COLUMNS, LINES = 160, 100
 PROMPT = "ready>"
 CLEAR, TAB, TELL = b"\x0c", b"\t", b"\x1d"
 
-# The command that starts each shell, and its configuration. The shell lists the possible completions at the first TAB.
-# The key TELL makes the shell print its command line together with a number, which rises at each press, and then begin
-# an empty command line. When a test sees the number, the shell has printed everything that the earlier TABs have
-# caused.
+# The configuration file of each shell. With it, the shell lists the possible completions at the first TAB. The key TELL
+# makes the shell print its command line together with a number, which rises at each press, and then begin an empty
+# command line. When a test sees the number, the shell has printed everything that the earlier TABs have caused.
 STARTS = {
     "bash": """
         PS1='{prompt} '
@@ -54,7 +53,7 @@ class Shell:
         self._terminal.wait_for(lambda screen: any(row.startswith(PROMPT) for row in screen))
 
     def press_tab(self, typed: str) -> tuple[str, list[str]]:
-        """Types `text` and presses TAB. Returns the command line as the shell has completed it, and the rows below it
+        """Types `typed` and presses TAB. Returns the command line as the shell has completed it, and the rows below it
         in which the shell lists the possible names. There are no rows if at most one name is possible."""
         self._told += 1
         mark = f"told {self._told}: <"

@@ -1,5 +1,5 @@
-"""A terminal of a given size. The module pyte emulates its screen, so that a test sees the text and colours that a user
-would see."""
+"""Runs a program on a terminal of a given size. The module pyte emulates the terminal's screen, so that a test sees the
+text and colours that a user would see."""
 # SPDX-License-Identifier: BSD-2-Clause
 import fcntl
 import os
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pyte
 
-# Time limit of a wait in seconds. A program draws its screen within milliseconds, but may take long on a busy machine.
+# The time limit of a wait, in seconds. A program draws its screen within milliseconds, but on a busy machine it may
+# need much longer.
 DEADLINE_SECONDS = 120.0
 
 
