@@ -32,8 +32,11 @@ class Verdicts(AdviseCase):
         self.fill(servant, 20_000, 1)
         judged = self.judge(servant.pid)
         self.assertTrue(judged["worth"])
-        self.assertRegex(judged["verdict"], r"\AWorth it here: the pools serve 100 % of the bytes and 100 % of the calls "
-                                            r"of 4k to \d+m, and hold (3\.9|4\.\d) MiB of \d+\.\d MiB resident\.\Z")  # fmt: skip
+        self.assertRegex(
+            judged["verdict"],
+            r"\AWorth it here: the pools serve 100 % of the bytes and 100 % of the calls "
+            r"of 4k to \d+m, and hold (3\.9|4\.\d) MiB of \d+\.\d MiB resident\.\Z",
+        )
 
     def test_not_worth_it(self) -> None:
         servant = self.start(SAMPLE_SMALL="1")
@@ -42,7 +45,9 @@ class Verdicts(AdviseCase):
         servant.ask("pair 5000")
         judged = self.judge(servant.pid)
         self.assertFalse(judged["worth"])
-        self.assertRegex(judged["verdict"], r"\ANot worth it here: the pools serve 0 % of all bytes and 0 % of all calls, ")
+        self.assertRegex(
+            judged["verdict"], r"\ANot worth it here: the pools serve 0 % of all bytes and 0 % of all calls, "
+        )
 
     def test_pools_off(self) -> None:
         servant = self.start(DISABLE="1")
@@ -51,9 +56,10 @@ class Verdicts(AdviseCase):
 
 class Rules(AdviseCase):
     def test_each_rule_and_where_it_ends(self) -> None:
-        """Each row has the name of the rule, the value that the rule advises for a setting, the saving in bytes that
-        the rule promises, the servant's settings, and the orders that bring the servant into a state in which the rule
-        applies."""
+        """Each row has the name of a rule, the value that the rule advises for a setting, the saving in bytes that the
+        rule promises, the servant's settings, and the orders that bring the servant into a state in which the rule
+        applies. If the advice is a setting, a second servant is started with it. After the orders, the rule must not
+        advise this value again."""
         for rule, value, saving, settings, orders in (
             ("just_over", "16k", 400 * 4096, {}, ["fill 16400", "fill 17000"]),
             ("just_over", "64k", 200 * 4096, {}, ["fill 65600"]),
@@ -87,9 +93,9 @@ class Rules(AdviseCase):
         self.assertEqual(result.stdout.splitlines()[-1], "No setting would save much.")
 
     def test_nothing_to_say_of_what_is_little_or_free(self) -> None:
-        """The rule just_over advises another setting if many requests are a little larger than a bucket. It must not
-        apply to these two processes. In the first process, another setting could save only 0.8 MiB of 60 MiB. In the
-        second one, the blocks of such requests have been freed."""
+        """The rule just_over advises another setting if many requests are a little larger than a bucket. The rule must
+        not apply to these two processes. In the first process, another setting could save only 0.8 MiB of 60 MiB. In
+        the second one, all blocks of such requests have been freed."""
         for orders in (["fill 17000", "fill 300000"], ["fill 16384", "fill 16384", "clear 17000"]):
             servant = self.start(DECAY_MS="never")
             for order in orders:
@@ -97,8 +103,8 @@ class Rules(AdviseCase):
             self.assertNotIn("just_over", self.rules(servant.pid))
 
     def test_nothing_to_say_of_untouched_pages(self) -> None:
-        """The rule just_over does not apply: only one page of each block is resident, so the blocks would need as many
-        pages in other buckets."""
+        """The rule just_over must not apply: the servant has written to no page of its blocks, so no page is resident,
+        and other buckets would save nothing."""
         servant = self.start()
         for _ in range(300):
             servant.ask("take 17000")

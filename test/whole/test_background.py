@@ -8,7 +8,7 @@ from support.cases import Run, run_case
 WANTED = [Run(variables={"SOCKMALLOC_BACKGROUND": "1", "SOCKMALLOC_DECAY_MS": "100"})]
 NOT_WANTED = [
     Run("by default"),
-    Run("as nothing ever goes", {"SOCKMALLOC_BACKGROUND": "1", "SOCKMALLOC_DECAY_MS": "never"}),
+    Run("with SOCKMALLOC_DECAY_MS=never", {"SOCKMALLOC_BACKGROUND": "1", "SOCKMALLOC_DECAY_MS": "never"}),
 ]
 
 
@@ -31,7 +31,7 @@ load_tests = cases.loader(
             "is_not_made_by_a_child_that_borrows": WANTED,
             "is_ended_by_sigterm": WANTED,
             "process_ends_with_its_own_last_thread": WANTED,
-            "threads_end_with_storage_of_a_plugin": [],
+            "threads_end_with_storage_of_a_plugin": [],  # run by the class Plugin, which names the plug-in
         },
     }
 )

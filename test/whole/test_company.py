@@ -33,7 +33,8 @@ EARLY_OPENER = """
 #include <dlfcn.h>
 #include <malloc.h>
 #include <unistd.h>
-/* Says whether the plug-in's malloc is the C library's own, by what that one has issued. */
+/* Prints `apart` if the plug-in allocates by the C library's malloc, and `shared` otherwise. The field uordblks is the
+ * number of bytes that the C library's malloc has allocated, so it rises only if that malloc has served the plug-in. */
 __attribute__((constructor)) static void open_early(void)
 {
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -74,7 +75,8 @@ unsigned la_version(unsigned version)
     free(malloc(10000));
     return version;
 }
-/* Writes the name of each object that is loaded, by stdio, which allocates. */
+/* The dynamic linker calls this function for each object that it loads. The function writes the object's name to the
+ * file that AUDITOR_SAYS names, by stdio, because stdio allocates. */
 unsigned la_objopen(struct link_map *map, Lmid_t space, uintptr_t *cookie)
 {
     char *block = malloc(5000);
@@ -168,8 +170,7 @@ class Preloaded(Company):
                     self.assertEqual(outcome, Outcome(0, "", ""))
 
     def test_faketime_does_fake(self) -> None:
-        """The next test checks that the library's statistics show the kernel's time in spite of libfaketime. This test
-        shows that the next one can fail: libfaketime does change the time that a program reads."""
+        """libfaketime must still work beside our library: `date` must print the year in FAKETIME."""
         preloaded = (settings.library(), installed(LIBRARIES["libfaketime"]))
         outcome = self.run_under(settings.tool("date"), "+%Y", preloaded=preloaded, FAKETIME="@2001-01-01 00:00:00")
         self.assertEqual(outcome, Outcome(0, "2001\n", ""))
@@ -179,9 +180,9 @@ class Preloaded(Company):
         self.assertEqual(self.run_under(*self.program(), preloaded=preloaded), Outcome(0, "", ""))
 
     def test_allocators_before_us_serve_all(self) -> None:
-        """The dynamic linker binds malloc to the allocator that is preloaded first. Our library is preloaded after it,
-        starts, and serves no request. strdup, reallocarray and similar functions of our library then return blocks of
-        the first allocator, even in constructors that run before our library's own."""
+        """The dynamic linker binds malloc to the allocator that is preloaded first. Our library is preloaded after that
+        allocator, so our library starts, but must serve no request. strdup, reallocarray and similar functions of our
+        library must return blocks of the first allocator, even in constructors that run before our library's own."""
         for name in ALLOCATORS:
             preloaded = (installed(name), settings.library(), settings.early_library())
             for case in ("copies_of_strings", "relatives_of_realloc_and_free"):
@@ -195,7 +196,8 @@ class Preloaded(Company):
 
 
 class Loaded(Company):
-    """A program loads and unloads plug-ins or our library a thousand times while its threads allocate."""
+    """Tests plug-ins, and our library itself, that a program loads while it runs. In some of the cases the program
+    loads and unloads them a thousand times while its threads allocate."""
 
     def run_loader(self, case: str, *paths: object, preloaded: object = None, **variables: str) -> None:
         outcome = self.run_under(settings.program("loader"), case, *paths, preloaded=preloaded, **variables)
@@ -253,7 +255,8 @@ class Loaded(Company):
 
     def test_auditor(self) -> None:
         """The dynamic linker loads an auditor (LD_AUDIT) into a namespace that has its own C library, and calls the
-        auditor while it loads the program. The auditor calls the malloc of that C library."""
+        auditor while the dynamic linker loads the program. The auditor calls the malloc of that C library. The program
+        must run as without the auditor, and the auditor must have seen our library."""
         auditor = self.build("libauditor.so", AUDITOR, "-shared", "-fPIC")
         said = self.directory / "said"
         outcome = self.run_under(*self.program(), LD_AUDIT=str(auditor), AUDITOR_SAYS=str(said))
@@ -262,8 +265,9 @@ class Loaded(Company):
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), LD_AUDIT=str(auditor))
 
     def test_caller_finds_what_it_names(self) -> None:
-        """The dynamic linker searches the library path of the object that calls dlopen. Our library's dlopen calls the
-        real one, but the dynamic linker must still see the program's object as the caller."""
+        """The dynamic linker searches the library path of the object that calls dlopen. Here this object is
+        libcaller.so, and only its library path leads to libinner.so. libcaller.so calls our library's dlopen, which
+        calls libc's dlopen. The dynamic linker must still take libcaller.so for the caller, and find libinner.so."""
         inner = self.directory / "inner"
         inner.mkdir()
         shutil.copy(settings.plugin(), inner / "libinner.so")
@@ -278,8 +282,8 @@ class Tools(Company):
         return f"LD_PRELOAD={settings.library()}"
 
     def test_gdb(self) -> None:
-        """gdb stops a program at a breakpoint inside the pools, prints the calls that led there, and lets the program
-        run to its end."""
+        """gdb stops a program at a breakpoint in our library's free, prints the calls that led there, and lets the
+        program run to its end."""
         orders = [f"set exec-wrapper env {self.preload_by()}", "set breakpoint pending on", "break free", "run"]
         orders += ["backtrace", "delete", "continue"]
         arguments = [part for order in orders for part in ("-ex", order)]
@@ -296,7 +300,8 @@ class Tools(Company):
         self.assertIn("PROT_NONE", log.read_text())
 
     def test_heaptrack(self) -> None:
-        """heaptrack preloads a library of its own before ours. It counts each malloc and then calls our malloc."""
+        """heaptrack preloads a library of its own before ours. That library counts each malloc and then calls our
+        malloc."""
         command = [settings.tool("heaptrack"), "-o", self.directory / "trace", *self.program()]
         outcome = self.run_under(*command)
         self.assertEqual(outcome.status, 0, outcome.stderr)
@@ -308,22 +313,23 @@ class Tools(Company):
         return [settings.tool("valgrind"), "-q", "--error-exitcode=9", *options]
 
     def test_valgrind_watches_the_program(self) -> None:
-        """By default valgrind replaces our malloc by its own. It then finds that the program writes beyond the end of a
-        block."""
+        """By default valgrind replaces our malloc by its own. valgrind must then find that the program writes beyond
+        the end of a block."""
         outcome = self.run_under(*self.valgrind(), self.build("overrun", OVERRUN))
         self.assertEqual(outcome.status, 9, outcome)
         self.assertIn("0 bytes after a block of size 20,000 alloc'd", outcome.stderr)
 
     def test_valgrind_watches_us(self) -> None:
-        """With this option valgrind does not replace our malloc: the pools serve the program, and valgrind reports no
-        errors in them."""
+        """With the option --soname-synonyms valgrind does not replace our malloc. The pools must serve the program, and
+        valgrind must report no errors in them."""
         command = [*self.valgrind("--soname-synonyms=somalloc=nouserintercepts"), *self.program()]
         self.assertEqual(self.run_under(*command), Outcome(0, "", ""))
 
 
 class Layouts(Company):
-    """The kernel has several layouts in which it places a program and its mappings. In the older layout, the pools of a
-    program that is not position-independent may get addresses in the range in which mimalloc's memory may lie, too."""
+    """The kernel has several layouts of addresses for a program and its mappings. In the older layout, the pools of a
+    program that is not position-independent may lie in the range of addresses that mimalloc uses, too. In each layout,
+    the program must run to its end."""
 
     def test_other_layouts(self) -> None:
         source, program = self.directory / "resizes.c", self.directory / "resizes"
@@ -341,14 +347,15 @@ class Layouts(Company):
 
 
 class Sanitized(Company):
-    """Compiles a program with AddressSanitizer and these options, and returns its path."""
+    """Runs programs that are compiled with AddressSanitizer."""
 
     def sanitized(self, *options: str) -> Path:
+        """Compiles a program with AddressSanitizer and these options, and returns the program's path."""
         return self.build("sanitized", SANITIZED, "-fsanitize=address", *options)
 
     def test_before_its_runtime(self) -> None:
-        """AddressSanitizer's runtime must be loaded first. If our library is preloaded before it, the runtime refuses
-        to run, with a clear message."""
+        """AddressSanitizer's runtime must be the first library that is loaded. If our library is preloaded before the
+        runtime, the runtime must end the program with a clear message."""
         outcome = self.run_under(self.sanitized())
         self.assertEqual((outcome.status, outcome.stdout), (1, ""))
         self.assertIn("ASan runtime does not come first in initial library list", outcome.stderr)

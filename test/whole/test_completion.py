@@ -13,6 +13,7 @@ from support.shell import Shell
 
 
 def made(name: str) -> Path:
+    """Returns the path of a file that the build has made in its folder doc."""
     return command.path().parent / "doc" / name
 
 
@@ -95,7 +96,8 @@ class ShellTests:
     def test_a_process_with_the_library(self) -> None:
         """Where the command line needs a process, the shells offer the process id, the name and the systemd unit of
         each process that has loaded the library, and of no other process."""
-        server, bystander = self.start_copy("server-with-it", settings.library()), self.start_copy("server-without", None)
+        server = self.start_copy("server-with-it", settings.library())
+        bystander = self.start_copy("server-without", None)
         for name in ("stat", "list", "record", "top", "check"):
             with self.subTest(name):
                 self.assert_completes(f"sockmalloc {name} {server}", f"sockmalloc {name} {server} ")

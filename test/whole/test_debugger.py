@@ -12,6 +12,7 @@ from support.servant import Servant, ServantCase
 
 DEADLINE_SECONDS = 300
 COLUMNS = ("live", "cached", "depot", "purged", "carved")
+# With this setting the library purges nothing by its age, so the figures stay the same while a test reads them.
 PACE = {"DECAY_MS": "-1"}
 
 
@@ -40,12 +41,12 @@ class DebuggerCase(ServantCase):
         head, *parts = result.stdout.split("==\n")
         self.assertEqual(len(parts), len(orders), result.stdout)
         if "Operation not permitted" in head:
-            self.skipTest("this machine lets gdb attach to no process")
+            self.skipTest("on this machine gdb may not attach to processes")
         return parts
 
     def ask(self, servant: Servant, *orders: str) -> list[list[str]]:
-        """Runs the gdb commands `orders` on the running servant, and then on a core file of it. Returns two lists,
-        which have the output of each command."""
+        """Runs the gdb commands `orders` on the running servant, and then on a core file of the servant. Returns two
+        lists with the output of each command: first for the running servant, and then for the core file."""
         core = self.directory / "core-file"
         live = self.gdb(["-p", servant.pid], *orders, f"generate-core-file {core}")[:-1]
         self.assertTrue(core.exists())
@@ -77,8 +78,8 @@ class Slots(DebuggerCase):
                     self.assertEqual(refused, "sockmalloc ledger takes no argument\n")
 
     def judge_slots(self, servant: Servant, place: str) -> None:
-        """Tests what the gdb command `sockmalloc slot` prints for a slot in use, for a freed slot, and for addresses
-        outside of slots."""
+        """Checks the output of the gdb command `sockmalloc slot` for a slot in use, for a freed slot, which must lie in
+        `place`, and for addresses outside of slots."""
         live = int(servant.ask("hold 5000"))
         for _ in range(3):
             servant.ask("churn 9000")
@@ -113,7 +114,7 @@ class Slots(DebuggerCase):
         self.library = self.directory / settings.library().name
         subprocess.run(["strip", "-o", self.library, settings.library()], check=True)
         # gdb loads a Python file whose name is the library's file name followed by -gdb.py. If the library's name is a
-        # symbolic link, the name of the file to which the link leads counts.
+        # symbolic link, gdb uses the name of the file to which the link leads.
         shutil.copy(f"{settings.library().resolve()}-gdb.py", f"{self.library}-gdb.py")
         servant = self.start(others={"LD_PRELOAD": str(self.library)}, **PACE)
         self.judge_slots(servant, "thread cache 0, private magazine")
@@ -123,9 +124,9 @@ class Slots(DebuggerCase):
         for _ in range(8):
             servant.ask("churn 5000")
         slots = "for n in range(1, pools.front) if pools.states[n] & 0x10 and pools.states[n] & 0xc0 != 0x40"
+        # This gdb command prints where each free slot is. It calls functions of the Python file that defines the gdb
+        # commands of sockmalloc.
         order = f"python pools = Pools(View()); print([pools.where(Slot(pools, n)) {slots}])"
-        # `order` is a gdb command that prints where each free slot is. It calls functions of the Python file that
-        # defines the gdb commands of sockmalloc.
         found = set(re.findall(r"'([^']*)'", re.sub(r" \(thread[^)]*\)", "", self.gdb(["-p", servant.pid], order)[0])))
         cache = {f"thread cache 0, {name}" for name in ("private magazine", "public magazine")}
         self.assertEqual(found - {"thread cache 0, new slots that were carved for it"}, cache | {"the depot"})
@@ -138,6 +139,7 @@ class Leaks(DebuggerCase):
         servant.ask("take 9000")
         servant.ask("churn 5000")
         answers = self.ask(servant, "sockmalloc leaks", f"sockmalloc slot {held[0]}")
+        # In a core file the present time is unknown, so the commands print the least age that a slot can have.
         for kind, (leaks, slot) in zip(("", "at least "), answers):
             by = r"by (?:hold|main) \+ \d+(?: at \S+servant\.c:\d+)?"
             lines = [rf"{by}: slots 2, bytes 105000, oldest {kind}\d+\.\d{{3}} s",

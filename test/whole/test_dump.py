@@ -61,10 +61,11 @@ class Content(ServantCase):
 
 
 class Place(ServantCase):
-    """The library writes statistics to stderr while descriptor 2 is the file that it was at the start of the process,
-    and otherwise to /tmp/sockmalloc.PID."""
+    """Without SOCKMALLOC_STATS, the library writes statistics to stderr as long as descriptor 2 is the file that it was
+    at the start of the process, and otherwise to /tmp/sockmalloc.PID. Under systemd there are further rules."""
 
     def assert_in_default_file(self, servant: Servant, wanted: int) -> None:
+        """Checks that /tmp/sockmalloc.PID has exactly `wanted` dumps, and that only its owner can read it."""
         path = default_path(servant)
         self.assertTrue(path.is_file(), "no statistics in /tmp")
         statistics.tables(path.read_text(), wanted)
@@ -125,7 +126,11 @@ class Place(ServantCase):
             ({"RUNTIME_DIRECTORY": "/run/none:{here}/sockmalloc"}, [], "{here}/sockmalloc/sockmalloc.{pid}"),
             ({"RUNTIME_DIRECTORY": "{here}", "JOURNAL_STREAM": "{stream}"}, [], str(journal)),
             ({"RUNTIME_DIRECTORY": "{here}", "JOURNAL_STREAM": "{stream}1"}, [], "{here}/sockmalloc.{pid}"),
-            ({"RUNTIME_DIRECTORY": "{here}", "JOURNAL_STREAM": "{stream}"}, ["close-stderr"], "{here}/sockmalloc.{pid}"),
+            (
+                {"RUNTIME_DIRECTORY": "{here}", "JOURNAL_STREAM": "{stream}"},
+                ["close-stderr"],
+                "{here}/sockmalloc.{pid}",
+            ),
             ({"RUNTIME_DIRECTORY": "{here}/none"}, ["close-stderr"], "/tmp/sockmalloc.{pid}"),
             ({"RUNTIME_DIRECTORY": "{here}", "SOCKMALLOC_STATS": str(stats)}, [], str(stats)),
         ):
@@ -156,8 +161,8 @@ class Place(ServantCase):
 
 
 class NamedFile(ServantCase):
-    """SOCKMALLOC_STATS names the file for the statistics. %p in the name becomes the process id, and files of certain
-    kinds are refused."""
+    """SOCKMALLOC_STATS names the file for the statistics. %p in the name becomes the process id. The library must
+    refuse links, devices, directories and FIFOs."""
 
     def test_process_id_in_the_name(self) -> None:
         servant = self.start(STATS=f"{self.directory}/%p.of.%p")

@@ -12,11 +12,12 @@ from pathlib import Path
 from support import settings
 from support.servant import ServantCase
 
-# The number of random environments to try; scripts/soak tries 100,000. If one fails, its seed is printed, and a run
-# with this seed repeats the failure.
+# The number of random environments to try; scripts/soak tries 20,000 in each round. If the program fails in one, the
+# seed is printed, and a run with this seed repeats the failure.
 COUNT = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS", "200"))
 SEED = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
-# time limit of a run in seconds; a run normally takes milliseconds, so one that has not ended by then hangs
+# The time limit of a run of the program, in seconds. A run normally takes milliseconds, so a run that reaches the limit
+# hangs.
 RUN_SECONDS = 300
 PROGRESS_SECONDS = 10
 
@@ -39,7 +40,7 @@ BAD_SETTING = 78
 
 class Environments(ServantCase):
     def junk(self, chance: random.Random) -> str:
-        """Returns random bytes, without NUL, as the value of a variable. The longest values are still short enough for
+        """Returns random bytes, without NUL, as the value of a variable. Even the longest value is short enough for
         exec."""
         length = chance.choice((1, 3, 10, 100, 511, 512, 513, 5000, 60_000))
         return os.fsdecode(chance.randbytes(length).replace(b"\0", b"\n"))
@@ -49,8 +50,8 @@ class Environments(ServantCase):
         return f"{number}{chance.choice(('', '', 'k', 'm', 'g', 'K', 'kk', ' '))}"
 
     def path(self, chance: random.Random) -> str:
-        """Returns a random path: one in the test's own directory, a relative one, or that of a special file such as
-        /dev/null. So no run can change a file elsewhere."""
+        """Returns a random path: one in the test's own directory, a relative one, which the library refuses, or that of
+        a special file such as /dev/null. So no run can change a file outside the test's directory."""
         names = ("file", "%p", "%p%p%%", "link", "fifo", "directory", "absent/file", "x" * 460, "%", "%s%n")
         name = chance.choice(names)
         inside = (f"{self.directory}/{name}", f"{self.directory}//./{name}")
@@ -80,6 +81,7 @@ class Environments(ServantCase):
         return variables
 
     def plant(self) -> None:
+        """Makes the files that a random path may name. The library must never write to the file `victim`."""
         (self.directory / "link").symlink_to(self.directory / "victim")
         (self.directory / "victim").write_text("kept")
         os.mkfifo(self.directory / "fifo")
@@ -104,6 +106,7 @@ class Environments(ServantCase):
         self.assertRegex(run.stdout, ANSWERS)
 
     def clear(self) -> None:
+        """Removes the files that earlier runs have written, so that they do not fill the disk."""
         for file in self.directory.iterdir():
             if file.is_file() and not file.is_symlink() and file.name != "victim":
                 file.unlink()

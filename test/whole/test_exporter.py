@@ -27,7 +27,7 @@ class ExporterCase(ServantCase):
         return started
 
     def busy(self, **variables: Any) -> Servant:
-        """Starts a servant with slots in several states. The servant then waits for orders."""
+        """Starts a servant, and gives it orders after which it has slots in several states and a fixed-size pool."""
         servant = self.start(DECAY_MS="-1", **variables)
         for order in ("take 5000", "churn 5000", "churn 300000", "take 70000", "make-pool receivers"):
             servant.ask(order)
@@ -38,11 +38,11 @@ class ExporterCase(ServantCase):
         return command.run("exporter", *words, seconds=60, **options)
 
     def kill(self, process: int) -> None:
-        """Kills a process, and waits until it has ended. It is then a zombie, because this function does not reap
-        it."""
+        """Kills a process, and waits until it has ended. The process is then a zombie, because this function does not
+        call waitpid."""
         os.kill(process, signal.SIGKILL)
         stat = Path(f"/proc/{process}/stat")
-        self.await_true(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "it has ended")
+        self.await_true(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "the process has ended")
 
     def await_true(self, condition: object, what: str) -> None:
         end = time.monotonic() + exporter.DEADLINE_SECONDS
@@ -140,7 +140,9 @@ class Sums(ExporterCase):
         return {labels["pid"]: labels["worker"] for labels, _ in each["sockmalloc_active"]}
 
     def test_the_counters_of_a_ring_do_not_fall(self) -> None:
-        """Rings of one name count as one ring, whose counters are read in each process that has mapped it."""
+        """Rings of one name count as one ring in memory that several processes share. Of the processes' values of a
+        counter, the exporter shows the greatest. Here the first servant has allocated 3 messages and the second one 1.
+        The exporter must still show 3 when the first servant has ended."""
         servants = [self.start(), self.start()]
         for servant in (*servants, servants[0], servants[0]):
             servant.ask("make-ring relay")
@@ -155,7 +157,7 @@ class Sums(ExporterCase):
         started = self.exporter(servant.pid)
         self.assertIn('program="servant"', started.page())
         servant.ask("become")
-        self.await_true(lambda: Path(f"/proc/{servant.pid}/comm").read_text() == "cat\n", "it is another program")
+        self.await_true(lambda: Path(f"/proc/{servant.pid}/comm").read_text() == "cat\n", "the servant runs cat")
         self.assertNotIn("program=", started.page())
 
     def test_a_process_that_has_the_buffers_alone(self) -> None:
@@ -171,7 +173,7 @@ class Sums(ExporterCase):
         self.assertEqual(value(both, "sockmalloc_pool_live_blocks", pool="receivers"), 6)
         self.assertEqual(value(both, "sockmalloc_exporter_processes"), 2)
         servants[0].ask("become")
-        self.await_true(lambda: value(started.samples(), "sockmalloc_exporter_processes") == 1, "it is another program")
+        self.await_true(lambda: value(started.samples(), "sockmalloc_exporter_processes") == 1, "the servant runs cat")
 
     def test_without_any_process(self) -> None:
         page = self.exporter(os.getpid()).page()
@@ -202,7 +204,8 @@ class Unreadable(ExporterCase):
         self.assertEqual(value(found, "sockmalloc_exporter_processes"), 0)
 
     def test_a_process_that_may_not_be_read_for_a_while(self) -> None:
-        """The last figures of such a process stay for as long as it lives, and no request is counted twice."""
+        """While the exporter cannot read a process that still lives, it must show the last figures of this process.
+        When it can read the process again, no request may be counted twice."""
         if os.geteuid() != 0:
             self.skipTest("needs root, to become another user")
         self.directory.chmod(0o755)
@@ -210,7 +213,7 @@ class Unreadable(ExporterCase):
         started = self.exporter(*(servant.pid for servant in servants), prepare=exporter.be_nobody)
         before = started.samples()
         if self.count(before, "forbidden") > 0:
-            self.skipTest("the kernel lets no user read the user's own processes")
+            self.skipTest("the kernel lets a user not even read the user's own processes")
         servants[0].ask("dumpable 0")
         for found in (started.samples(), started.samples(), started.samples()):
             self.assertEqual(self.count(found, "forbidden"), 1)
@@ -222,8 +225,9 @@ class Unreadable(ExporterCase):
             self.assertEqual(value(after, metric), value(before, metric), metric)
 
     def test_another_user_with_capabilities(self) -> None:
-        """The exporter can read other users' processes if it has two capabilities, which the example of a systemd unit
-        gives it."""
+        """The exporter can read other users' processes if it has two capabilities. The example of a systemd unit gives
+        it both. Without CAP_DAC_READ_SEARCH, the exporter must still show the requests and RSS, but not the resident
+        bytes of the pools."""
         if os.geteuid() != 0:
             self.skipTest("needs root, to become another user")
         servant = self.busy()
@@ -238,8 +242,8 @@ class Unreadable(ExporterCase):
             self.assertEqual(self.count(found, "forbidden"), 0)
             self.assertGreater(value(found, "sockmalloc_requests_total", program="servant"), 0)
             self.assertGreater(value(found, "sockmalloc_rss_bytes", program="servant"), 0)
-            # to read the resident bytes, the exporter opens /proc/PID/pagemap; for another user's process this needs
-            # CAP_DAC_READ_SEARCH
+            # To read the resident bytes, the exporter opens /proc/PID/pagemap. For another user's process the exporter
+            # needs CAP_DAC_READ_SEARCH to do so.
             self.assertEqual(value(found, "sockmalloc_resident_bytes") > 0, len(names) == 2)
 
 
@@ -315,7 +319,7 @@ class Textfile(ExporterCase):
         self.assertIn(f"{line}0\n", file.read_text())
         with file.open() as kept:
             servant.ask("take 9000")
-            self.await_true(lambda: f"{line}1\n" in file.read_text(), "the file is new")
+            self.await_true(lambda: f"{line}1\n" in file.read_text(), "the file has the new figure")
             self.assertIn(f"{line}0\n", kept.read())
         self.assertEqual(file.stat().st_mode & 0o777, 0o644)
         self.assertEqual(started.end(), (0, ""))
@@ -326,7 +330,9 @@ class Textfile(ExporterCase):
         started, file = self.begin(os.getpid())
         before = resource.prlimit(started.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(started.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
-        for _ in range(2):  # after the second message, the file is removed that was old at the first
+        # The exporter prints a message, removes the file, and tries again after the interval. So when the second
+        # message has come, the file was removed.
+        for _ in range(2):
             said = started.process.stderr.readline()
             self.assertRegex(said, r"\Asockmalloc: .* cannot be .*: Too many open files\n\Z")
         self.assertFalse(file.exists())
@@ -343,7 +349,7 @@ class Textfile(ExporterCase):
         self.assertTrue(file.exists())
         before = file.stat().st_ino
         second, _ = self.begin(os.getpid())
-        self.await_true(lambda: file.exists() and file.stat().st_ino != before, "the file of the dead is replaced")
+        self.await_true(lambda: file.exists() and file.stat().st_ino != before, "the old file is replaced")
         self.assertEqual(second.end(), (0, ""))
         self.assertFalse(file.exists())
 

@@ -23,8 +23,8 @@ def checked_by_promtool(text: str) -> str:
 
 
 def busy(servant: Servant) -> None:
-    """Brings slots into every state, in buckets below SOCKMALLOC_LARGE and in the large pool, and makes a request that
-    is too small for the pools."""
+    """Makes the servant bring slots into every state, in buckets below SOCKMALLOC_LARGE and in the large pool, and
+    request a block that is too small for the pools."""
     for size in (16390, 5000, 65537, 262177):
         servant.ask(f"take {size}")
         servant.ask(f"churn {size}")
@@ -73,7 +73,7 @@ class Prometheus(ServantCase):
                 self.assertEqual(checked_by_promtool(servant.stderr()), "")
 
     def test_promtool_would_find_it(self) -> None:
-        """Shows that these tests can fail: promtool reports an error in a wrong text."""
+        """Shows that the other tests here can fail: promtool reports an error in a wrong text."""
         self.assertNotEqual(checked_by_promtool("# TYPE sockmalloc_requests counter\nsockmalloc_requests 1\n"), "")
 
     def test_a_file_is_replaced_whole(self) -> None:
@@ -85,7 +85,7 @@ class Prometheus(ServantCase):
         busy(servant)
         servant.signal()
         second = stats.read_text()
-        self.assertEqual(kept.read(), first, "who was reading still reads the old one")
+        self.assertEqual(kept.read(), first, "a reader that had the file open reads the old text")
         kept.close()
         for text in (first, second):
             self.assertEqual(checked_by_promtool(text), "")
@@ -173,7 +173,9 @@ class Ledger(ServantCase):
 class UnderLoad(ServantCase):
     """While threads work, the numbers of a bucket's slots in each state need not add up exactly to the number of carved
     slots, because a slot whose state changes during the reading may be missed or counted twice. The error must be at
-    most the number of slots that caches may hold plus IN_HAND, the number of slots that threads may be moving."""
+    most the number of slots that caches may hold, plus IN_HAND. The program `laden` has 3 threads, each of which frees
+    and allocates 8 blocks in turn. IN_HAND has these blocks, and one slot for each thread that is between two states.
+    LOOKS is how often the statistics are requested."""
 
     IN_HAND = 3 * 8 + 3
     LOOKS = 20
@@ -184,7 +186,7 @@ class UnderLoad(ServantCase):
                 stats = self.directory / kind
                 variables = {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_FORMAT": "json", "SOCKMALLOC_STATS": str(stats)}
                 rows = self.looks(stats, variables)
-                self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "they do work")
+                self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "the threads allocate meanwhile")
                 for row in rows:
                     known = sum(row[stock] for stock in STOCKS)
                     # The caches may hold as many slots as the quota in the statistics says. This quota is a sum of
@@ -195,8 +197,8 @@ class UnderLoad(ServantCase):
                     self.assertEqual(sum(row[part] for part in parts), row["resident"])
 
     def looks(self, stats: Path, variables: dict[str, str]) -> list[dict[str, int]]:
-        """Starts a process that works and writes its statistics LOOKS times. Returns the row of the bucket 16k from
-        each of them."""
+        """Starts a process whose threads allocate and free, and requests its statistics LOOKS times by a signal.
+        Returns the row of the bucket 16k from each dump."""
         process = subprocess.Popen(
             [settings.program("laden")],
             env=settings.environment(variables),
@@ -217,7 +219,7 @@ class UnderLoad(ServantCase):
             process.wait()
             process.stdout.close()
         lines = [json.loads(line) for line in stats.read_text().splitlines()]
-        self.assertGreaterEqual(len(lines), self.LOOKS // 2, "looks were lost")
+        self.assertGreaterEqual(len(lines), self.LOOKS // 2, "dumps are missing")
         return [next(row for row in line["buckets"] if row["bucket"] == "16k") for line in lines]
 
 

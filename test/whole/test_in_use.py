@@ -44,8 +44,8 @@ class HoldersCase(unittest.TestCase):
         self.assertRegex(caller, rf"\Aholders\({function}\+0x[0-9a-f]+\)\Z")
 
     def assert_holds(self, holder: in_use.Holder, *slots: Said) -> None:
-        """Checks one caller in the list: it has exactly these slots, in this order, and it is the function that has
-        allocated the first of them."""
+        """Checks one caller in the list: the caller has exactly these slots, in this order, and is the function that
+        has allocated the first of them."""
         self.assert_named(holder.caller, slots[0].function)
         listed = [(slot.address, slot.bytes) for slot in holder.slots]
         self.assertEqual(listed, [(slot.address, slot.bytes) for slot in slots])
@@ -95,7 +95,7 @@ class AtExit(HoldersCase):
         parents, childs = said(outcome)
         texts, rest = in_use.split(outcome.stderr)
         self.assertEqual(rest, "")
-        # the parent has waited until the child has ended, so the child's list comes first
+        # The parent has waited until the child has ended, so the child's list comes first.
         child, parent = [in_use.parse(text) for text in texts]
         self.assertNotEqual(child.pid, parent.pid)
         self.assert_holds(child.holders[0], parents)
@@ -114,8 +114,8 @@ class AtExit(HoldersCase):
 
 class Asked(HoldersCase):
     def assert_in_dump(self, case: str, at_exit: int) -> None:
-        """Checks that the dump has the list of slots in use at the time of the signal, and that the library writes
-        another list at exit."""
+        """Checks that the dump has the list of the slots that were in use when the dump was requested, and that the
+        list at exit has `at_exit` slots."""
         outcome = self.run_holders(case)
         texts, _ = in_use.split(outcome.stderr)
         first, last = [in_use.parse(text) for text in texts]
@@ -134,8 +134,8 @@ class Asked(HoldersCase):
 
 
 class Place(ServantCase):
-    """The list of slots in use goes to the same file as the statistics. It is written only if SOCKMALLOC_IN_USE
-    requests it."""
+    """The library writes the list of slots in use to the file to which it would write statistics, and only if
+    SOCKMALLOC_IN_USE requests the list."""
 
     def assert_listed(self, text: str, servant: Servant) -> None:
         found = in_use.parse(text)

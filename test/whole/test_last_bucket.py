@@ -6,9 +6,9 @@ from support import cases
 from support.cases import Run
 from support.servant import ServantCase
 
-# Each row: a value of SOCKMALLOC_MAX, the same value in bytes, and the label of the last bucket that it makes. In the
-# first two rows the maximum is below SOCKMALLOC_LARGE (85,000 bytes), so the last bucket has caches, whose quotas the
-# library adapts to the load. 4m is the value with which the other tests run.
+# Each row has a value of SOCKMALLOC_MAX, this value in bytes, and the label that the last bucket then has. In the first
+# two rows the maximum is below SOCKMALLOC_LARGE (85,000 bytes), so caches keep free slots of the last bucket, and the
+# library adapts the quotas of these caches to the load. 4m is the value with which the other tests run.
 MAXIMA = [
     ("70000", 70000, "70000"),
     ("84999", 84999, "84999"),

@@ -1,5 +1,5 @@
-"""Tests limits on address space and on data memory: under them the library starts, serves requests that fit, and leaves
-memory for all else in the process."""
+"""Tests the library under limits on address space (RLIMIT_AS) and on data memory (RLIMIT_DATA). The library must start,
+serve all requests that fit into the limit, and leave memory for the rest of the process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -11,8 +11,8 @@ MIB = 1 << 20
 LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "1G": 1024 * MIB, "8G": 8192 * MIB}
 TRAINED = ("4k", "8k", "16k", "32k", "64k")
 
-# This program fills blocks of every size, and checks at the end that no block has bytes that were written to another
-# one.
+# This program fills 39 blocks, from 1,000 bytes to 1.5 MB, each with a byte of its own. At the end it checks that no
+# block has bytes of another one.
 PYTHON = """
 blocks = [bytearray([n % 251]) * (1000 * n * n) for n in range(1, 40)]
 assert all(len(block) == block.count(block[0]) for block in blocks)
@@ -49,9 +49,9 @@ class Limits(unittest.TestCase):
                 self.assertGreater(table.sum("requests"), 40)
 
     def test_every_bucket(self) -> None:
-        """Under every limit the pools serve the buckets below SOCKMALLOC_LARGE (TRAINED). For larger requests the
-        limits differ: under 8G the pools serve all of them; under 256M and 1G either the pools or mimalloc serve them;
-        under 64M some may fail."""
+        """Under every limit the pools must serve the buckets below SOCKMALLOC_LARGE (TRAINED), and a request of the
+        bucket 128k. Under 8G they must serve all requests. Under 256M and 1G either the pools or mimalloc must serve
+        each request. Under 64M some large requests may fail."""
         for name, limit in LIMITS.items():
             with self.subTest(name):
                 outcome = cases.run_case("buckets", "every_bucket", Run(wrapper=limited(limit)))
@@ -73,7 +73,7 @@ def everywhere() -> list[Run]:
 
 
 class Size(unittest.TestCase):
-    """The library may add less than 64 MiB to the size of the process's address space."""
+    """The library must add less than 64 MiB to the size of the process's address space."""
 
     def test_addresses(self) -> None:
         sizes = []
@@ -103,10 +103,12 @@ BURSTS = (
     (4096, 33000, 85),
     (4096, 60000, 85),
 )
-# Sizes in bytes that would waste much of their last page or of their slot. Under a limit, the library therefore puts
-# several such blocks into one slot.
+# Block sizes in bytes with which much of a block's last page, or of its slot, would be wasted. Under a limit, the
+# library therefore puts several blocks of these sizes into one slot.
 AWKWARD = (1030, 1500, 2100, 3100, 4104, 5000, 9000, 16390, 16400, 40000)
+# Sizes in bytes of the blocks that are allocated and freed before those of AWKWARD.
 FIRST = (4096, 16390, 1048576)
+# Each row: the size in bytes to which blocks grow by realloc, and the percentage of the limit that they must fill.
 GROWN = ((4104, 85), (5120, 85), (9000, 85), (16390, 85), (40000, 85), (65536, 85), (4194304, 85))
 
 
@@ -148,15 +150,15 @@ load_tests = cases.loader(
             "another_size_after_a_late_limit": late(),
             "late_limit_is_known_at_once": [Run(by, arguments=(by,)) for by in WAYS],
             "blocks_that_grow_fill_the_limit": grown(),
-            "says_its_size": [],  # run by test_says_its_size instead, because this case prints a number
+            "says_its_size": [],  # run by test_addresses instead, because this case prints a number
         },
         "buckets": {
             "every_bucket": [],  # run by test_every_bucket instead, because this case prints how many requests failed
             "a_thread": everywhere(),
-            # under 8G this case would test nothing that it does not test under the smaller limits, and would take very
-            # long
+            # This case uses up all of the address space, so it would take very long under 1G and 8G.
             "until_nothing_is_left": everywhere()[:2],
-            # not run, because this case needs a kernel that refuses madvise; test_refusals simulates such a kernel
+            # Not run here, because this case needs a kernel that refuses madvise. test_refusals runs it, and makes
+            # madvise fail by strace.
             "refused_purge": [],
         }
     }

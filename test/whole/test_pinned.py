@@ -1,5 +1,6 @@
-"""Tests how many pages the kernel pins for a buffer from which it sends. If the buffer comes from sockmalloc, the
-kernel pins only the pages that the bytes need. If it comes from glibc's malloc, the kernel pins more."""
+"""Tests how many pages the kernel pins (keeps in memory) for a buffer that a program registers with io_uring. If the
+buffer comes from sockmalloc, the kernel pins only as many pages as the buffer's bytes need. If the buffer comes from
+glibc's malloc, the kernel pins more."""
 # SPDX-License-Identifier: BSD-2-Clause
 import subprocess
 import unittest
@@ -8,7 +9,7 @@ from pathlib import Path
 from support import settings
 
 PAGE = 4096
-UNAVAILABLE = 77
+UNAVAILABLE = 77  # the exit status of the program `pinned` if it may not use io_uring
 
 
 class Pinned(unittest.TestCase):
@@ -18,7 +19,7 @@ class Pinned(unittest.TestCase):
         done = subprocess.run([settings.program("pinned"), *arguments], env=settings.environment({}, preloaded),
                               capture_output=True, text=True)
         if done.returncode == UNAVAILABLE:
-            self.skipTest(f"the kernel lets no process here use io_uring: {done.stderr.strip()}")
+            self.skipTest(f"the kernel does not let this process use io_uring: {done.stderr.strip()}")
         self.assertEqual(done.returncode, 0, done.stderr)
         return {int(size): int(pages) for size, pages in map(str.split, done.stdout.splitlines())}
 
@@ -28,8 +29,8 @@ class Pinned(unittest.TestCase):
             self.assertEqual(pages, {size: -(-size // PAGE) for size in pages}, arguments)
 
     def test_glibc_needs_one_page_more(self) -> None:
-        """Shows that the other tests here can fail: a buffer from glibc's malloc pins one page more than its bytes
-        need."""
+        """Shows that the other test here can fail: for a buffer from glibc's malloc, the kernel pins one page more than
+        the buffer's bytes need."""
         pages = self.pages(preloaded=[])
         more = [size for size in pages if pages[size] == -(-size // PAGE) + 1]
         self.assertGreaterEqual(len(more), 5)

@@ -1,5 +1,6 @@
-"""Tests that `sockmalloc record` writes only whole samples and, at the end, the reason why it ends, and that
-`sockmalloc` shows or refuses a damaged file and does not crash."""
+"""Tests that `sockmalloc record` writes only whole samples and prints why it ended early, and that `record --show`
+shows the samples again. A damaged file must be shown as far as it is whole, or refused, and must not crash the
+command."""
 # SPDX-License-Identifier: BSD-2-Clause
 import csv
 import io
@@ -73,7 +74,9 @@ class Record(RecordCase):
         whole = [json.loads(line) for line in self.show("--json").stdout.splitlines()]
         times = [datetime.fromtimestamp(one["time"], timezone.utc) for one in whole]
         lines = self.show("--timeline").stdout.splitlines()
-        self.assertRegex(lines[0], rf"\Aservant, process {servant.pid}: recorded from {times[0]:%Y-%m-%dT%H:%M:%S}\.\d+Z\Z")
+        self.assertRegex(
+            lines[0], rf"\Aservant, process {servant.pid}: recorded from {times[0]:%Y-%m-%dT%H:%M:%S}\.\d+Z\Z"
+        )
         self.assertLessEqual(max(map(len, lines)), 80)
         self.assertEqual(lines[1].split()[:3], ["time", "live", "resident_live"])
         rows = [line.split() for line in lines[2:]]
@@ -146,8 +149,8 @@ class Refusals(RecordCase):
             contents.append(self.file.read_bytes())
             self.file.unlink()
         sample = len(contents[1]) - len(contents[0])
-        # contents[2] is a recording of three samples and an end mark, which is as long as a sample; the second sample
-        # is cut out
+        # contents[2] is a recording of three samples and an end mark, which is as long as a sample. The next lines
+        # remove the second sample.
         begin = len(contents[2]) - 3 * sample
         self.file.write_bytes(contents[2][:begin] + contents[2][begin + sample :])
         result = self.show()
@@ -168,7 +171,11 @@ class Refusals(RecordCase):
             self.assert_refused(command.run("record", "1", form), command.USAGE, "belong to --show")
 
     def test_no_recording(self) -> None:
-        for content, words in ((b"", "is empty"), (b"words\n", "is no recording"), (b"\0" * 100_000, "is no recording")):
+        for content, words in (
+            (b"", "is empty"),
+            (b"words\n", "is no recording"),
+            (b"\0" * 100_000, "is no recording"),
+        ):
             self.file.write_bytes(content)
             self.assert_refused(self.show(), command.DAMAGED, words)
         self.file.unlink()
@@ -183,8 +190,8 @@ class Refusals(RecordCase):
             self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
 
     def test_numbers_that_cannot_be(self) -> None:
-        """Overwrites each piece of 128 bytes of a recording with 0xff, one after the other. The command must show or
-        refuse each such file, and judge it or refuse to, and must not crash."""
+        """Makes many damaged files: in each of them, another piece of 128 bytes is overwritten with 0xff. `record
+        --show` and `advise` must accept each file or refuse it, and must not crash."""
         self.record(self.start(), "-n", 1)
         content = self.file.read_bytes()
         senseless = 0
@@ -194,7 +201,7 @@ class Refusals(RecordCase):
             for returncode in (result.returncode, command.run("advise", self.file).returncode):
                 self.assertIn(returncode, (command.DONE, command.DAMAGED, command.OTHER_VERSION), at)
             senseless += "makes no sense" in result.stderr
-        self.assertGreater(senseless, 0, "settings that there are not were printed")
+        self.assertGreater(senseless, 0, "no file was refused because its numbers make no sense")
 
     def test_a_file_that_is_there(self) -> None:
         self.file.write_text("precious")
@@ -207,7 +214,8 @@ class Refusals(RecordCase):
         self.assertFalse(self.file.exists())
 
     def test_a_disk_that_fills(self) -> None:
-        """If the disk gets full, the recording ends with its last whole sample."""
+        """If the disk gets full, the recording must end with its last whole sample. A limit on the size of files takes
+        the place of a full disk."""
 
         def confine() -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

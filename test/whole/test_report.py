@@ -1,6 +1,6 @@
-"""Tests `sockmalloc report`: its page has the figures of the recording, shows names safely, whatever bytes they have,
-and works in a browser without a network. The command refuses bad input with one line, and never leaves an incomplete
-page."""
+"""Tests `sockmalloc report`. Its page must have the figures of the recording, show names safely, whatever bytes they
+have, and work in a browser without a network. The command must refuse bad input with one line, and must never leave an
+incomplete page."""
 
 # SPDX-License-Identifier: BSD-2-Clause
 import copy
@@ -16,6 +16,7 @@ from support.servant import ServantCase
 
 TOP = Path(__file__).resolve().parents[2]
 SAMPLES = 4
+# A name that would run a script, or change a terminal's colours, if it was printed as it is.
 HOSTILE = '</script><img src=x onerror="hit=1">&amp;\x1b[1m'
 CHARTS = ["resident MiB by bucket", "requests by size in bytes", "resident MiB and MiB of live slots",
           "resident MiB by use", "percent of requests"]  # fmt: skip
@@ -38,8 +39,8 @@ class ReportCase(ServantCase):
         self.output = self.directory / "page.html"
 
     def record(self) -> list[dict[str, Any]]:
-        """Records a servant while it allocates and frees. Returns the samples that `record --show --json` prints of the
-        recording."""
+        """Records a servant while it allocates and frees. Returns the samples of the recording, as `record --show
+        --json` prints them."""
         servant = self.start(SAMPLE_SMALL="1")
         for size in (*[9000] * 20, 60000):
             servant.ask(f"churn {size}")
@@ -112,7 +113,9 @@ class Figures(ReportCase):
         self.assertGreater(hits.column("cache_hits")[0], 0)
         values = {row[0]: row[1] for row in settings.rows}
         self.assertEqual(values, last["configuration"])
-        self.assertEqual({row[0] for row in settings.rows if row[2] != "yes"}, {"SOCKMALLOC_MAX", "SOCKMALLOC_SAMPLE_SMALL"})
+        self.assertEqual(
+            {row[0] for row in settings.rows if row[2] != "yes"}, {"SOCKMALLOC_MAX", "SOCKMALLOC_SAMPLE_SMALL"}
+        )
 
     def check_advice(self, found: page.Page, file: Path) -> None:
         said = json.loads(command.run("advise", file, "--json").stdout)
@@ -141,8 +144,9 @@ class Figures(ReportCase):
         self.assertEqual(both.of("all servers").column("samples"), [SAMPLES, SAMPLES])
 
     def test_of_statistics_that_a_process_wrote(self) -> None:
-        """JSON statistics that a process has written have neither times nor the memory of the whole process. If a file
-        has the statistics of two processes, the page shows the processes as two servers."""
+        """JSON statistics that a process has written have neither times nor the memory of the whole process. So the
+        page must number the samples and leave RSS out. If a file has the statistics of two processes, the page must
+        show the processes as two servers."""
         samples = self.record()
         one = samples[-1]["statistics"]
         other = {**one, "process": one["process"] + 1}
@@ -198,7 +202,8 @@ class Names(ReportCase):
 class Refusals(ReportCase):
     def test_a_process_with_libsockmalloc_buffers_alone_is_left_out(self) -> None:
         samples = self.record()
-        alone = {"format": 1, "version": "0.1.0", "program": "alone", "process": 1, "rings": [{"ring": "a", "chunk": 64}]}
+        rings = [{"ring": "a", "chunk": 64}]
+        alone = {"format": 1, "version": "0.1.0", "program": "alone", "process": 1, "rings": rings}
         self.file.write_text(lines_of([alone, *samples, alone]))
         self.assertEqual(len(self.read(self.file).of(CHARTS[0]).rows), SAMPLES)
         self.file.write_text(lines_of([alone]))
@@ -237,7 +242,11 @@ class Refusals(ReportCase):
         samples = self.record()
         text = lines_of(samples)
         recording = self.file.read_bytes()
-        for content, whole in ((recording[:-100], SAMPLES), (recording[:-10_000], SAMPLES - 1), (text[:-20].encode(), SAMPLES - 1)):
+        for content, whole in (
+            (recording[:-100], SAMPLES),
+            (recording[:-10_000], SAMPLES - 1),
+            (text[:-20].encode(), SAMPLES - 1),
+        ):
             self.file.write_bytes(content)
             done = self.report(self.file, f"--output={self.output}")
             self.assertEqual((done.returncode, done.stdout), (command.DAMAGED, ""))
@@ -300,7 +309,7 @@ class InABrowser(ReportCase):
                 self.assertEqual(len(sizes), 2 * len(CHARTS))
                 self.assertTrue(all(0.7 * width * 0.8 < size <= width for size in sizes), sizes)
                 self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), width)
-                # if the script has drawn a chart, the chart has more colours than only that of its background
+                # A chart that the script has drawn has more colours than that of its background.
                 self.assertGreater(min(self.browser.value(COLOURS)), 3)
                 grounds.add(self.browser.value("getComputedStyle(document.body).backgroundColor"))
         self.assertEqual(len(grounds), 2)

@@ -1,5 +1,6 @@
 """Tests how much free memory the process keeps under SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN and
-SOCKMALLOC_DECAY_MS=0."""
+SOCKMALLOC_DECAY_MS=0, and when the library gives back a spare slot: a free slot of a large bucket in a thread's
+cache."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

@@ -21,6 +21,7 @@ class SampleCase(ServantCase):
         return sum(step["count"] for step in sizes["steps"] if step["to"] < 2048)
 
     def is_sampled(self, servant: Servant) -> bool:
+        """Returns true if the statistics count small requests that the servant makes now."""
         before = self.small(servant)
         for _ in range(5):
             servant.ask("churn 100")
@@ -44,8 +45,8 @@ class SampleCase(ServantCase):
 
 class Samples(SampleCase):
     def test_the_share_in_all_traffic(self) -> None:
-        """For each block of 20000 bytes the servant allocates ten of 1000 bytes, which the pools do not serve. So the
-        pools serve 2/3 of the bytes and 1/11 of the calls."""
+        """For each block of 20,000 bytes the servant allocates ten blocks of 1,000 bytes, which the pools do not serve.
+        So the command must print that the pools serve about 2/3 of the bytes and 1/11 of the calls."""
         for name in ("stat", "check"):
             with self.subTest(name):
                 servant = self.start()
@@ -76,6 +77,8 @@ class Samples(SampleCase):
         self.assertFalse(self.is_sampled(servant))
 
     def test_it_ends_by_itself(self) -> None:
+        """The servant gets the signal that turns sampling on for 200 ms. No command turns sampling off, as if the
+        command had been killed. The library must turn it off by itself."""
         servant = self.start()
         servant.ask(f"queue {int(signal.SIGUSR1)} {self.value(servant, 200)}")
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -83,6 +86,8 @@ class Samples(SampleCase):
             self.assertLess(time.monotonic(), deadline)
 
     def value(self, servant: Servant, milliseconds: int) -> int:
+        """Returns the value of the signal that turns sampling on for this time. The value consists of a mark in the
+        upper 16 bits, the number of the setting, and the time."""
         names = list(json.loads(command.run("stat", servant.pid, "--json").stdout)["configuration"])
         return 0x50C5 << 48 | names.index("SOCKMALLOC_SAMPLE_SMALL") << 42 | milliseconds
 

@@ -14,7 +14,8 @@ from support import settings
 NOBODY = 65534
 SOURCE = Path(__file__).resolve().parent / "secure.c"
 
-# Each row: a setting, and a value of it whose effect would be visible: in the configuration, in a file, or on stderr.
+# Each row has a setting, and a value whose effect would be visible: in the configuration that the program prints, in a
+# file, or on stderr.
 HOSTILE = {
     "MIN": "64k",
     "MAX": "1m",
@@ -34,10 +35,10 @@ HOSTILE = {
 }
 
 
-@unittest.skipUnless(os.geteuid() == 0, "only root can make a program setuid to another than who starts it")
+@unittest.skipUnless(os.geteuid() == 0, "needs root, to start a setuid program as another user")
 class Secure(unittest.TestCase):
-    """The test program is linked with the library. It cannot be preloaded, because the dynamic linker ignores
-    LD_PRELOAD in a privileged program unless root has allowed the library."""
+    """Runs a privileged program that is linked with the library. The library cannot be preloaded here, because the
+    dynamic linker ignores LD_PRELOAD in a privileged program unless root has made the library setuid."""
 
     maxDiff = None
 
@@ -46,7 +47,7 @@ class Secure(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.directory = Path(holder.name)
         self.directory.chmod(0o755)
-        # the linker stores this name in the program, as the name of the library to load
+        # The linker stores this file name in the program, as the name of the library to load.
         library = self.directory / "libsockmalloc.so.1"
         shutil.copy(settings.library(), library)
         self.program = self.directory / "secure"
@@ -73,11 +74,12 @@ class Secure(unittest.TestCase):
         return run.stdout, run.stderr
 
     def assert_inert(self) -> None:
+        """Checks that the program prints the same with the variables of HOSTILE as without them, and writes no file."""
         without = self.run_it({})
         self.assertTrue(without[0].startswith("1 1 "), f"not a secure execution with pools: {without}")
         self.assertEqual(without[1], "")
         self.assertEqual(self.run_it(self.variables()), without)
-        self.assertEqual(list(self.private.iterdir()), [], "a file was made for whoever started it")
+        self.assertEqual(list(self.private.iterdir()), [], "the program wrote a file that its environment names")
 
     def test_setuid(self) -> None:
         self.program.chmod(0o4755)
@@ -113,8 +115,8 @@ class Secure(unittest.TestCase):
         all of them, SOCKMALLOC_STRICT makes the library refuse the program."""
         variables = self.variables()
         self.assertEqual(self.run_it(variables)[0], "")
-        # without the settings that SOCKMALLOC_STRICT refuses, and without SOCKMALLOC_DISABLE, the program runs, and the
-        # other settings have their effects
+        # Without the settings that SOCKMALLOC_STRICT refuses, and without SOCKMALLOC_DISABLE, the program must run, and
+        # the other settings must have their effects.
         for name in ("NO_SUCH_SETTING", "IN_USE", "DISABLE"):
             del variables[f"SOCKMALLOC_{name}"]
         stdout, stderr = self.run_it(variables)

@@ -9,7 +9,7 @@ import signal
 from support import command
 from support.servant import Servant, ServantCase
 
-UNANSWERED = 12
+UNANSWERED = 12  # the exit status of `set` if the process has not carried the change out
 NOBODY = 65534
 ROUNDS = 400
 
@@ -28,8 +28,9 @@ class SetCase(ServantCase):
 
 class Changes(SetCase):
     def test_what_each_setting_changes(self) -> None:
-        """At first no setting limits the servant's free memory, so the servant keeps it. Each row changes one setting
-        to 0. After that the servant must give the memory back."""
+        """At first no setting makes the servant give free memory back, so the servant keeps it. Each row changes one
+        setting to 0, and names a figure. While the servant goes on allocating and freeing, this figure must fall to 0.
+        resident_free is the memory of free slots, and charged is what the quotas allow the caches to hold, in bytes."""
         for word, figure in (("DECAY_MS=0", "resident_free"), ("RETAIN=0", "resident_free"), ("CACHE=0", "charged"),
                              ("LARGE_RETAIN=0", "resident_free")):  # fmt: skip
             size = 400_000 if word.startswith("LARGE") else 40_000
@@ -93,7 +94,10 @@ class Refusals(SetCase):
             ([servant.pid, "DECAY_MS="], "SOCKMALLOC_DECAY_MS=: not milliseconds"),
             ([servant.pid, "RETAIN=1025g"], "not a size from 0 to 1024g"),
             ([servant.pid, "RETIAN=1"], "RETIAN: no such setting; did you mean SOCKMALLOC_RETAIN?"),
-            ([servant.pid, "MIN=8k"], "SOCKMALLOC_MIN cannot change while a program runs; only these can: CACHE RETAIN"),
+            (
+                [servant.pid, "MIN=8k"],
+                "SOCKMALLOC_MIN cannot change while a program runs; only these can: CACHE RETAIN",
+            ),
             ([servant.pid, "x" * 99 + "=1"], "no such setting"),
             ([servant.pid, *["CACHE=1"] * 17], "too many settings"),
         ):
@@ -119,7 +123,7 @@ class Refusals(SetCase):
 
     def test_another_user(self) -> None:
         if os.geteuid() != 0:
-            self.skipTest("needs root, to be somebody else")
+            self.skipTest("needs root, to become another user")
         servant = self.start(CONTROL="1")
         copy = self.directory / "sockmalloc"
         shutil.copy(command.path(), copy)
@@ -128,9 +132,10 @@ class Refusals(SetCase):
         self.assert_refused(result, command.FORBIDDEN, "CAP_SYS_PTRACE")
 
     def test_the_library_checks_again(self) -> None:
-        """Any process that may send the signal can send any value with it. The library must change a setting only if
-        the signal's value has the mark, names a setting that may change at run time, and has a new value that is
-        permitted for this setting. If the mark is missing, the signal goes to the program's own handler."""
+        """Any process that may send the signal can send any value with it. The upper 16 bits of a request's value are
+        the mark 0x50c5, the next 6 bits are the number of a setting, and the rest is its new value. The library must
+        change a setting only if the mark is right, the setting may change at run time, the new value is permitted, and
+        SOCKMALLOC_CONTROL=1 is set. If the mark is wrong, the program's own handler must get the signal."""
         mark = 0x50C5 << 48
         names = list(self.figures(self.start())["configuration"])
         decay, retain, least = (names.index(f"SOCKMALLOC_{name}") for name in ("DECAY_MS", "RETAIN", "MIN"))

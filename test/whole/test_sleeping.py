@@ -6,7 +6,7 @@ from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# a short decay time, because the cases often wait until free memory is due to be purged
+# The decay time is short, because the cases often wait until free memory is due to be purged.
 SOON = {"SOCKMALLOC_DECAY_MS": "20"}
 
 # With this decay time free memory is due to be purged as soon as the coarse clock, which the library reads, has

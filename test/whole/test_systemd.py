@@ -8,7 +8,7 @@ from support import command, settings
 from support.servant import ServantCase
 
 # UNIT is a systemd unit, as `systemctl cat` prints it. `sockmalloc systemd` must print a remark about each setting that
-# REMARKS names, and about no other. REMARKS has the words that the remark must contain.
+# is a key of REMARKS, and about no other setting. The values of REMARKS are words that must be printed.
 UNIT = """# /lib/systemd/system/web.service
 [Service]
 Type=forking

@@ -1,5 +1,6 @@
-"""Tests the quotas of caches, which training adapts to the load: SOCKMALLOC_TRAINING can freeze them, the budget limits
-them, and a profile keeps them from one run of a program to the next."""
+"""Tests the quotas of caches: how many free slots each cache may hold. The library adapts the quotas to the load, which
+is called training. SOCKMALLOC_TRAINING=off freezes the quotas, the budget SOCKMALLOC_CACHE limits them, and a profile
+keeps them from one run of a program to the next."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from pathlib import Path
@@ -43,8 +44,9 @@ class Quotas(TrainingCase):
         self.assert_ends_well(servant)
 
     def test_budget(self) -> None:
-        """Whatever buckets were used, two limits hold. The free slots in the caches have at most as many bytes as the
-        quotas of all caches permit together. The quotas permit together at most as many bytes as the budget."""
+        """Two limits must hold after the use of several buckets. The free slots in the caches have at most as many
+        bytes as the quotas of all caches permit together. The quotas permit together at most as many bytes as the
+        budget."""
         for size, budget in (("0", 0), ("100k", 100 << 10), ("1m", 1 << 20), ("auto", None)):
             with self.subTest(size):
                 servant = self.start(POOL="thread", CACHE=size)
@@ -74,8 +76,8 @@ class Profile(TrainingCase):
         return self.start(POOL="thread", PROFILE=str(self.profile), **variables)
 
     def learn(self) -> int:
-        """Runs a servant until the library has raised a quota above 0, ends the servant, and checks that it has printed
-        nothing. Returns the quota."""
+        """Runs a servant until the library has raised the quota of the bucket 16k above 0. Ends the servant, by which
+        the library writes the profile, and checks that nothing was printed. Returns the quota."""
         servant = self.start_with()
         self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(self.figure(servant, "16k.quota"), 0)

@@ -1,4 +1,5 @@
-"""Tests scripts/check-versions: it must name each file that has another version, and all that a release lacks."""
+"""Tests scripts/check-versions. The script must name each file that has another version than configure.ac, and with
+--release everything else that must be right for a release and is not."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import subprocess
@@ -12,8 +13,8 @@ SCRIPT = TOP / "scripts/check-versions"
 FILES = ("configure.ac", "NEWS", "debian/changelog", "doc/sockmalloc.3.in", "doc/sockmalloc.7.in",
          "doc/sockmalloc_message.3")
 DATE = "2026-12-01"
-# Each row makes a fault: the file, a regular expression for the text that is replaced, the new text, and the words by
-# which the script must name the fault.
+# Each row describes a fault: the file, a regular expression for the text that is replaced, the new text, and the words
+# by which the script must name the fault.
 FAULTS = (
     ("configure.ac", r"(?<=sockmalloc\], \[)[\d.]+", "9.8.7", "but configure.ac 9.8.7"),
     ("NEWS", r"(?m)^\d+\.\d+\.\d+", "9.8.7", "NEWS: names version 9.8.7"),
@@ -38,7 +39,9 @@ class Versions(unittest.TestCase):
             (self.top / name).write_text(text.replace("UNRELEASED", "unstable", 1))
 
     def check(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run([sys.executable, SCRIPT, *arguments, self.top], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, SCRIPT, *arguments, self.top], capture_output=True, text=True, check=False
+        )
         return done.returncode, done.stdout + done.stderr
 
     def test_what_is_right(self) -> None:

@@ -8,10 +8,11 @@
 #include "check.h"
 #include "pools.h"
 
-/* One block for each bucket, one that is too small for the pools, and one that is too large. Every byte of a calloc
- * block is checked, so these blocks have at most ZEROED_MAX bytes. */
+/* A round allocates BLOCKS blocks: one for each bucket, one that is too small for the pools, and one that is too large.
+ * A block comes from calloc only if it has at most ZEROED_MAX bytes, because every byte of such a block is checked. */
 enum { BLOCKS = POOLS_BUCKETS + 2, ZEROED_MAX = 70000 };
 
+/* Returns the size in bytes of block number i of a round. */
 static size_t block_size(unsigned i)
 {
     return i < POOLS_BUCKETS ? pools_largest(i) : i == POOLS_BUCKETS ? 100 : 5000000;

@@ -15,19 +15,20 @@
 #include "statistics/format.h"
 
 /*
- * usage: views COUNT SEED FORGER. FORGER is a program, of which FORGERS processes run with the library that the
- * environment variable FORGER_PRELOAD names. For each of COUNT seeds from SEED on, one of these processes overwrites
- * its own counters with false values, and this program reads them by the command's code. Then this program changes
- * bytes of a recording, and reads the recording by the command's code. If that code fails, the seed is printed on
- * stdout, and a run with this seed repeats the failure. The command's messages about recordings go to stderr.
+ * usage: views COUNT SEED FORGER. FORGER is the path of the test program `forger`. This program starts several
+ * processes of it, which preload the library that the environment variable FORGER_PRELOAD names. For each of COUNT
+ * seeds from SEED on, one of these processes forges its own counters, and this program reads the counters by the
+ * command's code. Then this program changes bytes of a recording, and reads the recording by the command's code. If the
+ * command's code fails, the seed is printed on stdout, and a run with this seed repeats the failure. The command's
+ * messages about recordings go to stderr.
  */
 
 /* PATIENCE_MS: the time limit for reading another process, in milliseconds. RECORDING_SIZE: bytes. FORGERS: how many
  * processes of FORGER run at the same time. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
-/* The most memory, in KiB, that the child process which reads another process may use: for its copies of that process's
- * data, and 24 MiB for the rest. */
+/* How many KiB larger than this program the child process that reads other processes may get: REMOTE_SNAPSHOT_BYTES for
+ * its copies of a process's data, and 24 MiB for the rest. */
 enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
@@ -41,8 +42,9 @@ static void fault(const char *words)
     faults++;
 }
 
-static uint64_t state;
+static uint64_t state; /* of the random numbers; set from the seed */
 
+/* Returns a random number from 0 to below - 1. */
 static uint64_t draw(uint64_t below)
 {
     state += UINT64_C(0x9e3779b97f4a7c15);
@@ -50,7 +52,7 @@ static uint64_t draw(uint64_t below)
     return (mixed ^ (mixed >> 31)) % below;
 }
 
-/* --- what is printed --- */
+/* --- checks of the text that the command's code prints --- */
 
 static void check_printed(enum format format, const struct text *text)
 {
@@ -65,7 +67,7 @@ static void check_printed(enum format format, const struct text *text)
         }
     }
     if (format == FORMAT_JSON && strchr(text->start, '\n') != text->start + text->used - 1) {
-        fault("an object is not one line");
+        fault("the JSON text is not one line");
     }
 }
 
@@ -90,7 +92,7 @@ static void check_pools(const struct remote_pools *pools)
     check_printed(FORMAT_JSON, &text);
 }
 
-/* --- views --- */
+/* --- reading the forgers' counters --- */
 
 struct forger {
     pid_t process;
@@ -135,8 +137,8 @@ static void order(const struct forger *forger, const char *words)
     }
 }
 
-/* Returns the largest size, in KiB, that the address space of the child process which reads another process has had, or
- * 0 if that child has ended. */
+/* Returns the peak size, in KiB, of the address space of the child process that reads other processes, or 0 if there is
+ * no child. */
 static unsigned long peak_of_child(void)
 {
     char path[64];
@@ -154,6 +156,7 @@ static unsigned long peak_of_child(void)
     return peak;
 }
 
+/* Returns the size of this program's address space in KiB. */
 static unsigned long own_size(void)
 {
     unsigned long pages = 0;
@@ -165,13 +168,14 @@ static unsigned long own_size(void)
     return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
+/* Counts the result of a reading. Results that a forgery cannot cause are faults. */
 static void count(enum remote_process_state found)
 {
     outcomes[found]++;
     if (found == REMOTE_BROKEN) {
-        fault("what looks was ended by it");
+        fault("the child that reads the forger has crashed");
     } else if (found == REMOTE_GONE || found == REMOTE_UNTRIED) {
-        fault("the forger can't be looked at");
+        fault("the forger cannot be read");
     }
 }
 
@@ -192,22 +196,23 @@ static void look_at(const struct forger *forger)
     static struct remote_pools pools;
     enum remote_process_state shown = found == REMOTE_READ ? look_at_pools(&target, &pools) : found;
     if (shown == REMOTE_BROKEN) {
-        fault("what looks at the pools was ended by it");
+        fault("the child that reads the pools has crashed");
     } else if (shown == REMOTE_READ) {
         pools_read += pools.count + pools.buffers.messages + pools.buffers.rings;
         check_pools(&pools);
     }
     if (look_find_loaded(&target, &loaded) == REMOTE_BROKEN) {
-        fault("what looks at the list of objects was ended by it");
+        fault("the child that reads the list of loaded objects has crashed");
     }
     if (peak_of_child() > own_size() + MEMORY_KIB) {
-        fault("what looks took too much memory");
+        fault("the child that reads the forger took too much memory");
     }
 }
 
 /*
- * Stops the child process that reads other processes, so that it is given up, LOOKS times. Each of these children must
- * end without a zombie. Half of them may be late, because the machine may be too busy to end a process in a second.
+ * Stops, LOOKS times, the child process that reads other processes. look_find then gets no answer for SHORT_MS
+ * milliseconds, kills the child, and waits for its end for a second at most. At the end, at most half of the children
+ * may still be zombies, because on a busy machine a child may need more than a second to end.
  */
 static void check_given_up(const struct forger *forger)
 {
@@ -227,7 +232,7 @@ static void check_given_up(const struct forger *forger)
         zombies++;
     }
     if (zombies > LOOKS / 2) {
-        fault("children that were given up stay as zombies");
+        fault("children that were killed stay as zombies");
     }
 }
 
@@ -254,7 +259,7 @@ static void record(const struct forger *forger)
     struct remote_process target;
     remote_process_open(&target, forger->process);
     if (look_find(&target) != REMOTE_READ || look_take(&target, &sample.snapshot) != REMOTE_READ) {
-        printf("an honest process can't be read\n");
+        printf("the forger cannot be read before it forges anything\n");
         exit(2);
     }
     recording_begin(&head, &sample.snapshot, &remote_snapshot_plan);
@@ -266,6 +271,8 @@ static void record(const struct forger *forger)
     put(&sample, sizeof sample);
 }
 
+/* Overwrites up to seven random places of the `size` bytes at `bytes`: each with all ones or with a single one bit, and
+ * each one byte or eight bytes long. */
 static void mutate(char *bytes, size_t size)
 {
     for (uint64_t left = draw(8); left > 0; left--) {
@@ -276,14 +283,15 @@ static void mutate(char *bytes, size_t size)
     }
 }
 
+/* Changes a copy of the recording at random, sometimes cuts its end off, and reads it by the command's code. */
 static void read_recording(void)
 {
     static char bytes[RECORDING_SIZE];
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* In seven of eight recordings, the bytes in front of the head's field `process` are left unchanged: if one of them
-     * is wrong, recording_open refuses the file at once, and little code is tested. */
+    /* In seven of eight recordings, the bytes in front of the head's field `process` stay unchanged. If one of these
+     * bytes is wrong, recording_open refuses the file at once, and little code is tested. */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);
     FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");
@@ -299,7 +307,7 @@ static void read_recording(void)
     fclose(file);
 }
 
-/* --- all --- */
+/* --- the main function --- */
 
 /* The handler of SIGSEGV and similar signals: prints the current seed and ends this program with status 1. */
 static void crashed(int number)

@@ -8,8 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* The cases use BLOCKS blocks of 1 MiB, all in bucket number BUCKET. Before the program uses a new block, the library
- * makes at most AHEAD of its pages resident. */
+/* The cases use BLOCKS blocks of 1 MiB, all in bucket number BUCKET. The library may make the first AHEAD pages of a
+ * new block resident before the program writes to the block. */
 enum { BUCKET = 8, SIZE = 1 << 20, BLOCKS = 64, PAGE = 4096, AHEAD = 16 };
 
 static bool is_zero(const char *block, size_t size)
@@ -17,6 +17,7 @@ static bool is_zero(const char *block, size_t size)
     return block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
 }
 
+/* Returns how many bytes of live blocks in the bucket BUCKET are resident. */
 static uint64_t resident(void)
 {
     return pools_bucket_figure(BUCKET, "resident_live");
@@ -51,6 +52,7 @@ static void check_all_zero(void)
     }
 }
 
+/* Writes to every byte of all blocks, and then frees them. */
 static void give_dirty(void)
 {
     for (int i = 0; i < BLOCKS; i++) {
