@@ -11,9 +11,9 @@
 /*
  * A row has the probe's name, the meaning of its second argument, and the event that fires it. The first argument is
  * always the bucket, counted from 0 as in the table of statistics. All probes lie on slow paths, so the fast paths of
- * malloc and free contain none. A probe that nobody traces costs the instruction `nop`. Even
- * without a tracer, the two arguments of a probe must be in registers or in memory at that point, because a note in the
- * library's file tells tracers where the arguments are.
+ * malloc and free contain none. A probe that nobody traces costs the instruction `nop`. Even without a tracer, the two
+ * arguments of a probe must be in registers or in memory at that point, because a note in the library's file tells
+ * tracers where the arguments are.
  */
 #define PROBE_ROWS(ROW)                                                                                                \
     ROW(miss, "quota", "neither of a cache's two magazines could serve")                                               \

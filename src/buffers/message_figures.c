@@ -57,8 +57,11 @@ static size_t message_show_page(const struct sockmalloc_message *messages, uint3
     return shown;
 }
 
-/* Calls message_show_page for all pages that no thread fills and in which live messages take at most `most` bytes. Adds
- * the number of these pages to *pages. Returns the number of their messages, and adds the messages' bytes to *bytes. */
+/*
+ * Calls message_show_page for each page that no thread fills and in which live messages take at most `most` bytes,
+ * until the hook ends the walk. Adds the number of these pages to *pages, and the bytes of their messages to *bytes.
+ * Returns the number of the messages.
+ */
 static size_t message_walk_stragglers(struct sockmalloc_message *messages, size_t most, sockmalloc_message_hook *hook,
                                       void *context, uint64_t *pages, uint64_t *bytes)
 {

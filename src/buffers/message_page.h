@@ -26,9 +26,9 @@
  *
  * `held` of a page counts the bytes of its messages, and not their number, because the thread that fills the page then
  * needs no counter: the address at which the next message begins gives the number of bytes. While a thread fills the
- * page, `held` is minus the bytes that other threads have freed there. When the page is full, the thread that has
- * filled it adds the bytes of all its messages to `held`, less the bytes that this thread has freed itself. So no
- * subtraction makes `held` 0 before the page is full. The thread that makes `held` 0 recycles the page. (Linux has
+ * page, `held` is minus the bytes that other threads have freed there. When the thread stops filling the page, it adds
+ * the bytes of all messages of the page to `held`, less the bytes that this thread has freed itself. So `held` does not
+ * become 0 by a subtraction while a thread fills the page. The thread that makes `held` 0 recycles the page. (Linux has
  * counts with a bias for the same reason: page_frag_alloc_align in mm/page_frag_cache.c.)
  *
  * The records of the pages lie in a table apart, where no message can overwrite them.
