@@ -480,13 +480,13 @@ static inline void sockmalloc_message_batch_end(struct sockmalloc_message_batch 
  * Ring: messages in a ring of equal chunks
  * ----------------------------------------
  *
- * One producer allocates messages of any size, each in as many neighbouring chunks as it needs. Any thread of any
- * process that has the memory mapped frees them, in any order. Messages are allocated at the head of the ring. A second
- * mark, the free marker, follows the head over free chunks, and stops at the first message in use. So if one message
- * stays in use, the ring becomes full in the end. A message that does not fit between the head and the end of the
- * memory begins at chunk 0. The chunks from the head to the end of the memory then stay unused until the marker has
- * passed them. A ring suits messages that live for a short time and are freed in about the order of their allocation.
- * Source: text 001 of doc/design/pools.md, edit 1.
+ * A ring is memory that is divided into chunks of equal size. One producer allocates messages of any size, each in as
+ * many neighbouring chunks as it needs. Any thread of any process that has the memory mapped frees them, in any order.
+ * Messages are allocated at the head, a position in the ring. A second position, the free marker, follows the head over
+ * free chunks, and stops at the first message in use. So if one message stays in use, the ring becomes full in the end.
+ * A message that does not fit between the head and the end of the memory begins at chunk 0. The chunks from the head to
+ * the end of the memory then stay unused until the marker has passed them. A ring suits messages that live for a short
+ * time and are freed in about the order of their allocation. Source: text 001 of doc/design/pools.md, edit 1.
  *
  * The ring lies in memory of the caller: a private mapping for the threads of one process, or a shared one (shm_open,
  * memfd_create) for several processes, at a different address in each. A file behind the memory must not become
@@ -495,7 +495,7 @@ static inline void sockmalloc_message_batch_end(struct sockmalloc_message_batch 
  *
  * Each message has a holder: at first the process that allocated it, and then the process that took it last with
  * sockmalloc_ring_take. If a process dies, the ring stays whole, and another process can free the messages of the dead
- * one by sockmalloc_ring_reclaim.
+ * process by sockmalloc_ring_reclaim.
  *
  * Only one thread at a time may allocate from a ring, so several producers need a lock of their own. All other
  * functions may be called by any thread at any time, take no lock, and may be called in signal handlers.
@@ -634,17 +634,17 @@ int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc
  * sockmalloc_pool_alloc, sockmalloc_pool_free and sockmalloc_pool_statistic may be called in signal handlers, even if
  * the handler interrupted one of these functions; they keep errno unless they fail. A handler that interrupted its own
  * thread in a step that needs the pool's lock may find that no block can be allocated. After creation, a pool makes no
- * system calls but mmap, munmap, madvise and futex.
+ * system calls but mmap, munmap, madvise and futex, unless it writes a report.
  *
  * The child of a fork may use the pools and the blocks of its parent. Blocks that were in magazines of the parent's
  * other threads are free in the child; that costs a step for each block of the pools, at the fork, if the parent had
  * several threads. A program must not fork in a signal handler that interrupted one of these functions.
  *
  * A thread that ends inside one of these functions, by pthread_exit or siglongjmp in a signal handler, can lose the
- * block that it was about to allocate or free until the pool is destroyed or the process forks. If it ends while it
- * holds the pool's lock, for example while the pool grows, the pool can neither grow nor be pinned any more. If it ends
- * while it purges a block, the pool cannot be pinned any more. Calls that need the pool to grow, or that pin it, may
- * then wait for ever.
+ * block that it was about to allocate or free until the pool is destroyed or the process forks. If the thread ends
+ * while it holds the pool's lock, for example while the pool grows, the pool can neither grow nor be pinned any more.
+ * If the thread ends while it purges a block, the pool cannot be pinned any more. Calls that need the pool to grow, or
+ * that pin it, may then wait for ever.
  *
  * A block that is freed twice, an address at which no block of the pool begins, and the free of a block of a pool that
  * was destroyed end the process, after one line on stderr, by abort(). libsockmalloc-buffers.so has this group too.
@@ -655,8 +655,9 @@ struct sockmalloc_pool;
 /* The kinds of pool. The kind decides where free blocks are kept. */
 enum sockmalloc_pool_kind {
     /*
-     * Each thread has two magazines of free blocks. Most calls use only the thread's own magazines, without atomic
-     * instructions. When they cannot serve a call, threads exchange magazines, and no thread waits.
+     * Each thread has two magazines, which are arrays of free blocks. Most calls use only the thread's own magazines,
+     * without atomic instructions. If these magazines cannot serve a call, threads exchange magazines, and no thread
+     * waits.
      */
     SOCKMALLOC_POOL_THREAD,
     /* one lock-free list of free blocks for all threads; a thread tries again if another one has changed the list */
