@@ -44,7 +44,6 @@ static long now(void)
     return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Returns a record for the answer in `datagram`: in that buffer's slack, or else in a block of its own, or NULL. */
 static struct record *record_of(char *datagram)
 {
     enum { SIZE = sizeof(struct record), ALIGNMENT = _Alignof(struct record) };

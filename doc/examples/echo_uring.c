@@ -19,8 +19,7 @@
 #include <unistd.h>
 
 enum { BLOCK = 16384, CONNECTIONS = 256 };
-/* A connection waits for bytes of its client, for a send's result, or until the kernel needs the sent bytes no more. */
-enum step { READS, SENDS, WAITS };
+enum step { READS, SENDS, WAITS }; /* waits for: bytes; the result of a send; the end of the kernel's use of `block` */
 
 struct connection {
     enum step step;
