@@ -115,8 +115,8 @@ Test(in_use_list, groups_of_one_age_stay_together)
 }
 
 /*
- * If the kernel has refused the memory for a slot's record, its caller and time are unknown. Such slots come last in
- * the list.
+ * If the kernel has refused the memory for a slot's record, the caller and time of the slot are unknown. Such slots
+ * come last in the list.
  */
 Test(in_use_list, unknown_notes_come_last)
 {
@@ -290,6 +290,6 @@ Test(in_use_list, keeps_no_memory)
     os_failing_between(1, 1);
     make_list();
     os_failing_never();
-    cr_assert_eq(os_failing_held(), before, "there was no memory for the list");
+    cr_assert_eq(os_failing_held(), before, "the kernel has refused memory for the list, so the list has taken none");
     in_use_list_release(&list);
 }

@@ -85,7 +85,7 @@ Test(pool, says_what_the_metadata_was)
 }
 
 /* Runs in a thread without a cache of its own. Such a thread has no counters, so pool_alloc_large, a short path of
- * malloc, must not serve it. */
+ * malloc, must not serve the thread's request. */
 static void find_no_shortcut(unsigned number)
 {
     (void)number;
@@ -183,8 +183,8 @@ Test(pool, knows_the_peak)
         for (unsigned j = 0; j < 50; j++) {
             house_give(taken[j]);
         }
-        /* The peak of live slots is updated on slow paths only, so it may be too small: since the last slow path the
-         * thread may have allocated up to 15 more slots, because 16 slots are carved at once. */
+        /* The peak of live slots is updated on slow paths only, so the counted peak may be too small: since the last
+         * slow path the thread may have allocated up to 15 more slots, because 16 slots are carved at once. */
         cr_assert_leq(house_figures(bucket)->peak, 50);
         cr_assert_gt(house_figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);

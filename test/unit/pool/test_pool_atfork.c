@@ -44,7 +44,7 @@ static void recover_alone(void *argument)
         CHECK(now->peak >= now->live);
     }
     /* In the child the thread's own magazine still has this slot. The child would have dropped the magazine if the
-     * parent had had other threads, because the fork could have interrupted them. */
+     * parent had had other threads, because the fork could have interrupted these threads. */
     CHECK(house_take(B16K, 16384, NULL) == cached_slot);
     house_give(cached_slot);
     house_check();

@@ -114,7 +114,7 @@ static void recover_churned(void *argument)
 }
 
 /* Runs as a thread: allocates slots and puts them into `places`, and frees the slots that are there, which other
- * threads have allocated. A slot is in none of the places only while a thread is allocating or freeing it. */
+ * threads have allocated. A slot is missing from `places` only while a thread is allocating or freeing that slot. */
 static void churn(unsigned number)
 {
     uint64_t random = number + 1;

@@ -28,8 +28,8 @@ static void fork_as_if(bool alone)
     pool_atfork_child_at_once();
 }
 
-/* Does the first half of an allocation: pops a slot from the bucket's stack of free slots, and does not mark it as live
- * in its metadata. */
+/* Does the first half of an allocation: pops a slot from the bucket's stack of free slots, and does not mark the slot
+ * as live in its metadata. */
 static void take_half(void)
 {
     house_give(house_take(B1M, 1 << 20, NULL));
@@ -144,8 +144,8 @@ Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
     house_assert();
 }
 
-/* A signal handler forks while the interrupted malloc has popped a slot from its magazine and has not marked it as live
- * in its metadata. The child must not find this slot as free, because the interrupted malloc will return it. */
+/* A signal handler forks while the interrupted malloc has popped a slot from its magazine and has not marked the slot
+ * as live in its metadata. The child must not find this slot as free, because the interrupted malloc will return it. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
 {
     lay_many();

@@ -18,7 +18,7 @@ enum { QUANTUM = 128, STEPS = 2 };
 
 TestSuite(pool_decay_steps, .timeout = 60);
 
-/* Returns how many pages a slot of the bucket has, with its headroom. Purging the slot discards all of them. */
+/* Returns how many pages a slot of the bucket has, with its headroom. Purging the slot discards all these pages. */
 static uint64_t pages_of(unsigned bucket)
 {
     return house_plan.stride[bucket] / 4096;
@@ -152,7 +152,7 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
         clock_still_advance(1);
         cr_assert_not_null(house_take(buckets[i], house_plan.capacity[buckets[i]], NULL));
         cr_assert_eq(house_figures(B512K)->purged, 2 + i);
-        cr_assert_eq(region_carved(buckets[i]), carved, "the slot is one of the free ones");
+        cr_assert_eq(region_carved(buckets[i]), carved, "the slot was free before, and is not a new one");
         cr_assert_eq(troubles(buckets[i]), before, "the slot comes from the thread's cache");
     }
     house_assert();

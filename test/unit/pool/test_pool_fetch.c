@@ -63,7 +63,9 @@ static uint32_t private_slots(unsigned bucket)
     return magazine_depth(atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed));
 }
 
-/* Returns true if the private magazine has slots but the fast path returns none of them, because they are cold. */
+/*
+ * Returns true if the private magazine has slots but the fast path returns none of them, because these slots are cold.
+ */
 static bool is_cold(unsigned bucket)
 {
     void **top = atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed);
@@ -109,8 +111,8 @@ Test(pool_fetch, slot_freed_later_is_allocated_first)
     cr_assert(is_cold(B64K));
 }
 
-/* When the private magazine is full, an empty magazine takes its place. All places in the empty magazine count as cold,
- * that is, they are closed to the fast path. So from then on the slow path frees each slot. */
+/* When the private magazine is full, an empty magazine takes the place of the full one. All places in the empty
+ * magazine count as cold, that is, they are closed to the fast path. So from then on the slow path frees each slot. */
 Test(pool_fetch, cold_slots_are_given_one_by_one)
 {
     house_lay_default();
@@ -248,7 +250,7 @@ Test(pool_fetch, nothing_is_prefetched_in_a_new_bucket)
     house_lay_default();
     cr_assert_eq(pool_fetched_bytes(B64K, 65536), 0U);
     take_many(B64K, 65536, 65536);
-    cr_assert_eq(pool_fetched_bytes(B32K, 32768), 0U, "nothing is known of a bucket that was not used");
+    cr_assert_eq(pool_fetched_bytes(B32K, 32768), 0U, "nothing is prefetched in a bucket that was not used");
 }
 
 Test(pool_fetch, whole_buffers_are_prefetched_up_to_the_request)

@@ -1,4 +1,4 @@
-/* Tests of each kind of pool (SOCKMALLOC_POOL): each kind serves every request and counts it. */
+/* Tests of each kind of pool (SOCKMALLOC_POOL): each kind serves and counts every request. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -11,7 +11,8 @@
 #include "support/processors.h"
 #include "support/quotas.h"
 
-/* LISTED is how many free slots the kind `standard` keeps in each bucket. BUDGET is the bytes that all caches may hold.
+/*
+ * LISTED is how many free slots the kind `standard` keeps in each bucket. BUDGET is the bytes that all caches may hold.
  */
 enum { MANY = 100, FEW = 10, LISTED = 7, THREADS = 12, ROUNDS = 20000, PLACES = 64, BUDGET = 8 << 20 };
 
@@ -247,7 +248,9 @@ Test(pool_kinds, processors_without_a_budget_hold_nothing)
     quotas_assert();
 }
 
-/* Uses two buckets in a thread, and checks that the thread has no cache: in the kind `cpu` only processors have one. */
+/*
+ * Uses two buckets in a thread, and checks that the thread has no cache: in the kind `cpu` only processors have caches.
+ */
 static void use_and_look(unsigned number)
 {
     (void)number;

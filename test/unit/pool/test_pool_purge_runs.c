@@ -155,7 +155,7 @@ Test(pool_purge_runs, run_is_a_batch_at_most)
     expect_in_order(3);
 }
 
-/* A magazine has its slots in the order in which they were freed. They must be sorted before adjacent slots can be
+/* A magazine has its slots in the order in which they were freed. The slots must be sorted before adjacent slots can be
  * purged by one call. */
 Test(pool_purge_runs, magazine_is_sorted_too)
 {
@@ -249,7 +249,7 @@ Test(pool_purge_runs, short_run_leaves_no_room_for_another)
     cr_assert(pool_trim_step());
     cr_assert_eq(asked.calls, 1);
     cr_assert_eq(asked.call[0].size, 2 * stride);
-    cr_assert_eq(pool_trim(EVERYTHING), 4 * stride, "a trim purges all runs");
+    cr_assert_eq(pool_trim(EVERYTHING), 4 * stride, "pool_trim purges all runs");
     expect_in_order(3);
 }
 
@@ -288,9 +288,9 @@ static void expect_together(unsigned calls)
 }
 
 /*
- * One step of decay purges six slots of 64 KiB that lie apart, by one call of process_madvise. It purges no more of
- * them, because the number of pages in a step is limited, and each of these slots counts as three pages more than it
- * has.
+ * One step of decay purges six slots of 64 KiB that lie apart, by one call of process_madvise. The step purges
+ * no more of these slots, because the number of pages in a step is limited, and each of these slots counts as three
+ * pages more than it has.
  */
 Test(pool_purge_runs, scattered_slots_go_in_one_call)
 {
@@ -322,7 +322,7 @@ Test(pool_purge_runs, trim_takes_a_batch_in_one_call)
 }
 
 /* process_madvise stops at the first range that is refused. By then it has purged the ranges before the refused one.
- * The library purges the ranges behind it by another call. */
+ * The library purges the ranges behind the refused one by another call. */
 Test(pool_purge_runs, refused_range_stays_and_others_go)
 {
     enum { GIVEN = 10, REFUSED = 6 };

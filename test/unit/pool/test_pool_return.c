@@ -393,7 +393,8 @@ Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
     house_assert();
 }
 
-/* While memory is tight, the range grows by no more than the slot needs: to the end of the slot and one page behind it.
+/*
+ * While memory is tight, the range grows by no more than the slot needs: to the end of the slot and one page behind it.
  */
 Test(pool_return, tight_tables_grow_by_what_is_needed)
 {
@@ -469,7 +470,7 @@ static void fork_in_another_thread(void)
 }
 
 /* The process forks while it unmaps free slots. In the child the memory of these slots may be gone, so the child must
- * not use them. */
+ * not use these slots. */
 Test(pool_return, child_does_not_use_slots_being_unmapped, .timeout = 60)
 {
     void *held[8];

@@ -225,8 +225,8 @@ Test(pool_spare, is_drained)
     cr_assert_eq(house_figures(B1M)->purged, 1);
 }
 
-/* A thread that sleeps purges the pages of its spare slot. It does not remove the slot from its cache, because the
- * sleep may be in a signal handler, which may have interrupted malloc at any instruction. */
+/* A thread that sleeps purges the pages of its spare slot. The thread does not remove the slot from its cache, because
+ * the sleep may be in a signal handler, which may have interrupted malloc at any instruction. */
 Test(pool_spare, sleeping_thread_gives_the_pages_back)
 {
     lay_with_spare();

@@ -104,8 +104,8 @@ static void take_or_give(unsigned number)
     }
 }
 
-/* One thread only allocates and another one only frees. The freed slots must reach the first thread, because it would
- * otherwise carve new slots for ever. */
+/* One thread only allocates and another one only frees. The freed slots must reach the first thread, because that
+ * thread would otherwise carve new slots for ever. */
 Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
 {
     house_lay_default();

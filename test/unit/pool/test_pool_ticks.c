@@ -19,7 +19,7 @@ static void use(unsigned bucket)
 }
 
 /* Sets up the pools and frees once. This first free is a tick, that is, it reads the clock, and the next free will be
- * one too. */
+ * a tick too. */
 static void lay(void)
 {
     house_lay_default();
@@ -96,7 +96,7 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
 /*
  * A tick is a free that reads the clock. After a free has pushed its slot to a stack of free slots, the next ticks of
  * all buckets come after fewer frees, so that the slot is purged in time. Until the clock advances, further slots on
- * the stack have no such effect.
+ * the stack do not make the ticks come sooner.
  */
 Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 {

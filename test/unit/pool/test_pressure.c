@@ -1,5 +1,5 @@
-/* Tests of pool/pressure.c: when it measures how much memory is left, which figures count as high pressure, and that
- * the measuring does the program no harm. */
+/* Tests of pool/pressure.c: when the library measures how much memory is left, which figures count as high pressure,
+ * and that the measuring does the program no harm. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/filter.h>
@@ -147,8 +147,8 @@ Test(pressure, looks_at_the_waiting_every_two_seconds)
     cr_assert(tick(start + 4 * second));
 }
 
-/* Each call of pressure_tick makes only one step, so that no free takes long: it reads the limit of one level of the
- * hierarchy, or how long the system has waited for memory. */
+/* Each call of pressure_tick makes only one step, so that no free takes long: the call reads the limit of one level of
+ * the hierarchy, or how long the system has waited for memory. */
 Test(pressure, one_step_at_a_time)
 {
     set_usage(LIMIT);
@@ -282,8 +282,8 @@ static const struct snapshot *look(void)
     return &snapshot;
 }
 
-/* Under high pressure, the pools purge free slots before they use new pages. They purge as many bytes as the new pages
- * have, but at least a quantum (as much as one step of decay purges). */
+/* Under high pressure, the pools purge free slots before they use new pages. The pools purge as many bytes as the new
+ * pages have, but at least a quantum (as much as one step of decay purges). */
 Test(pressure, new_pages_replace_free_ones)
 {
     house_lay_default();

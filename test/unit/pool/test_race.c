@@ -104,8 +104,8 @@ static void publish_as_another(void)
 
 /*
  * Another thread has extended the table, so a mapping of that thread lies behind the table's end. The library must not
- * take this mapping for a stranger's, one that it has not made. It would otherwise not wait until the other thread has
- * published its extension.
+ * take this mapping for a stranger's, one that it has not made. The library would otherwise not wait until the other
+ * thread has published its extension.
  */
 Test(race, awaited_thread_is_no_stranger)
 {
