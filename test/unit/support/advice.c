@@ -42,8 +42,8 @@ static long advice_one(char *start, size_t size, int advice)
     return result == ADVICE_TO_KERNEL ? advice_pass(SYS_madvise, (long)start, (long)size, advice, 0, 0, 0) : result;
 }
 
-/* Acts as process_madvise does: discards the ranges in their order, and stops at the first one that is refused. Returns
- * how many bytes lie in the ranges before that one, or the error if no range lies before it. */
+/* Acts as process_madvise does: gives the advice for each range in turn, and stops at the first range that is
+ * refused. Returns how many bytes the ranges before that one have, or the error if the first range is refused. */
 static long advice_several(const struct iovec *range, size_t count, int advice)
 {
     long sum = 0;

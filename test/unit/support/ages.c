@@ -1,5 +1,6 @@
-/* Helpers for tests of decay, the purging of slots that have been free for long. They set up pools with a decay time of
- * a second, and free slots until the library runs a tick (a free that reads the clock). */
+/* Helpers for tests of decay, the purging of slots that have been free for long. They set up pools with a decay time
+ * (how long free slots keep their pages), move the test's clock, and free slots until the library runs a tick (a
+ * free that reads the clock). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/ages.h"
 

@@ -1,5 +1,6 @@
-/* Helpers for tests of decay, the purging of slots that have been free for long. They set up pools with a decay time of
- * a second, and free slots until the library runs a tick (a free that reads the clock). */
+/* Helpers for tests of decay, the purging of slots that have been free for long. They set up pools with a decay time
+ * (how long free slots keep their pages), move the test's clock, and free slots until the library runs a tick (a
+ * free that reads the clock). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_AGES_H
 #define SOCKMALLOC_TEST_AGES_H
@@ -9,12 +10,12 @@
 #include "statistics/snapshot.h"
 #include "support/clock_still.h"
 
-/* In milliseconds: DECAY is how long free slots keep their pages. AGE is how long freed slots belong to the young
- * generation before it becomes the old one. */
+/* DECAY is the usual decay time of these tests in milliseconds. Freed slots belong to the young generation at first,
+ * which becomes the old one after AGE milliseconds. */
 enum { DECAY = 1000, AGE = DECAY / 2 };
 
-/* Sets up pools whose free slots keep their pages for `milliseconds`, or for ever with DECAY_NEVER. When it returns,
- * the young generation of free slots has just become the old one for the first time. */
+/* Sets up pools whose free slots keep their pages for `milliseconds`, or for ever with DECAY_NEVER. When ages_lay
+ * returns, the young generation of free slots has just become the old one for the first time. */
 void ages_lay(uint64_t milliseconds);
 
 /* Allocates and frees slots until at least one free must have been a tick, which reads the clock. The freed slots stay
@@ -29,10 +30,10 @@ void ages_pass(uint64_t milliseconds);
 void ages_pass_almost(uint64_t milliseconds);
 
 /* Allocates `count` slots of the bucket, writes to every byte of each, and frees them. Only one thread at a time may
- * call it. */
+ * call this function. */
 void ages_take_and_give(unsigned bucket, unsigned count);
 
-/* Runs steps of decay for the bucket, each of which purges some old slots, until a step finds nothing to purge. */
+/* Moves the clock on by a millisecond and runs a tick, again and again, until a tick purges no slot of the bucket. */
 void ages_purge_all(unsigned bucket);
 
 #endif

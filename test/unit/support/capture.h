@@ -12,11 +12,9 @@ struct capture {
     char words[8192];
 };
 
-/*
- * capture_run forks a child that has a stderr of its own, calls message_open, and runs `work`. The child's exit status
- * is 0, or 1 if a CHECK failed; the text of that CHECK is then on the child's stderr. Any thread may call capture_run,
- * which allocates nothing before `work` runs.
- */
+/* capture_run forks a child that has a stderr of its own, calls message_open, and runs `work`. The child's exit
+ * status is 0, or 1 if a CHECK (crew.h) has failed; then the text of that CHECK is on the child's stderr. Any thread
+ * may call capture_run, which allocates nothing before `work` runs. */
 typedef void capture_work(void *argument);
 void capture_run(struct capture *capture, capture_work *work, void *argument);
 
@@ -35,8 +33,8 @@ void capture_abort(capture_work *work, void *argument, const char *wanted);
  * Only the test's first thread may call it. */
 void capture_fault(capture_work *work, void *argument);
 
-/* capture_begin replaces stderr by a file and calls message_open. capture_end restores stderr, and returns what was
- * written to the file. */
+/* capture_begin replaces stderr by a file and calls message_open. capture_end restores stderr, and returns the text
+ * that was written to the file. */
 void capture_begin(void);
 const char *capture_end(void);
 

@@ -20,8 +20,8 @@ bool crew_check(bool holds, const char *what);
 /* Returns the text of the first CHECK that failed, or NULL if none did. */
 const char *crew_fault(void);
 
-/* Runs `work` in `count` threads, with the numbers from 0 on, and waits until all have ended. Fails the test if a CHECK
- * has failed. */
+/* Runs `work` in `count` threads at the same time, and waits until all have ended. Each thread passes its number to
+ * `work`; the numbers begin at 0. Fails the test if a CHECK has failed. */
 typedef void crew_work(unsigned number);
 void crew_run(unsigned count, crew_work *work);
 

@@ -5,17 +5,18 @@
 
 #include "config/option.h"
 
-/* Removes all variables. */
+/* Removes all variables from the test's environment. */
 void environment_clear(void);
 
 /* Sets the variable `name`, or removes it if `value` is NULL. The strings are not copied, so they must stay valid. */
 void environment_set(const char *name, const char *value);
 
-/* An option_lookup: returns the value of a variable, or NULL. The pointer is not const, as that of getenv is not. */
+/* Returns the value of a variable, or NULL. Tests pass this function as an option_lookup, so its result is a pointer
+ * without const, like that of getenv. */
 char *environment_lookup(const char *name);
 
-/* Reads the settings from the test's environment. If `list`, a list of environment variables, is not NULL, also looks
- * for unknown settings in it. Returns the messages that the library has printed. */
+/* Reads the settings from the test's environment. `list` is NULL or a list of environment variables, in which the
+ * library also looks for unknown settings. Returns the messages that the library has printed. */
 const char *environment_read(struct option_set *set, char *const *list);
 
 /* Reads the settings while `name` is the only variable, and does not look for unknown settings. Returns the messages

@@ -5,11 +5,8 @@
 
 #include <stdint.h>
 
-/*
- * Installs a filter that answers the system call number `call` with `verdict`, one of the values SECCOMP_RET_*, and
- * allows all other calls. The library does not learn of this filter; if it should know of the filter, the test must
- * call sandbox_add_filter.
- */
+/* Installs a filter that answers the system call number `call` with `verdict`, one of the values SECCOMP_RET_*, and
+ * allows all other calls. The library does not learn of this filter, unless the test also calls sandbox_add_filter. */
 void filter_call(int call, uint32_t verdict);
 
 #endif

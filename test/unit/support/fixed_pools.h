@@ -7,8 +7,11 @@
 
 #include "sockmalloc.h"
 
+/* how many kinds of fixed-size pools there are; the kinds are numbered from 0 */
 enum { FIXED_KINDS = SOCKMALLOC_POOL_CPU + 1 };
 
+/* Returns the options of a pool with blocks of `block` bytes. The blocks are aligned to a page if `block` is a
+ * multiple of a page, and to a cache line otherwise. */
 static inline struct sockmalloc_pool_options fixed_options(int kind, size_t block)
 {
     struct sockmalloc_pool_options options = SOCKMALLOC_POOL_OPTIONS;
@@ -26,6 +29,7 @@ static inline struct sockmalloc_pool *fixed_make(const struct sockmalloc_pool_op
     return pool;
 }
 
+/* Returns the figure `name` of the pool's statistics, or UINT64_MAX if there is no such figure. */
 static inline uint64_t fixed_figure(struct sockmalloc_pool *pool, const char *name)
 {
     uint64_t value = UINT64_MAX;
@@ -40,6 +44,7 @@ static inline void fixed_expect(struct sockmalloc_pool *pool, const char *name, 
     cr_assert_eq(found, value, "%s is %lu and not %lu", name, (unsigned long)found, (unsigned long)value);
 }
 
+/* Allocates `count` blocks and stores them in `blocks`. */
 static inline void fixed_take(struct sockmalloc_pool *pool, void **blocks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

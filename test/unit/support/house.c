@@ -1,5 +1,5 @@
-/* Sets up the library's tables, range, pools and routes for a test, as start-up does but smaller, and checks the
- * counters of the library. */
+/* Sets up the library for a test, as start-up does: tables, pools, routes and the range (the addresses that all
+ * slots lie in). The test's range is smaller. Also checks the library's counters. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/house.h"
 
@@ -138,11 +138,9 @@ uint32_t house_metadata(unsigned bucket, unsigned state)
     return count;
 }
 
-/*
- * Returns true if `purged`, the library's count of purged slots, is possible. The count must include the slots in the
- * state purged. It may also include slots that were carved and never used, because these count as purged too, except in
- * the magazine of a processor.
- */
+/* Returns true if `purged`, the library's count of purged slots, is possible. Slots in the state purged must be
+ * counted. Slots that were carved and never used may be counted, too: the library counts them, except those in the
+ * magazine of a processor. */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {
     uint32_t least = house_metadata(bucket, SLOT_PURGED);

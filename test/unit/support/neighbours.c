@@ -16,10 +16,8 @@ static void *neighbours_wait(void *argument)
     (void)argument;
     cache_reach();
     pthread_barrier_wait(&meeting);
-    /*
-     * The threads wait at this barrier until the test ends: the barrier also waits for the test's own thread, which
-     * does not come to it a second time.
-     */
+    /* The threads wait at this barrier until the test ends, because the barrier also waits for the test's own
+     * thread, which passes only the first barrier. */
     pthread_barrier_wait(&meeting);
     return NULL;
 }

@@ -20,8 +20,8 @@ struct cache *neighbour(unsigned number);
  * with the highest number is on top. */
 struct magazine *neighbours_carve(unsigned bucket, uint32_t count);
 
-/* Sets the quota of the cache for the bucket to the largest one, and gives the cache a public magazine with `count`
- * slots that nobody has used yet. Returns that magazine. */
+/* Sets the quota of the cache for the bucket to the largest one. Gives the cache a public magazine (an array of free
+ * slots that other threads may steal) with `count` slots that nobody has used yet. Returns that magazine. */
 struct magazine *neighbours_equip(struct cache *cache, unsigned bucket, uint32_t count);
 
 /* Returns the cache's public magazine of the bucket. */

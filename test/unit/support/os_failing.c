@@ -273,7 +273,8 @@ bool os_release(char *start, size_t size)
     return munmap(start, size) == 0;
 }
 
-/* Does nothing: os_copy is called only to write reports, and no test with this file writes one. */
+/* Does nothing: the library calls os_copy only to read loaded objects (os/image.c), and no test with this file does
+ * that. */
 bool os_copy(void *target, const void *source, size_t size)
 {
     (void)target;
@@ -312,7 +313,7 @@ pid_t os_thread(void)
     return gettid();
 }
 
-/* Does nothing, because whether the range has huge pages makes no difference to the tests. */
+/* Does nothing, because huge pages make no difference to these tests. */
 void os_choose_huge(char *start, size_t size, bool wanted)
 {
     (void)start;
@@ -366,7 +367,8 @@ void os_name_thread(const char *name)
     (void)name;
 }
 
-/* This call, which stands for mincore, always succeeds, and is not counted among the calls that can be refused. */
+/* Asks the kernel by mincore. os_failing_looks counts this call. The call is never refused, and does not count among
+ * the calls that can be refused. */
 bool os_residency(const char *start, size_t size, unsigned char *pages)
 {
     atomic_fetch_add(&looks, 1);
@@ -385,8 +387,8 @@ size_t os_charge_limit(void)
     return SIZE_MAX;
 }
 
-/* Returns a number of processors whose records do not fit on the first page of the table of records, so that the table
- * must grow. */
+/* Returns 2, because the records of two processors do not fit on the first page of the table of records. So the
+ * table must grow. */
 unsigned os_processors(void)
 {
     return 2;

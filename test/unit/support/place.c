@@ -54,8 +54,8 @@ void place_close(void)
 
 void place_set_stats(const char *path)
 {
-    /* begins again at the start of the buffer for paths, because tests with this file set no other setting that is a
-     * path */
+    /* option_set_path now stores the path at the start of the buffer for paths. No other path is lost, because tests
+     * with this file set no other setting that is a path. */
     options.path_end = 1;
     option_set_path(&options, OPTION_STATS, path);
 }

@@ -7,7 +7,8 @@
 
 enum { PLACE_PATH_SIZE = 256 };
 
-/* Sets up pools with the default settings, opens statistics/dump.c, and makes the test's directory. */
+/* Sets up pools with the default settings, prepares statistics/dump.c (which writes the reports), and makes the
+ * test's directory. */
 void place_open(void);
 
 /* Removes the directory with the files that tests make in it. Fails the test if the directory has any other file. */
@@ -21,11 +22,12 @@ const char *place_path(const char *name);
 /* Sets the path to which the library writes its reports, as SOCKMALLOC_STATS does. */
 void place_set_stats(const char *path);
 
-/* place_write writes a text to a file, and place_read returns the content of a file. */
+/* place_write replaces the content of a file by a text. place_read stores the first `size` - 1 bytes of a file, and
+ * a null byte behind them, in `buffer`. */
 void place_write(const char *path, const char *text);
 void place_read(const char *path, char *buffer, size_t size);
 
-/* Fails the test unless the text is exactly `reports` whole reports of this process. */
+/* Fails the test unless the text consists of exactly `reports` complete reports of this process. */
 void place_expect_reports(const char *text, unsigned reports);
 
 #endif

@@ -38,8 +38,9 @@ bool processors_give(unsigned bucket, void *slot);
 /* Returns how many free slots of the bucket are in the cache of the processor `number`. */
 uint32_t processors_held(unsigned number, unsigned bucket);
 
-/* The sum of one of the bucket's counters over all processors and cache_shared. PROCESSORS_SLOW is for the counters of
- * slow paths, and PROCESSORS_FAST for those of fast paths. */
+/* Both macros return the sum of a counter of the bucket over the caches of all processors and cache_shared.
+ * PROCESSORS_SLOW is for the counters of slow paths, and PROCESSORS_FAST for those of fast paths. processors_sum
+ * gets the address that the counter has in cache_shared. */
 #define PROCESSORS_SLOW(bucket, name) processors_sum(&cache_shared.tally[bucket].name)
 #define PROCESSORS_FAST(bucket, name) processors_sum(&cache_shared.bin[bucket].name)
 uint64_t processors_sum(const struct counter *of_shared);

@@ -1,4 +1,6 @@
-/* Reads the quotas of the caches, and how often training has changed them, and compares the quotas with the budget. */
+/* Reads the quotas of the caches, and how often training has changed them, and compares the quotas with the budget.
+ * A quota is how many free slots each of a cache's two magazines of a bucket may hold. The budget is the limit in
+ * bytes on all quotas together. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/quotas.h"
 

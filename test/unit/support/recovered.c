@@ -15,8 +15,8 @@ static bool in_use[HOUSE_PAGES];
 
 static void *found[1 << 14];
 
-/* Allocates each free slot of the bucket once. Checks that none of them is in use, that none comes twice, and that no
- * slot is carved meanwhile. Returns how many slots it has allocated. */
+/* Allocates each free slot of the bucket once. Checks that none of them is in use, that no slot is allocated twice,
+ * and that no slot is carved meanwhile. Returns how many slots were allocated. */
 static uint32_t take_each_free(unsigned bucket)
 {
     uint32_t carved = region_carved(bucket);

@@ -7,8 +7,8 @@
 
 #include "support/capture.h"
 
-/* Checks by CHECK, in the child of a fork that has interrupted other threads, that the library's counters agree with
- * the slots' metadata. */
+/* Checks by CHECK, in the child of a fork, that the library's counters agree with the slots' metadata, that no cache
+ * holds a slot, and that no request is counted yet. The fork may have interrupted other threads of the parent. */
 void recovered_expect(void);
 
 /* Checks by CHECK that each free slot of the bucket can be allocated once, and again after it was freed. The calling

@@ -8,6 +8,8 @@
 
 #include "sockmalloc.h"
 
+/* GUARD is the size of a page without access. PARENT and CHILD are the numbers under which the processes of a test
+ * hold messages. */
 enum { GUARD = 4096, PARENT = 1001, CHILD = 1002 };
 
 /* Maps `length` bytes. A page without access follows directly behind them, and another one lies at most a page in front

@@ -13,7 +13,7 @@ void tree_close(void);
 /* Writes a text to a file in the test's directory, and makes the directories of `path`, which begins with a slash. */
 void tree_write(const char *path, const char *text);
 
-/* Removes a file. */
+/* Removes a file of the test's directory. */
 void tree_remove(const char *path);
 
 #endif
