@@ -1,5 +1,6 @@
-/* Tests of the library when the kernel refuses memory: each part of it must report the failure to its caller, and
- * memory that it already has stays usable. */
+/* Tests of the library when the kernel refuses memory: each part of the library must report the failure to its
+ * caller, and memory that this part already has must stay usable. To carve slots is to cut new ones from the front
+ * of the range, for which the range and the tables of the slots' metadata may have to grow. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -131,8 +132,8 @@ Test(failure, refused_table_stays_as_it_is)
     cr_assert(table_reach(&table, ready + 1), "the table can grow later");
 }
 
-/* Carves RUN slots, for which the range and its tables must grow. If one of them cannot grow, no slot is carved, and
- * nothing is lost. */
+/* Carves RUN slots, for which the range and its tables must grow, and lets the kernel refuse all calls from number
+ * `call` on. If the range or a table cannot grow, no slot may be carved, and the same slots must be carved later. */
 static void carve_nothing(void *argument)
 {
     void *run[RUN];
@@ -157,8 +158,8 @@ Test(failure, region_carves_nothing)
     expect_clean_for_each(carve_nothing, GROWING + 1);
 }
 
-/* If the kernel refuses memory for RUN slots, a single slot may still be carved. Whichever calls the kernel refuses,
- * all slots that were carved can be used. */
+/* Carves RUN slots while the kernel refuses some calls. Either RUN slots are carved, or a single one, or none. All
+ * carved slots must be usable. */
 static void carve_what_can_be_had(void *argument)
 {
     struct refusals *refusals = argument;
@@ -194,8 +195,9 @@ static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned fir
     cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
 }
 
-/* RUN slots of B128K are longer than a step by which the range grows. If the kernel refuses memory for them, the range
- * cannot ask for less than they need, so a single slot is carved instead. */
+/* Needs memory for RUN slots while the kernel refuses some calls. RUN slots of 128 KiB are longer than a step by
+ * which the range grows. The range cannot ask for less memory than these slots need, so a single slot is carved
+ * instead if that memory is refused. */
 Test(failure, region_carves_one_where_a_run_is_refused)
 {
     struct refusals *refusals = mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -231,7 +233,8 @@ Test(failure, region_carves_slots_that_need_no_kernel)
                  region.geometry[B16K].stride + os_page_size());
 }
 
-/* Opens magazines until the first page of their table is full. */
+/* Opens magazines until the first page of their table is full. The kernel then refuses all memory until the test
+ * calls os_failing_never. */
 static void open_all_magazines(void)
 {
     os_failing_from(1);
@@ -347,7 +350,7 @@ Test(failure, free_slots_serve_while_carving_fails)
     cr_assert_gt(os_failing_refusals(), 0U);
     house_assert();
     char *slot = route_alloc(100000, NULL);
-    cr_assert(slot != NULL && !region_owns(slot), "mimalloc serves the request then");
+    cr_assert(slot != NULL && !region_owns(slot), "mimalloc serves the request that the pools cannot serve");
     memset(slot, 'x', 100000);
     route_free("free", slot);
 }
@@ -400,7 +403,8 @@ static void take_and_give(unsigned number)
     }
 }
 
-/* The kernel refuses every third call, whichever thread makes it. */
+/* The kernel refuses every third call, in any of the threads. No thread may find that another one has written to its
+ * slot, and no slot may be lost. */
 Test(failure, threads_go_on_after_refusals)
 {
     lay();

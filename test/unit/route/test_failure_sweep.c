@@ -1,5 +1,5 @@
-/* Tests of the library when the kernel refuses all calls from the K-th on, or a few calls from the K-th on, for each K
- * from 1 to 190. */
+/* Tests of the library when the kernel refuses all calls for memory from call K on, or up to 16 calls in a row. In
+ * the first test K is each number from 1 to 190. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -13,6 +13,8 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
+/* LAST_CALL and LAST_MOMENT are the numbers of the last calls at which refusals begin in the two tests. WANTED is
+ * how many slots of each bucket a process allocates. FOR_EVER is a number that no call reaches. */
 enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLACES = 9 };
 
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
@@ -175,7 +177,8 @@ static void share_life(void)
 
 TestSuite(failure_sweep, .init = share_life);
 
-/* If the kernel refuses all calls from call K on, a process must not get further than if the refusals begin later. */
+/* Runs a process for each K, in which the kernel refuses all calls from call K on. The process must get at least as
+ * far, and at least as many slots, as the process before with a smaller K. */
 Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};

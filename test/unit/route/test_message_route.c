@@ -1,4 +1,5 @@
-/* Tests of route/message_route.c, with which small requests are served from message pages and not by mimalloc. */
+/* Tests of route/message_route.c, which serves requests of some small sizes from message pages. mimalloc serves all
+ * other small requests. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>

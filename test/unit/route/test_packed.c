@@ -1,4 +1,5 @@
-/* Tests of packed slots: slots that several blocks share while memory is tight. */
+/* Tests of packed slots: slots that several blocks share while memory is tight (was refused, or is close to a
+ * limit). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sockmalloc.h>
@@ -65,7 +66,8 @@ Test(packed, only_while_memory_is_tight)
     house_assert();
 }
 
-/* The kernel refuses a request that no machine can have, although memory is not short. */
+/* The kernel refuses a request that no machine can serve, although memory is not short. The library must not take
+ * this refusal as a sign that memory is tight. */
 Test(packed, absurd_requests_do_not_make_memory_tight)
 {
     /* volatile, because the compiler would otherwise see the numbers and warn */
@@ -304,7 +306,8 @@ Test(packed, resize_stays_or_keeps_the_bytes)
     house_assert();
 }
 
-/* If the range is full and the kernel refuses memory, a request gets a free block of a larger class. */
+/* The range has 512 KiB, which is space for only one slot of 256 KiB. A second size of blocks would need another
+ * such slot. Its request must get a free block of the larger size instead. */
 Test(packed, larger_class_serves_when_memory_is_out)
 {
     enum { RANGE_SHIFT = 19 };
@@ -484,7 +487,7 @@ static void between_give(void *unused)
     taken[0] = NULL;
 }
 
-/* Frees all blocks, after a check that no two of them are the same. */
+/* Checks that no two blocks are the same, and frees all blocks. */
 static void give_what_is_left(void)
 {
     char **all[MANY + 2];

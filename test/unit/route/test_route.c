@@ -105,7 +105,8 @@ Test(route, zeroed_is_zero_fresh_reused_and_purged)
     house_assert();
 }
 
-/* The slot still holds bytes of its former block. calloc must clear them also behind the end of the former request. */
+/* A slot serves requests of 20480, 12289 and again 20480 bytes. The last calloc must clear the whole block, also the
+ * bytes of the first block that lie behind the end of the second one. */
 Test(route, zeroed_covers_a_longer_request_than_the_last)
 {
     house_lay_default();
@@ -231,8 +232,8 @@ Test(route, usable_size_of_mimallocs_blocks)
     cr_assert_eq(route_usable_size("malloc_usable_size", NULL), 0);
 }
 
-/* If the range is full, mimalloc serves the request, and the request is counted. If a slot is freed, the next request
- * gets it. */
+/* If the range is full, mimalloc serves the request, and the statistics count the request as fallen through. If a
+ * slot is then freed, the next request gets this slot. */
 Test(route, full_region_falls_through)
 {
     static void *taken[1000];
@@ -257,7 +258,7 @@ Test(route, full_region_falls_through)
     house_assert();
 }
 
-/* A slot of this bucket would be longer than the whole range, as it happens under a small RLIMIT_AS. So mimalloc serves
+/* A slot for 4 MiB would be longer than the whole range, as can happen under a small RLIMIT_AS. So mimalloc serves
  * the request. */
 Test(route, region_without_slots_falls_through)
 {
@@ -279,7 +280,7 @@ Test(route, floor_is_the_lowest_minimum)
     struct bucket_settings settings = house_defaults();
     settings.minimum = BUCKET_REQUEST_FLOOR;
     house_lay(&settings, HOUSE_SHIFT);
-    /* the first round takes the slow path, and the second the fast path */
+    /* in the first round malloc takes the slow path, and in the second the fast path */
     for (int i = 0; i < 2; i++) {
         cr_assert(region_owns(route_alloc(BUCKET_REQUEST_FLOOR, NULL)));
         cr_assert(region_owns(route_alloc_zeroed(1, BUCKET_REQUEST_FLOOR, NULL)));

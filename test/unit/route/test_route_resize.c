@@ -1,4 +1,5 @@
-/* Tests of route/route_resize.c: when realloc leaves a block in place, when it moves, and that it keeps its bytes. */
+/* Tests of route/route_resize.c: when realloc leaves a block in place and when it moves the block to another bucket
+ * (slots of another size). In both cases the block must keep its bytes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -136,7 +137,7 @@ Test(route_realloc, grows_into_the_pools)
     expect_filled(bytes, 1000, 1);
 }
 
-/* A large block of mimalloc stays with mimalloc when it shrinks, even to a size that the pools serve. */
+/* A large block of mimalloc stays with mimalloc when the block shrinks, even to a size that the pools serve. */
 Test(route_realloc, large_blocks_of_mimalloc_shrink_there)
 {
     house_lay_default();
@@ -148,8 +149,8 @@ Test(route_realloc, large_blocks_of_mimalloc_shrink_there)
     route_free("free", bytes);
 }
 
-/* At its first growth a block moves to the next bucket that fits, and at its second to a bucket for 32 times the
- * request. */
+/* At its first growth a block must move to the next bucket that fits, and at its second growth to a bucket for 32
+ * times the request. */
 Test(route_realloc, second_growth_jumps)
 {
     house_lay_default();
@@ -170,10 +171,12 @@ Test(route_realloc, second_growth_jumps)
     expect_filled(jumped, 4096, 1);
 }
 
-/* So many blocks, one after the other, that grow once or twice change the bucket to which blocks go at first. */
+/* After LIMIT blocks that have grown, realloc may choose another bucket for the next blocks that grow for the first
+ * time. */
 enum { LIMIT = 32 };
 
-/* Allocates a block of 4096 bytes, and makes it grow to each of the sizes up to the first 0. Its bytes must be kept. */
+/* Allocates a block of 4096 bytes, and resizes it to each of the sizes before the first 0 in `sizes`. The block must
+ * keep its first 4096 bytes. Returns the block. */
 static char *grow(const size_t sizes[])
 {
     char *bytes = route_alloc(4096, NULL);
@@ -185,7 +188,8 @@ static char *grow(const size_t sizes[])
     return bytes;
 }
 
-/* Makes `count` blocks grow so, and frees each. Returns the bucket of the last one. */
+/* Allocates `count` blocks one after the other, resizes each of them to `sizes` as `grow` does, and frees it.
+ * Returns the bucket of the last block. */
 static unsigned grow_and_free(unsigned count, const size_t sizes[])
 {
     unsigned bucket = BUCKET_LIMIT;
@@ -200,7 +204,8 @@ static unsigned grow_and_free(unsigned count, const size_t sizes[])
 static const size_t once[] = {9000, 0};
 static const size_t twice[] = {9000, 20000, 0};
 
-/* After LIMIT blocks that have grown twice, the next ones go to a bucket for four times their second size at once. */
+/* LIMIT blocks grow twice, the second time to 20000 bytes. After that, blocks that grow for the first time must move
+ * to a bucket for four times 20000 bytes, so that they are copied only once. */
 Test(route_realloc, later_blocks_move_once)
 {
     static const size_t beyond[] = {9000, 20000, 140000, 0};
@@ -221,7 +226,7 @@ Test(route_realloc, later_blocks_move_once)
     house_assert();
 }
 
-/* Makes blocks go to the bucket of 128 KiB when they grow for the first time. */
+/* Lets so many blocks grow twice that later blocks move to the bucket of 128 KiB when they grow for the first time. */
 static void learn(void)
 {
     house_lay_default();
@@ -238,8 +243,9 @@ Test(route_realloc, later_blocks_go_to_smaller_buckets_if_they_stay_small)
     house_assert();
 }
 
-/* Blocks that grow to more than half of their slots keep the bucket, if as many blocks do so as do not. The steps in
- * which a block grows further do not count. */
+/* Blocks that grow go to the bucket of 128 KiB. If at least half of them grow to more than half of their slot, later
+ * blocks must still go to this bucket. If fewer do so, later blocks go to a smaller bucket. A block that grows
+ * several times in the upper half of its slot counts once. */
 Test(route_realloc, later_blocks_keep_the_bucket_if_half_of_them_need_it)
 {
     learn();
@@ -263,7 +269,8 @@ Test(route_realloc, later_blocks_keep_the_bucket_if_half_of_them_need_it)
     house_assert();
 }
 
-/* A slot that a few blocks need is not used for all of them, however far the few blocks grow. */
+/* A third of the blocks grow to 1,200,000 bytes, and the others only to 9000 bytes. Large slots for all of them
+ * would waste memory, so a block that grows for the first time must still move to the bucket of 8 KiB. */
 Test(route_realloc, later_blocks_do_not_follow_the_few_that_grow_far)
 {
     static const size_t far[] = {9000, 20000, 1200000, 0};
@@ -275,7 +282,8 @@ Test(route_realloc, later_blocks_do_not_follow_the_few_that_grow_far)
     house_assert();
 }
 
-/* All slots that are much too large at first have 16 MiB together. Then blocks get one only if one is free. */
+/* Blocks that grow for the first time get slots of 256 KiB here, of which they use little. If all slots of this
+ * bucket together have 16 MiB, a block may only get one that is already carved and free. */
 Test(route_realloc, later_blocks_share_16_mib)
 {
     enum { MOST = 100, SPACE = 16 << 20 };
@@ -297,8 +305,8 @@ Test(route_realloc, later_blocks_share_16_mib)
     house_assert();
 }
 
-/* A growth to at least four times the size counts like a second growth, so the block moves to a much larger bucket at
- * once. After a smaller first growth the block moves only to the next bucket that fits. */
+/* If the first growth of a block is to at least four times its size, the block must move to a much larger bucket, as
+ * at a second growth. After a smaller first growth the block moves only to the next bucket that fits. */
 Test(route_realloc, growth_by_leaps_jumps_at_once)
 {
     house_lay_default();
@@ -338,7 +346,8 @@ Test(route_realloc, jump_ends_at_the_largest_bucket)
     house_assert();
 }
 
-/* If the much larger bucket has no slot, the block moves to the next bucket that fits. */
+/* A block that grows for the second time would move to a bucket of 1 MiB, of which the range has no slot. The block
+ * must move to the next bucket that fits. */
 Test(route_realloc, jump_into_a_full_range_takes_a_smaller_bucket)
 {
     struct bucket_settings settings = house_defaults();
@@ -352,8 +361,8 @@ Test(route_realloc, jump_into_a_full_range_takes_a_smaller_bucket)
     house_assert();
 }
 
-/* A server may have very many blocks that have grown. Such blocks must not take more than half of the range with their
- * large slots. */
+/* Very many blocks grow twice and stay live. They may get large slots only until half of the range is carved. Later
+ * blocks must get slots that just fit. */
 Test(route_realloc, jumps_leave_half_of_the_range)
 {
     enum { SHIFT = 26 };

@@ -1,5 +1,5 @@
-/* Tests of route/route.c with addresses outside the pools: blocks of libc are given back to libc, and addresses that
- * belong to no block are reported. */
+/* Tests of route/route.c with addresses outside the pools: blocks of libc are given back to libc, and stray
+ * addresses, which belong to no block, end the process with a message. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
