@@ -24,7 +24,8 @@ Test(buffer_memory, maps_cleared_pages_at_the_alignment)
             cr_assert_eq(start[at], 0);
         }
         memset(start, 'x', cases[i].size);
-        cr_assert_eq(os_failing_held() - held, os_round_to_pages(cases[i].size), "case %zu keeps what it cut off", i);
+        cr_assert_eq(os_failing_held() - held, os_round_to_pages(cases[i].size),
+                     "case %zu keeps pages beyond its size mapped", i);
         cr_assert(buffer_unmap(start, cases[i].size));
         cr_assert_eq(os_failing_held(), held);
     }

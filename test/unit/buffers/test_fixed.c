@@ -95,8 +95,8 @@ Test(fixed, every_request_and_every_free_is_counted)
     }
 }
 
-/* The pool's own data take at most a twentieth of all memory that it has mapped. Tables whose pages were never touched
- * do not count, because they take no memory. */
+/* The pool's own data may take at most a twentieth of the memory of its blocks. Those parts of its tables that were
+ * never touched do not count, because they take no memory. */
 Test(fixed, metadata_take_at_most_a_twentieth)
 {
     static const size_t sizes[] = {64, 128, 192, 320, 1472, 4096, 5000, 9000, 65536, 300000};
@@ -144,6 +144,7 @@ static void change_nothing(struct sockmalloc_pool_options *options)
 {
     (void)options;
 }
+/* CHANGE defines a function that makes one option of a pool wrong by `statement`. */
 #define CHANGE(name, statement)                                                                                        \
     static void change_##name(struct sockmalloc_pool_options *options)                                                 \
     {                                                                                                                  \
@@ -255,12 +256,10 @@ Test(fixed, free_list_is_limited)
         uint64_t free, chunks;
         size_t limit;
     } cases[] = {
-        /*
-         * blocks of a page each: if more than `free_limit` blocks are free, the pages of single free blocks are purged
-         */
+        /* blocks of a page each: while more than `limit` blocks are free, the pages of single free blocks are purged */
         {PAGE, 0, 20, 1, 20},
-        /* chunks (each is the memory of several blocks) keep their addresses: free blocks beyond `free_limit` are
-         * purged, but no chunk is unmapped, even if all of its blocks are free */
+        /* chunks (each is the memory of several blocks) keep their addresses: free blocks beyond `limit` are purged,
+         * but no chunk is unmapped, even if all of its blocks are free */
         {PAGE, SOCKMALLOC_POOL_KEEP_ADDRESSES, 20, 3, 20},
         /* blocks that share pages: memory is given back only in whole chunks, of 16 blocks each, in which all blocks
          * are free */
@@ -438,7 +437,9 @@ static void look_for_a_purge(int number)
     atomic_fetch_add(&purges, atomic_load(&fixed_pool_of(pinned)->purging));
 }
 
-/* A pin would otherwise wait for as long as other threads free blocks. A timer interrupts the frees at any step. */
+/* A free in a pinned pool must not count as a purge. A thread that pins a pool waits for purges that are under way,
+ * so it would otherwise wait as long as other threads free blocks. Here a timer interrupts frees at any step, and
+ * its handler looks if a purge is counted. */
 Test(fixed, free_in_a_pinned_pool_is_no_purge, .timeout = 60)
 {
     enum { LOOKS = 300, PERIOD = 500 }; /* PERIOD is in microseconds */
@@ -477,14 +478,16 @@ Test(fixed, chunks_are_shown)
 
 /* --- where chunks come from --- */
 
+/* The test's own memory, from which a pool gets chunks: where the next chunk begins, how many chunks were given back
+ * and taken, by how many bytes chunks are moved from their alignment, and if there is no more memory. */
 struct arena {
     char *next;
     size_t given, taken, shift;
     bool empty;
 };
 
-/* The allocation function of the test's own memory: returns memory with exactly the alignment that was requested, and
- * leaves a gap behind it. */
+/* The allocation function of the test's own memory: returns memory that is aligned as requested, but `shift` bytes
+ * further, and leaves a gap behind it. Returns NULL if the arena is `empty`. */
 static void *arena_allocate(void *context, size_t size, size_t alignment)
 {
     struct arena *arena = context;
@@ -560,7 +563,8 @@ Test(fixed, pool_serves_another_pool)
     cr_assert_null(upper.source.allocate(below, PAGE, 2 * PAGE));
 }
 
-/* Whichever call the kernel refuses, sockmalloc_pool_alloc succeeds or fails with ENOMEM, and no block is lost. */
+/* The kernel refuses two calls in a row. Either sockmalloc_pool_create fails with ENOMEM, or at least 36 of 40
+ * allocations succeed and no block is lost. */
 Test(fixed, kernel_may_refuse_any_call)
 {
     for (unsigned call = 1; call < 12; call++) {
@@ -688,7 +692,8 @@ Test(fixed, pool_with_blocks_in_use_is_not_destroyed)
     }
 }
 
-/* Another thread may allocate a block after a report has read the clock. The block is then younger than 0 ms. */
+/* A block seems to be allocated in the future here. This happens if another thread allocates a block after a report
+ * has read the clock. The report must give the block's age as 0 ms. */
 Test(fixed, report_knows_no_age_below_zero)
 {
     int ends[2];
@@ -709,8 +714,8 @@ Test(fixed, report_knows_no_age_below_zero)
 static int misused_kind;
 static unsigned misused_flags;
 
-/* Makes one of four mistakes: frees a block twice, or an address inside a block, or a block of another pool, or a block
- * of a destroyed pool. */
+/* Makes one of six mistakes: frees a block twice, an address inside a block, a block of another pool, a block of a
+ * destroyed pool, a block that was never allocated, or a block without a pool. */
 static void misuse(void *argument)
 {
     struct sockmalloc_pool_options options = fixed_options(misused_kind, 320);

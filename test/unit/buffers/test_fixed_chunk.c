@@ -1,5 +1,5 @@
-/* Tests of buffers/fixed_chunk.c: a chunk is the memory of several blocks. Its free blocks form a stack, whose head is
- * one word. */
+/* Tests of buffers/fixed_chunk.c: a chunk is the memory of several blocks. Its free blocks form a stack, whose head
+ * is one word. A tag in the head grows with each removal, so that a thread notices a head that has changed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/fixed_chunk.h"
 #include "support/fixed_pools.h"

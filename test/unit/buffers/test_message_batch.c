@@ -39,7 +39,7 @@ static uint64_t live(void)
     return figures.bytes_held / EXTENT;
 }
 
-/* Allocates `count` messages by the batch into `got`, and checks that each of them is whole. */
+/* Allocates `count` messages by the batch into `got`, checks their sizes, and fills them. */
 static void allocate(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ Test(message_batch, delays_as_many_frees_as_it_says)
     free_from(N, N + 2);
     sockmalloc_message_batch_flush(&batch);
     cr_assert_eq(live(), N - 2);
-    sockmalloc_message_free(messages, got[N + 2]); /* the other functions free messages of a batch, too */
+    sockmalloc_message_free(messages, got[N + 2]); /* the functions without a batch can free messages of a batch, too */
     cr_assert_eq(live(), N - 3);
     cr_assert_eq(errno, 7);
 }
@@ -150,12 +150,14 @@ Test(message_batch, wrong_arguments_are_reported_by_each_allocation)
 Test(message_batch, a_full_object_serves_what_is_left_and_then_nothing)
 {
     begin(PAGE, 1);
-    allocate(IN_PAGE); /* more than N: so the second refill finds memory for fewer than N messages */
+    /* IN_PAGE is more than N and less than 2 * N, so the second refill finds memory for fewer than N messages */
+    allocate(IN_PAGE);
     expect_null(ENOMEM);
     free_from(0, 1);
-    expect_null(ENOMEM); /* one message alone recycles no page */
+    expect_null(ENOMEM); /* the page is recycled only when all of its messages are freed */
     free_from(1, IN_PAGE);
-    /* Frees are delayed, and no page can be recycled without them: so the allocation must free these messages first. */
+    /* The batch still delays some of these frees, so the page is not recycled yet. The next allocation must do the
+     * delayed frees first. */
     cr_assert_neq(live(), 0);
     allocate(N);
     cr_assert_eq(live(), N);

@@ -167,7 +167,8 @@ Test(message, messages_are_aligned_apart_and_whole)
             for (size_t size = 0; size <= largest; size += size / 2 + 1) {
                 char *message = taken(size);
                 cr_assert_eq((uintptr_t)message % alignments[a], 0);
-                cr_assert(((uintptr_t)message ^ ((uintptr_t)message + size)) < page, "it crosses the end of its page");
+                cr_assert(((uintptr_t)message ^ ((uintptr_t)message + size)) < page,
+                          "the message crosses the end of its page");
                 cr_assert_eq(sockmalloc_message_size(messages, message), size);
                 memset(message, 'x', size);
                 sockmalloc_message_free(messages, before);
@@ -226,7 +227,8 @@ Test(message, a_thread_that_frees_elsewhere_settles_first)
     cr_assert_eq(figures(0).bytes_held, EXTENT);
 }
 
-/* Once a steady load has needed its largest number of pages, it needs no further ones. */
+/* A load that keeps as many messages live as before must not need more and more pages: after a quarter of its rounds
+ * the number of pages may grow by no more than a tenth. */
 Test(message, steady_load_needs_no_more_pages)
 {
     enum { LIVE = 500, ROUNDS = 40 };

@@ -115,7 +115,7 @@ Test(message_threads, a_page_outlives_its_thread_by_its_messages)
     two[1] = sockmalloc_message_alloc(messages, 100, 0);
     run_thread(leave_messages, two[0]);
     cr_assert_eq(figures().pages_used, 2);
-    cr_assert_eq(figures().straggler_pages, 1, "the page of the thread that ended is held by what it left");
+    cr_assert_eq(figures().straggler_pages, 1, "the messages of the thread that ended hold its page");
     sockmalloc_message_free(messages, left[0]);
     sockmalloc_message_free(messages, left[1]);
     cr_assert_eq(figures().pages_used, 1);

@@ -328,8 +328,8 @@ Test(ring, misuse_ends_the_process)
     capture_abort(find_it, message, "sockmalloc_ring_handle");
 }
 
-/* Overwrites one word of the ring's data, and calls the functions that read this word. The process must print a message
- * about the damage and abort. */
+/* Overwrites one word of the ring's data: value[0] says which word, and value[1] is its new content. Then calls
+ * functions that read this word. The process must print a message about the damage and abort. */
 static void scribble(void *argument)
 {
     const uint64_t *value = argument;
@@ -377,7 +377,8 @@ Test(ring, damage_ends_the_process)
     }
 }
 
-/* MANY is how many chunks the damaged ring has. DATA is how many bytes its header and the states of its chunks take. */
+/* MANY is how many chunks the damaged ring has. DATA is how many bytes the ring's header and the states of its
+ * chunks take. */
 enum { MANY = 23, DATA = sizeof(struct ring_header) + MANY * sizeof(struct ring_chunk) };
 
 /* Makes all calls that a process can make on a ring that is damaged, and damages the ring further in between. */
@@ -415,8 +416,9 @@ static void use(struct sockmalloc_ring *damaged, uint64_t state)
     sockmalloc_ring_close(damaged);
 }
 
-/* Runs a child that attaches to the memory and uses the ring there. Returns the child's exit status, as waitpid reports
- * it. */
+/* Runs a child that attaches to the memory and uses the ring there. Returns the child's status as waitpid reports
+ * it. The child exits with 0 after all its calls, with 1 if the ring was refused, and with 2 or 3 after a wrong
+ * result. */
 static int fate_of(char *memory, size_t length, uint64_t state)
 {
     int status;
@@ -437,8 +439,8 @@ static int fate_of(char *memory, size_t length, uint64_t state)
     return status;
 }
 
-/* Damages the memory of random rings in use: up to four words of their headers and states. Whatever the words are, no
- * process may crash. */
+/* Damages the memory of random rings in use: up to four words of their headers and states. A child then uses the
+ * ring. The child must refuse the ring, end all its calls, or abort with a message, and must not crash. */
 Test(ring, damaged_memory_never_crashes)
 {
     enum { DRAWS = 2000 };
@@ -455,8 +457,8 @@ Test(ring, damaged_memory_never_crashes)
             }
         }
         for (unsigned i = 0; i <= crew_random(&state) % 4; i++) {
-            /* half of the overwritten words are among the most important ones, whose offsets are in `words`; half of
-             * the new values differ from the old value in one bit */
+            /* About half of the overwritten words are among the most important ones, whose offsets are in `words`.
+             * About half of the new values differ from the old value in one bit. */
             static const size_t words[] = {0, 8, 16, 128, 136, 640};
             size_t at = crew_random(&state) % 2 ? words[crew_random(&state) % 6] : crew_random(&state) % (DATA / 8) * 8;
             uint64_t *word = (uint64_t *)(memory + at);

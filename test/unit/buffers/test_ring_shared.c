@@ -21,7 +21,7 @@ enum { CHUNKS = 64, MESSAGES = 20000 };
 static struct sockmalloc_ring *ring;
 static size_t length;
 static int file;
-static int handles[2]; /* a pipe */
+static int handles[2]; /* a pipe, by which one process sends handles of messages to another */
 
 static char *map_again(void)
 {
@@ -167,6 +167,7 @@ Test(ring_shared, producer_may_die_anywhere)
         }
         cr_assert_eq(kill(child, SIGKILL), 0);
         cr_assert_eq(end(child), SIGKILL);
+        /* the child held at most the 8 messages in `kept`, and one that it was allocating */
         cr_assert_leq(sockmalloc_ring_reclaim(ring, CHILD), 9);
         char *all = sockmalloc_ring_alloc(ring, CHUNKS * 128, 0);
         cr_assert_not_null(all, "death %u lost a chunk", i);
@@ -205,6 +206,7 @@ Test(ring_shared, consumer_may_die_anywhere)
         }
         cr_assert_eq(kill(child, SIGKILL), 0);
         cr_assert_eq(end(child), SIGKILL);
+        /* the child held at most the 4 messages in `kept`, and one that it was taking */
         cr_assert_leq(sockmalloc_ring_reclaim(ring, CHILD), 5);
         /* frees the messages that were sent to the child and that it has not received */
         sockmalloc_ring_reclaim(ring, PARENT);
@@ -258,8 +260,9 @@ static long die_after(long most)
     return is_traced ? steps : -1;
 }
 
-/* Executing single instructions is slow. So the test kills a child only after some of the instructions, and chooses
- * other ones in each run. */
+/* Kills a child after different numbers of instructions. After each death, the whole ring must be usable again.
+ * Executing single instructions is slow, so the test tries only about DEATHS of all numbers, and other ones in each
+ * run. */
 Test(ring_shared, peer_may_die_after_any_instruction, .timeout = 120)
 {
     enum { DEATHS = 100 };
