@@ -250,7 +250,7 @@ def _print_verdicts(verdicts: list[judge.Verdict]) -> bool:
     print(tables.verdicts_table(verdicts))
     unjudged = [verdict.figure.name for verdict in verdicts if verdict.word == "not judged"]
     if unjudged:
-        print(f"\nNot judged, for want of the peers that their bounds name: {', '.join(unjudged)}")
+        print(f"\nNot judged, because a peer or a library that they name is missing: {', '.join(unjudged)}")
     over = [verdict.figure.name for verdict in verdicts if verdict.word == "over"]
     print(f"\nOver the bound: {', '.join(over) or 'none'}")
     return not over

@@ -100,6 +100,11 @@ def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
     return all_peers <= peers if bound.against == BEST else bound.against in peers
 
 
+def _left_out(results: Results, figure: Figure) -> bool:
+    """Returns true if the machine lacks the library that an optional figure is about."""
+    return figure.optional and results.median(figure.name, results.ours) is None
+
+
 def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
     """Returns the verdict on a figure. If our library lacks the figure and a peer has it, the verdict is `over`, as for
     a figure over its bound."""
@@ -107,7 +112,7 @@ def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
     text, measured = _bounded(results, figure, best) if judgeable else ("-", None)
     if figure.bound is None:
         word = "-"
-    elif not judgeable or (figure.bound.against == BEST and best is None):
+    elif not judgeable or (figure.bound.against == BEST and best is None) or _left_out(results, figure):
         word = "not judged"
     elif measured is not None and round(measured, 3) <= figure.bound.limit:
         word = "ok"

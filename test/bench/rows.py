@@ -28,8 +28,9 @@ class Figure:
     """A number that a row prints. A smaller number is better, unless `more_is_better` is true.
 
     `has_ratio` is false for a figure that is close to 0 under the best allocator, because a ratio to such a number
-    would mean nothing. A figure of the rows GROWTH is a point of the curve named `curve`: the point at `at` threads or
-    `at` live buffers.
+    would mean nothing. `optional` is true for a figure that the row prints only if the machine has the library that
+    the figure's name ends with. A figure of the rows GROWTH is a point of the curve named `curve`: the point at `at`
+    threads or `at` live buffers.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Figure:
     bound: Bound | None = None
     has_ratio: bool = True
     more_is_better: bool = False
+    optional: bool = False
     curve: str | None = None
     at: int = 0
 
@@ -161,7 +163,8 @@ def fixed(size: int, live: int) -> Row:
     """Returns the row of a fixed-size pool. Its figures are the time of an allocation and its free, and the ratios of
     this time to the times of malloc and of GLib's and APR's pools, which run in the same process."""
     name = f"fixed.{size}.{live}live"
-    others = tuple(Figure(f"{name}.to_{other}", "ratio", Bound(1.00)) for other in ("malloc", "glib", "apr"))
+    others = (Figure(f"{name}.to_malloc", "ratio", Bound(1.00)),)
+    others += tuple(Figure(f"{name}.to_{other}", "ratio", Bound(1.00), optional=True) for other in ("glib", "apr"))
     return Row(("fixed", f"{size}.{live}"), (Figure(name, "ns"), *others))
 
 

@@ -103,6 +103,12 @@ class Judgement(unittest.TestCase):
     def test_ours_without_the_figure_is_over(self) -> None:
         self.assertEqual(self.word(self.within, glibc=3), "over")
 
+    def test_a_figure_about_an_absent_library_is_not_judged(self) -> None:
+        figure = rows.Figure("x", "ratio", rows.Bound(1), optional=True)
+        self.assertEqual(self.word(figure), "not judged")
+        self.assertEqual(self.word(figure, sockmalloc=1.1), "over")
+        self.assertEqual(self.word(rows.Figure("x", "ratio", rows.Bound(1))), "over")
+
     def test_an_absolute_bound_needs_no_peer(self) -> None:
         figure = rows.Figure("x", "MiB", rows.Bound(4))
         self.assertEqual(self.word(figure, sockmalloc=4), "ok")

@@ -157,9 +157,12 @@ class ServerCase(unittest.TestCase):
             return []
 
         def receive() -> dump.Table:
-            late = f"no dump of process {pid} in {path}"
-            waiting.until(lambda: len(complete()) > known, late, DUMP_SECONDS)
-            table = dump.parse(complete()[-1])
+            def another() -> list[str]:
+                dumps = complete()
+                return dumps if len(dumps) > known else []
+
+            dumps = waiting.until(another, f"no dump of process {pid} in {path}", DUMP_SECONDS)
+            table = dump.parse(dumps[-1])
             self.assertEqual(table.pid, pid)
             return table
 
