@@ -93,11 +93,11 @@ static inline uint32_t magazine_depth(void **top)
  * returns where the magazines lie. `sockmalloc stat` overwrites both in its own memory with those of another process.
  */
 struct span magazine_table_span(void);
+struct span magazine_records_span(void);
 
 /* magazine_links_span returns where the object lies that describes the table of links, by which magazines of a depot
  * are chained. A debugger reads that object. */
 struct span magazine_links_span(void);
-struct span magazine_records_span(void);
 
 /* Returns how many bytes the table of magazines can grow to. */
 size_t magazine_capacity(void);

@@ -3,11 +3,13 @@
 #ifndef SOCKMALLOC_OS_PROCESSORS_H
 #define SOCKMALLOC_OS_PROCESSORS_H
 
+/* the number of processors that is assumed where the real one cannot be read; most machines do not exceed it */
+enum { OS_PROCESSORS_UNREAD = 64 };
+
 /*
  * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys. If a seccomp
- * filter of the program may forbid that, the function returns OS_PROCESSORS_UNREAD, which most machines do not exceed.
+ * filter of the program may forbid that, the function returns OS_PROCESSORS_UNREAD.
  */
-enum { OS_PROCESSORS_UNREAD = 64 };
 unsigned os_processors(void);
 
 /*

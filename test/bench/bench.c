@@ -68,7 +68,8 @@ void bench_report(const char *row, double value, const char *unit)
 
 void bench_fail(const char *what)
 {
-    fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
+    const char *why = errno != 0 ? strerror(errno) : "cannot be done";
+    fprintf(stderr, "bench: %s: %s\n", what, why);
     exit(1);
 }
 

@@ -13,7 +13,7 @@
     ROW(taken, "slots that malloc and realloc handed out")                                                             \
     ROW(asked, "bytes asked for in them")                                                                              \
     ROW(given, "slots given back, by realloc too")                                                                     \
-    ROW(weight, "bytes asked for in the slots that are live; below zero for who gives more")                           \
+    ROW(weight, "bytes requested in live slots; below 0 for a thread that frees more than it allocates")               \
     ROW(fell_through, "requests of the bucket that mimalloc served")                                                   \
     ROW(fell_through_asked, "bytes asked for in them")
 

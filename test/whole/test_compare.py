@@ -253,9 +253,10 @@ class Interruptions(CompareCase):
         """Starts a comparison whose load would take 600 seconds, and waits until the load has begun."""
         begun = self.directory / "begun"
         begun.unlink(missing_ok=True)
-        # The load is a shell command here. It makes a file when it begins. Its exit status does not matter, and the
-        # mark in its command line lets the test find its processes.
-        load = f"touch {begun}; exec sleep 600 # {self.mark}"
+        # The load is a shell command here. It makes a file when it begins. Its exit status does not matter. The mark is
+        # an argument of Python, which replaces the shell, so the test finds a load that was left running.
+        sleep = "import time; time.sleep(600)"
+        load = f"touch {begun}; exec {sys.executable} -c '{sleep}' {self.mark}"
         line = self.line("--load", load, *options)
         process = subprocess.Popen(
             [command.path(), *line],
