@@ -206,7 +206,7 @@ Test(fixed, destroyed_pool_leaves_nothing_to_the_next_one)
         fixed_take(pool, blocks, MANY);
         fixed_give(pool, blocks, MANY);
         cr_assert_eq(sockmalloc_pool_destroy(pool, 0), 0);
-        cr_assert(round == 0 || os_failing_held() == held, "memory is left");
+        cr_assert(round == 0 || os_failing_held() == held, "the destroyed pool has left memory mapped");
         held = os_failing_held();
         cr_assert_eq(sockmalloc_pool_destroy(pool, 0), -1);
         cr_assert_null(sockmalloc_pool_alloc(pool));
@@ -335,7 +335,7 @@ Test(fixed, purge_spares_the_neighbours_of_packed_blocks)
     cr_assert_eq(((char *)blocks[9])[2999], 'x');
     cr_assert_eq(((char *)blocks[20])[0], 'x');
     cr_assert(reads_as_zero(blocks[15]));
-    cr_assert_eq(sockmalloc_pool_trim(pool), 0, "what is purged is not purged again");
+    cr_assert_eq(sockmalloc_pool_trim(pool), 0, "purged pages are not purged again");
     fixed_take(pool, blocks + 10, 10);
     expect_apart(40, 3008);
 }

@@ -55,7 +55,7 @@ Test(fixed_chunk, head_that_has_changed_is_not_taken)
     struct fixed_chain chain = {0};
     fixed_chain_add(pool, 0, &chain, fixed_index_of(number));
     fixed_chunk_push(pool, 0, chain);
-    cr_assert_eq(fixed_chunk_take_all(pool, 0, head), 0, "the same blocks, and another tag");
+    cr_assert_eq(fixed_chunk_take_all(pool, 0, head), 0, "the stack has the same blocks, but another tag");
 }
 
 /* The pool releases a chunk (the memory of several blocks) and makes a new one, again and again, at many addresses. The

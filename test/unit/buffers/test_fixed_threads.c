@@ -14,7 +14,7 @@
 enum { THREADS = 6, ROUNDS = 30000, HELD = 40, SHELF = 256 };
 
 static struct sockmalloc_pool *pool;
-static _Atomic(uint64_t *) shelf[SHELF]; /* blocks that one thread has put here and any thread may free */
+static _Atomic(uint64_t *) shelf[SHELF]; /* blocks that any thread may put here, and any thread may take and free */
 
 /* mark fills a block with a number of its owner. expect_mark checks that no other thread has written to the block since
  * then. */
@@ -304,8 +304,8 @@ Test(fixed_threads, handler_may_come_after_any_instruction, .timeout = 120)
         pool = fixed_make(&options);
         sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool));
         bool stopped = true;
-        /* interrupts after each of the first instructions, and later after fewer and fewer, because code with a
-         * sanitizer has thousands of instructions */
+        /* interrupts after each of the first instructions, and later in growing steps, because code with a sanitizer
+         * has thousands of instructions */
         for (unsigned at = 1; stopped; at += 1 + at / 256) {
             stopped = steps_run(at, take_step, interrupt);
             CHECK(in_step != NULL && in_step != between);

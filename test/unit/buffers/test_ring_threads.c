@@ -26,8 +26,8 @@ static const struct timespec *patience(void)
     return &end;
 }
 
-/* Messages on their way from one thread to another. The allocating thread replaces NULL by a message, and a freeing
- * thread replaces the message by NULL. */
+/* Messages on their way from the allocating thread to the threads that free them. The allocating thread replaces
+ * NULL by a message, and a freeing thread replaces the message by NULL. */
 static _Atomic(char *) places[PLACES];
 static _Atomic unsigned freed;
 
@@ -191,5 +191,6 @@ Test(ring_threads, deadline_is_absolute)
     clock_gettime(CLOCK_MONOTONIC, &now);
     cr_assert(now.tv_sec > later.tv_sec || (now.tv_sec == later.tv_sec && now.tv_nsec >= later.tv_nsec));
     sockmalloc_ring_free(ring, message_at_marker);
-    cr_assert_not_null(sockmalloc_ring_alloc_wait(ring, 1, 0, &(struct timespec){0, 1}), "there is room");
+    cr_assert_not_null(sockmalloc_ring_alloc_wait(ring, 1, 0, &(struct timespec){0, 1}),
+                       "a ring with space needs no wait");
 }

@@ -139,7 +139,7 @@ Test(fallback, failures_set_errno)
     fallback_open();
     char *bytes = fallback_alloc(100);
     memset(bytes, 'x', 100);
-    /* the variable is volatile, so that the compiler does not see that no block can be so large */
+    /* the variables are volatile, so that the compiler does not see that no block can be so large */
     volatile size_t all = SIZE_MAX;
     volatile size_t half = PTRDIFF_MAX;
     errno = UNUSUAL;

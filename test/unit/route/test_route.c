@@ -182,7 +182,7 @@ Test(route, wider_alignments_fall_through_and_are_counted)
     }
     route_free("free", route_alloc_aligned(8192, 100, NULL));
     cr_assert_eq(house_figures(B4K)->fell_through, 0,
-                 "a request that is no pool's size does not count as falling through");
+                 "a request of a size that the pools do not serve does not count as fallen through");
 }
 
 /*

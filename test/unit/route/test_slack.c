@@ -78,7 +78,7 @@ Test(slack, is_refused_where_there_is_no_room)
         cr_assert_eq(errno, wrong[i].error, "case %zu", i);
     }
     cr_assert_null(sockmalloc_slack_alloc(full, 1, 1));
-    cr_assert_null(sockmalloc_slack_alloc(small, 1, 1), "a block of mimalloc's has none");
+    cr_assert_null(sockmalloc_slack_alloc(small, 1, 1), "a block of mimalloc has no slack");
     cr_assert_eq(sockmalloc_slack_room(small), 0);
     expect_slack(block, 0, 0);
     cr_assert_not_null(sockmalloc_slack_alloc(block, 192, 1));

@@ -27,7 +27,7 @@ static void make_symbols(void)
     static const char strings[] = "\0wanted\0data\0outer\0inner\0alias\0first\0second";
     memcpy(object.strings, strings, sizeof strings);
     make_symbol(S_WANTED, 1, STT_FUNC, AT_SECOND, 0x20);
-    /* this object uses the symbol and does not define it */
+    /* the object uses this symbol and does not define it */
     object.symbols[S_WANTED].st_shndx = SHN_UNDEF;
     make_symbol(S_DATA, 8, STT_OBJECT, AT_DATA, 0x20);
     make_symbol(S_OUTER, 13, STT_FUNC, AT_OUTER, 0x100);

@@ -49,7 +49,7 @@ void place_close(void)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         unlink(place_path(names[i]));
     }
-    cr_assert_eq(rmdir(directory), 0, "something is left in %s", directory);
+    cr_assert_eq(rmdir(directory), 0, "a file is left in %s", directory);
 }
 
 void place_set_stats(const char *path)
