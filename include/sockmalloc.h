@@ -45,7 +45,7 @@ extern "C" {
  * functions; sockmalloc_trim does what malloc_trim(3) does, with a limit.
  */
 
-/* Returns the version of the library, for example "0.1.0", as a static string. */
+/* Returns the version of the library, for example "1.0.0", as a static string. */
 const char *sockmalloc_version(void);
 
 /* Returns 1 if the pools serve requests, or 0 if they are turned off or there is no address space for them. */

@@ -22,7 +22,7 @@ def table(pid: int = 7, fell_through_asked: int = 0, **changed: int) -> str:
     total = {column: sum(row[column] for row in rows.values()) for column in COLUMNS[2:]}
     whole = total["asked"] + fell_through_asked
     share = 100 * total["asked"] / whole if whole else 0
-    lines = [f"sockmalloc 0.1.0: statistics of nginx, process {pid}", "  ".join(COLUMNS)]
+    lines = [f"sockmalloc 1.0.0: statistics of nginx, process {pid}", "  ".join(COLUMNS)]
     for bucket, row in rows.items():
         lines.append(" ".join([bucket, "8192", *map(str, row.values())]))
     lines.append(" ".join(["total", "-", *map(str, total.values())]))

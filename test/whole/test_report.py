@@ -203,7 +203,7 @@ class Refusals(ReportCase):
     def test_a_process_with_libsockmalloc_buffers_alone_is_left_out(self) -> None:
         samples = self.record()
         rings = [{"ring": "a", "chunk": 64}]
-        alone = {"format": 1, "version": "0.1.0", "program": "alone", "process": 1, "rings": rings}
+        alone = {"format": 1, "version": "1.0.0", "program": "alone", "process": 1, "rings": rings}
         self.file.write_text(lines_of([alone, *samples, alone]))
         self.assertEqual(len(self.read(self.file).of(CHARTS[0]).rows), SAMPLES)
         self.file.write_text(lines_of([alone]))
