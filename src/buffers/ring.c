@@ -251,12 +251,13 @@ EXPORTED uint64_t sockmalloc_ring_handle(struct sockmalloc_ring *ring, const voi
     if (!ring_is_in_use(state)) {
         ring_not_in_use(ring, message, first, __func__);
     }
-    return ring_position((uint32_t)(state >> RING_LAP_SHIFT), (uint32_t)(first - ring->states));
+    /* 1 is added to the chunk's number, so that no handle is 0. The lap may be 0, because it is cut to 19 bits. */
+    return ring_position((uint32_t)(state >> RING_LAP_SHIFT), (uint32_t)(first - ring->states) + 1);
 }
 
 EXPORTED void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handle, size_t *size, unsigned *type)
 {
-    uint32_t chunk = ring_chunk(handle);
+    uint32_t chunk = ring_chunk(handle) - 1;
     if (ring == NULL || chunk >= ring->chunks || ring_lap(handle) > RING_LAP_MASK) {
         return refuse(EINVAL);
     }

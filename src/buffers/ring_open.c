@@ -119,7 +119,7 @@ static struct sockmalloc_ring *ring_open(struct ring_header *header, size_t chun
 }
 
 /* Writes the data of a new ring to the shared memory. Laps, which are the rounds through the ring's memory, are counted
- * from 1, so that the first message has a handle other than 0. A handle consists of a lap and a chunk's number. */
+ * from 1. */
 static void ring_lay(struct sockmalloc_ring *ring)
 {
     struct ring_header *header = ring->header;

@@ -209,6 +209,20 @@ Test(ring, handle_leads_to_its_message_alone)
     cr_assert_null(sockmalloc_ring_take(ring, handle, NULL, NULL), "another message is there");
 }
 
+/* A handle is never 0, which means an error, although a handle has only 19 bits of the lap, and these become 0 again.
+ */
+Test(ring, handle_is_never_0)
+{
+    ring = ring_of(CHUNK, 1);
+    for (unsigned lap = 0; lap <= RING_LAP_MASK + 2; lap++) {
+        char *message = sockmalloc_ring_alloc(ring, 1, 0);
+        uint64_t handle = sockmalloc_ring_handle(ring, message);
+        cr_assert_neq(handle, 0, "lap %u", lap);
+        cr_assert_eq(sockmalloc_ring_take(ring, handle, NULL, NULL), message);
+        sockmalloc_ring_free(ring, message);
+    }
+}
+
 Test(ring, arguments)
 {
     static _Alignas(128) char memory[1 << 16];
