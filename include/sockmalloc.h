@@ -26,6 +26,16 @@ extern "C" {
 #define SOCKMALLOC_FAST_CALL
 #endif
 
+/* Marks inline functions that fast paths rarely call, so that the compiler keeps them out of the fast paths. */
+#ifdef __has_attribute
+#if __has_attribute(cold)
+#define SOCKMALLOC_SLOW_CALL __attribute__((cold))
+#endif
+#endif
+#ifndef SOCKMALLOC_SLOW_CALL
+#define SOCKMALLOC_SLOW_CALL
+#endif
+
 /*
  * If the signal that SOCKMALLOC_SIGNAL names is sent with this value, the library writes its statistics, and the
  * program's own handler for the signal is not called. sigqueue(3), `sockmalloc stat --signal PID` and `/bin/kill -q
@@ -354,23 +364,29 @@ size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, uns
  * structure of the program's own, for messages of one size and type. The functions are inline:
  * sockmalloc_message_batch_alloc returns the next of the messages that one call of sockmalloc_message_alloc_many has
  * allocated ahead, and sockmalloc_message_batch_free stores the message until one call of sockmalloc_message_free_many
- * frees all that are stored. So an allocation and a free take 0.6 of the time of two calls. The functions use only
- * functions of the group above, and a program may mix the two kinds of calls: any function frees any message of the
- * object.
+ * frees all that are stored. Where each message is freed before the next one is allocated, an allocation and a free
+ * take 0.5 to 0.8 of the time of two calls, by the processor; doc/design/decisions.md has figures for another order.
+ * The functions use only functions of the group above, and a program may mix the two kinds of calls: any function frees
+ * any message of the object.
  *
  * A batch has allocated up to SOCKMALLOC_MESSAGE_BATCH messages ahead, and delays as many frees. Until
  * sockmalloc_message_batch_end, the object counts all of these messages as live: their pages are not recycled, the
  * object cannot be closed, and sockmalloc_message_stragglers calls its hook for them. A hook must not free them, so a
  * program with a hook that frees first ends its batches. A wrong free, such as that of a message that was freed
  * already, ends the process only when the batch passes it on to sockmalloc_message_free_many. A batch suits messages of
- * at most about a 32nd of a page, because one call allocates ahead as many pages as 32 messages fill.
+ * at most about a 32nd of a page, because one call allocates ahead as many pages as 32 messages fill. In a thread that
+ * allocates without its own page, such as a signal handler that has interrupted sockmalloc_message_alloc, each message
+ * takes a page, and a batch 32 of them.
  *
- * The memory of a batch belongs to the caller. One thread at a time may use a batch, and a signal handler must not use
- * a batch that it may have interrupted. Any thread may free the messages by a batch of its own. A thread that ends does
- * not end its batches. The child of a fork has a copy of each batch and of each message, and may go on with a batch,
- * unless another thread of the parent was using it. The functions keep errno, except where
- * sockmalloc_message_batch_alloc sets it. Source: none of the texts of doc/design/pools.md describes a batch;
- * recvmmsg(2) is its model.
+ * The memory of a batch belongs to the caller. A program must not copy a batch, because both copies would return the
+ * same messages. One thread at a time may use a batch, and a signal handler must not use a batch that it may have
+ * interrupted. Any thread may free the messages by a batch of its own. A thread that ends does not end its batches. The
+ * child of a fork has a copy of each batch and of each message, and may go on with a batch, unless another thread of
+ * the parent was using it. The functions keep errno, except where sockmalloc_message_batch_alloc sets it.
+ *
+ * A program that also runs without the library declares sockmalloc_message_alloc_many and sockmalloc_message_free_many
+ * weak, because the functions of a batch call them. With gcc's -fkeep-inline-functions it does so even if it has no
+ * batch. Source: none of the texts of doc/design/pools.md describes a batch; recvmmsg(2) is its model.
  */
 
 /* The number of messages that a batch allocates ahead at most, and the number of frees that it delays at most. */
@@ -383,7 +399,7 @@ struct sockmalloc_message_batch {
     unsigned type;                       /* type of each message that the batch allocates */
     size_t next;                         /* index in `ready` of the message that is allocated next */
     size_t end;                          /* index in `ready` behind the last message allocated ahead */
-    size_t first;                        /* index of the first message in `freed`, which is filled from its end */
+    size_t delayed;                      /* number of messages in `freed`, which is filled from its end */
     void *ready[SOCKMALLOC_MESSAGE_BATCH];
     void *freed[SOCKMALLOC_MESSAGE_BATCH];
 };
@@ -391,7 +407,8 @@ struct sockmalloc_message_batch {
 /*
  * Begins a batch for messages of `size` bytes and of this type. Allocates nothing, and does not look at its arguments,
  * so sockmalloc_message_batch_alloc reports a wrong size or type. Any batch that was begun must be ended before it is
- * begun again.
+ * begun again. A batch of zeros that was never begun has no object: it allocates nothing (EINVAL), and if a message is
+ * freed by it, the flush ends the process.
  */
 static inline void sockmalloc_message_batch_begin(struct sockmalloc_message_batch *batch,
                                                   struct sockmalloc_message *messages, size_t size, unsigned type)
@@ -401,7 +418,7 @@ static inline void sockmalloc_message_batch_begin(struct sockmalloc_message_batc
     batch->type = type;
     batch->next = 0;
     batch->end = 0;
-    batch->first = SOCKMALLOC_MESSAGE_BATCH;
+    batch->delayed = 0;
 }
 
 /*
@@ -409,11 +426,11 @@ static inline void sockmalloc_message_batch_begin(struct sockmalloc_message_batc
  * process if one of them is no live message. A thread should call this function, or sockmalloc_message_batch_end,
  * before it waits or sleeps for long.
  */
-static inline void sockmalloc_message_batch_flush(struct sockmalloc_message_batch *batch)
+SOCKMALLOC_SLOW_CALL static inline void sockmalloc_message_batch_flush(struct sockmalloc_message_batch *batch)
 {
-    size_t first = batch->first;
-    batch->first = SOCKMALLOC_MESSAGE_BATCH;
-    sockmalloc_message_free_many(batch->messages, SOCKMALLOC_MESSAGE_BATCH - first, batch->freed + first);
+    size_t delayed = batch->delayed;
+    batch->delayed = 0;
+    sockmalloc_message_free_many(batch->messages, delayed, batch->freed + SOCKMALLOC_MESSAGE_BATCH - delayed);
 }
 
 /*
@@ -422,12 +439,12 @@ static inline void sockmalloc_message_batch_flush(struct sockmalloc_message_batc
  * there is no memory, first frees the messages whose frees are delayed, because they may be all that keep a page from
  * being recycled.
  */
-static inline void *sockmalloc_message_batch_refill(struct sockmalloc_message_batch *batch)
+SOCKMALLOC_SLOW_CALL static inline void *sockmalloc_message_batch_refill(struct sockmalloc_message_batch *batch)
 {
     batch->next = 0;
     batch->end = sockmalloc_message_alloc_many(batch->messages, batch->size, batch->type, SOCKMALLOC_MESSAGE_BATCH,
                                                batch->ready);
-    if (batch->end == 0 && batch->first < SOCKMALLOC_MESSAGE_BATCH) {
+    if (batch->end == 0 && batch->delayed > 0) {
         sockmalloc_message_batch_flush(batch);
         batch->end = sockmalloc_message_alloc_many(batch->messages, batch->size, batch->type, SOCKMALLOC_MESSAGE_BATCH,
                                                    batch->ready);
@@ -457,8 +474,8 @@ static inline void *sockmalloc_message_batch_alloc(struct sockmalloc_message_bat
  */
 static inline void sockmalloc_message_batch_free(struct sockmalloc_message_batch *batch, void *message)
 {
-    batch->freed[--batch->first] = message;
-    if (batch->first == 0) {
+    batch->freed[SOCKMALLOC_MESSAGE_BATCH - ++batch->delayed] = message;
+    if (batch->delayed == SOCKMALLOC_MESSAGE_BATCH) {
         sockmalloc_message_batch_flush(batch);
     }
 }

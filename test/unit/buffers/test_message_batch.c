@@ -193,6 +193,28 @@ Test(message_batch, wrong_frees_end_the_process_when_they_are_passed_on)
     capture_abort(free_got, &(unsigned){1}, "freed already");
 }
 
+static void free_by_a_batch_of_zeros(void *count)
+{
+    static struct sockmalloc_message_batch zeros;
+    for (unsigned i = 0; i < *(unsigned *)count; i++) {
+        sockmalloc_message_batch_free(&zeros, got[0]);
+    }
+    sockmalloc_message_batch_end(&zeros);
+}
+
+Test(message_batch, a_batch_of_zeros_frees_nothing_in_silence)
+{
+    static struct sockmalloc_message_batch zeros;
+    errno = 0;
+    cr_assert_null(sockmalloc_message_batch_alloc(&zeros));
+    cr_assert_eq(errno, EINVAL);
+    begin(65536, 4);
+    allocate(1);
+    capture_clean(free_by_a_batch_of_zeros, &(unsigned){0});
+    capture_abort(free_by_a_batch_of_zeros, &(unsigned){1}, "no message of this object begins there");
+    capture_abort(free_by_a_batch_of_zeros, &(unsigned){3 * N}, "no message of this object begins there");
+}
+
 static void go_on(void *nothing)
 {
     (void)nothing;
