@@ -5,11 +5,12 @@
 /*
  * The argument is SIZE.WAY. One operation is an allocation, one byte written, and a free. In the way `pair` each
  * message is freed before the next one is allocated. The way `batch` does the same by the inline functions
- * sockmalloc_message_batch_alloc and sockmalloc_message_batch_free. In the way `many` a thread allocates 32 messages
- * and then frees them, as a server does that calls recvmmsg; with message pages it does this by one call each. In the
- * way `two` one thread allocates messages, and another reads a byte of each and frees it. The processor time of both
- * threads counts. The time in which they wait for each other does not, because it would be most of the time on a
- * machine with other load.
+ * sockmalloc_message_batch_alloc and sockmalloc_message_batch_free. The way `fifo` uses these functions, too, but 64
+ * messages are live, and the oldest of them is freed before the next one is allocated. In the way `many` a thread
+ * allocates 32 messages and then frees them, as a server does that calls recvmmsg; with message pages it does this by
+ * one call each. In the way `two` one thread allocates messages, and another reads a byte of each and frees it. The
+ * processor time of both threads counts. The time in which they wait for each other does not, because it would be most
+ * of the time on a machine with other load.
  */
 #include "bench.h"
 #include "clock.h"
@@ -34,7 +35,7 @@
 #pragma weak sockmalloc_message_free
 #pragma weak sockmalloc_message_free_many
 
-enum { OPERATIONS = 16384, MANY = 32, BATCH = 256, BATCHES = 2, ROUNDS = 4000, FIRST_ROUNDS = 400 };
+enum { OPERATIONS = 16384, MANY = 32, LIVE = 64, BATCH = 256, BATCHES = 2, ROUNDS = 4000, FIRST_ROUNDS = 400 };
 
 static struct sockmalloc_message *pages; /* NULL under an allocator that has no message pages */
 static size_t size;
@@ -65,6 +66,23 @@ static void batched_batch(void *state)
         void *message = sockmalloc_message_batch_alloc(&batched);
         touch_first(message);
         sockmalloc_message_batch_free(&batched, message);
+    }
+}
+
+/* The live messages of the way `fifo`. At first they are NULL, which both kinds of free ignore. */
+static void *live[LIVE];
+
+static void fifo_batch(void *state)
+{
+    (void)state;
+    for (unsigned i = 0; i < OPERATIONS; i++) {
+        void **oldest = &live[i % LIVE];
+        if (pages != NULL)
+            sockmalloc_message_batch_free(&batched, *oldest);
+        else
+            free(*oldest);
+        *oldest = pages != NULL ? sockmalloc_message_batch_alloc(&batched) : malloc(size);
+        touch_first(*oldest);
     }
 }
 
@@ -169,6 +187,9 @@ static void (*batch_of(const char *way))(void *)
 {
     if (strcmp(way, ".batch") == 0) {
         return batched_batch;
+    }
+    if (strcmp(way, ".fifo") == 0) {
+        return fifo_batch;
     }
     return strcmp(way, ".many") == 0 ? many_batch : pair_batch;
 }
