@@ -8,15 +8,16 @@ from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# a short decay time, because the cases often wait until free memory is due to be purged
+# The decay time in milliseconds: after this time the library purges a free slot, which means that the slot's pages go
+# back to the kernel. It is short, because the cases often wait until free memory is due to be purged.
 SOON = Run(variables={"SOCKMALLOC_DECAY_MS": "20"})
 
-# With this decay time free memory is due to be purged as soon as the coarse clock, which the library reads, has
-# advanced. So the library may be purging at the moment at which a signal arrives.
+# With a decay time of 1 ms, free memory is due to be purged at the next tick of the kernel's coarse clock, which the
+# library reads. So the library may be purging when a signal arrives.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
-# With this decay time no memory is due to be purged before the case is over. So each accept begins while there is free
-# memory that is not yet due.
+# With a decay time of 10 s, no free memory is due to be purged before the case is over. So each accept begins while
+# there is free memory that is not yet due.
 LATE = Run("late", {"SOCKMALLOC_DECAY_MS": "10000"})
 
 PURGING = {

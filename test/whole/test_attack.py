@@ -1,5 +1,5 @@
-"""Tests attacks: neither a hostile process, nor a planted file or link, nor a wrong write of the program itself may
-change the program's data files or the library's tables and settings."""
+"""Tests that a wrong write of the program cannot change the library's settings and main tables, because their pages are
+read-only, and that the library never writes to a data file of the program that has a descriptor from 0 to 2."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -30,8 +30,8 @@ def regions(servant: Servant) -> list[Region]:
 
 
 def objects(servant: Servant) -> dict[str, tuple[int, int]]:
-    """Returns where in the servant the library's read-only variables lie: a dictionary from the variable's name to the
-    two addresses at which the variable begins and ends."""
+    """Returns where in the servant the library's variables named in FROZEN lie: a dictionary from a variable's name to
+    the two addresses at which the variable begins and ends."""
     listing = subprocess.run(
         [settings.tool("nm"), "-S", settings.library()], check=True, capture_output=True, text=True
     ).stdout
@@ -46,8 +46,8 @@ def objects(servant: Servant) -> dict[str, tuple[int, int]]:
 
 
 class Frozen(ServantCase):
-    """All data on which every call of the library depends are on pages that the library makes read-only at the end of
-    its start-up."""
+    """Tests that the library's variables named in FROZEN are on pages that the library makes read-only at the end of
+    its start-up. Every call of malloc and free depends on these variables."""
 
     def assert_frozen(self, servant: Servant) -> None:
         maps = regions(servant)
@@ -75,8 +75,8 @@ class Frozen(ServantCase):
 
 
 class Descriptors(unittest.TestCase):
-    """A program was started with descriptors 0 to 2 closed, so its data files get these numbers. The library must write
-    nothing to them."""
+    """Starts a program with descriptors 0 to 2 closed, so that the program's data files get these numbers. The library
+    must write nothing to these files."""
 
     def run_case(self, case: str, wanted: int, **variables: str) -> None:
         with tempfile.TemporaryDirectory(prefix="whole-test-") as directory:
@@ -85,15 +85,15 @@ class Descriptors(unittest.TestCase):
             process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", settings.program("descriptors"), case, data],
                 env=settings.environment({f"SOCKMALLOC_{name}": value for name, value in variables.items()}),
-                # This is the stderr of the shell, in which the library is preloaded too. Before the shell executes the
-                # program, the shell closes the descriptors 0 to 2.
+                # the stderr of the shell only, in which the library is preloaded too: the shell closes descriptors 0 to
+                # 2 before it executes the program
                 stderr=subprocess.DEVNULL,
             )
             statistics = Path(f"/tmp/sockmalloc.{process.pid}")
             self.addCleanup(statistics.unlink, missing_ok=True)
             self.assertEqual(process.wait(timeout=60), wanted)
             self.assertEqual(data.read_bytes(), DATA)
-            self.assertTrue(statistics.exists() or "SIGNAL" in variables, "nothing was asked of it")
+            self.assertTrue(statistics.exists() or "SIGNAL" in variables, "the library has written no statistics")
 
     def test_statistics_warnings_and_the_end(self) -> None:
         for kind in ("thread", "standard", "cpu"):

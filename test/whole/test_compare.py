@@ -21,7 +21,8 @@ from support import page as pages
 FAILED = 10
 SERVER = Path(__file__).resolve().parent / "support" / "little_server.py"
 DEADLINE_SECONDS = 60
-# Options of a comparison that takes a few seconds. There are few clients because each is a thread of the small server.
+# Options of a comparison that takes a few seconds. There are few clients, because the test's small server
+# (support/little_server.py) needs a thread for each client.
 SHORT = ("--rounds=1", "--seconds=0.2", "--after=0.1,0.3", "--clients=4", "--connections=2")
 PATHS = ("--path=/small", "--slow-path=/large")
 FIGURES = {
@@ -48,7 +49,8 @@ class CompareCase(unittest.TestCase):
         self.mark = self.directory.name
 
     def line(self, *options: str, words: tuple[str, ...] = ("http",), only: str | None = "glibc") -> list[str]:
-        """Returns the command line of a short comparison that measures the small server."""
+        """Returns the command line of a short comparison, which measures the test's small server. `words` are arguments
+        of that server."""
         chosen = () if only is None else (f"--only={only}",)
         library = f"--library={settings.library()}"
         return ["compare", library, *SHORT, *chosen, *options, "--", sys.executable, str(SERVER), self.mark, *words]
@@ -86,8 +88,8 @@ class Output(CompareCase):
         self.assert_done(result)
         self.assertTrue(all(len(line) <= 80 for line in result.stdout.splitlines()[4:]), result.stdout)
         for name in ("glibc", "sockmalloc"):
-            # the output has one line with the allocator's name in the table of speed, one in that of memory, and one
-            # before the curve of its memory
+            # the allocator's name begins a line of the table of speed, a line of the table of memory, and the line
+            # before the curve of the server's memory
             self.assertEqual(len(re.findall(rf"^{name} +\S", result.stdout, re.MULTILINE)), 3, result.stdout)
         for word in ("(found), HTTP: GET /small", "requests/s", "p99 ms", "peak", "0.1 s after", "0.3 s after"):
             self.assertIn(word, " ".join(result.stdout.split()))

@@ -7,7 +7,8 @@ from support.cases import Run
 
 EXPORTS = Path(__file__).resolve().parents[1] / "abi" / "exports.txt"
 
-# With decay disabled, the library purges a free slot only if a case calls malloc_trim.
+# The value -1 disables decay, so the library purges a free slot (gives its pages back to the kernel) only if a case
+# calls malloc_trim.
 KEPT = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
 # This command limits the address space to 1 GiB, so that the case handler_may_release runs out of memory although the

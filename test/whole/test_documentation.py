@@ -12,13 +12,14 @@ from support.servant import ServantCase
 
 TOP = Path(__file__).resolve().parents[2]
 MADE = command.path().parent / "doc"
-# These columns stand only in the table that the library prints; no program can read them as statistics.
+# These fields of the statistics name a bucket, or tell how many buckets there are. They are not figures, so the manuals
+# do not list them among the figures.
 OWN = {"bucket", "capacity", "buckets"}
 
 
 def entries(page: str) -> dict[str, str]:
-    """Returns the tagged paragraphs of a man page: a dictionary from the tag, the words in bold, to the text below
-    it."""
+    """Returns the tagged paragraphs of a man page: a dictionary from each tag (the words in bold) to the text below the
+    tag."""
     text = (MADE / page).read_text().replace("\\-", "-")
     found = re.findall(r'^\.TP\n\.BR? "?(\S[^\n"]*?)"?(?: " ?\([^\n]*)?\n([^.\n][^\n]*(?:\n[^.\n][^\n]*)*)', text, re.M)
     return dict(found)
@@ -42,7 +43,8 @@ class Documentation(ServantCase):
         described = {name: row["description"] for name, row in schema["$defs"]["figures"]["properties"].items()}
         self.assert_explained(self.columns, described)
         self.assertEqual(set(described), self.columns)
-        # the column `filled` is a share, and sockmalloc_statistic returns only integers
+        # sockmalloc.3 does not list the column `filled`, because it is a percentage with decimals, and
+        # sockmalloc_statistic returns only integers
         figures = self.columns - {"filled"}
         self.assert_explained(figures, entries("sockmalloc.3"))
         header = (TOP / "include" / "sockmalloc.h").read_text().partition("End of columns")[0]

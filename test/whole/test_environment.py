@@ -112,8 +112,8 @@ class Quiet(ServantCase):
 
 
 class Sources(ServantCase):
-    """Tests settings that come in one variable, SOCKMALLOC_CONF, or in the file /etc/sockmalloc.conf. Each process has
-    a mount namespace of its own, in which a test file stands in the place of /etc/sockmalloc.conf."""
+    """Tests settings that come in one variable, SOCKMALLOC_CONF, or in the file /etc/sockmalloc.conf. For the file, the
+    program runs in a mount namespace of its own, in which the test's directory is mounted on /etc."""
 
     def verbose(self, *command: str, **variables: str) -> str:
         """Runs the program `true`, with the words `command` in front of it on the command line and with
@@ -210,8 +210,8 @@ class InForce(ServantCase):
         self.assert_ends_well(servant)
 
     def test_headroom(self) -> None:
-        """Headroom lets a bucket serve requests that are a little larger than its power of two. Without it, the next
-        larger bucket serves a request that is one byte larger."""
+        """Headroom is room in each slot beyond the power of two after which the bucket is named. So a request of 16385
+        bytes goes to the bucket 16k if there is headroom of at least one byte, and else to the bucket 32k."""
         for headroom, bucket in (("4k", "16k"), ("0", "32k"), ("1", "16k")):
             with self.subTest(headroom):
                 servant = self.start(HEADROOM=headroom)
@@ -220,8 +220,9 @@ class InForce(ServantCase):
                 self.assert_ends_well(servant)
 
     def test_large(self) -> None:
-        """SOCKMALLOC_LARGE is the limit between two kinds of buckets. A bucket below the limit carves several slots at
-        once for a cache that has a quota. The other buckets belong to the large pool, and carve one slot at a time."""
+        """SOCKMALLOC_LARGE is the limit between two kinds of buckets. In a bucket below the limit, the library carves
+        (cuts off) several new slots at once for a thread's cache. The buckets above it belong to the large pool, and
+        the library carves one slot of them at a time."""
         for large, size, carves_one in (("85000", 65536, False), ("64k", 65536, True), ("1g", 262144, False)):
             with self.subTest(large):
                 servant = self.start(LARGE=large, POOL="thread", TRAINING="off")

@@ -86,7 +86,7 @@ class Datagrams(Example):
 
 class Relay(Example):
     """A relay is a process that sends on all messages that it receives. MESSAGES messages of many sizes pass through
-    it, and must arrive in their order."""
+    it, and must arrive in the order in which they were sent."""
 
     MESSAGES = 300
 
@@ -102,7 +102,8 @@ class Relay(Example):
         process = self.start(example(name), str(directory / "in"), str(directory / "out"), *more)
         output = self.enterContext(listener.accept()[0])
         client = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        # the relay listens at its input before it connects to its output, and it has connected to its output by now
+        # the client can connect to the relay's input, because the relay listens there before it connects to its output,
+        # which it has done by now
         client.connect(str(directory / "in"))
         output.settimeout(ANSWER_SECONDS)
         return process, client, output
@@ -136,8 +137,8 @@ class Relay(Example):
 
     def test_a_sender_that_dies(self) -> None:
         """A relay has a receiving and a sending process. The sending process dies. The receiving process must notice
-        this, and free two kinds of messages in the ring: those that the dead process was using, and those that it had
-        not yet taken from the ring."""
+        the death, and free two kinds of messages in the ring: those that the dead process was using, and those that the
+        dead process had not yet taken from the ring."""
         process, client, output = self.relay("relay_ring")
         output.close()  # from now on the relay cannot send, so its sending process ends
         with contextlib.suppress(BrokenPipeError, ConnectionError):
@@ -150,8 +151,8 @@ class Relay(Example):
 
 
 class EchoCase(Example):
-    """Several clients connect to an echo server at once, and get back the bytes that they send: fewer than the server's
-    buffer holds, exactly as many, and more."""
+    """Several clients connect to an echo server at once. Each must get back the bytes that it sends. SIZES has numbers
+    of bytes below, equal to and above the size of the server's buffer, 16384 bytes."""
 
     SIZES = (1, 5000, 16384, 16385, 200_000)
     CLIENTS = 20
@@ -200,8 +201,8 @@ class Uring(EchoCase):
 
 
 class Proxy(EchoCase):
-    """A proxy, which passes on all bytes between a client and an echo server. AREA is the size in bytes of the memory
-    from which all its buffers come."""
+    """Tests a proxy, which passes on all bytes between a client and an echo server. AREA is the size in bytes of the
+    memory from which all buffers of the proxy come."""
 
     AREA = 2 << 20
 

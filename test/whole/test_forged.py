@@ -1,5 +1,6 @@
-"""Tests the command with a hostile process, which forges the counters that the command reads from its memory. The
-command must end in time, print nothing dangerous, and use no forged number unchecked."""
+"""Tests the command with a hostile process. The library keeps its counters in the memory of each process, and the
+command reads them there. The hostile process forges them: it overwrites them with false values. The command must end in
+time, print nothing dangerous, and use no forged number unchecked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import ctypes
 import json
@@ -18,12 +19,12 @@ from support.terminal import Terminal
 
 DEADLINE_SECONDS = 60
 PATIENCE_SECONDS = 20
-# The number of random forgeries in each of the longest tests; scripts/soak tries 10,000.
+# How many random forgeries the test in the class Drawn makes. scripts/soak sets a larger number.
 VIEWS = int(os.environ.get("SOCKMALLOC_VIEWS", "300"))
 VIEWS_SEED = int(os.environ.get("SOCKMALLOC_VIEWS_SEED", "1"))
 VIEWS_SECONDS = 60 + VIEWS
 ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
-HELD = 6  # the forger's threads have this many live blocks in the bucket 4k, beside the buffers of stdio
+HELD = 6  # three threads of the forger keep two blocks of the bucket 4k each; buffers of stdio may add to these
 ADDR_NO_RANDOMIZE = 0x0040000
 CLONE3 = 435
 # All control characters but the newline. A terminal acts on them, so the command must print none of them.
@@ -31,8 +32,8 @@ CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
 class Forger:
-    """A process that forges its own counters. The test sends orders to the process, and each order makes the process
-    forge the counters in one way."""
+    """A process that overwrites its own counters with false values. The test sends orders to the process, and each
+    order makes the process forge the counters in one way."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -47,8 +48,8 @@ class Forger:
         self.objects = self.forge("restore")
 
     def forge(self, *words: str | int) -> int:
-        """Sends an order to the forger, and returns the forger's answer. The answer to any order is the number of
-        objects in which the library has counters. The forger can forge each of them."""
+        """Sends an order to the forger, and returns the forger's answer. The answer to every order is the number of
+        objects (variables of the library) that hold counters. The forger can forge each of these objects."""
         self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -105,8 +106,8 @@ class Views(ForgedCase):
             self.assertGreaterEqual(statistics.tables(table, 1)[0].rows["4k"]["live"], HELD)
 
     def test_objects_of_one_value(self) -> None:
-        """The library has its counters in several objects. Forges these one after the other: sets all bytes or all
-        words of an object, and so each count, pointer and text in it, to one value."""
+        """The library has its counters in several objects. Forges one object after the other: sets all bytes or all
+        words of the object, and so each count, pointer and text in the object, to one value."""
         forger = self.forger()
         for number in range(forger.objects):
             for order in ("fill {} 0", "fill {} ff", "fill {} 41", "words {} 7f0000000000", "words {} 1"):
@@ -200,7 +201,8 @@ class Views(ForgedCase):
         self.assertLess(requests[2], 2 * requests[0])
 
     def test_the_exporter_keeps_the_last_figures_of_pools(self) -> None:
-        """Forges each object in turn. If the pools cannot be read, their figures must not fall."""
+        """Overwrites each of the objects that hold counters in turn. If the exporter then cannot read the process's
+        fixed-size pools, it must go on to report their last figures."""
         forger = self.forger()
         started = Exporter(forger.pid)
         self.addCleanup(started.dismiss)
@@ -235,8 +237,8 @@ class Views(ForgedCase):
                 self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
 
     def test_a_range_of_slots_without_length_is_refused(self) -> None:
-        """The counters claim a range of slots that have no length. The command stat refuses such a process. The command
-        top reads it first and an honest process after it, and must still show the honest one."""
+        """The forged counters claim that all slots have length 0. The command stat must refuse to report on this
+        process. The command top gets the forger and an honest process, and must still show the honest one."""
         forger = self.forger()
         forger.forge("endless")
         self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
@@ -332,11 +334,11 @@ class Numbers(ForgedCase):
             self.assertLess(time.monotonic(), deadline)
 
     def test_one_that_another_process_has_by_now(self) -> None:
-        """A process ends while the command reads it again and again, and another process gets its process id. Both have
-        the library at the same address, so the command could take the figures of both for those of one process. It must
-        notice the end of the first."""
+        """A process ends while the command reads it again and again, and another process gets the process id of the
+        first. Both have the library at the same address, so the command could take the figures of both for those of one
+        process. The command must notice that the first process has ended."""
         if os.geteuid() != 0:
-            self.skipTest("needs root, to choose a process's number")
+            self.skipTest("needs root, to choose a process id")
         line = [settings.tool("sleep"), "1000"]
         first = subprocess.Popen(line, env=settings.environment({}), preexec_fn=fixed_addresses)
         self.addCleanup(first.wait)
@@ -350,7 +352,7 @@ class Numbers(ForgedCase):
         self.addCleanup(reader.stderr.close)
         self.addCleanup(reader.wait)
         self.addCleanup(reader.kill)
-        # The command's first output shows that the command has found the process that is to be killed.
+        # the command's first byte of output shows that the command has found the process that is killed below
         while Path(f"/proc/{reader.pid}/io").read_text().splitlines()[1] == "wchar: 0":
             self.assertIsNone(reader.poll())
         reader.send_signal(signal.SIGSTOP)
@@ -368,8 +370,9 @@ class Numbers(ForgedCase):
 
 class Drawn(ForgedCase):
     def test_forged_and_mutated_views(self) -> None:
-        """Forges counters, lists of objects and recordings at random. If the code that reads them crashes or hangs, the
-        seed of that forgery is printed."""
+        """The program `views` has counters and the list of their addresses forged at random, changes recordings at
+        random, and reads all these by the command's code. If that code crashes or hangs, `views` prints the seed that
+        repeats the failure."""
         result = subprocess.run(
             [settings.program("views"), str(VIEWS), str(VIEWS_SEED), settings.program("forger")],
             env={**command.environment(), "FORGER_PRELOAD": str(settings.library())},
@@ -383,6 +386,6 @@ class Drawn(ForgedCase):
         self.assertRegex(result.stdout, rf"(?m)^{VIEWS} views and recordings, 0 faults$")
         first = result.stdout.splitlines()[0]
         outcomes = {name: int(count) for name, count in re.findall(r"([a-z][a-z ]*) (\d+)", first)}
-        self.assertGreater(outcomes["read"], VIEWS // 10, "few views come as far as a report")
+        self.assertGreater(outcomes["read"], VIEWS // 10, "few forged processes could be read to the end")
         self.assertGreater(outcomes["senseless"], 0)
         self.assertGreater(outcomes["pools"], VIEWS // 10, "few pools are read")

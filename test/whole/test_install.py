@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support import command, settings
 
-# Patterns of the paths of all files that `make install` must write, relative to the prefix.
+# `make install` must write at least one file for each of these patterns. The paths are relative to the prefix.
 WANTED = (
     "bin/sockmalloc",
     "include/sockmalloc.h",
@@ -59,4 +59,5 @@ class Install(unittest.TestCase):
         self.assertTrue(installed.exists())
         self.make("uninstall")
         self.assertEqual([path for path in self.place.rglob("*") if not path.is_dir()], [])
-        self.assertEqual([path for path in self.place.rglob("sockmalloc/*")], [], "an own folder is left")
+        left = list(self.place.rglob("sockmalloc/*"))
+        self.assertEqual(left, [], "a folder named sockmalloc has content left")

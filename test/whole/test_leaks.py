@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc leaks` reads another, running process, and lists the functions that have allocated its slots
-in use."""
+"""Tests that `sockmalloc leaks` reads another, running process, and lists the functions that allocated the blocks which
+the process has not freed."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -17,8 +17,8 @@ NOBODY = 65534
 
 class Leaks(ServantCase):
     def callers(self, servant: Servant) -> list[tuple[int, int, str]]:
-        """Returns a row for each caller of malloc that `sockmalloc leaks` prints: the number of its slots in use, their
-        bytes, and the caller's name."""
+        """Runs `sockmalloc leaks`, and returns a row for each caller of malloc in the output: the number of slots that
+        the caller allocated and that are still in use, the bytes of these slots, and the caller's name."""
         result = command.run("leaks", servant.pid)
         self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
         first, head, *lines = result.stdout.splitlines()

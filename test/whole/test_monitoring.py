@@ -71,7 +71,8 @@ class Files(unittest.TestCase):
                 self.assertEqual({target["datasource"]["uid"] for target in panel["targets"]}, {"${datasource}"})
 
     def test_the_unit_has_the_rights_that_are_needed(self) -> None:
-        """The systemd unit gives the exporter two capabilities. test_exporter tests that these two are enough."""
+        """The systemd unit must give the exporter these two capabilities, and must not hide other processes from it.
+        test_exporter tests that the two capabilities are enough."""
         unit = configparser.ConfigParser(delimiters="=", interpolation=None)
         unit.optionxform = str
         unit.read(MONITORING / "sockmalloc-exporter.service")

@@ -27,8 +27,8 @@ def of_each(*kinds: str) -> list[Run]:
 
 class Kind(ServantCase):
     def assert_in_force(self, servant: Servant, kind: str, said: str = "") -> None:
-        """Checks that the pools serve the servant, that the servant ends well, and that its stderr has the text `said`
-        and then one dump of statistics, which names `kind` as the kind of pool in use."""
+        """Checks that the pools serve the servant, and that the servant ends with status 0. Checks that the servant's
+        stderr has the text `said` and then one table of statistics, which names `kind` as the kind of pool in use."""
         for _ in range(100):
             self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(servant.ask("take 1000000"), "pools")
@@ -49,7 +49,8 @@ class InForce(Kind):
                 self.assert_in_force(servant, kind)
 
     def test_frozen_and_without_a_cache(self) -> None:
-        """Some kinds of pool have no quotas. If such a kind is chosen, settings that limit quotas cause no message."""
+        """SOCKMALLOC_TRAINING and SOCKMALLOC_CACHE concern the quotas, which limit how many free slots a cache may
+        hold. Some kinds of pool have no quotas. These settings must cause no message with any kind."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, TRAINING="off", CACHE="0", STATS_AT_EXIT="1")
@@ -117,12 +118,12 @@ class Refused(Kind):
                 self.assertEqual(servant.stderr(), f"{begin}{message}\n{begin}{last}\n")
 
 
-# test_processes runs these cases with the kind `thread`; here they run with the other kinds. Cases that check that no
-# cache holds slots after the threads have ended are not run with `cpu`, because its caches belong to the processors and
-# not to the threads.
+# test_processes runs the cases of fork, handoff and threads with the kind `thread`; here they run with the other kinds.
+# Cases that check that no cache holds slots after the threads have ended run only with `lockfree` and `standard`: the
+# caches of `cpu`, to which `auto` changes, belong to the processors and not to the threads.
 OTHERS = of_each("lockfree", "standard", "cpu", "auto")
 
-# With decay disabled, the library purges no slot because of its age.
+# The value -1 disables decay: the library purges no free slot because of its age (gives its pages back to the kernel).
 KEPT = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}) for kind in KINDS]
 
 load_tests = cases.loader(

@@ -11,8 +11,8 @@ CASES_OF_THREADS = (
     "frees_after_our_destructor",
 )
 
-# The cases of threads run with each of these settings. They must hold whether some, none or all of the buckets are
-# trained: a trained bucket has caches, whose quotas the library adapts to the load.
+# The cases of threads run with each of these settings, by which some, none or all of the buckets are trained. A trained
+# bucket has its free slots in caches of the threads, and the library adapts the size of these caches to the load.
 POOLS = [
     Run(),
     Run("while all buckets are the large pool's", {"SOCKMALLOC_LARGE": "4k"}),
@@ -21,8 +21,8 @@ POOLS = [
 
 FORK_TRIM = {"SOCKMALLOC_FORK_TRIM": "1"}
 
-# With decay disabled, the library purges no slot because of its age. Only these three kinds of pool are used: with
-# them, any thread can allocate any free slot.
+# The value -1 disables decay: the library purges no free slot because of its age (gives its pages back to the kernel).
+# Only these three kinds of pool are tested, because with them any thread can allocate any free slot.
 SNAPSHOTS = [
     Run(
         f"pool {kind}, FORK_TRIM={trim}",
@@ -33,8 +33,8 @@ SNAPSHOTS = [
     for trim in ("0", "1")
 ]
 
-# With decay disabled, the library does not purge a slot while the slot waits for its next use. On a busy machine this
-# wait may be longer than the decay time.
+# The value -1 disables decay, so that the library does not purge a free slot before the slot is used again. On a busy
+# machine the time until then may be longer than the default decay time.
 WARM = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
 # The child of a fork finds the free slots in a different way with each of these kinds of pool, so all of them are

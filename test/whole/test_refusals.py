@@ -10,8 +10,8 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-# Matches a line of strace: the first system call of our library, an mmap by which it searches for free addresses for
-# the pools. All calls before it are those of the dynamic linker and of mimalloc.
+# Matches the line of strace for the first system call of our library, an mmap by which the library searches for free
+# addresses for the pools. The dynamic linker and mimalloc make all earlier calls.
 LOOK = re.compile(
     r"mmap\(0x[0-9a-f]+, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE\|MAP_FIXED_NOREPLACE, -1, 0\)"
 )
@@ -25,7 +25,7 @@ MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
 
 
 class Refusals(unittest.TestCase):
-    """strace makes a system call of the library fail: a single call, or one and all that follow."""
+    """strace makes a system call of the library fail: a single call, or one call and all later ones."""
 
     maxDiff = None
 
@@ -52,7 +52,7 @@ class Refusals(unittest.TestCase):
         outcome, lines = self.traced("every_bucket")
         self.assertEqual((outcome.status, outcome.stderr), (0, ""))
         born = next((i for i, line in enumerate(lines) if LOOK.search(line)), None)
-        self.assertIsNotNone(born, "no look for a place among the calls")
+        self.assertIsNotNone(born, "no mmap by which the library searches for addresses of the pools")
         # The last calls of the dynamic linker in strace's log are those of mprotect that make relocated memory
         # read-only.
         loaded = max(i for i in range(born) if lines[i].startswith("mprotect("))
@@ -94,8 +94,8 @@ class Refusals(unittest.TestCase):
             self.assert_survives("mmap", f"{number}+")
 
     def test_no_place(self) -> None:
-        """If the library finds no addresses for the pools, it prints one message, and mimalloc serves all requests, or
-        none if mimalloc gets no memory either."""
+        """If the library finds no addresses for the pools, it prints one message, and the pools serve no request.
+        Requests that mimalloc cannot serve either must fail with ENOMEM."""
         self.calls_of("mmap")
         first = next(i for i, line in enumerate(self.mmaps()) if LOOK.search(line)) + 1
         outcome = self.assert_survives("mmap", f"{first}+")
@@ -107,8 +107,8 @@ class Refusals(unittest.TestCase):
         return [line for line in self.log.read_text().splitlines() if line.startswith("mmap(")]
 
     def test_each_madvise(self) -> None:
-        """All calls of madvise fail, from one of them on. The pages of free slots then stay resident, which costs
-        memory and does no other harm."""
+        """All calls of madvise fail, from the call `number` on. The pages of free slots then stay resident, which costs
+        memory and must do no other harm."""
         _, last = self.calls_of("madvise")
         self.assertGreater(last, 1)
         for number in range(1, last + 1):
@@ -121,8 +121,8 @@ class Refusals(unittest.TestCase):
 
 
 def some_of(first: int, last: int) -> Iterator[int]:
-    """Returns the numbers of the calls that shall fail in turn: each of the first eight (they map the tables), some of
-    the others, and the last one."""
+    """Yields the numbers of those calls that fail one at a time, each in a run of its own: each of the first eight (by
+    these the library's tables grow), every fifth of the others, and the last one."""
     for number in range(first, last + 1):
         if number < first + 8 or number % 5 == 0 or number == last:
             yield number

@@ -4,7 +4,8 @@ and while threads allocate and free."""
 from support import cases
 from support.cases import Run
 
-# With decay disabled, the library purges no slot between two readings that a case compares.
+# The value -1 disables decay, so that the library purges no free slot (gives its pages back to the kernel) between two
+# readings that a case compares.
 AT_REST = [Run("", {"SOCKMALLOC_DECAY_MS": "-1"})]
 KINDS = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "lockfree", "standard", "cpu")]
 

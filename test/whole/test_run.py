@@ -160,7 +160,8 @@ class Help(CommandCase):
 
 
 class Confined(unittest.TestCase):
-    """/proc/PID/attr/current says if AppArmor confines a process. These tests put a file of their own in its place."""
+    """/proc/PID/attr/current says if AppArmor confines a process. These tests mount a file of their own over that
+    file."""
 
     def run_confined(self, label: str, process: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
         if os.geteuid() != 0:
@@ -193,8 +194,8 @@ class Confined(unittest.TestCase):
 
 
 class Refusals(CommandCase):
-    """These programs either cannot be executed, or they would start and run without the library, and their user would
-    not notice that. So `sockmalloc run` must refuse them."""
+    """`sockmalloc run` must refuse a program that cannot be executed, and a program that would run without the library,
+    because the user would not notice that."""
 
     def test_no_program_or_no_library(self) -> None:
         text = self.directory / "text"
@@ -266,8 +267,9 @@ class Refusals(CommandCase):
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
                 self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
-                # A setuid program gives no additional rights to its owner, nor to a user whose real id is root. So the
-                # command may start it for them.
+                # For root, who owns the program, the kernel ignores neither LD_PRELOAD nor the library: a setuid or
+                # setgid file gives its owner or group no new rights, and file capabilities give none to root. So the
+                # command must start the program.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
                 self.assertIn(f"LD_PRELOAD={library}", mine.stdout)
@@ -365,8 +367,8 @@ class Check(CommandCase):
         self.assertNotIn("  program ", self.sock("check", "sh", "-c", "exit 0").stdout)
 
     def test_a_command_that_is_killed(self) -> None:
-        """After a process is killed, the kernel may or may not stop it once more, just before its end. In both cases
-        the command must report that the program was killed."""
+        """After a process was killed, the kernel may stop it for its tracer once more just before its end, or may not.
+        In both cases the command, which traces the program, must report that the program was killed."""
         result = self.sock("check", "sh", "-c", "kill -KILL $$; echo survived")
         self.assertNotIn("survived", result.stdout)
         self.assertIn("was ended by signal 9 (Killed)", result.stdout + result.stderr)

@@ -5,8 +5,8 @@ library must make no system call for which the kernel would kill the program."""
 from support import cases, settings
 from support.cases import Run
 
-# These settings turn on all features that make system calls at times which the program does not choose. One of these
-# features is the background thread.
+# These settings turn on all features of the library that make system calls while the program calls no function of the
+# library or calls only malloc and free. One of these features is the background thread.
 ALL_AT_ONCE = {
     "SOCKMALLOC_DECAY_MS": "10",
     "SOCKMALLOC_BACKGROUND": "1",

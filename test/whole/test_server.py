@@ -1,5 +1,5 @@
-"""Tests that the command adds up the figures of all processes of a server. These are a master and its workers, all
-processes of a name, or all processes of a systemd unit."""
+"""Tests that the command adds up the figures of all processes of a server. A server is a master with its workers, all
+processes of one name, or all processes of a systemd unit."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import json
@@ -265,8 +265,8 @@ class Names(ServerCase):
 
     @contextlib.contextmanager
     def unit(self, name: str, *processes: int) -> Iterator[None]:
-        """Moves the processes into a control group with this name. This group lies below a group that is named as a
-        slice of systemd, so the command takes this group for a unit of systemd."""
+        """Moves the processes into a control group with this name. The group lies below a group that is named like a
+        slice of systemd, so the command takes the group `name` for a unit of systemd."""
         for root in CGROUPS:
             group = root / "whole-test.slice" / name
             with contextlib.suppress(OSError):
@@ -359,7 +359,7 @@ class Checks(ServerCase):
 
     def test_a_running_program_is_not_started(self) -> None:
         """`sockmalloc check NAME` reads the running processes of that name. If there are none, or if -- stands before
-        the name, it starts the program NAME."""
+        the name, the command tries to start the program NAME. Here that fails, because there is no such program."""
         process = self.start_copy(self.name())
         self.assertIn(f"process {process.pid} (", command.run("check", self.name()).stdout)
         started = command.run("check", "--", self.name())

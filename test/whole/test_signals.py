@@ -1,5 +1,5 @@
-"""Tests the stats signal in programs that handle signals themselves: which handler runs, which signals arrive, and
-which processes the signal kills."""
+"""Tests the stats signal, by which a process is made to write its statistics, in programs that handle signals
+themselves: which handler runs, which signals arrive, and which processes the signal kills."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -110,7 +110,7 @@ load_tests = cases.loader(
             **dumps(
                 signal_meets_a_pending_cancel=2, call_meets_a_pending_cancel=2, malloc_stats_meets_a_pending_cancel=2
             ),
-            # these two are not run by themselves: other cases run them in a new process, with a full pipe as stderr
+            # the runner does not run these two cases: other cases run them in a new process, with a full pipe as stderr
             "held_up_and_left_by_a_jump": [],
             "held_up_and_cancelled": [],
         },

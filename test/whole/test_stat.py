@@ -155,9 +155,9 @@ class Figures(ServantCase):
         self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
 
     def test_cost_the_process_nothing(self) -> None:
-        """Reading a process's statistics costs that process no time, no page fault and no wake-up. The process is read
-        once before the measurement, because the first reading makes a few pages of the library resident that the
-        process had never touched."""
+        """If the command reads a process's statistics, that must cost the process no CPU time, no page fault and no
+        wake-up. The command reads the process once before the measurement, because the first reading makes a few pages
+        of the library resident that the process had never touched."""
         servant = self.start()
         servant.ask("churn 5000")
         self.read(servant.pid)
@@ -167,8 +167,8 @@ class Figures(ServantCase):
         self.assertEqual(self.effort(servant.pid), before)
 
     def effort(self, process: int) -> tuple[list[str], list[str]]:
-        """Waits until the process sleeps. Returns the CPU time, the page faults, the wake-ups and the resident memory
-        that it has had so far."""
+        """Waits until the process sleeps. Returns the process's page faults and CPU time so far, and lines of text with
+        its context switches (one for each wake-up) and its resident memory."""
         while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "S":
             time.sleep(0.001)
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -274,8 +274,8 @@ class Refusals(ServantCase):
         return self.start(others={"LD_PRELOAD": str(other)})
 
     def test_another_version(self) -> None:
-        """The command can read a process whose library is of another version, as after an upgrade, if the layout of the
-        data is the same."""
+        """After an upgrade, a running process still has the old version of the library. The command must read this
+        process if both versions have the same layout of the data, and refuse it otherwise."""
         servant = self.start_with_library(forgery.of_version("9.8.7"))
         done = command.run("stat", servant.pid)
         self.assertEqual((done.returncode, done.stderr), (command.DONE, ""))

@@ -14,8 +14,8 @@ from support.terminal import DEADLINE_SECONDS, Terminal
 
 SIZES = ((80, 24), (60, 24), (40, 24))
 FAST = ("--interval", "0.05")
-# A number of terminal rows that is enough for 256 processes, the most that top shows. Other processes on the machine
-# may have the library too.
+# A number of terminal rows that is enough for 256 processes, the most that top shows. A test may need so many, because
+# other processes on the machine may have the library too.
 TALL = 256 + 20
 DOWN = b"\x1bOB"
 
@@ -139,8 +139,9 @@ class Keys(TopCase):
         self.end(terminal)
 
     def test_the_looks_go_on_between_keys(self) -> None:
-        """top must show the effect of each key at once, and must still read the process in each interval although keys
-        come faster. Here a new key is typed whenever the last one has changed the title."""
+        """top must show the effect of each key at once, and must still read the process once in each interval although
+        keys come faster. The test types a new key whenever the last key has changed the title, until top shows the
+        block that the process has allocated meanwhile."""
         servant = self.start()
         terminal = self.top("--interval", "1", servant.pid)
         terminal.wait_for(lambda now: line_of(now, "4k")[1:2] == ["0"])
@@ -189,8 +190,8 @@ class Keys(TopCase):
             lambda now: line_of(now, f"{worker} servant") != [] and line_of(now, f"{master.pid} servant ")[2:3] == ["1"]
         )
         self.end(terminal)
-        # The worker ends after its master. This loop waits for that, because until then the worker has a file open in
-        # the test's directory.
+        # The worker ends after its master. This loop waits for the worker's end, because until then the worker has a
+        # file open in the test's directory.
         master.end()
         while os.path.exists(f"/proc/{worker}"):
             time.sleep(0.001)

@@ -10,8 +10,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* Allocates in each bucket below SOCKMALLOC_LARGE more blocks than one magazine holds, and in each larger bucket two,
- * and frees them all. */
+/* Allocates 70 blocks, more than one magazine holds, in each bucket below the default of SOCKMALLOC_LARGE, and two
+ * blocks in each larger bucket. Frees the blocks of a bucket before it goes on to the next bucket. */
 static void *use_every_bucket(void *unused)
 {
     enum { BLOCKS = 70 };
@@ -30,8 +30,8 @@ static void *use_every_bucket(void *unused)
     return unused;
 }
 
-/* After a first thread, a thousand more run one after the other. They carve no slot, because each of them allocates the
- * free slots of those that have ended. */
+/* Runs one thread, and then a thousand more, one after the other. The later threads must carve no new slot, because
+ * each of them can allocate the free slots of the threads that have ended. */
 CASE(exit_gives_everything_back)
 {
     check_in_thread(use_every_bucket, NULL);
@@ -76,7 +76,8 @@ CASE(ledger_closes_after_a_crowd)
     pools_check_ledger();
 }
 
-/* Blocks of a thread that has ended. Any other thread must be able to use and free them. */
+/* Blocks that a thread has allocated and has not freed before its end. Another thread must be able to use and free
+ * these blocks. */
 static char *orphans[POOLS_BUCKETS];
 
 static void *leave_orphans(void *unused)
@@ -105,9 +106,10 @@ CASE(blocks_outlive_their_thread)
 }
 
 /*
- * A destructor of thread-specific data. It runs after the library's own destructor, because the library's key was made
- * before any key of the program. libc calls destructors in several rounds. In each round, this destructor frees the
- * blocks that it allocated in the round before, and allocates new ones.
+ * The key of thread-specific data whose destructor is free_late. This destructor runs after the library's own, because
+ * the library's key was made before any key of the program. libc calls destructors in several rounds. In each of three
+ * rounds free_late frees the thread's blocks, and in the first two it then allocates new ones. `late_calls` counts the
+ * calls of free_late.
  */
 static pthread_key_t late_key;
 static atomic_uint late_calls;

@@ -1,5 +1,5 @@
-/* These cases test programs that block the stats signal, and then wait for it by sigwait, read it from a signalfd, or
- * leave it pending. */
+/* These cases test programs that block the stats signal (the signal that requests statistics), and then wait for this
+ * signal by sigwait, read it from a signalfd, or leave it pending. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

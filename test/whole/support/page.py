@@ -7,7 +7,7 @@ import unittest
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-# HTML elements that need no end tag.
+# These HTML elements have no end tag in the pages that the command writes.
 VOID = {"tr", "meta", "option", "br", "input"}
 
 

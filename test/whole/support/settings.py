@@ -31,8 +31,8 @@ def program(name: str) -> Path:
 
 
 def early_library() -> Path:
-    """Returns the path of libearly.so, a second library that some tests preload. libtool puts it into a folder
-    .libs."""
+    """Returns the path of libearly.so, a second library that some tests preload beside the library under test. libtool
+    puts built libraries into a folder .libs."""
     return program(".libs") / "libearly.so"
 
 

@@ -1,5 +1,5 @@
-"""Splits the text from stderr, or from a file of statistics, into dumps of statistics, and checks that each dump is
-whole."""
+"""Splits the text from stderr, or from a file of statistics, into dumps (tables of statistics that the library wrote),
+and checks that each dump is whole."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 from pathlib import Path
