@@ -226,7 +226,7 @@ class Advice(NginxCase):
         clients = [web.Client(port) for _ in range(self.CLIENTS)]
         for client in clients:
             client.ask(8 << 20)
-        waiting.until(lambda: self.holds(server.pid), "the clients fill all buffers")
+        waiting.until(lambda: self.all_are_full(server.pid), "the clients keep all buffers full")
         figures = waiting.until(lambda: self.at_rest(server.pid), "nginx is at rest")
         advice = self.ask("advise", server.pid)
         for client in clients:
@@ -234,8 +234,13 @@ class Advice(NginxCase):
         self.stop(server, signal.SIGQUIT)
         return figures["total"]["resident_live"], advice
 
-    def holds(self, process: int) -> bool:
-        return self.ask("stat", process)["total"]["live"] >= self.CLIENTS * (self.BUFFERS + 1)
+    def all_are_full(self, process: int) -> bool:
+        """Returns true if each client has all its buffers. BUFFERS of them are full, which the resident bytes show. One
+        more has the head of the answer, and may have little else."""
+        total = self.ask("stat", process)["total"]
+        size = int(self.size.replace("k", "")) << (10 if self.size.endswith("k") else 0)
+        full = self.CLIENTS * self.BUFFERS * size
+        return total["live"] >= self.CLIENTS * (self.BUFFERS + 1) and total["resident_live"] >= full
 
     def at_rest(self, process: int) -> dict[str, Any] | None:
         """Reads the statistics twice. Returns them if both readings agree, otherwise None."""
