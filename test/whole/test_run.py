@@ -267,9 +267,9 @@ class Refusals(CommandCase):
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
                 self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
-                # For root, who owns the program, the kernel ignores neither LD_PRELOAD nor the library: a setuid or
-                # setgid file gives its owner or group no new rights, and file capabilities give none to root. So the
-                # command must start the program.
+                # The user root owns the program, and so gets no new rights from it: setuid and setgid give none to
+                # the owner and the group of the file, and file capabilities give none to root. So the dynamic linker
+                # obeys LD_PRELOAD, and the command must start the program.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
                 self.assertIn(f"LD_PRELOAD={library}", mine.stdout)

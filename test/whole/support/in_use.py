@@ -1,5 +1,5 @@
-"""Parses a list of slots in use, which the library writes. Raises an error if the text differs in the
-least from the documented form, or if the sums in the list do not agree with its lines."""
+"""Parses a list of slots in use, which the library writes. Raises an error if the text differs in the least from the
+documented form, or if the sums in the list do not agree with its lines."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from dataclasses import dataclass
