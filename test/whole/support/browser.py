@@ -23,15 +23,15 @@ def find() -> str | None:
 
 
 class Browser:
-    """A browser with one page. `complaints` lists exceptions, messages in the console and the log, and the addresses
-    that the page has requested, except those of files."""
+    """A browser with one page. `complaints` lists the page's exceptions, its messages in the console and in the log,
+    and the addresses that the page has requested, apart from those of local files."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="browser-")
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
-        # Chromium will read descriptor 3 and write descriptor 4, so both pipe ends are first moved to numbers that are
-        # not 3 or 4
+        # Chromium reads its orders from descriptor 3 and writes its answers to descriptor 4. The pipe ends that it gets
+        # are first copied to descriptors above 9, because the shell's redirections would close an end that is 3 or 4.
         passed = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
         command = f'exec "$@" 3<&{passed[0]} 4>&{passed[1]}'
         self._process = subprocess.Popen(
@@ -55,8 +55,8 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def close(self) -> None:
-        """Ends the browser. Then waits until no process has the other end of the pipe open: all processes of the
-        browser have ended then."""
+        """Ends the browser, and waits until no process has the other end of the pipe open, because then all processes
+        of the browser have ended."""
         self._session = None
         with contextlib.suppress(EOFError, OSError):
             self.call("Browser.close")

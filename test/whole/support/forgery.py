@@ -9,9 +9,10 @@ LIBRARY_SIZE = 24
 
 
 def of_version(version: str, layout: int | None = None) -> bytes:
-    """Returns the content of the library's file, changed in up to two fields, which other processes read. `version`
-    replaces the version of the library. `layout`, if it is given, replaces the version of the data's layout. The fields
-    are those of struct inspect_export: magic, version of the layout, library."""
+    """Returns the content of the library's file with a changed struct inspect_export, from which other processes learn
+    the library's version. `version` replaces the version of the library. `layout`, if it is given, replaces the version
+    of the layout of the library's data. The struct begins with MAGIC, 4 bytes with the version of the layout, and
+    LIBRARY_SIZE bytes with the version of the library."""
     image = bytearray(settings.library().read_bytes())
     at = image.index(MAGIC) + len(MAGIC)
     if layout is not None:

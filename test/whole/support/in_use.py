@@ -24,7 +24,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Holder:
-    """A function that has called malloc, and those slots that it has allocated and that are still in use."""
+    """A function that has called malloc, and those of its slots that are still in use."""
 
     caller: str
     slots: tuple[Slot, ...]

@@ -1,4 +1,4 @@
-"""Finds the programs and libraries that the tests need, and makes the environment in which these run."""
+"""Finds the programs and libraries that the tests need, and makes the environment in which the programs run."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -50,14 +50,14 @@ def tool(name: str) -> str:
 
 
 # This setting removes the buckets above 4 MiB. Many test programs write to some slots of every bucket, and would need
-# several GiB with the largest ones.
+# several GiB if there were larger buckets.
 MAXIMUM = {"SOCKMALLOC_MAX": "4m"}
 
 
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
-    """Returns the environment in which a test starts a process. The environment preloads the library. Apart from that
-    it has only PATH, LC_ALL, SOCKMALLOC_MAX (from MAXIMUM) and the given variables, because variables of the user who
-    runs the tests must not change the results."""
+    """Returns the environment in which a test starts a process. LD_PRELOAD names the libraries `preloaded`, or only the
+    library under test if `preloaded` is None. The environment has besides only PATH, LC_ALL, SOCKMALLOC_MAX (from
+    MAXIMUM) and the given variables, because variables of the user who runs the tests must not change the results."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **MAXIMUM, **variables}

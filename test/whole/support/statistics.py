@@ -13,9 +13,9 @@ Table = dump.Table
 
 
 def tables(text: str, wanted: int, *, at_rest: bool = True) -> list[Table]:
-    """Splits `text` into dumps, which must be exactly `wanted` whole ones, and returns them. If `at_rest`, checks that
-    in each bucket the live, cached, depot and purged slots add up to the carved ones, and that each total is the sum of
-    its column."""
+    """Parses `text` and returns its dumps. Raises an error unless the text consists of exactly `wanted` whole dumps. If
+    `at_rest` is true, also checks that in each bucket the live, cached, depot and purged slots add up to the carved
+    slots, and that each total is the sum of its column. These sums need not agree while other threads allocate."""
     dumps = dump.split(text)
     if len(dumps) != wanted or "".join(dumps) != text:
         raise dump.Malformed(f"wanted {wanted} dumps and nothing else, got {len(dumps)} in:\n{text}")
