@@ -63,7 +63,8 @@ class CompareCase(unittest.TestCase):
         return result
 
     def left(self) -> list[int]:
-        """Returns the ids of this test's processes: those that have the test's mark in their command line."""
+        """Returns the ids of the processes whose command line has the test's mark, the name of its temporary directory.
+        The command lines of the command and of the server have it."""
         found = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:

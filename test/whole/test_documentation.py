@@ -98,8 +98,8 @@ class Documentation(ServantCase):
 
 class Readme(unittest.TestCase):
     def test_each_command_is_followed(self) -> None:
-        """scripts/follow-readme runs the commands of README. The script's list of commands must be exactly that of
-        README."""
+        """scripts/follow-readme runs the commands of README. With --list it runs none, and fails if its list of
+        commands differs from the commands in README."""
         done = subprocess.run([TOP / "scripts" / "follow-readme", "--list"], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 

@@ -136,7 +136,7 @@ class Sources(ServantCase):
         mount = f'{settings.tool("mount")} --bind {self.directory} /etc && exec "$@"'
         inside = (settings.tool("unshare"), "--mount", "--propagation", "private", "sh", "-c", mount, "sh")
         if subprocess.run([*inside, "true"], capture_output=True).returncode != 0:
-            self.skipTest("needs root, for a file in /etc of its own")
+            self.skipTest("needs root, to mount a folder over /etc")
         said = self.verbose(*inside, "env", f"LD_PRELOAD={settings.library()}", SOCKMALLOC_CONF="pool=standard",
                             LD_PRELOAD="")
         self.assertIn(" SOCKMALLOC_POOL=standard ", said)

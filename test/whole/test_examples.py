@@ -14,7 +14,7 @@ from pathlib import Path
 
 from support import settings
 
-# An example may have at most this many lines, so that a reader can begin a program of his own with it.
+# An example must have fewer lines than this, so that a reader can begin a program of his own with a copy of it.
 LINES_MAX = 150
 SOURCES = Path(__file__).resolve().parents[2] / "doc" / "examples"
 ANSWER_SECONDS = 60

@@ -27,7 +27,8 @@ ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
 HELD = 6  # three threads of the forger keep two blocks of the bucket 4k each; buffers of stdio may add to these
 ADDR_NO_RANDOMIZE = 0x0040000
 CLONE3 = 435
-# All control characters but the newline. A terminal acts on them, so the command must print none of them.
+# Matches all control characters but the newline. The command must print none of them, because a terminal would obey
+# them.
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
@@ -388,4 +389,4 @@ class Drawn(ForgedCase):
         outcomes = {name: int(count) for name, count in re.findall(r"([a-z][a-z ]*) (\d+)", first)}
         self.assertGreater(outcomes["read"], VIEWS // 10, "few forged processes could be read to the end")
         self.assertGreater(outcomes["senseless"], 0)
-        self.assertGreater(outcomes["pools"], VIEWS // 10, "few pools are read")
+        self.assertGreater(outcomes["pools"], VIEWS // 10, "few of the forged pools could be read")

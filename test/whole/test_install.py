@@ -48,8 +48,8 @@ class Install(unittest.TestCase):
             self.assertTrue(list(prefix.glob(pattern)), pattern)
         self.assertFalse(list(prefix.rglob("*.la")))
         installed = prefix / "bin/sockmalloc"
-        # The command was compiled for another prefix. It must find the library that was installed with it, even after
-        # all installed files were moved together.
+        # The command was compiled for another prefix. The command must find the library that was installed with it,
+        # first at the place of installation, and then after all installed files were moved together.
         for place in (prefix, self.place / "moved"):
             prefix.rename(place)
             prefix = place

@@ -16,8 +16,8 @@ POOLS = "thread, lockfree, standard, cpu or auto"
 
 
 def of(kind: str) -> Run:
-    """Returns a run of a case with this kind of pool. The kind `auto` changes to `cpu` as soon as there are
-    SOCKMALLOC_AUTO_THREADS threads for each processor. With the value 1 the change happens during the case."""
+    """Returns a run of a case with this kind of pool. The kind `auto` begins as `thread`, and changes to `cpu` as soon
+    as there are SOCKMALLOC_AUTO_THREADS threads for each processor. With the value 1 it changes during the case."""
     return Run(f"of the pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_AUTO_THREADS": "1"})
 
 

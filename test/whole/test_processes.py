@@ -1,5 +1,5 @@
-"""Tests threads that end, threads that only allocate and processes that fork, and how many mappings the process has
-then."""
+"""Tests threads that end, threads that free what other threads have allocated, and processes that fork. Also tests that
+the library makes few mappings."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

@@ -19,8 +19,8 @@ NO_PLACE = re.compile(
     r"\Asockmalloc: buckets\[\d+\]: no addresses for the pools; every request falls through to mimalloc\n\Z"
 )
 
-# mimalloc 2 decommits memory and later commits it again by mprotect; if this mprotect fails, mimalloc repeats it for
-# ever. With these settings mimalloc 2 and 3 decommit nothing, so that only calls of our library fail in these tests.
+# mimalloc 2 decommits memory and later commits it again by mprotect. If this mprotect fails, mimalloc repeats it for
+# ever. With these settings mimalloc 2 and 3 decommit nothing, so they make no such call.
 MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
 
 
@@ -79,8 +79,8 @@ class Refusals(unittest.TestCase):
             self.assertEqual(self.assert_survives("mremap", f"{number}").stderr, "")
 
     def test_no_mremap_at_all(self) -> None:
-        """If every mremap fails, as it does under valgrind, the library's tables grow by new mappings, each of which
-        begins where the one before ends, and the pools serve all requests."""
+        """Every mremap fails, as it does under valgrind. The library must extend each of its tables by a new mapping
+        that begins where the table ends, and the pools must serve all four requests of each of the 11 buckets."""
         before, _ = self.calls_of("mremap")
         outcome = self.assert_survives("mremap", f"{before + 1}+")
         served = [line.split()[1] for line in outcome.stdout.splitlines()]

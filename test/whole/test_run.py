@@ -38,7 +38,7 @@ class CommandCase(ServantCase):
         return command.run(word, "--library", settings.library(), *rest, **options)
 
     def program(self, name: str = "program", change: Callable[[bytearray], None] = lambda _: None) -> Path:
-        """Makes a copy of the program env. `change` may change its bytes. Returns the path of the copy."""
+        """Makes a copy of the program env, whose bytes `change` may change. Returns the path of the copy."""
         image = bytearray(Path(settings.tool("env")).resolve().read_bytes())
         change(image)
         path = self.directory / name
@@ -58,8 +58,8 @@ class Library(CommandCase):
     installation as the command."""
 
     def preloaded(self, *arguments: str, copy: Path | None = None) -> str:
-        """Runs `sockmalloc run` in the test's own directory, and returns the line with LD_PRELOAD from the environment
-        of the program that it starts."""
+        """Runs `sockmalloc run` in the test's own directory, by the file `copy` if this is given. Returns the line with
+        LD_PRELOAD from the environment of the program that `sockmalloc run` starts."""
         place = self.directory
         done = command.run("run", *arguments, "env", command=copy, prepare=lambda: os.chdir(place))
         self.assertEqual(done.stderr, "")
@@ -165,7 +165,7 @@ class Confined(unittest.TestCase):
 
     def run_confined(self, label: str, process: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
         if os.geteuid() != 0:
-            self.skipTest("needs root, to mount a folder over one of /proc")
+            self.skipTest("needs root, to mount a folder over /proc/PID/attr")
         folder = tempfile.TemporaryDirectory(prefix="whole-test-")
         self.addCleanup(folder.cleanup)
         (Path(folder.name) / "current").write_text(label)

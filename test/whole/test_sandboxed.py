@@ -1,5 +1,5 @@
-"""Tests programs behind a seccomp filter, which they have set themselves or which was in force before their start. The
-library must make no system call for which the kernel would kill the program."""
+"""Tests programs behind a seccomp filter, which they have installed themselves or which was in force before their
+start. The library must make no system call for which the kernel would kill the program."""
 # SPDX-License-Identifier: BSD-2-Clause
 
 from support import cases, settings
@@ -18,8 +18,8 @@ KINDS = [
     for kind in ("thread", "lockfree", "standard", "cpu", "auto")
 ]
 OTHERS = [
-    Run("as it comes"),
-    Run("pages go after a millisecond", {"SOCKMALLOC_DECAY_MS": "1"}),
+    Run("default settings"),
+    Run("decay after a millisecond", {"SOCKMALLOC_DECAY_MS": "1"}),
     Run("little retained", {"SOCKMALLOC_RETAIN": "1m", "SOCKMALLOC_LARGE_RETAIN": "0"}),
     Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
 ]
@@ -40,8 +40,8 @@ KINDS_ALONE = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thre
 
 
 class Inherited(cases.unittest.TestCase):
-    """A filter is in force before the program starts: the test program `behind` installs the filter and executes env,
-    which sets the variables and executes the program."""
+    """A filter is in force before the program starts. The test program `behind` installs the filter and executes env,
+    which sets the variables of the test and executes the program."""
 
     maxDiff = None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from support import command, forgery, settings
 from support.servant import Servant, ServantCase
 
-# The fields of a bucket that are not sums over all processes of a server.
+# The fields of a bucket in the JSON output that are not added up over all processes of a server.
 SHARES = ("bucket", "capacity", "filled")
 CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup"))
 DEADLINE_SECONDS = 60
@@ -23,8 +23,8 @@ DEADLINE_SECONDS = 60
 
 class ServerCase(ServantCase):
     def master(self) -> tuple[Servant, int]:
-        """Starts a servant that has a live block, and then forks a worker, which inherits that block. Returns the
-        servant and the worker's process id."""
+        """Starts a process of the test program `servant`, which allocates a block and then forks a worker. The worker
+        inherits the block, so each of the two has one live block. Returns the servant and the worker's process id."""
         master = self.start(DECAY_MS="-1")
         master.ask("take 5000")
         return master, int(master.ask("worker"))
@@ -87,8 +87,8 @@ class Sums(ServerCase):
         second.ask("take 90000")
         (server,) = self.stat(first.pid, second.pid)
         live = [(bucket["bucket"], bucket["live"]) for bucket in server["buckets"]]
-        # The bucket 64k appears twice. In the first process it is the last bucket, which never has headroom; in the
-        # second process it has headroom.
+        # The bucket 64k appears twice, because its slots differ in size. In the first process it is the last bucket,
+        # which never has headroom. In the second process it has headroom.
         expected = [("4k", 0), ("8k", 0), ("16k", 2), ("32k", 0), ("64k", 0), ("64k", 0), ("100k", 1)]
         self.assertEqual(live, expected)
         self.assertEqual((server["minimum"], server["maximum"]), (4 << 10, 100 << 10))
@@ -138,7 +138,7 @@ class Sums(ServerCase):
 
 
 class Summaries(ServerCase):
-    """Tests the summary that `sockmalloc stat` prints by default: it fits a terminal of 80 columns."""
+    """Tests the summary that `sockmalloc stat` prints by default, which must fit a terminal of 80 columns."""
 
     def summary(self, *arguments: str | int) -> list[list[str]]:
         result = command.run("stat", *arguments)
@@ -207,8 +207,8 @@ class Summaries(ServerCase):
         self.assertAlmostEqual(memory["rss"], rss, delta=0.06)
         self.assertAlmostEqual(sum(memory.values()) - memory["rss"], memory["rss"], delta=0.3)
         self.assertGreater(memory["resident_free"], 0.7)
-        # 20,000 blocks of 1000 bytes are in the figure for small blocks, and not in that for the rest of the process's
-        # memory.
+        # The figure for small blocks has grown by 20,000 blocks of 1000 bytes, which are 19 MiB. The figure for the
+        # rest of the process's memory has not.
         self.assertAlmostEqual(memory["small"] - before["small"], 20, delta=3)
         self.assertLess(memory["rest"] - before["rest"], 1)
 

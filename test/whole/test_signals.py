@@ -34,12 +34,13 @@ class Python(unittest.TestCase):
         statistics.tables(outcome.stderr, 2, at_rest=False)
 
 
-# With these settings malloc and free never leave the fast path to purge old slots or to train a quota.
+# With these settings, malloc and free never leave the fast path to purge old slots or to change how many free slots a
+# cache may hold.
 UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
 
 
-# Each row: a kind of pool, the size of the blocks in bytes, and the stride: the signal is sent at every stride-th
-# instruction. The stride is above 1 for slow paths, because they have so many instructions. The kind `cpu` is left out,
+# Each row: a kind of pool, the size of the blocks in bytes, and the stride. The signal is sent at every stride-th
+# instruction. The stride is above 1 where malloc and free execute many instructions. The kind `cpu` is left out,
 # because its restartable sequences begin again whenever the tracer stops the thread.
 FORKED = [
     Run(f"by {kind}, of {size}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}, (size, stride))
@@ -97,7 +98,7 @@ load_tests = cases.loader(
                 interrupted_after_siginterrupt=2,
                 blocked_until_sigsuspend=1,
             ),
-            "alternate_stack": [Run(dumps=2), Run("while holders are listed", LISTED, dumps=3)],
+            "alternate_stack": [Run(dumps=2), Run("with a list of slots in use", LISTED, dumps=3)],
         },
         "borrowers": dumps(
             what_a_child_sets_is_its_own=1,

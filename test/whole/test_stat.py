@@ -227,8 +227,8 @@ class BySignal(ServantCase):
 
 
 class Refusals(ServantCase):
-    """If the command cannot read a process, it must print one clear line on stderr and nothing on stdout, and its exit
-    code must name the error."""
+    """If the command cannot read a process, it must print one line on stderr that gives the reason, and nothing on
+    stdout. Its exit code must be the one that the manual lists for this reason."""
 
     def bystander(self) -> int:
         process = subprocess.Popen([settings.tool("sleep"), "1000"], env=command.environment())
@@ -292,7 +292,7 @@ class Refusals(ServantCase):
 
     def test_no_permission(self) -> None:
         if os.geteuid() != 0:
-            self.skipTest("needs root, to be somebody else")
+            self.skipTest("needs root, to become another user")
         servant = self.start()
         copy = self.directory / "sockmalloc"
         shutil.copy(command.path(), copy)
@@ -317,7 +317,7 @@ class Refusals(ServantCase):
 
     def test_a_process_that_becomes_another_program(self) -> None:
         servant = self.start()
-        # the servant executes /bin/cat, which runs without the library and does not end, because its stdin stays open
+        # The servant executes /bin/cat without the library. cat does not end, because its stdin stays open.
         servant.ask("become")
         deadline = time.monotonic() + DEADLINE_SECONDS
         while os.readlink(f"/proc/{servant.pid}/exe").endswith("servant") and time.monotonic() < deadline:

@@ -1,5 +1,5 @@
-"""Tests `sockmalloc top` on terminals of 80 columns and fewer: what it shows, what its keys do, and what it prints
-without a terminal."""
+"""Tests `sockmalloc top` on terminals of several widths: what it shows, what its keys do, and what it prints without a
+terminal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import itertools
 import os
@@ -72,8 +72,8 @@ class Screens(TopCase):
                     # their slots of 135168.
                     filled = [figure(screen, label, "fill") for label in ("4k", "128k", "1m", process)]
                     self.assertEqual(filled, ["61%", "74%", "0%", "74%"])
-                # One page of each of the 200 blocks of 100000 bytes is resident. No other bucket has so many resident
-                # pages, so the bar of their bucket is the longest.
+                # `churn` has written to one page of each of its 200 blocks of 100000 bytes. Their bucket, 128k, has the
+                # most resident pages, so its bar is the longest.
                 bars = {label: line_of(screen, label)[-1].count("#") for label in ("4k", "128k", "1m")}
                 self.assertGreater(bars["128k"], 3)
                 self.assertLess(bars["4k"], 2)
@@ -84,8 +84,8 @@ class Screens(TopCase):
 
     def test_a_rate_and_its_shares(self) -> None:
         """The rates and shares on the screen count only the requests since the last reading. In some intervals the
-        servant makes only requests of 8000 bytes, which fill 98% of their slots. Totals since the start would also
-        contain as many requests of 5000 bytes, and would never reach 98%."""
+        servant makes only requests of 8000 bytes, which fill 98% of their slots. If top showed totals since the start,
+        these would also contain as many requests of 5000 bytes, and the share would never reach 98%."""
         servant = self.start()
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))
@@ -176,8 +176,8 @@ class Keys(TopCase):
         worker = int(master.ask("worker"))
         terminal = self.top(master.pid)
 
-        # top shows the master and its worker as one line with two live blocks, and the lower pane adds up both
-        # processes too
+        # Returns true if top shows the master and its worker as one line with two live blocks, and if the lower pane
+        # shows two live blocks too.
         def folded(now: list[str]) -> bool:
             upper = line_of(now, f"{master.pid} servant+1")[2:3]
             lower = line_of(now, "4k")[1:2] if line_of(now, f"of {master.pid}+1") else []

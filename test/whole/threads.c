@@ -1,6 +1,4 @@
-/*
- * These cases test what the library keeps when a thread has ended: the thread's blocks, its free slots and its cache.
- */
+/* These cases test the end of a thread: its live blocks stay valid, and other threads can allocate its free slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,7 +44,7 @@ CASE(exit_gives_everything_back)
         CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
         CHECK_EQUAL(pools_bucket_figure(bucket, "live"), 0);
         CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
-        /* slots that a thread carved in advance and never allocated also count as purged */
+        /* Slots that a thread has carved in advance and has never allocated count as purged. */
         uint64_t purged = pools_bucket_figure(bucket, "purged");
         CHECK_EQUAL(pools_bucket_figure(bucket, "depot") + purged, carved[bucket]);
     }
@@ -156,8 +154,8 @@ CASE(frees_after_our_destructor)
     for (int i = 0; i < THREADS; i++) {
         check_in_thread(hold_until_exit, NULL);
         CHECK_EQUAL(pools_figure("live"), 0);
-        /* no cache holds a slot, because the destructor has freed its blocks after the thread's cache was closed: their
-         * slots are in the shared free lists */
+        /* No cache holds a slot. The destructor frees its blocks after the library has closed the thread's cache, so
+         * their slots go to the shared free lists. */
         CHECK_EQUAL(pools_figure("cached"), 0);
         carved = i == 0 ? pools_figure("carved") : carved;
     }
