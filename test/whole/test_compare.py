@@ -64,7 +64,7 @@ class CompareCase(unittest.TestCase):
 
     def left(self) -> list[int]:
         """Returns the ids of the processes whose command line has the test's mark, the name of its temporary directory.
-        The command lines of the command and of the server have it."""
+        The command, the server and the loads of Interruptions have the mark."""
         found = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:

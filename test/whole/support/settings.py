@@ -56,8 +56,9 @@ MAXIMUM = {"SOCKMALLOC_MAX": "4m"}
 
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
     """Returns the environment in which a test starts a process. LD_PRELOAD names the libraries `preloaded`, or only the
-    library under test if `preloaded` is None. Otherwise the environment has only PATH, LC_ALL, SOCKMALLOC_MAX (from
-    MAXIMUM) and the given variables, because variables of the user who runs the tests must not change the results."""
+    library under test if `preloaded` is None. Apart from LD_PRELOAD, the environment has only PATH, LC_ALL,
+    SOCKMALLOC_MAX (from MAXIMUM) and the given variables, because variables of the user who runs the tests must not
+    change the results."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **MAXIMUM, **variables}
