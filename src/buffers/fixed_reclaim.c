@@ -82,9 +82,9 @@ struct run {
 };
 
 /*
- * Purges the whole pages that lie within a run, which is a row of neighbouring free blocks. Marks the blocks that lie
- * entirely in these pages as FIXED_PURGED, and the other blocks of the run as FIXED_FREE. Returns how many blocks of
- * the run had pages before and have none now.
+ * Purges the whole pages that lie within a run, which is a row of neighbouring free blocks. Marks as FIXED_PURGED the
+ * blocks that were purged before and, if the kernel takes the pages, those that lie entirely in these pages. Marks the
+ * other blocks of the run as FIXED_FREE. Returns how many blocks had pages before and have none now.
  */
 static uint32_t reclaim_run(struct fixed_pool *pool, uint32_t chunk, struct run run)
 {

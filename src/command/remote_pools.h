@@ -45,8 +45,8 @@ static inline bool remote_pools_are_any(const struct remote_pools *pools)
 enum remote_process_state remote_pools_read(const struct remote_process *target, struct remote_pools *pools);
 
 /*
- * Adds the pools of another process to *sum. Pools with equal names and block sizes are added up. Pools are left out if
- * *sum already has REMOTE_POOLS pools.
+ * Adds the pools, message pages and rings of another process to *sum. Pools with equal names and block sizes are added
+ * up, and pools are left out if *sum already has REMOTE_POOLS pools. remote_buffers_add adds message pages and rings.
  */
 void remote_pools_add(struct remote_pools *sum, const struct remote_pools *pools);
 

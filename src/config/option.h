@@ -102,8 +102,8 @@ enum option {
  * four characters, such as \x1b. */
 enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
 
-/* Where the value of a setting comes from. option_read notes OPTION_GIVEN for each value that its `lookup` has found
- * and the setting accepts. */
+/* Where the value of a setting comes from: the default, the environment, SOCKMALLOC_CONF or /etc/sockmalloc.conf.
+ * option_read stores OPTION_GIVEN for each value that its `lookup` has found and the setting accepts. */
 enum option_source { OPTION_DEFAULT, OPTION_GIVEN, OPTION_FROM_CONF, OPTION_FROM_FILE, OPTION_SOURCES };
 
 /*
@@ -185,8 +185,8 @@ static inline bool option_was_changed(const struct option_set *set, enum option 
 /* Stores a path as option_read does. `path` must be a value that setting_read accepts. */
 void option_set_path(struct option_set *set, enum option option, const char *path);
 
-/* Returns the environment variable of the setting that is probably meant by a mistyped name, such as "POOOL" or "pol",
- * or NULL. The name is without SOCKMALLOC_. */
+/* Returns the environment variable of the setting that is probably meant, or NULL. `name` is a mistyped name without
+ * SOCKMALLOC_, such as "POOOL" or "pol". */
 const char *option_similar(const char *name);
 
 /* option_variable returns the environment variable of a setting, and option_help its help. option_print prints the

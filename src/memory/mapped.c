@@ -78,8 +78,9 @@ static struct mapped_block *mapped_find(uintptr_t address, uintptr_t word)
     return NULL;
 }
 
-/* Returns the entry of the live block that begins at the address, or NULL. An address that is no multiple of a page may
- * be equal to another block's address with a mark. */
+/* Returns the entry of the live block that begins at the address, or NULL. Does not search for an address that is no
+ * multiple of the page size, because such an address may be equal to the word of another entry: a block's address plus
+ * MAPPED_FREED or MAPPED_BUSY. */
 static struct mapped_block *mapped_live(const void *address)
 {
     uintptr_t word = (uintptr_t)address;

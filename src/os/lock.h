@@ -40,7 +40,7 @@ INTERNAL void lock_release(struct lock *lock);
 /*
  * Makes the lock free, whichever thread held it. Only the child of a fork may call this function. The only thread of
  * the child does not hold the lock, with one exception: if a signal handler has interrupted the holder and forked, the
- * interrupted code goes on in the child without the lock.
+ * interrupted code goes on in the child, and no longer has the lock there.
  */
 INTERNAL void lock_reset(struct lock *lock);
 

@@ -138,7 +138,7 @@ static COLD size_t os_commit_limit(void)
 
 COLD size_t os_charge_limit(void)
 {
-    int kept = errno; /* restores errno at the end, because strtoul may change it */
+    int kept = errno; /* restored below, because strtoul in os_commit_limit may change it */
     size_t least = os_commit_limit();
     size_t data = os_limit(RLIMIT_DATA);
     size_t space = os_limit(RLIMIT_AS);

@@ -32,8 +32,8 @@ size_t pool_fetched_bytes(unsigned bucket, size_t request);
 /* Prefetches, for writing, the first cache line of each page that the program is likely to fill. */
 INTERNAL void pool_fetch_lines(unsigned bucket, const void *slot, size_t request);
 
-/* Calls pool_fetch_lines if programs usually write to the slots of the bucket. Price if they do not: a load and a
- * comparison. */
+/* Calls pool_fetch_lines if programs usually write to the slots of the bucket. If they do not, the call costs a load
+ * and a comparison. */
 static inline void pool_fetch(unsigned bucket, const void *slot, size_t request)
 {
     if (pool_filled_pages(bucket) > 0) {

@@ -1,5 +1,5 @@
-/* Allocates and frees cold slots in the kind `thread`: slots that were freed so long ago that they have probably left
- * the processor's near caches. */
+/* The path for cold slots in the kind `thread`. It allocates slots that were freed so long ago that they have probably
+ * left the processor's near caches, and frees slots to places of the magazine whose slots will be cold. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_THREAD_H
 #define SOCKMALLOC_POOL_THREAD_H
@@ -12,15 +12,16 @@
 
 /*
  * A free slot is cold if at least as many slots as a magazine holds have been freed after it: its cache lines have then
- * probably left the processor's near caches. So all slots of a magazine are cold when it becomes the private one.
+ * probably left the processor's near caches. This is not measured for each slot: when a magazine becomes the private
+ * one, all of its slots are treated as cold.
  *
- * If programs write to the buffers of a bucket, its cold slots have a path of their own. An allocation of a cold slot
+ * If programs write to the slots of a bucket, its cold slots have a path of their own. An allocation of a cold slot
  * prefetches the lines to which the program writes first (pool_fetch_lines). A free does not prefetch the first line of
  * the freed slot, because other slots will be allocated before it. The three functions below work on the calling
  * thread's cache, and do nothing if the thread has none.
  */
 
-/* Marks all slots of the private magazine as cold (freed long ago), if programs usually write to the bucket's buffers.
+/* Marks all slots of the private magazine as cold (freed long ago), if programs usually write to the bucket's slots.
  * This function is called after a magazine has become the private one. */
 void pool_mark_cold(struct cache *cache, unsigned bucket);
 

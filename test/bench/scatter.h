@@ -25,8 +25,8 @@ static inline uint64_t scatter_random(uint64_t *state, uint64_t limit)
     return (*state >> 33) % limit;
 }
 
-/* Allocates `count` blocks of `size` bytes, writes to them, and frees all of them in random order. With `keeps`, every
- * SCATTER_KEPT-th block of the array stays live. */
+/* Allocates `count` blocks of `size` bytes, writes to them, and frees them in random order: all of them or, with
+ * `keeps`, all but every SCATTER_KEPT-th block of the array. */
 static inline void scatter(void **block, size_t count, size_t size, bool keeps)
 {
     uint64_t state = 88172645463325252;

@@ -30,9 +30,9 @@ static _Atomic unsigned forks;
 static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
 /*
- * Stores how many slots of each bucket the child inherited as live, and how many of them have no owner in the table of
- * claims (claim.h). Ends the process with a fault if the table has an owner for a slot that is not live by its
- * metadata.
+ * Stores in *own what the child has inherited: for each bucket the live slots, the bytes requested in them, the carved
+ * slots, and how many of the live slots have no owner in the table of claims (claim.h). Ends the process with a fault
+ * if the table has an owner for a slot that is not live by its metadata.
  */
 static void child_inherit(struct judge_case *own)
 {

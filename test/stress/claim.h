@@ -35,8 +35,8 @@ void claim_make(const char *slot, size_t request, uint64_t serial);
 void claim_fill(const char *slot);
 struct claim claim_drop(const char *slot);
 
-/* Returns the claim (the owner and its request) for the slot with this number. No thread may allocate or free during
- * the call. */
+/* Returns the claim for the slot with this number; its `serial` is 0 if the slot has no owner. No thread may allocate
+ * or free during the call. */
 struct claim claim_read(uint32_t number);
 
 /* Returns how many slots of the bucket have an owner in the table of claims. No thread may allocate or free during the

@@ -9,7 +9,7 @@
 #include "pools.h"
 
 /* A round allocates BLOCKS blocks: one for each bucket, one that is too small for the pools, and one that is too large.
- * A block comes from calloc only if it has at most ZEROED_MAX bytes, because every byte of such a block is checked. */
+ * A block comes from calloc only if it has at most ZEROED_MAX bytes, because checking each byte takes time. */
 enum { BLOCKS = POOLS_BUCKETS + 2, ZEROED_MAX = 70000 };
 
 /* Returns the size in bytes of block number i of a round. */

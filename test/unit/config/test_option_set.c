@@ -128,8 +128,8 @@ Test(option_set, removed_settings_say_what_to_use)
 }
 
 /*
- * If a setting has a value that was removed in an earlier version, one line warns that this value was removed, and the
- * default is used.
+ * If a setting has a value that was removed in an earlier version, one line warns that this value was removed and
+ * says what to use instead, and the default is used.
  */
 Test(option_set, removed_words_say_what_to_use)
 {

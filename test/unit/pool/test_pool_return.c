@@ -41,7 +41,7 @@ static unsigned bucket_of(const void *slot)
     return region_bucket(region_number(slot));
 }
 
-/* Allocates slots of every bucket, a few MiB of each, and writes to every byte. */
+/* Allocates EACH slots of every bucket below 1 MiB, and four of each larger bucket. Writes to every byte of them. */
 static void take_all(void)
 {
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
