@@ -1,4 +1,4 @@
-/* Counts sizes in bytes, such as those of messages: how many sizes there were, their sum, and a histogram with eight
+/* Counts sizes in bytes, such as those of messages: how many were counted, their sum, and a histogram with eight
  * steps for each doubling of the size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers/size_statistics.h"

@@ -7,7 +7,7 @@
 #include "command/compare_result.h"
 
 /* The type of a function that compare_measure calls before each of its steps. `what` names the step for the progress
- * line. */
+ * line, and `input` is what the caller of compare_measure has passed. */
 typedef void compare_stage(void *input, const char *what);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * Writes and reads a recording: a file with samples of the statistics of a server. A sample is written completely or
- * not at all, and all values that are read are checked.
+ * Writes and reads a recording: a file with samples of the statistics of a server. A sample that
+ * cannot be written completely is cut off again where the file allows it. All values that are read are checked.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/recording.h"
@@ -39,7 +39,7 @@ bool recording_append(int file, const void *bytes, size_t size)
         if (part <= 0) {
             int kept = part < 0 ? errno : ENOSPC;
             bool back = before >= 0 && ftruncate(file, before) == 0;
-            /* the result does not matter: ftruncate fails for a pipe, and the reader of the pipe then finds an
+            /* the result does not matter: if the file cannot be cut back, as with a pipe, its reader finds an
              * incomplete sample at the end */
             (void)back;
             errno = kept;

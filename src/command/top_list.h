@@ -1,6 +1,6 @@
 /*
- * Makes the list of the processes that `top` shows: their figures between the last two readings, and which processes
- * are workers of another process.
+ * Makes the list of the processes that `top` shows: their figures at the last reading, their rates since the reading
+ * before it, and which processes are workers of another process.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_LIST_H
@@ -91,7 +91,7 @@ struct top_list {
 /*
  * Reads all processes again. Removes from the list each process that cannot be read, even if the user gave its process
  * id. Returns REMOTE_READ if the list has a process. Otherwise returns the state of a process that could not be read,
- * or REMOTE_GONE if there is none.
+ * or REMOTE_GONE if no process was found.
  */
 enum remote_process_state top_list_look(struct top_list *list);
 

@@ -54,8 +54,8 @@ struct setting_choice {
 };
 
 /*
- * Returns the words that a setting of this kind can be, in the order of their enum. After the last word comes an entry
- * whose word is NULL. If the kind has no words, that entry is the only one.
+ * Returns the words that a setting of this kind accepts, in the order of the enum whose values they stand for. After
+ * the last word comes an entry whose word is NULL. If the kind has no words, that entry is the only one.
  */
 const struct setting_choice *setting_choices(enum setting_kind kind);
 

@@ -1,6 +1,6 @@
 /*
- * The stacks of free slots and of purged slots of each bucket. The buckets of the large pool have nothing but these
- * stacks; other buckets have caches and depots too.
+ * The stacks of free slots and of purged slots of each bucket. Free slots of the large pool's buckets are on these
+ * stacks only, except for a spare slot (pool_spare.h); other buckets have caches and depots too.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/slots.h"

@@ -35,9 +35,9 @@
  *
  *   before the pointer is stored        Nothing was read or written yet. A signal handler's own operations may change
  *                                       the pointer, which does no harm, because the thread stores it next.
- *   from there to just before           All that was read is read again: the processor's number and the top. The only
- *   the commit                          thing that was written is the slot above the top, which no thread uses before
- *                                       a top lies above it.
+ *   from there to just before           All that was read is read again: the processor's number and the top of its
+ *   the commit                          magazine, which is the address behind the last entry. Only the entry at the top
+ *                                       was written, and no thread reads it until a commit has moved the top past it.
  *   after the commit                    The operation is complete, and the thread stands outside the sequence.
  *
  * So from the load of the processor's number to the commit no other thread runs on that processor, and threads on

@@ -109,8 +109,9 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
         result = sleep_connection(accept->file, 0, mask);
     }
     if (result < 0 && errno == EINTR) {
-        /* The library's own handler may have caused this EINTR; then the wait goes on. If a handler of the program has
-         * run at the same moment, the wait goes on as well, although accept should then fail with EINTR. */
+        /* The library's own handler may have caused this EINTR; then the wait goes on, as it does if no handler ends
+         * accept (`interrupting` is 0). If a handler of the program has run at the same moment, the wait goes on as
+         * well, although accept should then fail with EINTR. */
         return interrupting != 0 && handler_runs() == runs ? -1 : 0;
     }
     return result < 0 ? 1 : result;

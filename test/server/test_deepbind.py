@@ -42,8 +42,8 @@ class DeepBind(unittest.TestCase):
         self.directory = Path(holder.name)
 
     def run_it(self, *command: object, preload: str = "", stdin: str = "", **variables: str) -> Outcome:
-        """Runs a command with the environment variables that are given, and with PATH, but with no other variable of
-        this process."""
+        """Runs a command with the environment variables that are given, PATH, a fixed locale and a home of its own, but
+        with no other variable of this process."""
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(self.directory), **variables}
         if preload:
             environment["LD_PRELOAD"] = preload

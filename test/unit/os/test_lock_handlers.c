@@ -163,7 +163,7 @@ Test(lock_handlers, reset_makes_it_free, .timeout = 120)
     cr_assert(lock_take(&lock));
     lock_reset(&lock);
     cr_assert_eq(word_of(&lock), 0);
-    lock_release(&lock); /* releases the lock as the interrupted code does when it continues */
+    lock_release(&lock); /* does no harm; code that a forking handler interrupted does so in the child */
     expect_waiting();
 }
 

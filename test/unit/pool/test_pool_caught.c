@@ -118,9 +118,9 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
 }
 
 /*
- * Runs in the child of a fork in which the library's fork handlers did not run. At the fork another thread was
- * extending the range. That thread does not exist in the child, so the range counts as growing for ever there, and the
- * child cannot carve new slots.
+ * Runs in the child of a fork. The unit test does not install the library's fork handlers, so none ran before the fork,
+ * and another thread was extending the range at that moment. The child calls the handler for children itself. The other
+ * thread does not exist in the child, so the range counts as growing for ever there, and the child cannot carve slots.
  */
 static void carve_in_the_child(void *argument)
 {

@@ -10,7 +10,7 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* for each slot of a bucket: true if it was live when the child began, or if the child has allocated it since */
+/* for each slot of the range: true if it was live when take_each_free last began, or if that has allocated it since */
 static bool in_use[HOUSE_PAGES];
 
 static void *found[1 << 14];
