@@ -17,17 +17,18 @@
 #include "os/lock.h"
 
 /*
- * The cache of one thread for one object of message pages. Only that thread writes to the cache. Other threads read it
- * for statistics, so its members are relaxed atomics.
+ * The cache of one thread for one object of message pages. Only that thread writes to the cache. Other threads read
+ * some members for statistics, and those are relaxed atomics.
  *
  * `busy` is true while the thread is inside a function that changes the cache. A signal handler that finds it true has
  * interrupted such a function, and leaves the cache alone: it allocates from a page of its own, and frees by an atomic
  * subtraction. The caches of message_thread_none are busy for ever, so that the fast paths need no test for a thread
  * without a record.
  *
- * As long as a thread frees messages of one page, the cache counts the freed bytes, and not the page: `freed` counts
- * bytes of the page that the thread fills, and `pending` counts bytes of the page that `pending_start` names. So a
- * thread that frees messages in the order of their allocation makes one atomic subtraction for a page.
+ * As long as a thread frees messages of one page, it adds their bytes to a count in the cache, and does not touch the
+ * record of the page: `freed` counts bytes of the page that the thread fills, and `pending` counts bytes of the page
+ * that `pending_start` names. So a thread that frees messages in the order of their allocation makes one atomic
+ * subtraction for a page.
  */
 struct message_cache {
     _Alignas(2 * CACHE_LINE) _Atomic(char *) next; /* the address at which the next message begins */

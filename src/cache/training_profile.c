@@ -1,4 +1,4 @@
-/* Writes the quotas that training has set to a profile, and reads the first quotas of a new process from one. */
+/* Writes to a profile the quotas that training has set, and reads the first quotas of a new process from one. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bounds.h"
 #include "cache/profile.h"

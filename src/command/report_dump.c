@@ -166,8 +166,8 @@ static bool dump_has_buffers_alone(const json_t *statistics)
 }
 
 /*
- * Adds the sample of one line, unless its process has no malloc of the library. Returns EXIT_DONE, or prints an error
- * and returns its exit code.
+ * Adds the sample of one line. Skips a line whose process has libsockmalloc-buffers alone. Returns EXIT_DONE, or prints
+ * an error and returns its exit code.
  */
 static enum command_exit dump_add_object(struct report_sources *sources, unsigned first, const char *path,
                                          unsigned long number, const json_t *object)

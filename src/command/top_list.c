@@ -186,8 +186,8 @@ enum remote_process_state top_list_look(struct top_list *list)
             enum remote_process_state found = top_add(list, all.row[i].process);
             bool tells = found != REMOTE_READ && (list->last.process == 0 || top_is_wanted(list, all.row[i].process));
             state = tells ? found : state;
-            /* the process could not be read; top_add has left its data in process[list->count], the first entry that is
-             * not in use */
+            /* if `tells` is true, the process could not be read, and top_add has left its data in
+             * process[list->count], the first entry that is not in use */
             list->last = tells ? list->process[list->count].target : list->last;
         }
     }

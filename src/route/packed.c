@@ -35,8 +35,8 @@ enum {
     PACKED_BLOCKS = 31,
     PACKED_HEADERS = 1 << 20, /* the largest number of packed slots at a time */
     PACKED_TABLE_STEP = 4096, /* the table of headers grows by this number of bytes */
-    /* in the request word of a packed slot's second page, the bits from this one on are the class, and those below it
-     * the number of the header */
+    /* a packed slot's second page has metadata too: in its request word, the bits from this one on are the class, and
+     * those below it the number of the header */
     PACKED_CLASS_SHIFT = 24
 };
 
@@ -181,7 +181,7 @@ static void packed_push(struct stack *stack, uint32_t number)
     stack_push(stack, &packed_header(0)->link, 0, number * LINKS);
 }
 
-/* Pops a header from the list and returns its number, or STACK_EMPTY. */
+/* Pops a header from the list and returns its number, or STACK_EMPTY if the list is empty. */
 static uint32_t packed_pop(struct stack *stack)
 {
     enum { LINKS = sizeof(struct packed_header) / sizeof(stack_link) };

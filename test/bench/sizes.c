@@ -9,8 +9,8 @@ const struct mix_share mix_shares[MIX_SIZES] = {
     {33024, 2}, {65536, 12}, {66000, 1},  {131072, 4}, {262144, 2}, {1048576, 1},
 };
 
-/* Returns a random number below `limit`: by Marsaglia's xorshift64 with Vigna's multiplication, of which the high half
- * of the product is used. */
+/* Returns a random number below `limit`. The generator is xorshift64* (Marsaglia's xorshift64 and a multiplication by
+ * Vigna's constant). The high half of the product is scaled to `limit`. */
 static uint32_t random_below(uint64_t *state, uint32_t limit)
 {
     *state ^= *state >> 12;

@@ -26,8 +26,8 @@ CLIENTS = 2
 SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
 VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
 PROGRESS_SECONDS = 10.0
-# Dumps are requested by SIGWINCH and not by SIGUSR1, because haproxy stops on SIGUSR1. The reloads of haproxy test
-# SIGUSR1 often enough.
+# Dumps are requested by SIGWINCH and not by SIGUSR1, because haproxy stops on SIGUSR1. At each
+# reload haproxy's master still sends SIGUSR1 to its old worker, so that signal is tested too.
 QUIET = signal.SIGWINCH
 
 def fetch(port: int) -> Callable[[int], None]:

@@ -75,7 +75,7 @@ def make_base(place: Place) -> None:
 
 def make_files(place: Place) -> None:
     """Makes two directories for vsftpd: its root, where an anonymous user can write only below `files`, and an empty
-    one, to which the option secure_chroot_dir is set."""
+    one, which is the value of vsftpd's option secure_chroot_dir."""
     place.run("mkdir --parents root/files empty")
     place.run("chmod a-w root empty")
 

@@ -1,4 +1,5 @@
-/* These cases load and unload plug-ins by dlopen and dlclose, and also the library itself, while threads allocate. */
+/* Cases that load and unload plug-ins, and the library itself, by dlopen and dlclose while threads allocate, and cases
+ * with two preloaded allocators. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <malloc.h>
@@ -120,7 +121,7 @@ static struct plugin plugin_of(void *handle)
 }
 
 /* All sizes that the cases use are below SIZE_END bytes. They reach from small blocks, which mimalloc serves, to blocks
- * that are too large for the pools. */
+ * that are too large for the pools, which serve at most 4 MiB in these tests. */
 enum { SIZE_END = 16 << 20 };
 
 static void check_plugin_serves_itself(const struct plugin *plugin)

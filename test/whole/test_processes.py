@@ -21,8 +21,8 @@ POOLS = [
 
 FORK_TRIM = {"SOCKMALLOC_FORK_TRIM": "1"}
 
-# The value -1 disables decay: the library purges no free slot because of its age (gives its pages back to the kernel).
-# Only these three kinds of pool are tested, because with them any thread can allocate any free slot.
+# The value -1 disables decay: the library does not give the pages of a free slot back because of the slot's age. Only
+# these three kinds of pool are tested, because with them any thread can allocate any free slot.
 SNAPSHOTS = [
     Run(
         f"pool {kind}, FORK_TRIM={trim}",

@@ -1,4 +1,4 @@
-"""A connection to redis, which uses Debian's python3-redis."""
+"""A connection to a redis server, made by Debian's python3-redis."""
 # SPDX-License-Identifier: BSD-2-Clause
 from typing import Union
 

@@ -252,7 +252,8 @@ Test(cache, drain_gives_both_magazines_to_the_depot)
     cr_assert_eq(get(B64K), slots[0]);
 }
 
-/* cache_forget removes the quota and both magazines, and moves their slots nowhere. The cache can get a quota again. */
+/* cache_forget removes the quota and both magazines, and puts their slots nowhere else. The cache can get a quota
+ * again. */
 Test(cache, forget_leaves_no_trace)
 {
     void *slots[SLOTS_MAX];

@@ -17,8 +17,8 @@ enum { RUN = 16 /* the number of slots that are carved at once */ };
 
 /*
  * Calls, in this one process, the function that the library runs before a fork, and then the function that it runs in
- * the child. If `alone` is true, the process counts as having one thread; otherwise it counts as having other threads,
- * without caches.
+ * the child. If `alone` is true, the process counts as having one thread before the fork; otherwise it counts as having
+ * other threads, without caches.
  */
 static void fork_as_if(bool alone)
 {

@@ -1,4 +1,4 @@
-/* Makes files in a directory of the test, as they are in /proc and /sys, for code that reads these. */
+/* Makes a directory with files like those in /proc and /sys, so that a test can run code that reads such files. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/tree.h"
 
