@@ -231,8 +231,8 @@ struct fixed_pool {
     char name[FIXED_NAME_SIZE];
 
     struct stack available; /* the numbers of the chunks that have free blocks */
-    struct stack full;      /* the depot: the numbers of full magazines that no cache has */
-    struct stack empty;     /* the numbers of empty magazines that no cache has */
+    struct stack full;      /* one half of the depot: the numbers of full magazines that no cache has */
+    struct stack empty;     /* the other half: the numbers of empty magazines that no cache has */
 
     _Alignas(CACHE_LINE) struct lock lock; /* held while a chunk is added or removed, and while memory is given back */
     _Atomic uint32_t chunks;               /* how many chunk numbers have ever been used */

@@ -33,7 +33,8 @@ static const struct {
 
 enum { GROUPS = sizeof groups / sizeof groups[0], HELP_WIDTH = 79 };
 
-/* Prints words, and begins a new line before HELP_WIDTH. `column` is where the words begin in each line. */
+/* Prints words, and begins a new line where a word would end beyond HELP_WIDTH. `column` is where the words begin in
+ * each line. */
 static void print_words(const char *words, int column)
 {
     int at = column;

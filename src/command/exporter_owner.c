@@ -1,4 +1,4 @@
-/* Reads the mode and the owner of the files that `sockmalloc exporter` creates. */
+/* Parses the mode and the owner that the command line gives for the files which `sockmalloc exporter` creates. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/exporter_owner.h"
 

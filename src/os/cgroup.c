@@ -1,4 +1,5 @@
-/* Finds out how much more memory the control group of the process may use, in version 1 or 2 of control groups. */
+/* Finds out how much more memory the control group of the process may use, in version 1 or 2 of control groups,
+ * and how long processes have lately waited for memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/cgroup.h"
 

@@ -29,8 +29,8 @@ void pool_mark_cold(struct cache *cache, unsigned bucket);
  * purged, because each allocation then runs a step of purging. */
 void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was);
 
-/* Frees a slot to a cold place of the private magazine, which the fast path of free does not use. If there is none,
- * does nothing and returns false. */
+/* Frees a slot to a cold place of the private magazine; the fast path of free does not use such places. If there is
+ * none, does nothing and returns false. */
 bool pool_free_cold(unsigned bucket, void *slot);
 
 #endif

@@ -100,7 +100,8 @@ static void report(const char *label, const struct outcome *outcome)
 }
 
 /* Allocates from every bucket and keeps all blocks. Prints a line for each bucket: its label, how many requests the
- * pools served, how many mimalloc served instead, and how many failed. */
+ * pools served, how many mimalloc served instead, and how many failed. Then makes one block of each bucket larger,
+ * checks that all blocks have kept their content, and frees them. */
 CASE(every_bucket)
 {
     static struct block blocks[POOLS_BUCKETS][BLOCKS];

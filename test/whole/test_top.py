@@ -101,7 +101,7 @@ class Screens(TopCase):
         self.end(terminal)
 
     def test_a_process_comes_and_goes(self) -> None:
-        """If top has no process id on its command line, it shows every process that has loaded the library. A process
+        """If the command line of top names no process, top shows every process that has loaded the library. A process
         appears when it begins, and disappears when it ends."""
         terminal = self.top(lines=TALL)
         terminal.wait_for(lambda now: now[0].startswith("sockmalloc top: "))

@@ -102,7 +102,8 @@ Test(fixed_threads, no_block_has_two_owners_and_none_is_lost, .timeout = 120)
 static _Atomic bool over;
 
 /* The walk over blocks in use calls this function for each block. While the function runs, the pool gives the block to
- * no other thread, even if the owner frees the block. So the content of the block must not change. */
+ * no other thread, even if the owner frees the block. So a mark that is not 0 must stay, or become the 0 that
+ * the owner writes before it frees the block. */
 static int look(void *context, const struct sockmalloc_pool_use *use)
 {
     const _Atomic uint64_t *block = use->block;

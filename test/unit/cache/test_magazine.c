@@ -112,8 +112,8 @@ Test(magazine, reset_makes_all_unopened_and_empty)
     cr_assert_null(magazine_open());
 }
 
-/* Runs as one of several threads: opens magazines, which no other thread may have marked, and marks each with its own
- * address and the thread's number. */
+/* Runs as one of several threads: opens magazines, checks that no thread has marked them, and marks each with the
+ * magazine's address and the thread's number. */
 static void open_and_mark(unsigned number)
 {
     for (unsigned i = 0; i < MANY / THREADS; i++) {

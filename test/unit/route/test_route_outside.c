@@ -1,5 +1,5 @@
-/* Tests of the sample of those requests that the pools do not serve; their part of the histogram is made from this
- * sample. */
+/* Tests of the sample of the requests that the pools do not serve. From this sample the histogram of request sizes gets
+ * its figures for those requests. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
