@@ -14,10 +14,10 @@
 
 /*
  * All numbers are bytes; each slot counts as many bytes as its capacity. A cache is charged for its quotas (the numbers
- * of slots that it may hold), no matter how many slots its magazines hold. The sum of all charges never exceeds
- * cache_limit, so the caches never hold more than cache_limit. There is one exception: after budget_limit has lowered
- * the limit, the caches may hold more until each thread has lowered its quotas. Retained memory is the free slots that
- * lie outside the caches and have not been purged. It is counted only if SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN or
+ * of slots that it may hold) and for its spare slots, no matter how many slots its magazines hold. No charge may raise
+ * the sum of all charges above cache_limit, so the caches hold no more than cache_limit, unless budget_limit lowers the
+ * limit: they may then hold more until each thread has lowered its quotas. Retained memory is the free slots that lie
+ * outside the caches and have not been purged. It is counted only if SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN or
  * SOCKMALLOC_CONTROL is set. Any thread may read and change the counts without a lock. The limits are aligned words: a
  * thread that reads one while budget_limit changes it gets the old limit or the new one.
  */
@@ -42,7 +42,8 @@ struct budget {
 
 extern INTERNAL struct budget budget;
 
-/* Sets the limits, and all counts to zero. One thread calls this function at start-up. */
+/* Sets the limits, and all counts to zero. From then on retained memory is counted if retain_limit or large_limit is
+ * not BUDGET_UNLIMITED. One thread calls this function at start-up. */
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
 /* Sets the limits, and keeps the counts. This function is safe in signal handlers. */

@@ -15,8 +15,8 @@
 #include "memory/slots.h"
 
 /*
- * How many slots one call carves, and how many one call moves from the bucket's stack of free slots to a magazine. With
- * 16 slots side by side, two threads rarely write to the same cache line of metadata.
+ * How many slots one call carves at most, and how many one call at most moves from the bucket's stack of free slots to
+ * a magazine. With 16 slots side by side, two threads rarely write to the same cache line of metadata.
  */
 enum { CARVE_RUN = 16 };
 
@@ -157,8 +157,9 @@ static void cache_move(struct magazine *from, struct magazine *to, uint32_t coun
 
 /*
  * Finds a magazine with slots, and makes the caller its owner. Looks at the public magazines of other threads, which
- * may be stolen, and after them in the depot. A magazine that comes from another thread is counted as if it came from
- * the depot. Returns NULL if no magazine with slots is found.
+ * may be stolen, and after them in the depot. The slots of another thread's magazine are counted as if they had gone to
+ * the depot, because the caller counts those that it keeps as withdrawn from there. Returns NULL if no magazine with
+ * slots is found.
  */
 static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 {
@@ -176,9 +177,10 @@ static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 
 /*
  * Finds a magazine with slots, and returns it with no more slots than the quota permits. `empty` is an empty magazine
- * or NULL. If the magazine that is found has too many slots, its top slots are moved to `empty`, which is returned, and
- * the magazine goes to the depot with the other slots; otherwise `empty` goes to the depot. Returns `empty` without
- * slots if no magazine with slots is found.
+ * or NULL. If the magazine that is found has too many slots, its top slots are moved to `empty`, or to an empty
+ * magazine of the depot if `empty` is NULL. That magazine is returned, and the one that was found goes to the depot
+ * with the other slots. If the magazine that is found has no more slots than the quota, `empty` goes to the depot.
+ * Returns `empty` without slots if no magazine with slots is found.
  */
 static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct magazine *empty)
 {

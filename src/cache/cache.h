@@ -27,7 +27,8 @@ bool cache_lay(void);
  */
 INTERNAL struct cache *cache_open(void);
 
-/* Returns the calling thread's cache, and opens it first if the thread has none yet. */
+/* Returns the calling thread's cache, and opens it first if the thread has none yet. Returns cache_shared if no cache
+ * could be opened for the thread. */
 static inline struct cache *cache_reach(void)
 {
     return LIKELY(cache_mine != &cache_none) ? cache_mine : cache_open();
@@ -37,9 +38,9 @@ static inline struct cache *cache_reach(void)
  * Makes the bucket's next tick come after `interval` frees. (A tick is a free at which the thread reads the clock and
  * purges a little.) The fast path of free adds 1 to `returned` of the bin, and runs a tick when `returned` has become 0
  * (counter_step). So cache_arm sets `returned` to minus the interval. The sum of `returned` and `armed` is the number
- * of the thread's frees and must not change. So cache_arm adds to `armed` what it has subtracted from `returned`. If
- * the bucket has no private magazine, each free is a slow path anyway, and the tick comes after at most 61 frees.
- * `cache` must be the calling thread's own.
+ * of slots of the bucket that the thread has freed, and must not change. So cache_arm adds to `armed` what it has
+ * subtracted from `returned`. If the bucket has no private magazine, each free is a slow path anyway, and the tick
+ * comes after at most 61 frees. `cache` must be the calling thread's own.
  */
 void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
@@ -51,9 +52,9 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 void cache_arm_all(struct cache *cache, uint32_t interval);
 
 /*
- * Makes the next tick (a free that reads the clock) come after at most 16 frees. This function is called when slots
- * have gone to the depot or to the stack of free slots, because a tick should soon find out how long they have been
- * free.
+ * Makes the next tick (a free that reads the clock) come after at most 16 frees of a bucket. This function is called
+ * when slots have gone to the depot or to the stack of free slots, because a tick should soon find out how long they
+ * have been free.
  */
 void cache_hasten(struct cache *cache);
 
@@ -73,11 +74,11 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 }
 
 /*
- * Sets the bucket's quota, to at most MAGAZINE_SLOTS. A higher quota is charged to the budget first; if the budget does
- * not have enough left, the function changes nothing and returns false. If the quota falls, slots that no longer fit go
- * to the stack of free slots; if it falls to 0, both magazines go to the depot; the budget's charge is lowered after
- * that. A quota of 0 also frees the new slots that were carved for this thread and not used yet. `cache` must be the
- * calling thread's own.
+ * Sets the bucket's quota. `quota` must be at most MAGAZINE_SLOTS. If the cache has a spare slot of the bucket
+ * (cache_keep_spare), drops it first. A higher quota is charged to the budget first; if the budget does not have enough
+ * left, the quota stays and the function returns false. If the quota falls, slots that no longer fit go to the stack of
+ * free slots; if it falls to 0, both magazines go to the depot; the budget's charge is lowered after that. A quota of 0
+ * also frees the new slots that were carved for this thread and not used yet. `cache` must be the calling thread's own.
  */
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 
@@ -92,7 +93,8 @@ void cache_set_usual(uint32_t bucket);
 
 /*
  * Sets the cache's `more`, which is true if pages are due to be purged. While it is true, the short path of the large
- * pool, which purges nothing, is closed for this thread. `cache` must be the calling thread's own.
+ * pool, which purges nothing, is closed for this thread. While it is false, the path is open for the buckets that
+ * cache_set_usual has last set. `cache` must be the calling thread's own.
  */
 void cache_set_more(struct cache *cache, bool more);
 
@@ -143,24 +145,26 @@ static inline bool cache_has_spare(const struct cache *cache, unsigned bucket)
 }
 
 /*
- * Refills the empty private magazine and pops a slot from it. The slots come from the thread's public magazine. If that
- * is empty, a miss is counted, and the slots come from another thread's public magazine or from the depot. Returns NULL
- * if none of these has a slot. `cache` must be the calling thread's own, with a quota for the bucket.
+ * Replaces the empty private magazine by one with slots, and pops a slot from that. The new private magazine is the
+ * thread's public one if that has slots. Otherwise a miss is counted, and the slots come from another thread's public
+ * magazine or from the depot. In both cases the empty private magazine becomes the public one. Returns NULL if no
+ * magazine with slots is found. `cache` must be the calling thread's own, with a quota for the bucket.
  */
 void *cache_refill(struct cache *cache, unsigned bucket);
 
 /*
- * Refills the empty private magazine with several free slots from the stacks, and pops one of them. Returns NULL if the
- * stacks are empty or if there is no magazine. `cache` must be the calling thread's own, with a quota for the bucket.
+ * Refills the empty private magazine with up to 16 free slots from the stacks, and pops one of them. Returns NULL if
+ * the stacks are empty, or if the cache has no private magazine and there is no memory for one. `cache` must be the
+ * calling thread's own, with a quota for the bucket.
  */
 void *cache_refill_from_stack(struct cache *cache, unsigned bucket);
 
 /*
- * Returns a new slot, which was never used, or NULL if the range is full or there is no memory. A run of slots is
- * carved for this thread alone, so that other threads do not write to the cache line with the metadata of these slots.
- * Each call returns the next slot of the run. The slots do not go through a magazine, because malloc's fast path would
- * then allocate them and populate no pages. The slow path knows the request and can populate its pages. `cache` must be
- * the calling thread's own, with a quota for the bucket.
+ * Returns a new slot, which was never used, or NULL if the range is full or there is no memory. A run of up to 16 slots
+ * is carved for this thread alone, so that other threads rarely write to the cache line with the metadata of these
+ * slots. Each call returns the next slot of the run. The slots do not go through a magazine, because malloc's fast path
+ * would then allocate them and populate no pages. The slow path knows the request and can populate its pages. `cache`
+ * must be the calling thread's own, with a quota for the bucket.
  */
 void *cache_carve(struct cache *cache, unsigned bucket);
 
@@ -189,28 +193,28 @@ void *cache_take_one(struct cache *cache, unsigned bucket);
 /*
  * Moves the public magazines of sleeping threads (those magazines that other threads may steal) to the depot. A round
  * checks each cache once: each of its public magazines goes to the depot if the cache's thread has made no request of
- * the magazine's bucket since the last round. One call checks the next `looks` caches. A new round begins at least
- * `age` nanoseconds after the beginning of the last one. `cache` is the calling thread's own, and `now` is what
- * clock_now has returned.
+ * the magazine's bucket since the last round. One call checks up to `looks` caches. A new round begins at least `age`
+ * nanoseconds after the beginning of the last one. `cache` is the calling thread's own, and `now` is what clock_now has
+ * returned.
  */
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
 
 /*
- * Clears what training has stored about a bucket in the cache. This function is called when a thread ends, so that the
- * next thread that gets this cache begins untrained.
+ * Clears what training has stored about a bucket in the cache. This function is called when a thread ends and in the
+ * child of a fork, so that the next thread that gets this cache begins untrained.
  */
 void cache_begin(struct cache *cache, unsigned bucket);
 
 /*
- * Removes from a cache both magazines of a bucket, its quota, and the new slots that were carved for the thread. The
- * slots are not moved elsewhere and not counted. This function runs in the child of a fork, which finds all free slots
- * by their metadata and computes the budget anew.
+ * Removes from a cache both magazines of a bucket, its quota, the new slots that were carved for the thread, and what
+ * training has stored about the bucket. The slots are not moved elsewhere and not counted. This function runs in the
+ * child of a fork, which finds all free slots by their metadata and computes the budget anew.
  */
 void cache_forget(struct cache *cache, unsigned bucket);
 
 /*
- * Returns how many free slots of a bucket a cache holds. The number is exact for the calling thread's own cache. For
- * another thread's cache it may be a little wrong.
+ * Returns how many free slots of a bucket lie in the two magazines of a cache. The number is exact for the calling
+ * thread's own cache. For another thread's cache it may be a little wrong.
  */
 uint32_t cache_held(struct cache *cache, unsigned bucket);
 
@@ -223,25 +227,27 @@ uint32_t cache_open_count(void);
  */
 void cache_leave(void);
 
-/* Returns true if threads other than the calling one have open caches. In the child of a fork, returns true if other
- * threads had open caches at the fork. */
+/* Returns true if threads other than the calling one have open caches. In the child of a fork, until cache_isolate
+ * runs, returns true if other threads had open caches at the fork. */
 bool cache_others_are_open(void);
 
 /*
  * Empties the caches of all other threads. Removes from the calling thread's own cache only the public magazines,
  * because other threads may have been stealing them at the fork. The private magazines of this cache stay, because a
  * signal handler may have forked in the middle of a malloc or free that uses them. The slots are not moved elsewhere.
- * This function runs in the child of a fork.
+ * The function also empties the list of unused records of caches, which cache_reset fills again. This function runs in
+ * the child of a fork.
  */
 void cache_isolate(void);
 
 /*
- * Removes all magazines from the caches, and makes all records of caches free for new threads, except for the calling
- * thread's record. This function runs in the child of a fork.
+ * Removes all magazines and quotas from the caches, and makes all records of caches free for new threads, except for
+ * the calling thread's record. This function runs in the child of a fork.
  */
 void cache_reset(void);
 
-/* Sets all event counters of all caches to zero. This function runs in the child of a fork. */
+/* Sets all event counters of all caches to zero, and makes the next free of the calling thread a tick (a free that
+ * reads the clock). This function runs in the child of a fork. */
 void cache_reset_counters(void);
 
 /*
@@ -275,7 +281,8 @@ void cache_free_fresh(struct cache *cache, unsigned bucket);
  */
 void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left);
 
-/* Pushes a magazine to the depot and counts its slots. Does nothing for NULL. */
+/* Pushes a magazine to the depot, counts its slots, and makes the thread's next tick come sooner (cache_hasten). Does
+ * nothing for NULL. */
 void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
 /* Counts slots that have gone to the depot or to the stack of free slots, in the counters of the cache and in the

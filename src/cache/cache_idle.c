@@ -72,7 +72,7 @@ void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_
     uint32_t count = LESSER(last, looks);
     if (count == 0 || !atomic_compare_exchange_strong_explicit(&left, &last, last - count, memory_order_relaxed,
                                                                memory_order_relaxed)) {
-        return; /* all caches were checked, or other threads are checking the last ones */
+        return; /* no new round is due, or another thread has taken these caches */
     }
     for (uint32_t number = last; number > last - count; number--) {
         cache_collect(cache, cache_at(number));

@@ -58,7 +58,7 @@ struct cache_bin {
     COUNTER_FAST_ROWS(CACHE_COUNTER)
 };
 
-/* One bucket's part of a thread's cache that only slow paths write to. */
+/* One bucket's part of a thread's cache that slow paths and the short path of the large pool write to. */
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
@@ -95,7 +95,8 @@ struct cache_tally {
 
 /*
  * How much each event counts when training decides whether to raise a quota. A miss counts more than a swap of the two
- * magazines, because a swap takes one atomic exchange, and a miss needs at least the depot, which all threads share.
+ * magazines, because a swap takes one atomic exchange, and a miss uses the depot or another thread's magazine, to whose
+ * cache lines other threads write.
  */
 enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 

@@ -13,7 +13,7 @@
 
 /*
  * CACHES_MAX is how many threads can have a cache at the same time. CACHES_STEP is the smallest number of bytes by
- * which the table of caches grows.
+ * which the tables of caches and of their links grow.
  */
 enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 

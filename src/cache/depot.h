@@ -33,7 +33,8 @@ bool depot_has_old(unsigned bucket);
 
 /*
  * depot_pop_old pops a magazine with slots of the old generation, whose slots have been free for longer, or returns
- * NULL. depot_push_old pushes such a magazine, with the slots that are left in it, back to the old generation.
+ * NULL. depot_push_old pushes such a magazine, with the slots that are left in it, back to the old generation, or to
+ * the empty magazines if no slot is left.
  */
 struct magazine *depot_pop_old(unsigned bucket);
 void depot_push_old(unsigned bucket, struct magazine *magazine);

@@ -12,8 +12,8 @@
 #include "os/os.h"
 
 /*
- * MAGAZINES_MAX is the largest number of magazines, and MAGAZINES_STEP is the smallest number of bytes by which their
- * table grows.
+ * MAGAZINES_MAX is the largest number of magazines, and MAGAZINES_STEP is the smallest number of bytes by which the
+ * tables of magazines and of their links grow.
  */
 enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 

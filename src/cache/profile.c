@@ -1,5 +1,6 @@
 /* Reads and writes the profile, a file that keeps trained quotas until the next start of the server. Other users or
- * processes may have made, changed or truncated this file. */
+ * processes may have made, changed or truncated this file, so its type, its owner, its mode and its text are
+ * checked. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile.h"
 
@@ -40,7 +41,7 @@ static const char *profile_open_fault(int error)
     }
 }
 
-/* Opens a regular file for reading. Returns its descriptor, or a negative error number. */
+/* Opens a regular file for reading, and stores its status. Returns its descriptor, or a negative error number. */
 static int profile_open(const char *path, struct stat *status)
 {
     int file = os_open(path, O_RDONLY | OPEN_FLAGS, 0);
@@ -100,8 +101,8 @@ const char *profile_read(const char *path, struct profile *profile)
 }
 
 /*
- * Returns true if there is no file at `path`, or if the file there begins like a profile, so that profile_write may
- * replace it.
+ * Returns true if there is no file at `path`, or if the file there is empty or begins like a profile, so that
+ * profile_write may replace it.
  */
 static bool profile_may_replace(const char *path)
 {
@@ -119,7 +120,8 @@ static bool profile_may_replace(const char *path)
 /*
  * Opens the file `name` and locks it. A process may remove or rename the file only while it holds the lock of the very
  * file that has this name. The lock ends when the descriptor is closed, even if SIGKILL ends the process. Returns the
- * descriptor, or -1 if another process has the lock, or if another file has got this name by now.
+ * descriptor, or -1 if the file cannot be opened, if another process has the lock, or if another file has got this name
+ * by now.
  */
 static int profile_hold(const char *name, int flags)
 {

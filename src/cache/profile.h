@@ -29,8 +29,8 @@ INTERNAL const char *profile_read(const char *path, struct profile *profile);
  * is killed can leave PATH.PID.new behind; the next writer with the same pid removes it. In a container, where a server
  * often gets the same pid at each start, this happens when the server next writes its profile.
  *
- * A file that does not begin like a profile is not replaced, so that a mistyped path destroys no other file. A symbolic
- * link, a device and a file that cannot be read are not replaced either.
+ * A file that is not empty and does not begin like a profile is not replaced, so that a mistyped path destroys no other
+ * file. A symbolic link, a device and a file that cannot be read are not replaced either.
  *
  * The function does not wait for the disk (no fsync), because a signal handler may call it. After a power cut the file
  * can be damaged. The next start notices by the checksum and begins untrained.

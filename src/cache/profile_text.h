@@ -41,11 +41,12 @@ struct profile {
 
 enum { PROFILE_SIZE = 512 /* how many bytes the longest profile and a NUL need */ };
 
-/* Prints a profile. Returns false if profile_parse would refuse the text. */
+/* Prints a profile into an empty text. Returns false if profile_parse would refuse a row, or if the text has too little
+ * space. */
 bool profile_print(const struct profile *profile, struct text *text);
 
-/* Parses the text of a whole file. A NUL must follow its `length` bytes. Returns NULL, or a few words that say what is
- * wrong with the text. */
+/* Parses the text of a whole file into `profile`, which must have no rows yet. A NUL must follow its `length` bytes.
+ * Returns NULL, or a few words that say what is wrong with the text. */
 const char *profile_parse(const char *bytes, size_t length, struct profile *profile);
 
 #endif

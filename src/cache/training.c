@@ -63,8 +63,8 @@ static bool training_is_idle(const struct cache *cache, unsigned bucket)
     return training_uses(cache, bucket) == cache->tally[bucket].seen;
 }
 
-/* Returns how many slots of its quota the bucket can lose: all of them if it is idle, half if it has had no misses, and
- * otherwise none. */
+/* Returns how many slots of its quota the bucket can lose: all of them if it is idle, half if it has had no miss and
+ * fewer than eight exchanges of its magazines, and otherwise none. */
 static uint32_t training_unused(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);
@@ -124,8 +124,8 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
 
 /*
  * Sets the first quota of a bucket: the quota from the settings or the profile, or else TRAINING_FIRST slots. Sets
- * fewer slots if the budget has less left. If the budget has nothing left, another bucket loses some of its quota.
- * Returns false if the bucket gets no quota.
+ * fewer slots if the budget has less left. If the budget has nothing left and quotas are not frozen, another bucket
+ * loses some of its quota. Returns false if the bucket gets no quota.
  */
 static bool training_promote(struct cache *cache, unsigned bucket)
 {
@@ -146,7 +146,8 @@ static bool training_promote(struct cache *cache, unsigned bucket)
 }
 
 /* Doubles the quota of a bucket, because its magazines often could not serve a call (misses). The quota rises to at
- * most MAGAZINE_SLOTS, and only as far as the budget allows. */
+ * most MAGAZINE_SLOTS, and only as far as the budget allows. If too little of the budget is left, another bucket of the
+ * cache first loses unused quota. */
 static void training_grow(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];

@@ -50,9 +50,9 @@ static inline size_t bucket_offset_of(size_t bucket)
 
 /*
  * The plan: all that settings decide about the buckets. Start-up makes it once. The sizes of buckets are powers of two.
- * Each slot can hold more than its bucket's size by the headroom (SOCKMALLOC_HEADROOM). The last bucket serves requests
- * up to `maximum`, and its slots hold no more than that; if the next power of two would exceed the maximum, the size of
- * the last bucket is the maximum itself.
+ * A slot can hold more than its bucket's size by the headroom (SOCKMALLOC_HEADROOM, rounded up to whole pages), but no
+ * slot can hold more than `maximum`, rounded up to whole pages. If the power of two for the last bucket would exceed
+ * the maximum, the size of the last bucket is the maximum itself.
  */
 struct bucket_plan {
     size_t minimum; /* bytes of the smallest request that has a bucket */
@@ -76,6 +76,7 @@ void bucket_label(struct bucket_plan *plan, unsigned bucket);
  * for each granule (4 KiB) of request sizes, the offset of the bucket that serves them. Bucket N has slots for requests
  * up to 2^N granules and one more, for the headroom. A map with this initializer lies in the library's file, so
  * start-up need not write it, and the part for requests of megabytes takes no memory until such a request comes.
+ * BUCKET_USUAL_MAXIMUM is the largest request, in bytes, that the map contains.
  */
 enum { BUCKET_USUAL_MAXIMUM = 1 << 25 };
 #define BUCKET_USUAL_MAP                                                                                               \

@@ -6,6 +6,7 @@
 
 enum {
     NANOSECONDS_A_MILLISECOND = 1000000,
+    /* the most nanoseconds by which a generation lasts longer than at first */
     EXTRA_MOST = 375 * NANOSECONDS_A_MILLISECOND,
     MUCH = 1 << 20, /* in bytes; if less was purged, decay does not change how long generations last */
 };

@@ -18,14 +18,14 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
  * generation. malloc allocates slots of the young generation as long as it has any, so slots that are not needed stay
  * in the old generation. When the young generation has lasted for half of SOCKMALLOC_DECAY_MS, all slots that are still
  * in the old generation have been free for at least as long. Their pages are then purged, a little at a time. When
- * nothing is left in the old generation, the two generations change places. So the pages of a slot are purged after
- * between half and all of the setting, and no time has to be stored for each slot.
+ * nothing is left in the old generation, the two generations change places. So the pages of a slot are purged when it
+ * has been free for about half to all of the setting, and no time has to be stored for each slot.
  *
- * If the load of a program rises to its peak every 300 ms, the program would need all of its pages anew each time. So
- * decay learns: if at least half of what was purged is allocated again soon, a generation from then on lasts longer
- * than at first: by three times its first length, or by 375 ms if that is less. If much is purged even after that
- * longer time, the load has not returned to its peak, and generations last as long as they did at first. decay_age and
- * decay_learn compute these times.
+ * If the load of a program rises to its peak every 300 ms, say, the pages could be purged between two peaks, and the
+ * program would need them anew each time. So decay learns: if at least half of what was purged is allocated again soon,
+ * a generation from then on lasts longer than at first: by three times its first length, or by 375 ms if that is less.
+ * If much is purged even after that longer time, the load has not returned to its peak, and generations last as long as
+ * they did at first. decay_age and decay_learn compute these times.
  *
  * Any thread may use the generations without a lock. A thread that has read `young` before a change pushes its slot to
  * the generation that is old by now. The slot is then purged sooner, which does no harm.

@@ -143,7 +143,7 @@ static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wa
 
 /*
  * Maps pieces in the first hole that is long enough. If the kernel refuses because the program has mapped something
- * else in that hole, the hole is never used again.
+ * else in that hole, the hole is never used again, and the search goes on with the next hole.
  */
 static uint32_t hole_search(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
 {

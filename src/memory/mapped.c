@@ -12,8 +12,8 @@
 /*
  * An entry of the table of mapped blocks. `address` is 0 until the entry is first used. While the entry belongs to a
  * live block, `address` is that block's address. The mark MAPPED_BUSY is added to the address while a thread makes or
- * moves the block, and the mark MAPPED_FREED after the block was freed. `address` never becomes 0 again, so a search
- * may stop at the first 0.
+ * moves the block, and the mark MAPPED_FREED after the block was freed or has moved to another entry. `address` never
+ * becomes 0 again, so a search may stop at the first 0.
  */
 struct mapped_block {
     _Atomic uintptr_t address;
@@ -152,7 +152,8 @@ static char *mapped_accept(char *start, size_t size)
 
 /*
  * Maps `size` bytes at a multiple of `alignment`: maps more bytes first, and then unmaps those before and after the
- * aligned part. Returns NULL if the kernel refuses, and then sets *refused to true.
+ * aligned part. Returns NULL if the kernel refuses, or if the mapping lies where no mapped block may lie. Sets *refused
+ * to true if the kernel refuses, and otherwise to false.
  */
 static char *mapped_map(size_t alignment, size_t size, bool *refused)
 {

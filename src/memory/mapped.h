@@ -21,8 +21,8 @@
  * not know that block, and its memory is lost to the child.
  */
 
-/* The most mapped blocks at a time. mapped_alloc fails when this number is reached. The kernel allows a process about
- * this number of mappings (vm.max_map_count). */
+/* The most mapped blocks at a time. mapped_alloc fails when this number is reached. More would be of no use, because
+ * the kernel allows a process about this number of mappings (vm.max_map_count). */
 enum { MAPPED_BLOCKS = 1 << 16 };
 
 /*
@@ -33,8 +33,9 @@ void mapped_open(uintptr_t start, size_t size);
 
 /*
  * Allocates a block of `request` bytes, all zero. `alignment` is a power of two. Returns NULL if the kernel has no
- * memory, if the table is full, or before mapped_open. Sets *refused to true if the reason was that the kernel has no
- * memory, and otherwise to false. Price: a call of mmap and an entry of the table.
+ * memory or chooses an address where no mapped block may lie, if the table is full, or before mapped_open. Sets
+ * *refused to true if the reason was that the kernel has no memory, and otherwise to false. Price: a call of mmap and
+ * an entry of the table.
  */
 INTERNAL void *mapped_alloc(size_t alignment, size_t request, bool *refused);
 
@@ -44,7 +45,8 @@ INTERNAL void *mapped_alloc(size_t alignment, size_t request, bool *refused);
  */
 INTERNAL size_t mapped_request(const void *address);
 
-/* Returns true if a mapped block that was freed began at `address`, and nothing is mapped there now. */
+/* Returns true if a mapped block began at `address` that was freed or has moved away, its entry of the table was not
+ * used again, and nothing is mapped at the address now. */
 INTERNAL bool mapped_is_freed(const void *address);
 
 /*
@@ -55,15 +57,16 @@ INTERNAL bool mapped_free(void *address);
 
 /*
  * Makes a live block longer or shorter. Returns the block's address, which has changed if the block has moved. The
- * kernel moves the block's pages and never copies them. Returns NULL, with nothing changed, if the kernel refuses.
+ * kernel moves the block's pages and never copies them. Returns NULL, with nothing changed, if the kernel refuses, or
+ * if it would move the block to addresses where no mapped block may lie (mapped_open).
  */
 INTERNAL void *mapped_resize(void *address, size_t request);
 
 /*
- * Makes a block of `request` bytes, and moves the pages of the first `kept` bytes of a slot into the block. The slot
- * stays mapped and live, and those bytes of it then read as zero. `kept` is at most `request`. Returns NULL, with
- * nothing changed, if the kernel refuses, if it cannot move pages out of a mapping that stays (before Linux 5.7), or if
- * the slot's memory is locked.
+ * Makes a block of `request` bytes, and moves the pages of the first `kept` bytes of a slot, rounded up to whole pages,
+ * into the block. The slot stays mapped and live, and the pages that were moved then read as zero in it. `kept` is at
+ * most `request`. Returns NULL, with nothing changed, if the table is full, if the kernel refuses, if it cannot move
+ * pages out of a mapping that stays (before Linux 5.7), or if the slot's memory is locked.
  */
 INTERNAL void *mapped_from_slot(void *slot, size_t kept, size_t request);
 

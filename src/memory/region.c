@@ -14,7 +14,7 @@
 
 /*
  * The smallest number of bytes by which each table grows. One step of the table of state bytes and of the table of
- * request words is enough for 16 MiB of slots, so the tables of a small range never grow.
+ * request words is enough for 16 MiB of slots, so the tables of a small range grow only once.
  */
 enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
@@ -155,7 +155,8 @@ static bool region_reach(uint32_t end)
 
 /*
  * Returns how many slots of `pages` pages can be carved from page `front` on, and makes their pages usable. Usually
- * this number is `wanted`. It is lower at the end of the range, 1 if memory is short, and 0 if there is no memory.
+ * this number is `wanted`. It is lower at the end of the range, 1 if memory is short, and 0 if the range is full or
+ * there is no memory.
  */
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {

@@ -205,9 +205,10 @@ static inline bool region_is_laid(void)
 
 /*
  * Carves a run of up to `wanted` new slots and stores their addresses in `slots`, the lowest one last, because
- * magazines are popped from that end. Returns how many slots were carved: one if memory is short, and none, with
- * nothing changed, if the range is full or the kernel refuses memory. The pages of a new slot are untouched and read as
- * zero. Any thread may call this function, which takes no lock.
+ * magazines are popped from that end. Returns how many slots were carved: fewer than `wanted` if the hole or the rest
+ * of the range is too short for all, one if memory is short, and none if the range is full or the kernel refuses
+ * memory. The pages of a new slot are untouched and read as zero. Any thread may call this function, which takes no
+ * lock.
  */
 unsigned region_carve(unsigned bucket, unsigned wanted, void **slots);
 
@@ -217,8 +218,8 @@ unsigned region_carve_run(unsigned bucket, unsigned wanted, uint32_t *first);
 
 /*
  * Unmaps the `pages` pages from page `first` on, all of them pages of free slots that the caller has popped from their
- * stacks. Returns false, with nothing changed, if another thread is making the range grow or is unmapping addresses, if
- * there are too many holes, or if the kernel refuses.
+ * stacks, and clears the state bytes of these slots. Returns false, with nothing changed, if another thread is making
+ * the range grow or is unmapping addresses, if there are too many holes, or if the kernel refuses.
  */
 bool region_return(uint32_t first, uint32_t pages);
 
@@ -237,7 +238,7 @@ uint32_t region_carved(unsigned bucket);
  */
 void region_count_live(uint32_t live[BUCKET_LIMIT]);
 
-/* Returns how many pages of the range were ever carved into slots. There is no slot after these pages. */
+/* Returns the number of the first page that was never carved into a slot. All slots lie before this page. */
 uint32_t region_front(void);
 
 /*
@@ -256,9 +257,9 @@ bool region_has_room(void);
 size_t region_ready(void);
 
 /*
- * region_hold keeps all threads from making the range and its tables grow, and region_release ends that. The thread
- * that forks calls region_hold before the fork. After the fork, the parent calls region_release, and so does the child,
- * before all else.
+ * region_hold keeps all threads from making the range and its tables grow, and region_release ends that. A table that
+ * region_hold cannot hold within two seconds can still grow. The thread that forks calls region_hold before the fork.
+ * After the fork, the parent calls region_release, and so does the child, before all else.
  */
 void region_hold(void);
 void region_release(void);

@@ -14,8 +14,8 @@
  * 80 TiB. mimalloc (2 to 30 TiB), Java's heaps, and mappings of programs under `ulimit -s unlimited` lie lower;
  * programs, libraries and stacks lie higher. The library tries RANDOM_TRIES places, which it computes from random bytes
  * of the kernel. If none of them is free, the kernel chooses the place. ThreadSanitizer keeps its own memory at the
- * addresses between 64 TiB and 80 TiB. So under ThreadSanitizer (x86-64) the library
- * looks in the 1.5 TiB from 85 TiB on, which ThreadSanitizer leaves to the program.
+ * addresses between 64 TiB and 80 TiB. So under ThreadSanitizer (x86-64) the library looks for a place in 192 GiB just
+ * above 85 TiB, which ThreadSanitizer leaves to the program.
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
 static const uintptr_t lowest = (uintptr_t)(UNDER_THREAD_SANITIZER ? 0x5510 : 0x4000) << 32;

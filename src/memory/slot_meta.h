@@ -17,9 +17,9 @@
  * only, because after a fork the kernel copies each page that a process writes to.
  *
  * The byte of a page at which no slot begins is 0. The byte of a slot's first page is the sum of SLOT_BEGINS, the
- * bucket's number and one of four states. Byte and word are relaxed atomics, because only the thread that holds a slot
- * writes its metadata. If two threads free a slot twice, the second free is detected if the first free has ended before
- * the second one reads the byte.
+ * bucket's number, one of four states, and in some states the bit 0x20 (SLOT_LEAVING, SLOT_SLACK). Relaxed loads and
+ * stores of byte and word are enough, because only the thread that holds a slot writes its metadata. If two threads
+ * free the same slot, the second free is detected if the first free has ended before the second one reads the byte.
  */
 typedef _Atomic uint8_t slot_state_byte;
 typedef _Atomic uint32_t slot_request_word;

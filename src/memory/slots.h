@@ -1,6 +1,6 @@
 /*
- * The stacks of free slots and of purged slots of each bucket. The buckets of the large pool have nothing but these
- * stacks; other buckets have caches and depots too.
+ * The stacks of free slots and of purged slots of each bucket. The free slots of the large pool lie only on these
+ * stacks, apart from a spare slot that a thread may keep; other buckets have magazines and depots too.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLOTS_H
@@ -83,8 +83,8 @@ static inline uint32_t slots_pop_purged(unsigned bucket)
 
 /*
  * Returns a slot of the bucket: a free one, or else a purged one, or else a new one, which it carves. Stores in
- * `source` which of these it is. Returns NULL if the range is full or there is no memory. Any thread may call this
- * function, which takes no lock.
+ * `source` which of these it is, and counts a purged slot by decay_count_missed. Returns NULL if the range is full or
+ * there is no memory. Any thread may call this function, which takes no lock.
  */
 static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 {

@@ -10,8 +10,8 @@
 #include "os/os_process.h"
 
 /*
- * The largest number of bytes by which a table grows at once. A large table grows by an eighth of its size, so that it
- * needs few system calls if many slots are carved quickly.
+ * The largest number of bytes by which a table grows at once, unless more is needed. A large table grows by an eighth
+ * of its size, so that it needs few system calls if many slots are carved quickly.
  */
 enum { TABLE_STEP_MAX = 32 << 20 };
 
@@ -152,7 +152,7 @@ size_t table_goal(const struct table *table, size_t size)
     return GREATER(goal, least);
 }
 
-/* Returns true if a thread is about to publish how far it has extended the table. */
+/* Returns true if a thread is about to publish how far it has extended the table, or holds the table. */
 static bool table_is_awaited(const struct table *table)
 {
     return atomic_load_explicit(&table->growing, memory_order_acquire) > 0;

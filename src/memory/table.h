@@ -49,7 +49,8 @@ bool table_grow(struct table *table, size_t size);
 
 /*
  * The two halves of table_grow, for tables that must grow together. table_goal returns how many bytes would be usable
- * after table_grow(size). table_grow_to makes exactly `size` bytes usable.
+ * after table_grow(size). table_grow_to makes `size` bytes usable, and no more than whole pages require; it returns
+ * false as table_grow does.
  */
 size_t table_goal(const struct table *table, size_t size);
 bool table_grow_to(struct table *table, size_t size);
