@@ -121,9 +121,10 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
 /*
  * Sleeps until the next step of purging. A nap is such a sleep of fixed length (`background_nap`). `idle` is how many
  * naps in a row have passed without a call of background_call; returns the new number. After NAPS_UNTIL_ASLEEP (48)
- * such naps, the thread sleeps until background_call wakes it. 48 naps are three times the longest time for which a
- * free slot keeps its pages. That time is 16 naps: four naps are the decay time, and decay_learn can make the
- * generations of free slots four times as long.
+ * such naps, the thread sleeps until background_call wakes it. If the first thread of the process has ended, each sleep
+ * lasts LAST_MILLISECONDS, because the background thread then has to notice soon that it is the last one. 48 naps are
+ * three times the longest time for which a free slot keeps its pages. That time is 16 naps: four naps are the decay
+ * time, and decay_learn can make the generations of free slots four times as long.
  */
 static unsigned background_rest(unsigned idle)
 {
@@ -217,7 +218,8 @@ COLD void background_begin(void)
 }
 
 /*
- * Returns true, and sets the state to MAKING, if the caller has to create the thread. Returns false in the child of
+ * Returns true, and sets the state to MAKING, if the caller has to create the thread. Returns false before main begins,
+ * if a seccomp filter may forbid new threads, and if the thread exists already. Also returns false in the child of
  * vfork, and in the child of a clone without fork handlers. Such a child may share its parent's memory, and with it the
  * state, so the parent would take the child's thread for its own.
  */

@@ -22,7 +22,8 @@
  */
 struct background {
     bool wanted;
-    /* true if background_call was called since the thread last set this to false */
+    /* true if background_call was called, or the process's first thread has ended, since the background thread last set
+     * this to false */
     _Alignas(CACHE_LINE) _Atomic bool called;
     _Atomic uint32_t state;
 };

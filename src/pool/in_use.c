@@ -10,7 +10,7 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* The table of records grows by this number of bytes, which is enough for the records of 4 MiB of slots. */
+/* The table of records grows by at least this number of bytes, which is enough for the records of 4 MiB of slots. */
 enum { RECORDS_STEP = 16 << 10 };
 
 static struct table records;

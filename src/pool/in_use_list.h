@@ -8,7 +8,8 @@
 
 #include "base/attributes.h"
 
-/* stands for a time that is unknown; slots with this time stand after all others in the list */
+/* stands for a time that is unknown; a slot with this time stands after the other slots of its caller, and a caller
+ * that has no other slots stands at the end of the list */
 #define IN_USE_UNKNOWN UINT64_MAX
 
 struct in_use_slot {

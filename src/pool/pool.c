@@ -63,8 +63,8 @@ static const struct pool_operations *const kinds[KIND_COUNT] = {
     [KIND_CPU] = &pool_cpu,       [KIND_AUTO] = &pool_auto,
 };
 
-/* Returns the first bucket of the large pool. Slots of the large pool lie on lock-free stacks, and in no magazine
- * except for spare slots (pool_spare.h). */
+/* Returns the first bucket of the large pool, whose free slots lie on lock-free stacks, and in no magazine except for
+ * spare slots (pool_spare.h). With KIND_LOCKFREE all buckets belong to the large pool; with KIND_STANDARD none does. */
 static unsigned pool_find_first_large(enum kind kind)
 {
     switch (kind) {

@@ -43,8 +43,9 @@ struct pool_settings {
 
 /*
  * Opens the pools. The library calls this function at start-up, before route_publish. `plan` must stay valid. Returns
- * false if the settings require KIND_CPU and the process has no restartable sequences; the kind in force is then
- * KIND_THREAD. KIND_AUTO becomes KIND_THREAD without restartable sequences; this is no failure.
+ * false if the settings require KIND_CPU and the caches of processors cannot be opened, as without restartable
+ * sequences; the kind in force is then KIND_THREAD. KIND_AUTO becomes KIND_THREAD without restartable sequences; this
+ * is no failure.
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
 
@@ -77,7 +78,8 @@ INTERNAL void pool_die(const char *call, const void *address) __attribute__((nor
  * pool_alloc is step 2. It allocates a slot for `request` bytes out of the private magazine, or returns NULL if the
  * magazine is empty. `line` is what route_offset returns for the request: its bucket's number times the size of a cache
  * line. Stores the slot's former state byte in `was` unless that is NULL: calloc needs no memset if slot_meta_is_zero
- * is true of this byte. Price: about 20 instructions with a single test, none locked; the slot itself is not touched.
+ * is true of this byte and pool_is_child_of_threads is false. Price: about 20 instructions with a single test, none
+ * locked; the slot itself is neither read nor written.
  */
 FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 {
@@ -143,7 +145,7 @@ INTERNAL void pool_free_slow(void *slot, struct cache_bin *bin, size_t number);
  *
  * pool_free is steps 2 to 4. `address` lies in the range of the pools, `offset` bytes from its start. Returns false,
  * with nothing done, if `address` is not the first byte of a live slot. Price: about 30 instructions with four tests,
- * none locked; the slot itself is not touched.
+ * none locked; the slot itself is prefetched, and neither read nor written.
  */
 FAST_PATH bool pool_free(void *address, size_t offset)
 {

@@ -12,8 +12,8 @@
 /*
  * The child of a fork has one thread. If its parent had more, these may have been in the middle of malloc or free, so
  * the child drops all magazines and stacks, and finds the free slots again by the metadata of each slot. A slot that
- * another thread was just allocating or freeing may be lost. Event counters begin at 0 in the child; live and retained
- * slots are counted from the metadata.
+ * another thread was just allocating or freeing may be lost. Event counters begin at 0 in the child. Live and retained
+ * slots are counted from the metadata or, if the parent had one thread only, computed from its counters.
  *
  * While the kernel copies the page tables of the parent, which takes milliseconds in a large process, the parent's
  * other threads go on. So the child's memory is not a picture of one moment: two pages may be of different moments. A
@@ -50,8 +50,8 @@ void pool_atfork_child_at_once(void);
 
 /*
  * The states of the search for free slots in the child of a fork (the second step of pool_atfork_child).
- * POOL_RECOVERED: it is done, or was not needed. POOL_RECOVERY_DUE: the thread that has forked has to do it.
- * POOL_RECOVERING: that thread is doing it.
+ * POOL_RECOVERED: it is done, was not needed, or was given up. POOL_RECOVERY_DUE: the thread that has forked has to do
+ * it. POOL_RECOVERING: that thread is doing it.
  */
 enum { POOL_RECOVERED, POOL_RECOVERY_DUE, POOL_RECOVERING };
 extern INTERNAL _Atomic uint32_t pool_recovery;

@@ -71,7 +71,8 @@ static struct cache *cpu_counters(void)
 }
 
 /* Returns the number of carved slots as the peak, because with this kind nothing records the largest number of live
- * slots. The result is too high by at most one run of new slots for each processor. */
+ * slots. The result can be too high, because slots are also carved while other processors' magazines hold free slots,
+ * and by no more slots than these magazines can hold. */
 static uint64_t cpu_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
     (void)bucket;

@@ -10,9 +10,9 @@
 #include "cache/cache.h"
 
 /*
- * Runs a tick of a thread that has its own cache, after the thread has freed `slot`: samples the slot, reads the clock
- * and, if the clock has advanced, runs one step of purging. A step purges at most pool_quantum bytes, so that no free
- * takes long.
+ * Runs a tick of a thread that has its own cache, after the thread has freed `slot`: may sample the slot, and reads the
+ * clock. If the clock has advanced, adapts quotas (training_rest), and runs one step of purging if one is due. A step
+ * purges at most pool_quantum bytes, so that no free takes long.
  */
 INTERNAL void pool_tick(const void *slot);
 
@@ -30,8 +30,9 @@ void pool_tick_taking_shared(void);
 
 /*
  * Moves public magazines (those that other threads may steal) of idle threads to the depot. Then, if the old generation
- * (slots freed longer ago) is due to be purged at the time `now`, runs one step of purging on the depots and stacks.
- * Returns true if more pages are due to be purged.
+ * (slots freed longer ago) is due to be purged at the time `now`, runs one step of purging on the depots and stacks. If
+ * that finds nothing in the old generation, makes the generations change places and, while memory is tight, unmaps
+ * purged slots. Returns true if more pages are due to be purged.
  */
 bool pool_decay_once(struct cache *cache, uint64_t now);
 

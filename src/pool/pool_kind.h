@@ -32,12 +32,12 @@ struct pool_operations {
     /*
      * Removes a free slot that has pages from the bucket's stacks, so that the caller can purge it. With `only_old`,
      * removes only a slot of the old generation (slots freed longer ago). Returns the slot's number, or STACK_EMPTY if
-     * there is none. Changes no counter.
+     * there is none. Changes no event counter.
      */
     uint32_t (*withdraw)(unsigned bucket, bool only_old);
 
     /* Undoes `withdraw`: puts the free slot `number`, which still has its pages, back onto the bucket's stack of the
-     * given generation (slots freed lately, or longer ago). Changes no counter. */
+     * given generation (slots freed lately, or longer ago). Changes no event counter. */
     void (*restore)(unsigned bucket, uint32_t number, unsigned generation);
 
     /* Returns the cache whose counters the calling thread increments on slow paths, such as purges. */
@@ -57,8 +57,8 @@ extern INTERNAL const struct pool_operations pool_cpu;
 /* The operations of all kinds of pool, indexed by enum kind. pool_open sets this table at start-up. */
 extern INTERNAL const struct pool_operations *const *pool_kinds;
 
-/* The kind of pool in force. KIND_AUTO later becomes KIND_CPU or, if processors cannot have caches, KIND_THREAD. Signal
- * handlers may read it. */
+/* The kind of pool in force. When a process has many threads, KIND_AUTO becomes KIND_CPU or, if processors cannot have
+ * caches, KIND_THREAD. Signal handlers may read it. */
 extern INTERNAL _Atomic(enum kind) pool_kind_in_force;
 
 static inline enum kind pool_kind(void)
@@ -80,7 +80,8 @@ static inline struct cache *pool_counters(void)
 
 /*
  * The operations that most kinds share. pool_withdraw_from_stack and pool_restore_to_stack use the stacks of slots.h.
- * pool_own_counters returns the thread's own cache. pool_counted_peak returns the peak that pool_count_live has
+ * pool_own_counters returns the thread's own cache, or cache_shared if the thread can have none. pool_counted_peak
+ * returns the number of carved slots for a large bucket, and for other buckets the peak that pool_count_live has
  * counted, which may lack what other threads have allocated since their last slow path.
  */
 uint32_t pool_withdraw_from_stack(unsigned bucket, bool only_old);

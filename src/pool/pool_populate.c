@@ -30,7 +30,9 @@
  *
  * A seccomp filter may forbid the system call that says which pages are resident. Then the sampled slot is never found
  * filled, the number of pages in advance soon falls to 0, and all pages come by faults. This is slower in a burst, but
- * wastes nothing. The library does not read the slot's memory to find out, because the program may have protected it.
+ * wastes nothing. The library does not read the slot's memory to find out, because the program may have protected it. A
+ * new slot gets at most AHEAD_PAGES pages in advance; a request of fewer than POPULATE_LEAST pages gets none, and is
+ * not sampled.
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 
@@ -86,8 +88,9 @@ static uint32_t pool_pause(struct pool *pool, bool filled)
     return filled ? AHEAD_SLOTS : last;
 }
 
-/* Sets how many pages new slots get in advance, from how much of the sampled slot (a new slot that got no page in
- * advance) is resident. Returns true if the same slot is to be checked again. */
+/* Sets how many pages new slots get in advance: as many as are resident in the sampled slot (a new slot that got no
+ * page in advance), or half as many as before if that is more. Also sets after how many new slots the next check comes.
+ * Returns true if the sampled slot is to be checked again. */
 static bool pool_check_sampled(unsigned bucket)
 {
     struct pool *pool = &pools[bucket];

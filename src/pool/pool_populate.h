@@ -11,9 +11,10 @@
 
 /*
  * If a slot is new or was purged, and so has no pages, populates those pages of its request that the program is likely
- * to write to: as many as it has written to in earlier new slots of the bucket, at most 256. Does nothing if the slot
- * has its pages. This function is called before pool_mark, because until then the metadata says whether the slot has
- * pages.
+ * to write to: as many as it has written to in earlier new slots of the bucket, at most 256. Before that, counts the
+ * request as memory that is about to be used (pressure_grow), and purges free slots if memory is nearly used up. Does
+ * nothing if the slot has its pages. This function is called before pool_mark, because until then the metadata says
+ * whether the slot has pages.
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 
@@ -26,7 +27,7 @@ static inline uint32_t pool_filled_pages(unsigned bucket)
 
 /* Returns the size in bytes of the pages, counted from the start of a slot that serves `request` bytes, to which
  * programs usually write; at most 16 pages, and at most `request`. pool_fetch_lines prefetches one cache line of each
- * of these pages. Returns 0 if programs usually leave the bucket's slots empty. */
+ * of these pages. Returns 0 if programs usually leave the bucket's slots empty, or write only to their first page. */
 size_t pool_fetched_bytes(unsigned bucket, size_t request);
 
 /* Prefetches, for writing, the first cache line of each page that the program is likely to fill. */

@@ -19,9 +19,9 @@
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
- * A step of decay purges up to QUANTUM_PAGES pages, and fewer if their price would exceed STEP_PRICE pages. STEP_PRICE
- * suffices for two slots of 256 KiB. The price estimates the step's time; this comment gives prices in pages. The price
- * depends on runs, which are slots that lie side by side.
+ * A batch has at most PURGE_BATCH slots. A step of decay purges up to QUANTUM_PAGES pages, and fewer if their price
+ * would exceed STEP_PRICE pages. STEP_PRICE suffices for two slots of 256 KiB. The price estimates the step's time;
+ * this comment gives prices in pages. The price depends on runs, which are slots that lie side by side.
  *
  * If each run takes a call of its own, a page costs SHORT_PRICE in a run of at most SHORT_PAGES pages, and otherwise 1.
  * The reason is that Linux on x86 invalidates the TLB page by page if a call discards up to 33 pages, and as a whole if
@@ -58,7 +58,7 @@ enum { UNFINISHED_PIECE_SHIFT = 32 };
 struct purge {
     struct cache *cache;
     enum purge_from from;
-    size_t limit; /* how many bytes are still to be purged */
+    size_t limit; /* how many bytes are to be purged in all */
     size_t purged;
     /* how much this purge may still cost; a price is in bytes and stands for time (pool_price); the purge ends when
      * nothing is left */
@@ -271,8 +271,8 @@ static void pool_purge_piece(struct purge *purge, uint32_t number, size_t piece)
     }
 }
 
-/* Continues with the slot that an earlier step has left unfinished: purges one piece or, if the purge is no step of
- * decay, the rest of the slot. */
+/* Continues with the slot that an earlier step has left unfinished: purges its next piece or, if the purge is no step
+ * of decay, the whole slot. */
 static void pool_resume(struct purge *purge)
 {
     uint64_t word = atomic_exchange_explicit(&pool_unfinished, 0, memory_order_acq_rel);

@@ -43,7 +43,7 @@ void pool_forget_unfinished(void);
  * unless `count` is 0. If the kernel refuses, a slot keeps its pages. The caller must see to it that no other thread
  * can get the slots meanwhile. If the slots of the bucket are purged in pieces, the caller has to use
  * pool_discard_piece instead. The metadata of the slots does not say that they are purged, so no function relies on
- * their content to be zeros.
+ * their bytes being zero.
  */
 size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count);
 
@@ -57,8 +57,8 @@ size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece);
 /*
  * Moves the free slots of the calling thread's cache, and those in public magazines of other threads, to the depots and
  * stacks, where pool_trim finds them. The quotas of the caches stay, unless another thread gets the caller's part of
- * the budget meanwhile. Private magazines of other threads and magazines of processors cannot be emptied. Price:
- * O(threads x buckets).
+ * the budget meanwhile. Private magazines of other threads and magazines of processors cannot be emptied. Does nothing
+ * in a thread without a cache of its own. Price: O(threads x buckets).
  */
 void pool_drain(void);
 
@@ -67,9 +67,10 @@ void pool_drain(void);
 uint64_t pool_retained(void);
 
 /*
- * Purges free slots if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as one
- * malloc or free can add to the free memory that has a limit: a magazine of the largest slots that have magazines, or
- * pool_quantum bytes. This function is called after a slow path.
+ * Purges free slots if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most the bytes of a
+ * magazine of the largest slots that have magazines, or pool_quantum bytes if that is more, and rounds this up to whole
+ * slots. That is at least as much as one malloc or free can add to the free memory that has a limit. This function is
+ * called after a slow path.
  */
 void pool_enforce_limits(void);
 

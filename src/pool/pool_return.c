@@ -8,7 +8,8 @@
 #include "pool/pool_state.h"
 
 static atomic_flag returning = ATOMIC_FLAG_INIT;
-static _Atomic size_t pool_returned_last = 1; /* bytes */
+/* how many bytes the last pool_return has unmapped; not 0 at first, so that the first calls look for such bytes */
+static _Atomic size_t pool_returned_last = 1;
 
 /* Removes all purged slots from their stacks, and marks each in its metadata as leaving: its addresses are being
  * unmapped. */

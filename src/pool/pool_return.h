@@ -7,9 +7,10 @@
 
 /*
  * Purges all free slots that pool_trim can find after pool_drain, and unmaps each run of adjacent purged slots that is
- * long enough for a hole. This function is called after the kernel has refused memory. Unless the range of the pools
- * itself is full, the first call also makes the library save address space (pool_make_tight). Returns the bytes that
- * were unmapped, which is 0 while another thread is in this function. Any thread may call this function, which takes no
+ * long enough for a hole. This function is called when there was no slot or the kernel has refused memory. Unless the
+ * range of the pools itself is full, the first call also makes the library save address space (pool_make_tight). If the
+ * range is full and the last call has unmapped nothing, only every 256th call does anything. Returns the bytes that
+ * were unmapped, which is 0 while another thread is unmapping slots. Any thread may call this function, which takes no
  * lock.
  */
 size_t pool_return(void);

@@ -10,10 +10,11 @@
 #include "cache/cache.h"
 
 /*
- * Samples `slot`, which the thread has just freed. A thread that has its own cache calls this function in a tick (a
- * free that reads the clock). `moved` is true if the coarse clock has advanced since the thread's last tick. Returns
- * true if pool_sample_rest has arranged this tick only to take a sample; the caller then sets how many frees remain
- * until the bucket's next regular tick.
+ * Samples `slot`, which the thread has just freed, if `moved` is true, if pool_sample_rest has arranged this tick, or
+ * if the thread has freed 240 slots of the bucket or more since its last sample. A thread that has its own cache calls
+ * this function in a tick (a free that reads the clock). `moved` is true if the coarse clock has advanced since the
+ * thread's last tick. Returns true if pool_sample_rest has arranged this tick only to take a sample; the caller then
+ * sets how many frees remain until the bucket's next regular tick.
  */
 bool pool_sample(struct cache *cache, const void *slot, bool moved);
 

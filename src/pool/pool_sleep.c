@@ -82,7 +82,8 @@ static bool pool_sleep_looks(const struct cache *cache, unsigned bucket)
     return !pool_is_large(bucket) || cache_has_spare(cache, bucket);
 }
 
-/* Returns true if the thread's own magazines hold at least one slot. */
+/* Returns true if the thread's own magazines may hold slots: if a private magazine has a slot, or if there is a public
+ * magazine, which may be empty. */
 static bool pool_sleep_holds(const struct cache *cache)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -115,8 +116,12 @@ static uint64_t pool_sleep_until(uint64_t due, uint64_t now)
     return (int64_t)(due - now) > 0 ? due - now : 0;
 }
 
-/* Returns in how many nanoseconds from `now` on the pages of the thread's own magazines are due to be purged. Returns
- * POOL_SLEEP_NEVER if the magazines have no slots or all are purged already. */
+/*
+ * Returns in how many nanoseconds from `now` on the pages of the thread's own magazines are due to be purged. Returns
+ * POOL_SLEEP_NEVER if the magazines have no slots or all are purged already. If the thread has allocated or freed a
+ * slot since the last call, first stores `now` as the time of this use, and the purging of the magazines begins
+ * anew.
+ */
 static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
 {
     if (!cache_is_own(cache) || !pool_sleep_holds(cache)) {
@@ -142,10 +147,11 @@ static uint64_t pool_sleep_shared(uint64_t now)
 }
 
 /*
- * Does what pool_sleep_shared does for a sleep of `wanted` nanoseconds. Returns POOL_SLEEP_NEVER if the sleep ends
- * before anything can be purged in it: the old generation is empty, so the only step in this sleep would make the
- * generations change places, and it would wake the thread up for this alone. Such a wake-up costs 20 to 40 us of
- * processor time. The generations then change places in a free after the sleep, or at the beginning of the next one.
+ * Returns in how many nanoseconds from `now` on a step on the depots and stacks is due, in a sleep of `wanted`
+ * nanoseconds. Returns POOL_SLEEP_NEVER if they have no free slots, and also if the sleep ends before anything can be
+ * purged in it: the old generation is empty, so the only step in this sleep would make the generations change places,
+ * and it would wake the thread up for this alone. Such a wake-up costs 20 to 40 us of processor time. The generations
+ * then change places in a free after the sleep, or at the beginning of the next one.
  */
 static uint64_t pool_sleep_shared_in(uint64_t wanted, uint64_t now)
 {
@@ -157,7 +163,8 @@ static uint64_t pool_sleep_shared_in(uint64_t wanted, uint64_t now)
 /*
  * Returns true if the thread's last wait began less than BUSY_PAUSE ago. Such a thread runs a busy event loop. Its
  * waits of at most BRIEF_WAIT are not divided into pieces, between which memory would be purged, because that would
- * cost the thread time. When the loop is no longer busy, its waits begin further apart.
+ * cost the thread time. When the loop is no longer busy, its waits begin further apart, and memory is purged in them
+ * again.
  */
 static bool pool_sleep_is_busy(uint64_t now)
 {

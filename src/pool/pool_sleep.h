@@ -31,8 +31,9 @@
  *
  * A thread that `watches` for other threads also wakes up while nothing is free: after half a second, and then after
  * twice as long each time. The other threads may free memory while it sleeps, and then sleep themselves in calls that
- * are not wrapped. A thread watches only in sleeps of more than five seconds. In a long row of sleeps that each began a
- * moment after the one before, it does not watch, because a busy event loop would have to pay for that in each sleep.
+ * are not wrapped. A thread watches only in sleeps of more than five seconds, and only if the process has several
+ * threads. In a long row of sleeps that each began a moment after the one before, it does not watch, because a busy
+ * event loop would have to pay for that in each sleep.
  */
 uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
 

@@ -1,4 +1,4 @@
-/* The state that all files of the pools share: counts of each bucket, and how tight memory is. */
+/* The state that all files of the pools share: counts of each bucket, and whether memory is tight. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_state.h"
 

@@ -26,7 +26,8 @@ struct pool {
     /* how many more new slots are allocated before the resident pages of the sampled slot are counted */
     _Atomic uint32_t ahead;
     _Atomic uint32_t ahead_pages; /* how many pages are populated in each new slot: 0, or at least 2 */
-    /* the value that `ahead` gets at the next check of the sampled slot, if no page of that slot is resident then */
+    /* the value that `ahead` gets at the next check of the sampled slot, if that check decides that new slots get no
+     * pages in advance */
     _Atomic uint32_t pause;
     /* how many slots were freed by another thread than the one that has allocated them; estimated by sampling */
     struct counter remote_frees;
@@ -144,11 +145,11 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
 
 /*
  * pool_make_tight makes the library save address space from now on, because the kernel has refused memory: some limits
- * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
- * space for further growth. pool_is_tight returns true after that call. It also calls pool_make_tight itself once the
- * range of the pools has passed 1/32 of the limit on charged memory. The library begins to save so early, because a
- * slot is charged as a whole: where requests fit their slots badly, half of the charged memory is wasted. Any thread
- * may call these functions.
+ * charge for mapped memory, used or not. Tables then grow by no more than what is needed, realloc gives no block space
+ * for further growth, and the short path of the large pool is closed. pool_is_tight returns true after that call. It
+ * also calls pool_make_tight itself once the range of the pools has passed 1/32 of the limit on charged memory. The
+ * library begins to save so early, because a slot is charged as a whole: where requests fit their slots badly, half of
+ * the charged memory is wasted. Any thread may call these functions.
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);

@@ -142,8 +142,8 @@ static void *thread_alloc(unsigned bucket, size_t request, uint8_t *was, const v
     return slot;
 }
 
-/* Puts a slot into the thread's magazines. If the thread has no quota for the bucket, or if there is no empty magazine,
- * does nothing and returns false. */
+/* Puts a slot into the thread's magazines. Returns false if the thread has no quota for the bucket, or if there is no
+ * empty magazine; the caller then still has to free the slot. */
 static bool thread_free_trained(struct cache *cache, unsigned bucket, void *slot)
 {
     if (!pool_is_trained(cache, bucket) || !training_admits(cache, bucket) || !cache_flush(cache, bucket, slot)) {

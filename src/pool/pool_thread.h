@@ -25,8 +25,8 @@
  * This function is called after a magazine has become the private one. */
 void pool_mark_cold(struct cache *cache, unsigned bucket);
 
-/* Allocates a cold slot, one that was freed long ago. Returns NULL if no cold slot is left, or if pages are due to be
- * purged, because each allocation then runs a step of purging. */
+/* Allocates a cold slot, one that was freed long ago. Returns NULL if no cold slot is left, if programs usually leave
+ * the bucket's slots empty, or if pages are due to be purged, because each allocation then runs a step of purging. */
 void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was);
 
 /* Frees a slot to a cold place of the private magazine; the fast path of free does not use such places. If there is

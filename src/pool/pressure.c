@@ -14,7 +14,7 @@
  * The pressure is high when less than an eighth of the control group's limit is left. It is also high when some process
  * waited for memory during a tenth of the last ten seconds or more (STALL_HIGH, in hundredths of a percent). If more
  * than an eighth is left, this process may use a quarter (LOOK_SHARE) of the bytes beyond that eighth before the limit
- * is read again.
+ * is read again, but at least STEP_LEAST and at most STEP_MOST bytes.
  */
 enum { RESERVE_SHARE = 8, STALL_HIGH = 1000, LOOK_SHARE = 4 };
 enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };

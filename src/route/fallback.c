@@ -233,9 +233,9 @@ static bool fallback_is_between(const void *address, uintptr_t first, uintptr_t 
 }
 
 /*
- * Returns true if the address lies on the calling thread's stack. The function can find that out only on a stack that
- * libc has made, because there the static thread-local variables, such as errno, lie at the stack's end. If errno is
- * far away, the thread runs on another stack, such as a coroutine's, and the result is false.
+ * Returns true if the address lies in the used part of the calling thread's stack. The function can find that out only
+ * on a stack that libc has made, because there the static thread-local variables, such as errno, lie at the stack's
+ * end. If errno is far away, the thread runs on another stack, such as a coroutine's, and the result is false.
  */
 static bool fallback_is_on_own_stack(const void *address)
 {

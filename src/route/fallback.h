@@ -20,7 +20,7 @@ INTERNAL bool fallback_is_foreign(const void *address);
 /*
  * Returns true if certainly no allocator has returned the address. That is so if the address lies on the stack of the
  * main thread or of the calling thread, in the program, in a library or in the first 64 KiB, or if it is not a multiple
- * of 8. Makes no system call.
+ * of 8. Makes no system call. Returns false before start-up.
  */
 INTERNAL bool fallback_is_stray(const void *address);
 
@@ -109,16 +109,17 @@ INTERNAL void fallback_collect(void);
 /*
  * fallback_before_fork runs in the parent, fallback_after_fork in the child. mimalloc has no lock, but in three places
  * it waits until another thread has finished a step. If that thread does not exist in the child, the child would wait
- * for ever. So the child of a process with several threads never does what leads to these places: it collects no heaps,
- * not even when its thread ends, and gives no pages of segments back. The price is memory that such a child, and its
- * children, keep. One such wait remains, and cannot be avoided: the free of a block of more than 16 MiB, which has a
- * segment to itself, waits if at the fork another thread was just taking over the segments of an ended thread.
+ * for ever. So, with one exception, the child of a process with several threads avoids what leads to these places: it
+ * collects no heaps, not even when its thread ends, and gives no pages of segments back. The price is memory that such
+ * a child, and its children, keep. The exception, which cannot be avoided, is the free of a block of more than 16 MiB,
+ * which has a segment to itself: it waits if at the fork another thread was just taking over the segments of an ended
+ * thread.
  */
 INTERNAL void fallback_before_fork(void);
 INTERNAL void fallback_after_fork(void);
 
-/* Prepares mimalloc: from now on its failures set errno. Also stores where libc's heap begins. The library calls it at
- * start-up. */
+/* Prepares mimalloc: from now on its failures set errno. Also stores where libc's heap begins and where the main
+ * thread's stack lies. The library calls it at start-up. */
 INTERNAL void fallback_open(void);
 
 #endif

@@ -52,7 +52,8 @@ static inline bool message_route_suits(size_t request)
 }
 
 /* Allocates a block of a message page, aligned to 16 bytes. The request must be one for which message_route_suits
- * returns true. Returns NULL if all message pages are in use. */
+ * returns true. Returns NULL if all message pages are in use, or if the thread is ending and the destructors of its
+ * thread-specific data have run. */
 INTERNAL void *message_route_alloc(size_t request);
 
 /*

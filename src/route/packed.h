@@ -52,8 +52,8 @@ INTERNAL bool packed_suits(size_t request);
 
 /*
  * Allocates a block of a packed slot (a slot that several blocks share), aligned to 16 bytes. packed_suits must return
- * true for the request. Returns NULL if there is no memory for another packed slot. `caller` is an address in the
- * function that called malloc.
+ * true for the request. Returns NULL if there is no memory for another packed slot, and no free block of a class that
+ * is a little larger. `caller` is an address in the function that called malloc.
  */
 INTERNAL void *packed_alloc(size_t request, const void *caller);
 

@@ -23,7 +23,7 @@ struct route route = {.line = BUCKET_USUAL_MAP};
 static size_t seen_least;
 
 /* The value that route.direct_below has while small requests are not sampled. Start-up and route_lower_direct set it;
- * route_set_sampling restores it when the sampling ends. */
+ * route_set_sampling stores it in route.direct_below again when the sampling ends. */
 static size_t direct_at_rest;
 
 COLD void route_watch_small(bool wanted)
@@ -199,9 +199,9 @@ static COLD void *route_alloc_last(size_t request, const void *caller)
 }
 
 /*
- * Allocates a slot by the slow path. If the kernel has no memory for one, unmaps free slots, and then free memory of
- * mimalloc, and tries the slow path again. If there is still no slot, counts the request as one that falls through to
- * mimalloc, and returns NULL.
+ * Allocates a slot by the slow path, unless memory is tight and too much of the slot would stay unused (route_wastes).
+ * If the kernel has no memory for a slot, unmaps free slots, and then free memory of mimalloc, and tries the slow path
+ * again. If there is still no slot, counts the request as one that falls through to mimalloc, and returns NULL.
  */
 static void *route_alloc_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {

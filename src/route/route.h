@@ -42,7 +42,8 @@ extern INTERNAL struct route route;
  * Stores where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools, if
  * these are on. From then on free first compares an address with that range, and needs no other check if the address
  * lies there. All other addresses are examined: they are slots, blocks of libc, the few blocks that mimalloc has
- * elsewhere, or no blocks at all.
+ * elsewhere, or no blocks at all. The function also allows mapped blocks (mapped_open), unless the kernel would place
+ * them where mimalloc has its memory.
  */
 void route_open(void);
 
@@ -87,8 +88,9 @@ FAST_PATH unsigned route_bucket(size_t request)
     return (unsigned)(route_offset(request) / CACHE_LINE);
 }
 
-/* The slow path of malloc for a request of the pools' sizes: allocates a slot. If the pools have none, allocates a
- * mapped block, a block of a packed slot (a slot that several blocks share), or a block of mimalloc's. */
+/* The slow path of malloc for a request of the pools' sizes: allocates a slot. If the pools have none, or if memory is
+ * tight and too much of a slot would stay unused, allocates a mapped block, a block of a packed slot (a slot that
+ * several blocks share), or a block of mimalloc's. */
 INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 
 /* Allocates a block for a request outside the pools' sizes: a block of a message page, a mapped block, a block of a
@@ -143,18 +145,20 @@ FAST_PATH void route_free(const char *call, void *address)
  * kernel has just cleared is not cleared again. */
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 
-/* Allocates a block with an alignment, which must be a power of two. Slots are aligned to a page. With a larger
- * alignment, large requests become mapped blocks, and mimalloc serves the others. */
+/* Allocates a block with an alignment, which must be a power of two. A request of the pools' sizes gets a slot if the
+ * alignment is a page or less. Other requests become mapped blocks from ROUTE_MAPPED_LEAST bytes on, and mimalloc
+ * serves the rest. */
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
- * Does what realloc does. The block stays in place if its slot has space and the request is at least a quarter of the
- * slot's capacity; otherwise it moves. If a block has outgrown a slot before, or grows to four times its size or more
- * at once, it will probably grow further. Such a block moves to a slot many times as large, because untouched pages
- * cost nothing and the next move would copy more. If most blocks grow again and again, a block moves at its first
- * growth to a slot that is large enough for most of them. Once slots have been carved from half of the pools' range, no
- * block gets so large a slot any more. From 4 MiB on, the block's pages move to a mapped block without a copy.
- * realloc(p, 0) frees the block and returns NULL, as glibc's does, because servers were written for that.
+ * Does what realloc does. The block stays in place if its slot has space, unless it shrinks to less than a quarter of
+ * the slot's capacity; otherwise it moves. If a block has outgrown a slot before, or grows to four times its size or
+ * more at once, it will probably grow further. Such a block moves to a slot many times as large, because untouched
+ * pages cost nothing and the next move would copy more. If most blocks grow again and again, a block moves at its first
+ * growth to a slot that is large enough for most of them. Once slots have been carved from half of the pools' range, or
+ * memory is tight, no block gets so large a slot any more. If a block of 4 MiB or more grows out of its slot, its pages
+ * move to a mapped block without a copy. realloc(p, 0) frees the block and returns NULL, as glibc's does, because
+ * servers were written for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 

@@ -70,8 +70,9 @@ static unsigned route_roomy_bucket(size_t request, size_t factor)
  * How far blocks grow. `bucket` is a bucket whose slots are large enough for most of the blocks that grow, or 0 before
  * that is known. A block that grows for the first time goes to this bucket at once, so that its bytes are copied once,
  * and while they are few. `score` says if the bucket fits. A block that grows for the first time lowers the score. A
- * block raises the score by SCORE_GAIN when it grows to more than half of a slot of the bucket, and again when it grows
- * to more than such a slot can hold. At SCORE_LIMIT a larger bucket is chosen, at -SCORE_LIMIT the next smaller one.
+ * block that has grown before raises a score below 0 by SCORE_GAIN when it grows to more than half of its slot of the
+ * bucket, and raises any score by SCORE_GAIN or more when it grows to more than such a slot can hold. At SCORE_LIMIT a
+ * larger bucket is chosen, at -SCORE_LIMIT the next smaller one.
  *
  * A bucket for the few blocks that grow farthest would waste memory, because a small block in a large slot keeps the
  * pages that the slot's former block has touched. REACH_SPACE limits, for the same reason, how large all slots of the
@@ -127,7 +128,8 @@ static void reach_count_first(void)
 }
 
 /* Counts a block that has grown to `request` bytes, which is too much for the slot to which it moved when it grew for
- * the first time. The more bytes must be copied for that, which are `kept`, the sooner a larger bucket is chosen. */
+ * the first time. Does nothing if a slot of the bucket that is chosen now could hold it. The more bytes must be copied
+ * for that, which are `kept`, the sooner a larger bucket is chosen. */
 static void reach_count_second(size_t kept, size_t request)
 {
     if (route_roomy_bucket(request, 1) <= reach_bucket()) {
