@@ -26,7 +26,8 @@ enum advise_rule {
 /* The facts from which advise_judge judges a server. */
 struct advise_facts {
     const struct snapshot *snapshot;
-    /* the total figures of a snapshot at least a second older than `snapshot`, or NULL */
+    /* the total figures of a snapshot that was taken before `snapshot`, by a second or by the time of --sample; or
+     * NULL */
     const struct snapshot_figures *former;
     const struct bucket_plan *plan;
     const struct option_set *settings;
@@ -68,9 +69,9 @@ void advise_judge(const struct advise_facts *facts, struct advise_result *result
 const char *advise_purpose(const struct advice *advice);
 
 /*
- * These functions print the verdict and all advices. advise_print prints text in lines of at most 80 columns, with the
- * verdict first. advise_print_json prints one line of JSON. advise_print_lines prints lines for the environment and for
- * the server's configuration.
+ * advise_print prints the verdict and all advices as text, in lines of at most 80 columns. advise_print_json prints
+ * them as one line of JSON. advise_print_lines prints only the lines that the advices add to the environment and to the
+ * server's configuration, each group of lines after a comment line that names the place.
  */
 void advise_print(const struct advise_result *result, struct text *text);
 void advise_print_json(const struct advise_result *result, struct text *text);

@@ -33,9 +33,9 @@
         "Limit free memory: a burst that returns pays with page faults.")
 
 /*
- * The servers that have a setting for the size of their buffers. Columns: program; the setting; lines for the server's
- * configuration; where these lines belong. In the lines, @ is the new size such as 16k, and # is the new size in bytes,
- * less the bytes that the server adds to each buffer.
+ * The servers for which the advice names the setting for the size of their buffers. Columns: program; the setting;
+ * lines for the server's configuration; where these lines belong. In the lines, @ is the new size such as 16k, and # is
+ * the new size in bytes, less the bytes that the server adds to each buffer.
  */
 #define ADVISE_SERVER_ROWS(ROW)                                                                                        \
     ROW("nginx", "proxy_buffer_size and proxy_buffers", "proxy_buffer_size @;\nproxy_buffers 8 @;\n",                  \

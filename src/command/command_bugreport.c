@@ -19,9 +19,9 @@
 
 /*
  * PROCESSES_MAX limits how many processes of a server are reported, because further ones would make the report long
- * without saying more. FILE_MAX is the most bytes that are read of a file. LATE_MAX is how many reads of files in
- * /proc/PID may exceed their time limit. After LATE_MAX such reads, no further file in /proc/PID is read, because
- * processes could otherwise delay the command without limit.
+ * without saying more. No further part of a file in /proc/PID is read after FILE_MAX bytes. LATE_MAX is how many reads
+ * of files in /proc/PID may exceed their time limit. After LATE_MAX such reads, no further file in /proc/PID is read,
+ * because processes could otherwise delay the command without limit.
  */
 enum { PROCESSES_MAX = 16, FILE_MAX = 16 << 20, LATE_MAX = 3, LINE_SIZE = 4096, FILE_NAME_SIZE = 64 };
 
@@ -109,7 +109,8 @@ static bool begins_with_one(const char *line, const char *const words[WORDS])
     return words[0] == NULL;
 }
 
-/* Adds those lines of a text that begin with one of the words. Changes the text, because it is cut into lines. */
+/* Adds those lines of a text that begin with one of the words, or all lines if there are no words. Changes the text,
+ * because it is cut into lines. */
 static void add_lines(FILE *report, char *text, const char *const words[WORDS])
 {
     char *rest = NULL;
@@ -120,8 +121,8 @@ static void add_lines(FILE *report, char *text, const char *const words[WORDS])
     }
 }
 
-/* Adds lines of a file that describes the machine. This process reads the file itself, without a time limit, because no
- * other process can delay the read. */
+/* Adds lines of the first LINE_SIZE - 1 bytes of a file that describes the machine. This process reads the file itself,
+ * without a time limit, because no other process can delay the read. */
 static void add_machine_file(FILE *report, const char *path, const char *const words[WORDS])
 {
     char text[LINE_SIZE];

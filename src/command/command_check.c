@@ -83,7 +83,7 @@ static void check_print_confinement(const struct remote_process *target, struct 
 }
 
 /* Prints that sockmalloc is not loaded, which object (the program or a library) serves malloc, and which value
- * LD_PRELOAD had when the program started. */
+ * LD_PRELOAD had when the program started. Also prints the profile of AppArmor, if one confines the process. */
 static enum command_exit check_print_absence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                              struct text *text)
 {
@@ -161,7 +161,8 @@ static bool check_is_effective(const struct remote_linkmap *loaded, const struct
     return loaded->has_view && snapshot->buckets > 0;
 }
 
-/* Prints the state of the loaded library. */
+/* Prints if the loaded library is in effect, how it is loaded, and which share of the requested bytes the pools serve.
+ */
 static enum command_exit check_print_presence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                               const struct snapshot *snapshot, struct text *text)
 {

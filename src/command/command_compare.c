@@ -163,7 +163,7 @@ static bool may_write(const char *path)
     return access(directory, W_OK | X_OK) == 0;
 }
 
-/* Finds the allocators to compare. Adds sockmalloc as the last one. */
+/* Finds the allocators to compare, and adds sockmalloc as the last one. Allocates the arrays for their figures. */
 static bool find_allocators(struct compare_wish *wish, struct compare_fault *fault)
 {
     static struct compare_peers peers;

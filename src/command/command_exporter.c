@@ -150,7 +150,7 @@ static enum command_exit exporter_open(void)
 
 /*
  * Returns how many milliseconds the loop may wait: until `due`, when the file of --textfile must be written again, or
- * less if the HTTP server has work to do earlier. Returns -1 if neither limits the wait.
+ * less if the HTTP server has work to do earlier, but at most a minute. Returns -1 if neither limits the wait.
  */
 static int exporter_patience(uint64_t due)
 {
@@ -189,7 +189,9 @@ static void exporter_loop(int signals)
     }
 }
 
-/* Returns a descriptor that is readable when the exporter shall end, by Ctrl-C, SIGTERM or the end of its terminal. */
+/* Returns a descriptor that is readable when the exporter shall end, by Ctrl-C, SIGTERM or the end of its terminal.
+ * Blocks these signals for that. Ignores SIGPIPE, because a client may close its connection before it has the answer.
+ */
 static int exporter_watch_signals(void)
 {
     sigset_t ends;

@@ -1,5 +1,5 @@
 /*
- * sockmalloc record: writes samples of the statistics of a live process to a file, and prints what such a file holds.
+ * sockmalloc record: writes samples of the statistics of live processes to a file, and prints what such a file holds.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>

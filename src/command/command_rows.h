@@ -10,7 +10,7 @@
 
 /*
  * PROCESS is a process id, a program's name or a unit of systemd. It stands for a whole server: the processes that have
- * this id, name or unit, and all of their descendants.
+ * this id or name, with all of their descendants, or all processes in the control group of the unit.
  */
 
 /*

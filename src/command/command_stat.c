@@ -100,7 +100,8 @@ static void stat_print_prometheus(const struct stat_wish *wish, const struct sta
     pool_format_prometheus(&(struct pool_subject){subject->pools, buffer}, 1, detail, text);
 }
 
-/* Prints the statistics as JSON. If the process has fixed-size pools, adds them as a further member of the object. */
+/* Prints the statistics as JSON. If the process has fixed-size pools, message pages or rings, adds them as further
+ * members of the object. */
 static void stat_print_json(const struct stat_subject *subject, struct text *text)
 {
     format_print(FORMAT_JSON, subject->snapshot, subject->plan, text);
@@ -139,8 +140,8 @@ static bool stat_shows_memory(const struct stat_wish *wish)
 }
 
 /*
- * Adds the fixed-size pools of a process to *sum, if the format prints them together with the statistics. If the pools
- * cannot be read, nothing is added.
+ * Adds the fixed-size pools, message pages and rings of a process to *sum, if the format prints them together with the
+ * statistics. If the pools cannot be read, nothing is added.
  */
 static void stat_add_pools(const struct stat_wish *wish, struct group_member *member, struct remote_pools *sum)
 {

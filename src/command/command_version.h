@@ -16,8 +16,8 @@ void command_version_print(FILE *stream);
 
 /*
  * Prints to stdout the version of the command, how it was built, and the versions of `library` and of the mimalloc that
- * the dynamic linker finds for it. If `library` is NULL, the installed library is meant. Starts a process with the
- * library preloaded.
+ * the dynamic linker finds for it. If `library` is NULL, the command's own library (library_path_own) is meant. Starts
+ * a process with the library preloaded.
  */
 enum command_exit command_version(const char *library);
 

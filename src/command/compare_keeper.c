@@ -192,8 +192,9 @@ static void keep(struct keeper *keeper)
     send_report(keeper, false);
 }
 
-/* Closes all descriptors except stdin, stdout, stderr, `one` and `other`. Otherwise this keeper would hold the pipe of
- * another keeper open, and the other keeper would not notice that the command has closed the pipe. */
+/* Closes all descriptors below DESCRIPTORS_MAX except stdin, stdout, stderr, `one` and `other`. Otherwise this keeper
+ * would hold the pipe of another keeper open, and the other keeper would not notice that the command has closed the
+ * pipe. */
 static void close_others(int one, int other)
 {
     for (int i = STDERR_FILENO + 1; i < DESCRIPTORS_MAX; i++) {

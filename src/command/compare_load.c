@@ -31,8 +31,8 @@ enum {
     SPARE_DESCRIPTORS = 64,
 };
 
-/* the most seconds to wait for one answer; used when compare_load_probe tests the server, and when values for the slow
- * clients are stored in the server */
+/* the most seconds to wait for one answer when compare_load_probe tests the server, and when values for the slow
+ * clients are stored in the server; also the most seconds that a slow client waits until it is connected */
 static const double ANSWER_SECONDS = 5;
 
 static char buffer[BUFFER_SIZE]; /* receives the bytes that arrive; the content of an answer's body is ignored */

@@ -34,16 +34,18 @@ struct compare_load_result {
 enum { COMPARE_VALUE_SIZE = 16384, COMPARE_VALUES = 1000, COMPARE_SLOW_VALUES = 64 };
 
 /*
- * Finds out which protocol the server speaks, and sends a request of the load. Sets load->protocol, which stays
- * COMPARE_NO_PROTOCOL if the server speaks neither HTTP nor RESP, or does not answer. Returns false, with the fault
- * set, if the server refuses the request by an HTTP status that is no success, or by an error of RESP.
+ * Finds out which protocol the server speaks: sends PING by RESP, and if that is not answered by RESP, requests
+ * load->path and load->slow_path by HTTP. Sets load->protocol, to COMPARE_NO_PROTOCOL if the server speaks neither HTTP
+ * nor RESP, or does not answer. Returns false, with the fault set, if the server answers with an HTTP status that is no
+ * success, or with an error of RESP.
  */
 bool compare_load_probe(struct compare_load *load, struct compare_fault *fault);
 
 /*
  * Sends requests over all connections for load->seconds. Each connection sends its next request when the answer to its
- * last request has come. With RESP, SET and GET alternate. Returns false, with the fault set, if too many requests
- * fail. Returns early if a signal ends the comparison; the result must not be used then.
+ * last request has come. With RESP, about half of the requests are SET, and the others GET. Returns false, with the
+ * fault set, if too many requests fail, or if none is answered. Returns early if a signal ends the comparison; the
+ * result must not be used then.
  */
 bool compare_load_run(const struct compare_load *load, struct compare_load_result *result, struct compare_fault *fault);
 
@@ -51,7 +53,8 @@ bool compare_load_run(const struct compare_load *load, struct compare_load_resul
  * Connects the slow clients. Each of them sends a request and reads nothing, so that the answer stays in the server.
  * The TCP segments of the answer are limited to 1448 bytes, as on an Ethernet. Without that limit, the kernel's buffers
  * for a loopback connection could take more than 2 MiB of the answer out of the server. Stores the sockets in
- * `sockets`.
+ * `sockets`, or -1 for a client that could not connect. Returns false, with the fault set, if more than a tenth of the
+ * clients could not connect and send their request, or if the values that they request by RESP could not be stored.
  */
 bool compare_load_hold(const struct compare_load *load, int *sockets, struct compare_fault *fault);
 

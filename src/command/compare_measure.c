@@ -19,7 +19,7 @@ enum { PORTS_MAX = 32, RECENT = 64, STEADY_SAMPLES = 10 };
 
 static const double LISTEN_SECONDS = 30; /* the server must begin to listen within this time */
 static const double ANSWER_SECONDS = 5;  /* a server that listens must answer a request within this time */
-static const double REST_SECONDS = 0.5;  /* the pause between the start of the server and the load */
+static const double REST_SECONDS = 0.5;  /* the pause between the server's first answer and the load */
 static const double POLL_SECONDS = 0.05;
 static const double SAMPLE_SECONDS = 1.0 / COMPARE_STEPS_A_SECOND;
 /* the connections of the slow clients are closed after this time, even if the memory still grows */
@@ -239,7 +239,8 @@ static void keep_cost(struct measurement *measurement, struct compare_cost befor
     figure[COMPARE_P99] = p99;
 }
 
-/* Samples the memory while the slow clients hold their connections, until the memory no longer grows. */
+/* Samples the memory while the slow clients hold their connections, until the memory no longer grows, but for at most
+ * HOLD_SECONDS. */
 static bool sample_while_held(struct measurement *measurement)
 {
     double start = now_seconds();
@@ -367,7 +368,7 @@ static bool play_users(struct measurement *measurement, compare_stage *stage, vo
     return true;
 }
 
-/* Measures a server that was started before. */
+/* Measures the server, which compare_measure has started. */
 static bool measure(struct measurement *measurement, const char *library, compare_stage *stage, void *input)
 {
     struct compare_result *result = measurement->result;

@@ -44,7 +44,7 @@ bool compare_peers_add_glibc(struct compare_peers *peers, struct compare_fault *
     return add(peers, "glibc", path);
 }
 
-/* Returns true if the file is a library for this machine. */
+/* Returns true if the file is a 64-bit ELF file for this machine. */
 static bool is_library(const char *path)
 {
     struct elf_file self;

@@ -130,7 +130,7 @@ static void print_wrapped(const char *text, FILE *file)
     fputc('\n', file);
 }
 
-/* Returns true if the terminal can show characters of UTF-8. */
+/* Returns true if the user's locale has the encoding UTF-8. The terminal can then show block characters and "±". */
 static bool has_utf8(void)
 {
     setlocale(LC_CTYPE, "");

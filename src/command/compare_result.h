@@ -10,9 +10,9 @@
 
 /*
  * Columns of each row: name, key in JSON, `true` if more is better, and the percents by which two medians must differ
- * to count as different, in a comparison of one round. The percents are lower for CPU and memory, because a single
- * measurement of them varies less than a measurement of time. A figure that is not known is NAN. Figures per request
- * are known only if the load says how many requests it has made.
+ * to count as different, in a comparison of one round. The percents are lower for CPU, page faults and memory, because
+ * a single measurement of them varies less than a measurement of time. A figure that is not known is NAN. Figures per
+ * request are known only if the load says how many requests it has made.
  */
 #define COMPARE_FIGURE_ROWS(ROW)                                                                                       \
     ROW(RATE, "requests_per_second", true, 25)                                                                         \

@@ -120,8 +120,9 @@ static bool is_redundant(const struct compare_result *result, enum compare_figur
 }
 
 /*
- * Writes the figures in which sockmalloc has the relation `relation` to other allocators, each after the text `before`:
- * "CPU a request is less than with glibc (8 %)". Returns true if there is any such figure.
+ * Writes `before`, and then the figures in which sockmalloc has the relation `relation` to other allocators, with "; "
+ * between them: "CPU a request is less than with glibc (8 %)". Writes nothing and returns false if there is no such
+ * figure.
  */
 static bool list_figures(const struct compare_result *result, enum compare_relation relation, const char *before,
                          struct text *text)

@@ -52,7 +52,7 @@ static enum MHD_Result answer_words(struct MHD_Connection *connection, unsigned 
 /* The query of a request, the part of the address after "?". */
 struct query {
     struct exporter_wish wish;
-    bool is_wrong; /* true if the query has a parameter that is not known */
+    bool is_wrong; /* true if the query has an unknown parameter, or a value other than 0 and 1 */
 };
 
 /* Stores one parameter of the query, such as each=1 or wide=0, in the struct query at `input`. libmicrohttpd calls this

@@ -16,13 +16,14 @@ enum { EXPORTER_SOCKETS = 2 };
  */
 typedef char *exporter_page_maker(const struct exporter_wish *wish, size_t *size);
 
-/* Returns true if the command was built with libmicrohttpd. Without libmicrohttpd, the other functions do nothing. */
+/* Returns true if the command was built with libmicrohttpd. Without libmicrohttpd, exporter_http_begin returns false,
+ * and the other functions do nothing. */
 bool exporter_http_is_built(void);
 
 /*
  * Begins to answer requests on a listening socket. This function may be called for at most EXPORTER_SOCKETS sockets.
- * `wish` says which figures the answer to a request without parameters has. Returns false if there is no memory.
- * exporter_http_work makes all answers.
+ * `wish` says which figures the answer to a request without parameters has. Returns false if libmicrohttpd
+ * cannot be started. exporter_http_work makes all answers.
  */
 bool exporter_http_begin(int socket, exporter_page_maker *make, const struct exporter_wish *wish);
 

@@ -87,7 +87,7 @@ static unsigned exporter_count(const struct exporter *exporter)
     return count;
 }
 
-/* Prints the resident memory of the processes, and the part of it that is mimalloc's, as `sockmalloc stat` does. */
+/* Prints the resident memory of the processes, and the part of it that is mimalloc's. */
 static void exporter_print_memory(const struct exporter_page *page, struct text *text)
 {
     static const char *const helps[] = {
@@ -140,7 +140,8 @@ static void exporter_print_page(const struct exporter *exporter, const struct ex
     pool_format_prometheus(page->pools, page->count, detail, text);
 }
 
-/* Prints the page into a buffer that is made longer until the page fits. */
+/* Prints the page into a buffer that is made longer until the page fits. Returns NULL if there is no memory, or if the
+ * page is longer than PAGE_SIZE_LAST. */
 static char *exporter_print_whole(const struct exporter *exporter, const struct exporter_page *page,
                                   const struct exporter_wish *wish, size_t *size)
 {

@@ -11,7 +11,7 @@ struct exporter_wish {
 };
 
 /* Returns the page, which is the text with all metrics that Prometheus reads at once, and stores its length in *size.
- * The caller frees the page. Returns NULL if there is no memory. */
+ * The caller frees the page. Returns NULL if there is no memory, or if the page would be longer than 256 MiB. */
 char *exporter_print(const struct exporter *exporter, const struct exporter_wish *wish, size_t *size);
 
 #endif

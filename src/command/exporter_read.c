@@ -331,8 +331,9 @@ static bool exporter_is_readable(const struct group_member *member)
 }
 
 /*
- * Returns true if the figures of a process shall stay, because the process exists, even if it could not be read this
- * time. Old figures are better than counters that fall now, and rise again when the process can be read.
+ * Returns true if the figures of a process shall stay, because the process exists and has not executed a program of
+ * another name. The figures also stay if the process could not be read this time, because old figures are better than
+ * counters that fall now, and rise again when the process can be read.
  */
 static bool exporter_is_present(const struct exporter *exporter, const struct exporter_process *process)
 {

@@ -38,7 +38,7 @@ struct exporter_process {
 struct exporter_program {
     struct exporter_program *next;
     char name[REMOTE_NAME_SIZE];
-    unsigned processes; /* number of processes of this name that the last exporter_read has read */
+    unsigned processes; /* number of processes of this name whose figures are a part of `sum` */
     struct exporter_figures sum;
     /*
      * The sums of the counters of processes that have ended since the first exporter_read, as they were last read. They
