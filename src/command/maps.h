@@ -14,7 +14,8 @@ struct maps_row {
     char permissions[5]; /* permissions as in /proc/PID/maps, for example "rw-p" */
     unsigned long inode; /* inode of the mapped file; 0 if there is none */
     bool is_file;        /* true if a file is mapped, even if the file has been deleted */
-    /* path of the file as the process sees it, cut if it is longer than the array; "" if there is none */
+    /* path of the file as the process sees it, or the kernel's name of another mapping, such as "[heap]"; cut if it is
+     * longer than the array; "" if there is neither */
     char path[512];
 };
 

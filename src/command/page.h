@@ -55,8 +55,8 @@ void page_table_end(FILE *file);
 
 /*
  * These functions write a cell of a table. If the text of a cell is rounded or has a unit, its attribute data-v has the
- * exact figure, which the script in the page and the tests read. If the figure is SNAPSHOT_UNKNOWN or NAN, the cell
- * shows that it is unknown.
+ * figure with more digits and without a unit, which the script in the page and the tests read. If the figure is
+ * SNAPSHOT_UNKNOWN or NAN, the cell shows that it is unknown.
  */
 void page_cell_bytes(uint64_t bytes, FILE *file);
 void page_cell_count(uint64_t count, FILE *file);
@@ -64,8 +64,8 @@ void page_cell_share(double share, FILE *file);
 void page_cell_text(const char *text, FILE *file);
 
 /*
- * Writes a cell whose exact figure is `number` and whose text is `shown`. Writes `more` below the text in smaller
- * letters unless `more` is NULL.
+ * Writes a cell whose text is `shown`. Its attribute data-v has `number` with six significant digits. Writes `more`
+ * below the text in smaller letters unless `more` is NULL.
  */
 void page_cell_number(double number, const char *shown, const char *more, FILE *file);
 

@@ -68,7 +68,7 @@ struct process_group {
      * if these words name no process */
     int first;
     bool has_buffers; /* true if processes that have only libsockmalloc-buffers.so are members, too */
-    bool is_silent;   /* true if nothing is to be printed */
+    bool is_silent;   /* true if nothing is printed, except that the processes cannot be listed */
     /* true if the caller itself shows the members that cannot be read; then no lines about these members are printed on
      * stderr */
     bool shows_all;
@@ -81,9 +81,12 @@ const char *process_group_add_word(struct process_group *group, const char *text
 /*
  * Finds the processes as they are now. Processes that have started since the last call become members, and processes
  * that have ended are removed. Returns EXIT_DONE if at least one process can be read, or if `shows_all` is true and the
- * group has a member. Otherwise prints an error, unless `is_silent` is true, and returns its exit code. Prints one line
- * on stderr for each process that is left out because its library has another version, its values cannot be true, or
- * reading it took too long.
+ * group has a member. Otherwise prints an error and returns its exit code. Prints one line on stderr for each process
+ * that is left out because its library has another version, its values cannot be true, or reading it took too long;
+ * `shows_all` suppresses these lines.
+ *
+ * If `is_silent` is true, prints nothing, and returns EXIT_WITHOUT if no process can be read. Only if the processes
+ * cannot be listed, prints an error even then, and returns EXIT_FORBIDDEN.
  */
 enum command_exit process_group_find(struct process_group *group);
 

@@ -1,6 +1,6 @@
 /*
- * Writes and reads a recording: a file with samples of the statistics of a server. A sample is written completely or
- * not at all, and all values that are read are checked.
+ * Writes and reads a recording: a file with samples of the statistics of a server. A sample that cannot be written
+ * completely is cut off again, except in a pipe. Counts and settings that are read are checked.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RECORDING_H

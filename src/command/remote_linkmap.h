@@ -9,7 +9,8 @@ enum { REMOTE_LINKMAP_FUNCTION_SIZE = 16 };
 
 /* The strings come from the process and may hold any byte: print them with text_add_shown. */
 struct remote_linkmap {
-    /* true if the dynamic linker's list of objects was found; it is false for a static program */
+    /* true if an object in the dynamic linker's list of objects exports malloc; false for a static program, which has
+     * no such list */
     bool known;
     char path[REMOTE_PATH_SIZE]; /* path of the object that exports malloc; "" is the program itself */
     bool has_view;               /* true if the object of `path` is the library whose statistics the command reads */

@@ -30,9 +30,9 @@ enum command_exit remote_signal_judge(struct remote_process *target, enum option
 
 /*
  * Changes a setting of a process, and stores all settings before and after the change. Returns EXIT_DONE when the
- * process has made the change. Otherwise prints an error and returns its exit code: the process was started without
- * SOCKMALLOC_CONTROL=1, has no statistics signal (SOCKMALLOC_SIGNAL=off), or has not made the change within
- * REMOTE_SIGNAL_SECONDS.
+ * process has made the change. Otherwise prints an error and returns its exit code, for example because the process was
+ * started without SOCKMALLOC_CONTROL=1, has no statistics signal (SOCKMALLOC_SIGNAL=off), or has not made the change
+ * within REMOTE_SIGNAL_SECONDS.
  */
 enum command_exit remote_signal_change(struct remote_process *target, const struct live_request *request,
                                        struct option_set *before, struct option_set *after);

@@ -144,8 +144,8 @@ static bool remote_snapshot_makes_sense(void)
            (region.buckets == 0 || (remote_snapshot_region_makes_sense() && remote_snapshot_records_make_sense()));
 }
 
-/* Copies each object (a variable or an array) that the other process exports. The copy overwrites this process's own
- * object of that name. */
+/* Copies each object (a variable or an array) of INSPECT_ROWS from the other process, and checks the copies. Each copy
+ * overwrites this process's own object of that name. */
 static enum remote_process_state remote_snapshot_bring_objects(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
 {
@@ -231,8 +231,8 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     return state;
 }
 
-/* Copies the variables and arrays that the process exports, the states of its pages, and the sizes of the requests in
- * its slots. */
+/* Copies the variables and arrays of INSPECT_ROWS from the process, the states of its pages, and the sizes of the
+ * requests in its slots. */
 static enum remote_process_state remote_snapshot_bring_requests(const struct remote_process *target)
 {
     struct span own[INSPECT_OBJECTS];

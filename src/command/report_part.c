@@ -79,7 +79,8 @@ static void report_part_row(const struct report_part *part, unsigned point)
     }
 }
 
-/* Writes a chart whose horizontal axis is the time, with a row in its table for each point. */
+/* Writes a chart whose horizontal axis is the time, or the number of the sample if the samples have no times. The table
+ * of the chart has a row for each point. */
 static void report_part_over_time(const struct report_part *part, struct page_chart chart,
                                   const struct report_column *columns, unsigned count)
 {

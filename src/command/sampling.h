@@ -20,10 +20,11 @@ const char *sampling_read(const char *argument, double *seconds);
 
 /*
  * Turns sampling on in each process of the group by the statistics signal, waits for the given seconds, and turns
- * sampling off again. Stores the requests of these seconds in *traffic. Afterwards the group has the snapshots that
- * were taken at the end of these seconds. Processes that start meanwhile are left out. Sampling is also turned off if a
- * process cannot be sampled, or if a signal ends this command. If SIGKILL ends the command, each process ends its
- * sampling by itself a few seconds later. Returns EXIT_DONE, or prints an error and returns its exit code.
+ * sampling off again. A process with SOCKMALLOC_SAMPLE_SMALL=1 samples anyway and gets no signal. Stores the requests
+ * of these seconds in *traffic. Afterwards the group has the snapshots that were taken at the end of these seconds.
+ * Processes that start meanwhile are left out. Sampling is also turned off if a process cannot be sampled, or if a
+ * signal ends this command. If SIGKILL ends the command, each process ends its sampling by itself a few seconds later.
+ * Returns EXIT_DONE, or prints an error and returns its exit code.
  */
 enum command_exit sampling_run(struct process_group *group, double seconds, struct traffic *traffic);
 

@@ -1,6 +1,6 @@
 /*
- * Makes the list of the processes that `top` shows: their figures between the last two readings, and which processes
- * are workers of another process.
+ * Makes the list of the processes that `top` shows: their figures at the last reading, their rates since the reading
+ * before, and which processes are workers of another process.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_list.h"

@@ -25,7 +25,8 @@ struct top_view {
     double interval;
 };
 
-/* Returns the layout for a terminal of this width. A terminal needs at least 40 columns to show the whole layout. */
+/* Returns the layout for a terminal of this width, which should be at least 40 columns: these show a label, four
+ * figures and a short bar. A wider terminal shows more figures. */
 struct top_layout top_text_layout(int width);
 
 /*

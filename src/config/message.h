@@ -145,8 +145,8 @@ bool message_write(int descriptor, const char *bytes, unsigned long size);
 
 /*
  * Writes one line to stderr: "sockmalloc", the program's name and process id, and the message. A question mark stands
- * for each control character. Writes nothing if descriptor 2 is another file than at start-up. The function is safe in
- * a signal handler and keeps errno.
+ * for each control character. Writes nothing if descriptor 2 is another file than at start-up. Keeps the line in struct
+ * message_kept in any case. The function is safe in a signal handler and keeps errno.
  */
 void message_say(enum message message, ...);
 

@@ -134,9 +134,9 @@ extern INTERNAL struct option_set options;
 typedef char *option_lookup(const char *name);
 
 /*
- * Reads all settings. If the value of a setting is refused, the setting has its default, and there is a warning. Also
- * warns of each variable in `environment` whose name begins with SOCKMALLOC_ and is not in OPTION_ROWS. If
- * `environment` is NULL, such variables are not looked for.
+ * Reads all settings. If the value of a setting is refused, or contradicts another setting, the setting has its
+ * default, and there is a warning. Also warns of each variable in `environment` whose name begins with SOCKMALLOC_ and
+ * is neither in OPTION_ROWS nor OPTION_CONF. If `environment` is NULL, such variables are not looked for.
  */
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
 

@@ -288,7 +288,7 @@ static void setting_describe_range(const struct setting *setting, struct text *t
     }
 }
 
-/* Prints the words that a setting of this kind can be, such as "never or always" or "text, json or prometheus". */
+/* Prints the words that a setting of this kind accepts, such as "never or always" or "text, json or prometheus". */
 static void setting_describe_words(enum setting_kind kind, struct text *text)
 {
     const struct setting_choice *choices = setting_choices(kind);

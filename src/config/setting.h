@@ -18,7 +18,7 @@ enum setting_kind {
     SETTING_DELAY,
     SETTING_RANGE,  /* two sizes as LOW-HIGH, stored as LOW << 32 | HIGH, or "none", which is stored as SETTING_NONE */
     SETTING_SWITCH, /* 0 or 1, off or on, no or yes, false or true */
-    SETTING_SIGNAL, /* the name or number of a signal, or 0 for none */
+    SETTING_SIGNAL, /* the name or number of a signal, or "off" or 0 for none */
     SETTING_POOL,   /* one of the words in KIND_ROWS, stored as enum kind */
     SETTING_HUGE,   /* one of the words in HUGE_ROWS, stored as enum huge */
     SETTING_FORMAT, /* one of the words in FORMAT_ROWS, stored as enum format */

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * The memory limit of a control group, and how much of the limit is left, in bytes. Pages of files do not count as
- * used, because the kernel reclaims them before it kills a process.
+ * The memory limit of a control group, and how much of the limit is left, in bytes. If more than half of the limit is
+ * used, pages of files do not count as used, because the kernel reclaims them before it kills a process. Otherwise they
+ * count, because counting them apart takes time.
  */
 struct cgroup_room {
     uint64_t limit;

@@ -13,7 +13,7 @@ enum listener {
 /*
  * Returns what accept would do with the descriptor. The answer may be out of date as soon as the function returns,
  * because other processes may accept from the same socket. The function accepts no connection and changes nothing.
- * Price: two to four system calls. Any thread and any signal handler may call the function, which is no cancellation
+ * Price: one to four system calls. Any thread and any signal handler may call the function, which is no cancellation
  * point and keeps errno. It must not be called where a seccomp filter may be in force, because the filter might end the
  * process.
  */

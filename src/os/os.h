@@ -30,7 +30,8 @@ bool os_claim(char *start, size_t size);
 
 /*
  * Extends the mapping that ends at `end` by `size` bytes in place. The new pages have the protection, the name and the
- * advice of the mapping. Returns false, and changes nothing, if another mapping is in the way, if another thread has
+ * advice of the mapping. Where the kernel cannot grow a mapping, they are a new mapping that can be read and written,
+ * without name and advice. Returns false, and changes nothing, if another mapping is in the way, if another thread has
  * extended the mapping meanwhile, or if memory is short.
  */
 bool os_extend(char *end, size_t size);
@@ -106,8 +107,8 @@ bool os_discard(char *start, size_t size);
  * os_discard. The refused range may have lost a part of its content.
  *
  * os_discards_together returns false if the kernel cannot discard several ranges by one call (Linux 6.18 can, 6.1
- * cannot), or if the process has a seccomp filter. Then os_discard_together returns 0 without a system call. The first
- * call of either function tests the kernel on pages of its own.
+ * cannot), if the process has a seccomp filter, or if os_discard_clears returns false. Then os_discard_together returns
+ * 0 without a system call. The first call of either function tests the kernel on pages of its own.
  */
 bool os_discards_together(void);
 size_t os_discard_together(const struct span *ranges, size_t count);

@@ -34,7 +34,7 @@ enum sandbox_call {
 void sandbox_open(void);
 
 /*
- * Returns true if system calls of this kind may be made. Price: two loads. Any thread and any signal handler may call
+ * Returns true if system calls of this kind may be made. Price: one load. Any thread and any signal handler may call
  * this function.
  */
 bool sandbox_allows(enum sandbox_call call);

@@ -56,7 +56,7 @@ static bool dump_in_use(int descriptor, enum format format)
 }
 
 /* Writes a whole report. The list of blocks in use is written from a buffer of its own, so `buffer`, with the text
- * before the list, must be written first. */
+ * before the list, must be written first. Also writes the profile of SOCKMALLOC_PROFILE, if there is one. */
 static bool dump_report(int descriptor, enum format format)
 {
     struct text text = text_begin(buffer, sizeof buffer);

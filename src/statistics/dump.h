@@ -27,7 +27,7 @@ INTERNAL bool dump_as(int descriptor, enum format format);
  * report goes to the first file of dump_place_template that can be opened. The report is appended to the file; but a
  * report in the format of Prometheus, which allows each metric once, replaces the file. The path is opened anew for
  * each report, and symbolic links are not followed. If no path can be opened, for example after a chroot or a change of
- * user, the report is dropped. Signal handlers may call this function.
+ * user, the report is dropped. Returns true if the whole report was written. Signal handlers may call this function.
  */
 INTERNAL bool dump_somewhere(void);
 

@@ -19,7 +19,7 @@ static struct {
     bool stderr_is_journal;
     /* the path of the file in a folder that the environment variable RUNTIME_DIRECTORY names */
     char runtime[SETTING_PATH_SIZE + sizeof PLACE_FILE];
-    /* the paths of the files to try, in their order, with %p for the process id; then NULL */
+    /* the paths of the files to try, in their order, with %p for the process id; NULL in the entries that are left */
     const char *template[PLACES];
 } place;
 

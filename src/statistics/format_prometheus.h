@@ -16,7 +16,8 @@
  */
 enum { PROMETHEUS_LABELS_SIZE = 256 };
 
-/* A snapshot with the labels that all of its samples get, and the settings that its process has. */
+/* A snapshot with the labels that all of its samples get, and the buckets and the setting of its process that matter.
+ */
 struct prometheus_subject {
     const struct snapshot *snapshot;
     const struct bucket_plan *plan;
@@ -41,12 +42,12 @@ INTERNAL void prometheus_print(const struct prometheus_subject *subject, unsigne
 
 /*
  * Prints the label of the program. If the snapshot is of one process, prints the label of the process as well:
- * program="nginx", pid="4711". Safe in a signal handler.
+ * program="nginx",pid="4711". Safe in a signal handler.
  */
 INTERNAL void prometheus_print_labels(const struct snapshot *snapshot, struct text *text);
 
-/* Prints a name as the value of a label, without quotes. Each byte that is not printable ASCII is printed as an escape
- * with its number, such as \\x1b. */
+/* Prints a name as the value of a label, without quotes. A backslash is put in front of a quote or a backslash. Each
+ * byte that is not printable ASCII is printed as an escape with its number, such as \\x1b. */
 INTERNAL void prometheus_print_value(const char *value, struct text *text);
 
 /* Prints the two lines that begin a metric. `type` is "counter", "gauge" or "histogram". */
