@@ -32,7 +32,7 @@ struct advise_facts {
     const struct bucket_plan *plan;
     const struct option_set *settings;
     const struct remote_memory *memory; /* NULL if the memory is unknown */
-    /* counts of requests of all sizes; NULL if only sizes that the pools serve were counted */
+    /* counts of requests of all sizes; NULL if requests below 2048 bytes were not counted */
     const struct traffic *traffic;
     /* sizes of the requests in slots in use; if NULL, advise_judge estimates them */
     const struct remote_sizes *sizes;

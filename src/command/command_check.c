@@ -141,8 +141,9 @@ static void check_print_deeply_bound(struct text *text)
     }
 }
 
-/* Prints how the library is loaded. Prints no figures that change from one moment to the next, because check_print_part
- * prints the text only once for all processes that have an equal text. */
+/* Prints the path of the library, which objects serve malloc, and if the pools are on. Prints no figures that change
+ * from one moment to the next, because check_print_part prints the text only once for all processes that have an equal
+ * text. */
 static void check_print_details(const struct remote_process *target, const struct remote_linkmap *loaded,
                                 const struct snapshot *snapshot, struct text *text)
 {
@@ -161,8 +162,7 @@ static bool check_is_effective(const struct remote_linkmap *loaded, const struct
     return loaded->has_view && snapshot->buckets > 0;
 }
 
-/* Prints if the loaded library is in effect, how it is loaded, and which share of the requested bytes the pools serve.
- */
+/* Prints if the loaded library is in effect, the details, and which share of the requested bytes the pools serve. */
 static enum command_exit check_print_presence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                               const struct snapshot *snapshot, struct text *text)
 {

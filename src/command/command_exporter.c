@@ -190,8 +190,7 @@ static void exporter_loop(int signals)
 }
 
 /* Returns a descriptor that is readable when the exporter shall end, by Ctrl-C, SIGTERM or the end of its terminal.
- * Blocks these signals for that. Ignores SIGPIPE, because a client may close its connection before it has the answer.
- */
+ * Blocks these signals for that. Ignores SIGPIPE, which comes if a client closes its connection too early. */
 static int exporter_watch_signals(void)
 {
     sigset_t ends;

@@ -130,7 +130,7 @@ static void print_wrapped(const char *text, FILE *file)
     fputc('\n', file);
 }
 
-/* Returns true if the user's locale has the encoding UTF-8. The terminal can then show block characters and "±". */
+/* Returns true if the user's locale has the encoding UTF-8, so that the terminal can show characters beyond ASCII. */
 static bool has_utf8(void)
 {
     setlocale(LC_CTYPE, "");

@@ -22,8 +22,8 @@ bool exporter_http_is_built(void);
 
 /*
  * Begins to answer requests on a listening socket. This function may be called for at most EXPORTER_SOCKETS sockets.
- * `wish` says which figures the answer to a request without parameters has. Returns false if libmicrohttpd
- * cannot be started. exporter_http_work makes all answers.
+ * `wish` says which figures the answer to a request without parameters has. Returns false if libmicrohttpd cannot be
+ * started. exporter_http_work makes all answers.
  */
 bool exporter_http_begin(int socket, exporter_page_maker *make, const struct exporter_wish *wish);
 

@@ -68,7 +68,7 @@ struct process_group {
      * if these words name no process */
     int first;
     bool has_buffers; /* true if processes that have only libsockmalloc-buffers.so are members, too */
-    bool is_silent;   /* true if nothing is printed, except that the processes cannot be listed */
+    bool is_silent;   /* true if process_group_find prints nothing, except that the processes cannot be listed */
     /* true if the caller itself shows the members that cannot be read; then no lines about these members are printed on
      * stderr */
     bool shows_all;

@@ -14,7 +14,7 @@
  * the first types in the set's table. */
 enum { REMOTE_TYPES = 16 };
 
-/* The columns of a row: name, unit, true or false (the figure only grows, or not), meaning. */
+/* The columns of a row: name, unit, true if the figure only grows, meaning. */
 #define REMOTE_MESSAGE_ROWS(ROW)                                                                                       \
     ROW(pages, "pages", false, "pages that were ever used")                                                            \
     ROW(used, "pages", false, "pages that hold messages or that a thread fills")                                       \
@@ -76,7 +76,8 @@ void remote_buffers_keep_counters(struct remote_buffers *buffers);
 /*
  * Adds the message pages and rings of another process to *sum. Message pages with equal names and page sizes are added
  * up. Rings with equal names and chunk sizes count as one ring that both processes have mapped, and of each of its
- * counters the greater value is taken. Message pages and rings for which the arrays of *sum have no room are left out.
+ * counters the greater value is taken; the other figures of such a ring stay as they are in *sum. Message pages and
+ * rings for which the arrays of *sum have no room are left out.
  */
 void remote_buffers_add(struct remote_buffers *sum, const struct remote_buffers *buffers);
 

@@ -48,7 +48,7 @@ void report_part_id(const struct report_part *part, const char *name, char id[RE
 /* Writes a time in UTC, such as "2026-11-30 16:15:51.123". Leaves out the date if `has_date` is false. */
 void report_part_say_time(uint64_t nanoseconds, bool has_date, char words[REPORT_WORDS_SIZE]);
 
-/* Returns true if requests below the smallest bucket were counted in the histogram. */
+/* Returns true if the histogram has counted requests below 2048 bytes, too (SOCKMALLOC_SAMPLE_SMALL=1). */
 bool report_part_counts_small(const struct report_source *source);
 
 #endif

@@ -28,8 +28,8 @@ void summary_print(const struct snapshot *snapshot, const struct bucket_plan *pl
 
 /*
  * Adds the verdict without a line end: the share of the requests that the pools serve, and the memory that the pools
- * hold. `all` is true if the histogram has counted requests below the smallest bucket, which it does only with
- * SOCKMALLOC_SAMPLE_SMALL=1. Otherwise only requests within the sizes of the pools count.
+ * hold. `all` is true if the histogram has counted requests below 2048 bytes, too, which it does from the start only
+ * with SOCKMALLOC_SAMPLE_SMALL=1. Otherwise only requests within the sizes of the pools count.
  */
 void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, bool all, struct text *text);
 

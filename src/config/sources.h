@@ -18,9 +18,8 @@ enum { SOURCES_SIZE = 4096 };
  * a list of items such as `pool=thread`, divided by commas or newlines. In a name, small letters may stand for capitals
  * and hyphens for underscores, and SOCKMALLOC_ may stand in front. A comment goes from a # to the end of the line.
  * Prints a message about each item that is no setting or has no value, and about a text that is too long; these are
- * ignored. Returns
- * false if there was such a message. Start-up calls this function while there is one thread. A second call reads
- * nothing, and returns what the first one has returned.
+ * ignored. Returns false if there was such a message. Start-up calls this function while there is one thread. A second
+ * call reads nothing, and returns what the first one has returned.
  */
 bool sources_open(option_lookup *environment, const char *path);
 

@@ -30,7 +30,7 @@ enum sandbox_call {
     SANDBOX_RARE
 };
 
-/* Finds out if a filter was in force before start-up. Only start-up may call this function. */
+/* Finds out if a filter is in force at start-up, and stores the id of the process. Only start-up may call it. */
 void sandbox_open(void);
 
 /*

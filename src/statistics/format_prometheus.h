@@ -16,8 +16,7 @@
  */
 enum { PROMETHEUS_LABELS_SIZE = 256 };
 
-/* A snapshot with the labels that all of its samples get, and the buckets and the setting of its process that matter.
- */
+/* A snapshot, with the labels that all of its samples get, and with the buckets and a setting of its process. */
 struct prometheus_subject {
     const struct snapshot *snapshot;
     const struct bucket_plan *plan;
