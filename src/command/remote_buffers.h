@@ -65,7 +65,8 @@ struct remote_buffers {
  * Reads the message pages and rings of a process. remote_process_find must have found its exported structure. Each
  * count in the process's memory is bounded before it is used: at most 512 threads are read, and at most 65,536 pages of
  * each set of message pages. Memory that cannot be copied is treated as empty. At most 2 MiB are copied for the
- * threads. For each set of message pages, at most 5 MiB and the content of 64 pages are copied.
+ * threads. For each set of message pages, at most 4 MiB of records of pages, the content of 64 pages, and 21 KiB of
+ * statistics for each thread are copied.
  */
 enum remote_process_state remote_buffers_read(const struct remote_process *target, struct remote_buffers *buffers);
 

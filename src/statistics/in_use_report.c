@@ -1,5 +1,4 @@
 /* Prints the blocks in use, for a person who looks for leaks: by caller, the caller of the oldest block first. */
-* /
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/in_use_report.h"
 
@@ -14,12 +13,9 @@
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
 
-    /* LINE_SIZE is the largest size of a line in bytes, and WRITE_SIZE the largest size of one write. A write has only
-     * whole lines. A pipe keeps the bytes of a write of this size together. */
-    enum {
-        LINE_SIZE = 512,
-        WRITE_SIZE = PIPE_BUF
-    };
+/* LINE_SIZE is the largest size of a line in bytes, and WRITE_SIZE the largest size of one write. A write has only
+ * whole lines. A pipe keeps the bytes of a write of this size together. */
+enum { LINE_SIZE = 512, WRITE_SIZE = PIPE_BUF };
 
 /*
  * Collects lines for a descriptor. After the descriptor has refused a part, nothing more is written to it, because each
