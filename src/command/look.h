@@ -17,7 +17,8 @@
  * The most milliseconds that one reading of another process may take. Another process can make a reader of its memory
  * wait for ever, because that process can map a file of a file system that it serves itself, and need not deliver the
  * file's pages. Only SIGKILL ends such a read, so a child process makes the reads. The child is killed when the time is
- * over, and a new child does the next reading. Reading a process with 128 GiB of buffers takes one or two seconds.
+ * over, and a new child does the next reading. Reading a process with 64 GiB of slots, the most that pools can have,
+ * takes one or two seconds.
  */
 enum { LOOK_MILLISECONDS = 5000 };
 
