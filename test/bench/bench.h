@@ -41,7 +41,8 @@ void row_memory(const char *argument);
  * may allocate memory. The value NAN means that this allocator has no such figure. */
 void bench_report(const char *row, double value, const char *unit);
 
-/* Prints `what` and, unless errno is 0, its text as a line on stderr, and ends the program. */
+/* Prints a line on stderr, and ends the program. The line has `what` and the text of errno, or "cannot be done" if
+ * errno is 0. */
 _Noreturn void bench_fail(const char *what);
 
 /* Returns the number that `text` holds. Ends the program unless the text is a whole number of at least 1. */

@@ -29,9 +29,9 @@ static inline int64_t clock_busy(void)
 
 /*
  * Runs `batch`, which does `operations` operations a call. First comes a warm-up, and then four times as many runs are
- * timed, which takes a quarter of a second. Returns the mean time of an operation in nanoseconds. It is the mean and
- * not the median of the batches, because an allocator may put work off and do it in a few batches, and this work must
- * count too.
+ * timed, which takes a quarter to half a second. Returns the mean time of an operation in nanoseconds. It is the mean
+ * and not the median of the batches, because an allocator may put work off and do it in a few batches, and this work
+ * must count too.
  */
 double clock_steady(void (*batch)(void *state), void *state, unsigned operations);
 

@@ -106,8 +106,8 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
 def take(
     made: argparse.ArgumentParser, table_of: Callable[[argparse.Namespace], Sequence[rows.Row]]
 ) -> argparse.Namespace:
-    """Reads the command line. `table_of` is a function that returns the rows that the options select. Ends the program
-    if options contradict each other."""
+    """Reads the command line. `table_of` is a function that returns the rows that the options select. Ends the
+    program if an option names something unknown, or if options contradict each other."""
     arguments = made.parse_args()
     table = table_of(arguments)
     try:
@@ -277,8 +277,9 @@ def write_json(
 def measure_and_judge(
     arguments: argparse.Namespace, run: Callable[[rows.Row, peers.Allocator], dict[str, float]]
 ) -> int:
-    """Runs a command of the benchmark: finds the allocators, runs all rows, and prints the tables. Returns the exit
-    status. `run` is the function that runs one row under one allocator."""
+    """Runs a command of the benchmark: finds the allocators, runs all rows, prints the tables, and writes the
+    JSON file and the charts if the options ask for them. Returns the exit status. `run` is the function that runs one
+    row under one allocator."""
     columns = allocators(arguments)
     description = machine.describe()
     print_heading(description, columns)

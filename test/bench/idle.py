@@ -4,9 +4,10 @@
 the PSS of all processes of the server. In the PSS of a process, a page that n processes share counts as one nth of a
 page. `before` is read before the load begins, `peak` is the largest value during the load, and `left` is read ten
 seconds after the last connection was closed. nginx is a proxy here whose 300 slow clients close their connections
-together. nginx has a row for each of four sizes of its buffers, and each row has two more figures: the memory about one
-second and about three seconds after the clients have left. Then the clients come and leave once more. These two figures
-and `left` are read again, this time while twenty requests a second are made."""
+together. nginx has a row for each of four sizes of its buffers, and each row has two more figures: how much more than
+`before` the memory is about one second after the clients have left, and how much it is three seconds after. Then the
+clients come and leave once more. These two figures and `left` are read again, this time while twenty requests a second
+are made."""
 
 from __future__ import annotations
 

@@ -106,8 +106,8 @@ def _left_out(results: Results, figure: Figure) -> bool:
 
 
 def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
-    """Returns the verdict on a figure. If our library lacks the figure and a peer has it, the verdict is `over`, as for
-    a figure over its bound."""
+    """Returns the verdict on a figure. If our library lacks a figure whose bound can be judged, the verdict is `over`,
+    as for a figure over its bound, unless the figure is optional."""
     best = results.best_peer(figure)
     text, measured = _bounded(results, figure, best) if judgeable else ("-", None)
     if figure.bound is None:

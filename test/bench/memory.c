@@ -65,8 +65,8 @@ static bool is_zero(const char page[PAGE])
     return memcmp(page, zeros, PAGE) == 0;
 }
 
-/* Counts the resident pages between `start` and `end` that hold only zeros. Reading such a page makes no other page
- * resident. A page that another thread unmaps meanwhile is not counted. */
+/* Counts the private anonymous pages between `start` and `end` that are resident and hold only zeros. Reading such a
+ * page makes no other page resident. A page that another thread unmaps meanwhile is not counted. */
 static unsigned long range_untouched(int pagemap, int memory, uintptr_t start, uintptr_t end)
 {
     static uint64_t entries[ENTRIES];

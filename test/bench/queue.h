@@ -20,8 +20,8 @@ struct queue {
     alignas(64) void *place[QUEUE];
 };
 
-/* Waits until the value of `counter` is no longer `old`, and returns the new value. It calls sched_yield, because on a
- * machine with one free processor the other thread could not run otherwise. */
+/* Waits until the value of `counter` is no longer `old`, and returns the new value. After QUEUE_PATIENCE readings it
+ * also calls sched_yield, because on a machine with one free processor the other thread could not run otherwise. */
 static inline unsigned queue_await(atomic_uint *counter, unsigned old)
 {
     for (unsigned turn = 0;; turn++) {

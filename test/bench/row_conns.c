@@ -29,7 +29,7 @@ static pthread_barrier_t barrier;
 
 static void *serve(void *argument)
 {
-    /* 1009 is a prime, so that no two threads use the same part of the table of sizes at the same time */
+    /* 1009 is odd and STEPS is a power of two, so each thread begins at another place in the table of sizes */
     unsigned next = (unsigned)(uintptr_t)argument * 1009;
     pthread_barrier_wait(&barrier);
     for (unsigned request = 0; request < requests_each; request++) {

@@ -6,9 +6,9 @@
  * redis forks a child to save a snapshot, and from then on the kernel copies each shared page that the parent writes
  * to. The first write to such a page causes one minor fault, in which the kernel makes the copy. So the row counts the
  * parent's minor faults between two readings. Faults for pages that are new to the process count too, although nothing
- * is copied; /proc/self/pagemap could tell the two apart. Faults for new pages are few, and the frees cause them as
- * well, so the figure is never lower than the number of copies. The count is read once before the first of these two
- * readings, so that the pages that a reading itself writes to are already copied and do not count.
+ * is copied; /proc/self/pagemap could tell the two apart. Faults for new pages are few, and they only make
+ * the figure higher, so it is never lower than the number of copies. The count is read once before the first of these
+ * two readings, so that the pages that a reading itself writes to are already copied and do not count.
  */
 #include "bench.h"
 #include "sizes.h"

@@ -6,7 +6,8 @@
  * The row gives the memory of a burst back by calls of madvise with MADV_DONTNEED, each for RUN_PIECES pieces of the
  * burst, with the pauses of light traffic between the calls. No allocator takes part, so figures of different
  * allocators differ only by noise. Now and then the kernel does other work within such a call. An allocator that gives
- * memory back by such calls has to wait for that too, so the longest call here is a lower bound for the row `stall`.
+ * memory back by such calls has to wait for that too, so the longest call here shows about how long the longest calls
+ * in its row `stall` take at least.
  */
 #include "bench.h"
 #include "burst.h"

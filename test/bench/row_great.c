@@ -4,7 +4,7 @@
 /*
  * What one operation is depends on the figure. For `calloc` it is a calloc, one byte written, and a free; for `pair` a
  * malloc, one byte written, and a free. For `resize` it is a malloc of half the size, one byte written in each page, a
- * realloc to the full size, and a free.
+ * realloc to the full size, one byte written at the end, and a free.
  */
 #include "bench.h"
 #include "clock.h"

@@ -47,7 +47,7 @@ static uint64_t pauses = 88172645463325252;
 static struct event {
     int64_t used; /* the processor time, in nanoseconds, that the waiting thread had used when the event was sent */
     /* the processor time, in nanoseconds, that the waiting thread used between the sending of the event and the return
-     * of epoll_wait with it; 0 if epoll_wait returned for an earlier event */
+     * of epoll_wait with it; 0 if the waiting thread read this event together with an earlier one */
     int64_t late;
     /* false if the sending thread may have lost its processor between reading `used` and sending, so that `used` may be
      * too small */

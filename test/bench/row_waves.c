@@ -7,7 +7,7 @@
  * events. An allocator that keeps the pages until the next wave needs no new ones. The row measures the processor time
  * and the new pages of each wave, from the fourth wave on, because an allocator may have learnt the period by then. The
  * time is that of all threads of the process, during the wait too. A page also counts as new if the allocator populates
- * it by a system call before it is touched.
+ * it by a system call before it is touched. After the last wait the row reads how much memory is resident.
  */
 #include "bench.h"
 #include "clock.h"

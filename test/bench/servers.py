@@ -32,8 +32,8 @@ HAPROXY_LOAD = loads.Http(sizes=(16_384, 65_536, 200_000))
 REDIS_LOADS = {"16k": loads.RedisValues(16_384), "64k": loads.RedisValues(65_536)}
 HAPROXY_THREADS = 2
 
-# BURST_SIZE is the size in bytes of a body that fills all buffers which nginx has for one request in `bench-servers
-# --idle`. SMALL_SIZE is the size of a body that fits into one buffer.
+# BURST_SIZE is the size in bytes of a body that fills nearly all buffers which nginx has for one request in
+# `bench-servers --idle`. SMALL_SIZE is the size of a body that needs few of them: three if they have 4 KiB each.
 BURST_SIZE = 1_000_000
 SMALL_SIZE = 10_000
 CONNECTIONS = 512

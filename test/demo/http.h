@@ -21,7 +21,7 @@ enum http_method {
 enum http_result {
     HTTP_COMPLETE, /* the whole head was in the buffer */
     HTTP_PARTIAL,  /* more bytes are needed */
-    HTTP_BAD,      /* this is no head of HTTP/1.1, whatever bytes may follow */
+    HTTP_BAD,      /* this is no head of HTTP/1.0 or HTTP/1.1 that is supported, whatever bytes may follow */
 };
 
 struct http_head {

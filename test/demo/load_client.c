@@ -1,4 +1,4 @@
-/* Runs one exchange of the load generator, a request and its answer, and compares every byte of the answer. */
+/* Runs one exchange of the load generator, a request and its answer, and compares every byte of the answer's body. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "load_client.h"
 
@@ -115,8 +115,8 @@ static enum client_result receive_some(struct client *client, size_t start, size
     return CLIENT_DONE;
 }
 
-/* Compares received bytes with the same part of the expected body. If they differ, returns CLIENT_FAILED, and
- * `received` is the offset of the first wrong byte. */
+/* Compares received bytes with the same part of the expected body; with `count_only`, checks only that they are not too
+ * many. If a byte differs, returns CLIENT_FAILED, and `received` is the offset of the first wrong byte. */
 static enum client_result body_check(struct client *client, const unsigned char *bytes, size_t count)
 {
     size_t agreed;

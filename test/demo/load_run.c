@@ -71,8 +71,8 @@ static bool member_connect(struct load *load, struct member *member)
     return false;
 }
 
-/* Begins the next exchange on this connection. Returns false if all planned exchanges have begun, or if the planned
- * time is over. */
+/* Begins the next exchange on this connection. If all planned exchanges have begun, or the planned time is over,
+ * closes the connection and returns false. */
 static bool member_begin(struct load *load, struct member *member)
 {
     const struct load_plan *plan = load->plan;

@@ -29,7 +29,7 @@ void buffers_go_on(bool is_child);
  * then ended after one line on stderr. */
 unsigned buffers_misuses(void);
 
-/* Frees all blocks of the pools, message pages and rings under test, and closes these. */
+/* Closes the pools, message pages and rings under test. Their live blocks are freed before, or disappear with them. */
 void buffers_close(struct draw *draw);
 
 #endif

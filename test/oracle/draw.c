@@ -113,7 +113,7 @@ size_t draw_huge(struct draw *draw)
     return which < COUNT(base) ? base[which] - draw_below(draw, 3 * PAGE) : (size_t)1 << (48 + draw_below(draw, 16));
 }
 
-/* Half of all alignments are from 128 to 2048, because within these bounds allocators change how they align. */
+/* Most alignments are from 128 to 2048, because within these bounds allocators change how they align. */
 size_t draw_alignment(struct draw *draw)
 {
     if (draw_one_in(draw, 64)) {

@@ -41,8 +41,8 @@ struct block {
  * pools, message pages and rings. */
 enum { MODEL_BLOCKS = 1024, MODEL_BUFFERS = 512 };
 
-/* Returns the alignment that a block of malloc must have: 16 bytes. C23 allows a smaller alignment for a block that is
- * too small to hold any object of this alignment. */
+/* Returns the alignment in bytes that a block of malloc must have: 16 or, for a smaller request, the largest power of
+ * two that is not larger than the request. C23 allows this, because no object of a larger alignment fits. */
 size_t model_alignment(size_t request);
 
 /*

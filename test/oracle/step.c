@@ -46,9 +46,9 @@ static const char *step_text(size_t length)
 }
 
 /*
- * Returns the alignment that the call's result must have. For a call that takes an alignment, this is a random one; if
- * the row passes an illegal alignment on purpose, a random illegal one. For other calls it is the size of a page, or 0
- * if they need no special alignment.
+ * Returns the alignment that is passed to the call, or that its result must have. For a call that takes an alignment,
+ * this is a random one; if the row passes an illegal alignment on purpose, a random illegal one. For other calls it is
+ * the size of a page, or 0 if they need no special alignment.
  */
 static size_t step_alignment(const struct operation *operation, struct draw *draw)
 {

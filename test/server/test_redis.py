@@ -23,8 +23,8 @@ SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
 GROWTH_ROUNDS = 3  # the number of rounds, each of which begins with new values
-# How many steps a round has. Each step appends a few bytes to a value. All steps of a round together append more bytes
-# than the value's slot has left.
+# How many small steps a round has. Each adds a few bytes to a value. After them one step adds at least GROWTH_LEAP bytes,
+# more than the value's slot has left.
 GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 
@@ -39,14 +39,14 @@ def stable_value(number: int) -> bytes:
 
 def growth_length(number: int) -> int:
     """Returns the length in bytes of a value before it grows. Some lengths are below the sizes that the pools serve,
-    and some are not; none is a round number."""
+    and some are not."""
     return 1500 + number * 577 + number % 16
 
 
 def growth_piece(number: int, step: int) -> bytes:
-    """Returns the bytes that are added to a value in this step. The last step adds many bytes. Each earlier step adds
-    only a few, so that the value first fills all bytes that malloc has granted, and only then must be moved by
-    realloc."""
+    """Returns the bytes that are added to a value in this step. Each step but the last adds only a few, which may fit
+    into the bytes that malloc has granted. The last step adds many bytes, so that realloc must give the value a larger
+    block."""
     length = GROWTH_LEAP if step == GROWTH_STEPS else 1 + (number + step) % 3
     return bodies.value(f"growing {number} step {step}", length)
 

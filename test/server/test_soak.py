@@ -1,5 +1,5 @@
-"""Tests nginx, redis and haproxy under a long load. Statistics are requested, and servers reloaded and restarted, at
-random times."""
+"""Tests nginx, redis and haproxy under a long load. At random times statistics are requested, servers are
+reloaded, workers are ended, and snapshots are made."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random
@@ -181,7 +181,7 @@ class Soak(ServerCase):
         print(f"soak: {text}", file=sys.stderr, flush=True)
 
     def check_stage(self, stage: soak.Stage) -> None:
-        """Checks that resident memory has not grown. Then waits until the server is at rest, and checks that the
+        """Checks that resident memory has not grown by more than the limit. Then waits until the server is at rest, and checks that the
         figures in each process's dump add up."""
         name = stage.server.name
         stage.check()

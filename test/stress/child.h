@@ -11,8 +11,8 @@
  *   - each block that a worker owned at the fork is live, and has the right content if it was filled;
  *   - few live slots have no owner: at most one for each worker other than the forking one, and at most two for a
  *     worker that was in realloc, because the fork may have come in the middle of a worker's malloc, free or realloc;
- *   - the pools' counters agree with the workers' own counts right after the fork, and again after several threads have
- *     made some thousand operations;
+ *   - the pools' counters agree with the workers' own counts right after the fork, and again after some thousand
+ *     operations of several threads (of one thread under ThreadSanitizer);
  *   - after these operations every slot that is not live can be allocated. */
 void child_fork(const struct judge_case *parent, const struct worker *self);
 

@@ -28,8 +28,8 @@ void claim_open(void);
 
 /*
  * claim_make enters the owner of a slot that the pool has just returned, claim_fill notes that the slot's content is
- * written, and claim_drop removes the owner before the slot is freed. claim_make ends the process if the slot has an
- * owner already, and claim_drop if it has none.
+ * written, and claim_drop removes the owner before the slot is freed, and returns the claim that the slot had.
+ * claim_make ends the process if the slot has an owner already, and claim_drop if it has none.
  */
 void claim_make(const char *slot, size_t request, uint64_t serial);
 void claim_fill(const char *slot);

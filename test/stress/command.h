@@ -14,8 +14,8 @@ struct command {
     /* how many operations all threads make together; one operation is about one malloc, realloc or free */
     uint64_t operations;
     unsigned threads;
-    /* the seed of all random choices of the workers; two runs with one seed make the same choices, but the kernel
-     * schedules their threads differently */
+    /* the seed of the workers' random numbers; in two runs with one seed each worker gets the same numbers, but what
+     * it does with them also depends on how the kernel schedules the threads */
     uint64_t seed;
     uint64_t retain; /* in bytes, the limit on free memory; BUDGET_UNLIMITED for none */
     bool forks;      /* true if the workers fork, to check their children */

@@ -14,7 +14,7 @@
 /*
  * How often a worker does something special: one operation in ZEROES allocates zeroed memory, one in TRIMS returns free
  * memory to the kernel, one in EXCHANGES exchanges blocks, one in RESIZES resizes a block, and one in SLEEPS lets the
- * worker sleep.
+ * worker sleep. A trim returns a random number of bytes, below TRIM_MAX.
  */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_MAX = 1 << 18 };
 

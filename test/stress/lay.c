@@ -22,8 +22,8 @@ enum {
     /* two to this power is the size of the range in bytes: 8 MiB, so small that the range is full at times */
     SHIFT = 23,
     MAXIMUM = 256 << 10,
-    /* in bytes: how much all caches together may hold. The quotas of all caches add up to more, so the caches compete
-     * for quotas. */
+    /* in bytes: how much all caches together may hold. Training would give the caches higher quotas together than this
+     * allows, so the caches compete for quotas. */
     CACHE_LIMIT = 2 << 20,
     /* how many free slots the list of each bucket keeps with SOCKMALLOC_POOL=standard; further free slots are purged */
     FREE_LIST = 4,

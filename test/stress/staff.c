@@ -150,8 +150,8 @@ static void *post_man(void *argument)
             return NULL;
         }
     }
-    /* waits once more, because a thread that ends returns slots, which must not happen while the first thread compares
-     * the counts */
+    /* waits once more, because a thread that ends gives up the slots in its cache, which must not happen while the
+     * first thread compares the counts */
     pthread_barrier_wait(&gate);
     return NULL;
 }

@@ -19,7 +19,8 @@ enum { WORKER_HOLDS = 32 };
 struct worker {
     unsigned number;
     uint64_t random;
-    uint64_t blocks; /* how many blocks the worker has allocated; the serial number of each block contains this count */
+    /* how many blocks the worker has requested, by realloc too; the serial number of each block contains this count */
+    uint64_t blocks;
     char *held[WORKER_HOLDS];
     /* while true, the worker may have two live blocks that are not in the table of claims, which says which worker owns
      * a slot (claim.h) */
@@ -47,8 +48,8 @@ char *worker_take(struct worker *worker, size_t request, bool zeroed);
 /* Checks the contents of a block of the pools, and frees the block. */
 void worker_give(struct worker *worker, char *block);
 
-/* Resizes a block by realloc, and checks its contents before and after. Returns NULL if mimalloc had to serve the
- * request; mimalloc's block is then freed. */
+/* Resizes a block by realloc, checks its contents before and after, and fills the resized block anew. Returns that
+ * block, or NULL if mimalloc had to serve the request; mimalloc's block is then freed. */
 char *worker_resize(struct worker *worker, char *block, size_t request);
 
 /* Allocates the largest size of a bucket, and enters the worker as the block's owner in the table of claims, without

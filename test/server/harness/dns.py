@@ -14,8 +14,8 @@ TIMEOUT_SECONDS = 30
 ZONE = "test"
 TXT, OPT, IN = 16, 41, 1
 RESPONSE, TRUNCATED, NO_SUCH_NAME = 0x8000, 0x0200, 3
-# In bytes: the largest string in a TXT record, and the largest record. If an answer is larger than a datagram, the
-# server cuts it off, and the client requests it again by TCP.
+# In bytes: the largest string in a TXT record, the largest record, and the largest datagram. The server cuts off an
+# answer by UDP that is larger than a datagram. Such a text is compared only in the answer to the question by TCP.
 STRING, RECORD = 250, 4000
 DATAGRAM = 1232
 _NUMBERS = itertools.count(1)

@@ -12,8 +12,9 @@ from . import waiting
 from .place import CommandFailed, Place
 
 TIMEOUT_SECONDS = 10
-# The fields of an NTP packet: one byte with leap, version and mode; one byte with the stratum; fields for which a
-# client has no values; and the time at which the packet was sent.
+# The fields of a question: one byte with leap, version and mode; one byte each for the stratum, the poll interval and
+# the precision; fields for which a client has no values; and the time at which the question was sent. An answer repeats
+# this time, and has the times at which the question arrived and the answer was sent.
 PACKET = struct.Struct("!BBbb36sQ")
 ANSWER = struct.Struct("!BBbb20sQQQ")
 VERSION, CLIENT, SERVER = 4 << 3, 3, 4

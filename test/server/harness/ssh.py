@@ -165,8 +165,8 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Load:
-    """A load for sshd: copies files of these sizes to the server and back by scp; then each of `sessions` sessions
-    sends bodies of these sizes and gets them back."""
+    """A load for sshd: copies `copies` files to the server and back by scp, the first of the first size; then each of
+    `sessions` sessions sends bodies of all sizes and gets them back."""
 
     sizes: Sequence[int]
     sessions: int = 2
