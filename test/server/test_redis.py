@@ -23,8 +23,8 @@ SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
 GROWTH_ROUNDS = 3  # the number of rounds, each of which begins with new values
-# How many small steps a round has. Each adds a few bytes to a value. After them one step adds at least GROWTH_LEAP bytes,
-# more than the value's slot has left.
+# How many small steps a round has. Each adds a few bytes to a value. After them one more step adds at least GROWTH_LEAP
+# bytes, so that the value becomes larger than its slot.
 GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 

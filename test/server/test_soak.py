@@ -181,8 +181,8 @@ class Soak(ServerCase):
         print(f"soak: {text}", file=sys.stderr, flush=True)
 
     def check_stage(self, stage: soak.Stage) -> None:
-        """Checks that resident memory has not grown by more than the limit. Then waits until the server is at rest, and checks that the
-        figures in each process's dump add up."""
+        """Checks that resident memory has not grown by more than the limit. Then waits until the server is at rest, and
+        checks that the figures in each process's dump add up."""
         name = stage.server.name
         stage.check()
         self.assertGreater(stage.visits(), 0, f"{name} had no load")

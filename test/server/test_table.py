@@ -396,8 +396,8 @@ ROWS = (
         asks=QUIET,
         own=Own("reopens its logs in each worker", effects.reopens_everywhere("access.log")),
     ),
-    # This row has the same server as the row before, so SIGUSR1 is not tested again. What this row adds is the
-    # processes of git, three for each clone.
+    # This row has the same server as the row `lighttpd`, so SIGUSR1 is not tested again. This row adds the processes of
+    # git, three for each clone.
     Row(
         name="git_http",
         packages=("lighttpd", "git"),

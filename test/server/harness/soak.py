@@ -70,8 +70,8 @@ class Stage:
         return statistics.linear_regression(seconds, sizes).slope * 60 / MEBIBYTE
 
     def growth(self) -> float:
-        """Returns by how many MiB the memory grew in the second half of the run: from the median of the third quarter of
-        the run's samples to the median of the fourth."""
+        """Returns by how many MiB the memory grew in the second half of the run: from the median of the run's third
+        quarter to the median of its fourth quarter."""
         sizes = [size for _, size in self.second_half()]
         part = len(sizes) // 2
         return (statistics.median(sizes[part:]) - statistics.median(sizes[:part])) / MEBIBYTE

@@ -192,7 +192,8 @@ Test(bucket, widest_settings_fit_the_limits)
     cr_assert_str_eq(plan.label[0], "64k");
 }
 
-/* The last bucket ends exactly at SOCKMALLOC_MAX, which may be any number. All other buckets are powers of two. */
+/* The last bucket ends at SOCKMALLOC_MAX, which may be any number, rounded up to whole pages. The sizes of all other
+ * buckets are powers of two. */
 Test(bucket, last_one_is_of_exactly_the_largest_request)
 {
     static const struct {

@@ -168,7 +168,7 @@ Test(hole, separate_holes_stay_separate)
     expect_filled(2, 2, 1, 13);
 }
 
-/* If there are HOLES_MAX holes, hole_open refuses another one, even if it could be joined to an existing hole. */
+/* If there are HOLES_MAX holes, hole_open refuses another one, and accepts one again when a hole has been filled. */
 Test(hole, number_of_holes_is_limited)
 {
     lay();

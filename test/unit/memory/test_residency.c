@@ -123,8 +123,8 @@ Test(residency, counts_beside_a_hole)
     expect(B256K, 4 * page, 0, 0);
 }
 
-/* If a mincore call fails for addresses that should be mapped, the bucket's figures are unknown, even if earlier calls
- * have succeeded. */
+/* If a mincore call fails for addresses that should be mapped, the figures of all buckets are unknown, even if earlier
+ * calls have succeeded. */
 Test(residency, is_unknown_where_the_kernel_says_nothing)
 {
     house_lay_default();

@@ -59,8 +59,8 @@ Test(cgroup, version_1)
     expect_room(1000, 600);
 }
 
-/* Memory of cached file pages that are not in use counts as free, because the kernel can drop these pages when memory
- * is short. */
+/* The cached pages of files, active and inactive ones, count as free, because the kernel can drop them when memory is
+ * short. */
 Test(cgroup, pages_of_files_are_not_used)
 {
     tree_write("/proc/self/cgroup", "0::/a\n");

@@ -13,7 +13,7 @@
 
 enum { BACKLOG = 4, UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* Returns a new UNIX socket. The kernel chooses a name for it when it is bound. */
+/* Returns a new UNIX socket that is bound to a name which the kernel chooses. */
 static int make_socket(int type)
 {
     struct sockaddr_un nameless = {.sun_family = AF_UNIX};

@@ -214,13 +214,13 @@ Test(format, all_formats_show_that_the_pools_are_off)
     cr_expect_null(strstr(printed, "{bucket="));
 }
 
-/* This snapshot makes the longest text: it has the largest number of buckets, the largest figures, and paths in which
+/* This snapshot makes the longest text: it has the largest number of buckets, the longest figures, and paths in which
  * every byte must be escaped. */
 Test(format, longest_snapshot_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);
-    /* These are the largest figures that can be printed, so none has more digits. All bits set would mean "unknown". */
+    /* No figure has more digits than these. All bits set would mean "unknown". */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     memset(&snapshot.sizes, 0xff, sizeof snapshot.sizes);

@@ -315,7 +315,7 @@ Test(format_text, says_when_the_pools_are_off)
     cr_assert_eq(strncmp(lines[2], "configuration: SOCKMALLOC_MIN=4k ", 33), 0);
 }
 
-/* This report is the longest: it has the largest number of buckets, the largest figures and the longest path. None of
+/* This report is the longest: it has the largest number of buckets, the longest figures and the longest path. None of
  * it is cut off. */
 Test(format_text, longest_report_fits)
 {
@@ -330,7 +330,7 @@ Test(format_text, longest_report_fits)
                                      .page = 4096};
     bucket_plan_make(&plan, &widest, map);
     snapshot.buckets = plan.count;
-    /* These are the largest figures that can be printed, so none has more digits. All bits set would mean "unknown". */
+    /* No figure has more digits than these. All bits set would mean "unknown". */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;
