@@ -1,4 +1,4 @@
-/* The burst of the rows `burst` and `stall`: 256 MiB are allocated in pieces and freed, and light traffic follows. */
+/* The burst of the rows `burst` and `stall`: 256 MiB are allocated in pieces and freed, and traffic follows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_BURST_H
 #define BENCH_BURST_H

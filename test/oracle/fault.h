@@ -16,8 +16,8 @@ struct place {
 
 extern _Thread_local struct place place;
 
-/* fault_open stores the seed, which each message names. fault_note_child notes that this process is the child of a
- * fork. */
+/* fault_open stores the seed, which each message names, and makes the signals of a crash and of fault_watch faults.
+ * fault_note_child notes that this process is the child of a fork. */
 void fault_open(uint64_t seed);
 void fault_note_child(void);
 

@@ -17,8 +17,8 @@ ROUNDS = 6
 
 STABLE_KEYS = 300  # how many keys are written before the snapshot, and not changed later
 CHURN_KEYS = 40  # how many keys are written again and again during the snapshot
-# How long redis's child pauses after each key that it saves. So the snapshot takes long enough for the load to go on
-# meanwhile.
+# How long redis's child pauses after each key that it saves, so that the load goes on for some time during the
+# snapshot.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60

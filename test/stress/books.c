@@ -5,8 +5,8 @@
 /*
  * Adds to a count. The addition is sequentially consistent, so that a thread which reads these counts and the pool's
  * counters sees them change in the order in which the worker acted. Each worker has counts of its own, and only the
- * judge (judge.h) reads them. So the additions do not order the work of one worker after that of another
- * (happens-before). Such an order could hide from ThreadSanitizer that the pools fail to order two threads.
+ * judge (judge.h) reads them. So the additions order the work of one worker after that of another (happens-before) only
+ * where the judge runs. Such an order could hide from ThreadSanitizer that the pools fail to order two threads.
  */
 static void books_count(_Atomic uint64_t *count, uint64_t amount)
 {

@@ -1,5 +1,5 @@
-/* Reads the command line of the stress test: the kind of pool and its settings, and the numbers of operations and of
- * threads. */
+/* Reads the command line of the stress test. Its options set the kind of pool, the numbers of operations and of
+ * threads, and some more. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command.h"
 

@@ -13,9 +13,9 @@ uint32_t lay_pages(void);
 extern struct bucket_plan lay_plan;
 
 /*
- * Sets up a range of 8 MiB for seven buckets. The range is so small that it is full at times, the slots are reused
- * again and again, and addresses pass from one bucket to another. Returns false if this machine does not support the
- * kind of pool of the command line.
+ * Sets up the pools, with a range of 8 MiB for seven buckets. The range is so small that it is full at times, the slots
+ * are reused again and again, and addresses pass from one bucket to another. Returns false if this machine does not
+ * support the kind of pool of the command line.
  */
 bool lay_rooms(void);
 

@@ -1,6 +1,6 @@
 """Checks that SIGUSR1 keeps the effect that it has on a server without the library, although it now also makes the
-library write statistics. Each function is a context manager for one such effect. A test enters it before it sends
-SIGUSR1, and leaves it afterwards."""
+library write statistics. Each function is, or returns, a context manager for one such effect. A test enters
+it before it sends SIGUSR1, and leaves it afterwards."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator

@@ -75,7 +75,8 @@ class Server:
         return self.output()[-4000:]
 
     def first_line(self) -> str:
-        """Waits for the first whole line of the server's standard output, and returns it."""
+        """Waits for the first whole line of the server's standard output, and returns it. If the server ends before,
+        returns what it has written there."""
         waiting.until(
             lambda: not self.running() or "\n" in self.logs[0].read_text(), f"{self.name} prints no line", START_SECONDS
         )

@@ -140,8 +140,8 @@ Test(symbol, a_file_that_is_no_object_has_a_name)
     close(file);
 }
 
-/* Checks the text for an address near the end of each executable segment of an object. This is done for more objects
- * than `finder` can store at a time, so that it must replace some. */
+/* Checks the text for an address near the end of each executable segment of an object. This process usually has more
+ * objects than `finder` can store at a time, so that it must replace some. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
