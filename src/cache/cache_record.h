@@ -176,7 +176,7 @@ FAST_PATH size_t cache_bucket_of(const struct cache *cache, const struct cache_b
     return (size_t)(bin - cache->bin);
 }
 
-/* Pops the slot on top of the private magazine. Returns NULL if no slot lies above the floor. Price: two loads, a
+/* Pops the slot on top of the private magazine. Returns NULL if no slot lies above the floor. Price: three loads, a
  * comparison, a store. */
 FAST_PATH void *cache_pop(struct cache_bin *bin)
 {
@@ -193,7 +193,7 @@ FAST_PATH void *cache_pop(struct cache_bin *bin)
     return slot;
 }
 
-/* Pushes a slot onto the private magazine. Returns false if the top has reached the ceiling. Price: a load, a
+/* Pushes a slot onto the private magazine. Returns false if the top has reached the ceiling. Price: two loads, a
  * comparison, two stores. */
 FAST_PATH bool cache_push(struct cache_bin *bin, void *slot)
 {

@@ -17,7 +17,7 @@
  * Limits on memory (RLIMIT_AS, RLIMIT_DATA, strict overcommit) count mapped addresses, so only unmapping lowers the
  * count. The addresses of a hole are mapped again by extending the mapping before the hole into it. So the new pages
  * belong to that mapping, and have its name and its advice. Each hole splits a mapping, and the kernel allows a process
- * 65,530 mappings; so there are HOLES_MAX holes at most, and none is made shorter than HOLE_LEAST bytes.
+ * 65,530 mappings; so there are HOLES_MAX holes at most, and pool_return unmaps nothing shorter than HOLE_LEAST bytes.
  *
  * All numbers below are pages of 4 KiB, counted from the start of the range. Any thread may call these functions. A
  * signal handler that interrupts its own thread in one of these functions can use no hole and make none.

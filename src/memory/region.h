@@ -25,7 +25,7 @@
  */
 enum {
     REGION_SHIFT = BUCKET_GRANULE_SHIFT,
-    REGION_NUMBERS = STACK_NUMBERS /* the number of pages of the longest range, which has 64 GiB */
+    REGION_NUMBERS = STACK_NUMBERS /* the number of pages of the longest range: 64 GiB less one page */
 };
 
 /* The sizes of each bucket's slots. Start-up writes them, and nothing changes them afterwards. */

@@ -29,7 +29,7 @@ enum {
     SLOT_NEVER_USED = 0x00,
     SLOT_LIVE = 0x40,
     SLOT_FREE = 0x80,
-    SLOT_PURGED = 0xc0,  /* the slot was purged, and the kernel has confirmed that it has its pages back */
+    SLOT_PURGED = 0xc0,  /* the slot was purged: the kernel has confirmed that it has taken the pages */
     SLOT_LEAVING = 0x20, /* added to SLOT_PURGED while the addresses of the slot are being unmapped */
     /* added to SLOT_LIVE if the program keeps data of its own in the unused bytes at the end of the slot; may stay set
      * when the slot is freed */

@@ -14,8 +14,9 @@
 /*
  * SOCKMALLOC_BACKGROUND=1 adds one thread to the process. It purges free slots step by step, as the program's own
  * threads do in some of their frees (pool_decay.h). It is created when main begins, with all signals blocked. If no
- * slot has come to a depot or a stack for a while, the thread sleeps until one does. It ends when all other threads of
- * the process have ended, so that the process ends too. The child of a fork does not have the thread.
+ * slot has come to a depot or a stack for a while, the thread sleeps until one does. If the process's first thread ends
+ * by pthread_exit, the background thread ends when no other thread is left, so that the process ends too; if a seccomp
+ * filter forbids finding that out, it ends at once. The child of a fork does not have the thread.
  *
  * The thread is never created in malloc or free, because libc may call these while it holds locks that pthread_create
  * takes too. In the child of a fork, background_offer creates the thread when it is needed.

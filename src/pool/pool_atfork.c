@@ -93,6 +93,8 @@ static void pool_add_counts(struct cache *cache, unsigned bucket, uint64_t sign)
     pool->inherited_purged += sign * (counter_read(&tally->purged) - counter_read(&tally->unpurged));
 }
 
+/* Adds (or, if `sign` is (uint64_t)-1, subtracts) the counts of all caches. If `sign` is 1, there are no caches of
+ * processors to add, because pool_find_threads has found none. */
 static void pool_add_all_counts(unsigned bucket, uint64_t sign)
 {
     for (uint32_t number = 0; number < cache_count(); number++) {

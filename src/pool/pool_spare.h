@@ -30,7 +30,8 @@ void pool_keep_spare(struct cache *cache, unsigned bucket);
  */
 void pool_review_spares(struct cache *cache);
 
-/* Drops all spare slots of the calling thread. This function is called before the process gets a second thread. */
+/* Drops all spare slots of the calling thread. This function is called before the process gets a second thread or a
+ * seccomp filter, and before memory is given back at the program's request. */
 void pool_drop_spares(void);
 
 #endif

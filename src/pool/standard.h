@@ -13,8 +13,9 @@
  * The list of a bucket is its stack of free slots (slots.h), which is lock-free by itself; the mutex keeps the list and
  * its count consistent. In a signal handler that has interrupted its own thread in one of these functions, the
  * functions work without the mutex. That is safe because the stack and the count are atomic; the count may then exceed
- * the number of slots in the list by one for a moment, and is never less than that number. Buckets of the large pool
- * may not be used here. Any thread and any signal handler may call the functions. They do not change errno.
+ * the number of slots in the list by one for a moment, and is not less than that number, except in the child of a fork
+ * (see `count` in standard.c). Buckets of the large pool may not be used here. Any thread and any signal handler may
+ * call the functions. They do not change errno.
  */
 
 /* What standard_give has done with a slot: put it on the list, or purged it. */

@@ -12,9 +12,9 @@
 #include "buffers/message_thread.h"
 
 /*
- * Both in bytes: the size of a message page, and how much memory empty pages keep altogether. A page of 64 KiB holds 32
- * of the largest requests. It is not larger, because a single block that lives long keeps its whole page from being
- * reused.
+ * Both in bytes: the size of a message page, and how much memory empty pages keep altogether. A page of 64 KiB holds 31
+ * of the largest requests, which are 2 KiB. It is not larger, because a single block that lives long keeps its whole
+ * page from being reused.
  */
 enum { MESSAGE_ROUTE_PAGE = 64 << 10, MESSAGE_ROUTE_KEEP = 4 << 20 };
 
