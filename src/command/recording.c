@@ -1,6 +1,6 @@
 /*
- * Writes and reads a recording: a file with samples of the statistics of a server. A sample that
- * cannot be written completely is cut off again where the file allows it. All values that are read are checked.
+ * Writes and reads a recording: a file with samples of the statistics of a server. A sample that cannot be written
+ * completely is cut off again where the file allows it. All values that are read are checked.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/recording.h"
