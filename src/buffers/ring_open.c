@@ -8,8 +8,8 @@
 #include "buffers/ring_memory.h"
 #include "os/os_process.h"
 
-/* The lower seven bytes are the text "ockring", for which "sockring" is one byte too long. The highest byte is the
- * version of the layout, which changes when the layout does. */
+/* The lower seven bytes are the text "ockring"; "sockring" would need eight. The highest byte is the version of the
+ * layout, which changes when the layout does. */
 #define RING_MAGIC UINT64_C(0x01676e69726b636f)
 
 enum { CHUNK_SIZE_MAX = 1 << 30 };

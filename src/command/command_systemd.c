@@ -16,7 +16,8 @@
 #include "command/error.h"
 #include "command/library_path.h"
 
-/* A remark on a setting of the unit. The remark is printed if the value of the setting contains `word`. */
+/* A remark on a setting of the unit. The remark is printed if the value of the setting contains `word`, which may
+ * be empty. */
 struct remark {
     const char *setting;
     const char *word;

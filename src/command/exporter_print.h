@@ -7,7 +7,7 @@
 
 struct exporter_wish {
     bool each; /* true to print figures of each process, false to print their sums for each program */
-    bool wide; /* true to print all figures of each bucket */
+    bool wide; /* true to print all figures of each bucket, and the histogram of requests */
 };
 
 /* Returns the page, which is the text with all metrics that Prometheus reads at once, and stores its length in *size.

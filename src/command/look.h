@@ -25,8 +25,8 @@ enum { LOOK_MILLISECONDS = 5000 };
 /*
  * Makes a child process read other processes from now on. Each reading must end within the given milliseconds. Before
  * look_open is called, the calling process itself reads the other processes, and a reading may take any time. A command
- * that has itself started the program to read does not call look_open, because the kernel may allow only the program's
- * parent to read the program.
+ * that reads a program which it has started itself does not call look_open, because the kernel may allow only the
+ * program's parent to read the program.
  */
 void look_open(unsigned milliseconds);
 

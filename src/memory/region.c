@@ -327,8 +327,8 @@ void region_count_live(uint32_t live[BUCKET_LIMIT])
 }
 
 /*
- * Counts each bucket's slots by the state bytes. At the fork, a thread may have written these bytes and not yet counted
- * the slots.
+ * Counts in the child of a fork the slots of each bucket anew, by the state bytes, because another thread of the parent
+ * may have written the state bytes of new slots, and not yet counted these slots, when the parent forked.
  */
 static void region_recount(void)
 {

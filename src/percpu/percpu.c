@@ -351,7 +351,8 @@ OUT_OF_LINE void *percpu_pop_slow(unsigned bucket, enum percpu_source *source)
     return slot != NULL ? slot : percpu_pop_single(bucket, source);
 }
 
-/* Pushes the processor's magazine of a bucket to the depot, because the quota of the bucket is now 0. */
+/* Pushes the magazine of a bucket of the processor that the thread runs on to the depot, because the quota of the
+ * bucket is now 0. */
 static void percpu_drain(unsigned bucket)
 {
     void **top;

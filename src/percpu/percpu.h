@@ -17,14 +17,15 @@
 /*
  * These caches are meant for servers with more threads than processors, because then the number of processors, and not
  * that of threads, limits how many free slots are cached. The record of a processor is a struct cache, of which only
- * `top` of each bin and the counters are used. Only restartable sequences change `top` and the counters, so both are
- * exact without a locked instruction. A magazine has one owner at a time: the processor whose `top` points into the
- * magazine, the depot, or a thread that moves it from one to the other. The count stored in the magazine is up to date
- * only while no processor owns the magazine.
+ * `top` of each bin and the counters are used. Except in the child of a fork, only restartable sequences change `top`
+ * and the counters, so both are exact without a locked instruction. A magazine has one owner at a time: the processor
+ * whose `top` points into the magazine, the depot, or a thread that moves it from one to the other. The count stored in
+ * the magazine is up to date only while no processor owns the magazine.
  *
  * A thread may be moved to another processor between any two statements, and a signal handler may use the caches in
- * between. So each operation is a single restartable sequence. An operation that replaces a magazine gets from its
- * caller the top that the record should have, and changes nothing if the record has another top.
+ * between. So each operation is a single restartable sequence. An operation that replaces a magazine gets two tops from
+ * its caller: the one that was read from the record before, and the new one. It changes nothing if the record no longer
+ * has the first.
  */
 struct processors {
     struct rseq_table table;
@@ -74,7 +75,7 @@ static inline uint32_t percpu_limit(unsigned bucket)
     return atomic_load_explicit(&processors.limit[bucket], memory_order_relaxed);
 }
 
-/* Returns the quota of a bucket: how many free slots of it each processor may hold. */
+/* Returns the quota of a bucket: how many free slots of the bucket each processor may hold. */
 static inline uint32_t percpu_quota(unsigned bucket)
 {
     return percpu_limit(bucket) / (uint32_t)sizeof(void *);
@@ -146,7 +147,7 @@ static inline void percpu_count(struct counter *of_shared, uint64_t amount)
  */
 uint32_t percpu_records(void);
 
-/* Returns how many processors can have records at most, whatever the machine. */
+/* Returns the largest number of processors that can have records on any machine. */
 uint32_t percpu_capacity(void);
 struct cache *percpu_at(uint32_t number);
 

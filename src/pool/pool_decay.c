@@ -80,10 +80,11 @@ static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Runs at a tick (a free that reads the clock) if the clock has not advanced since the last one: makes the next tick
- * come after twice as many frees. Before that, the first such tick of a large bucket in a step of the clock makes the
- * ticks of all buckets come sooner (pool_tick_is_hastened). Each later such tick of a large bucket in that step shows
- * that the thread is busy with the bucket: the thread may keep one free slot of it in its cache (a spare slot).
+ * Runs at a tick (a free that reads the clock) that finds the clock where the last tick found it, because the coarse
+ * clock advances in steps of some milliseconds. Doubles the number of frees until the bucket's next tick. There are two
+ * exceptions for large buckets. The first tick of this kind since the clock advanced first lowers the number for all
+ * buckets (cache_hasten), and the doubling begins from there. Each further one shows that the thread is busy with the
+ * bucket, so the thread may keep one free slot of it in its cache (a spare slot).
  */
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {

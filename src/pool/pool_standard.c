@@ -1,4 +1,4 @@
-/* The slow paths of the kind `standard`, in which each bucket's free slots lie on a bounded list with a mutex. */
+/* malloc and free of the kind `standard`, in which each bucket's free slots lie on a bounded list with a mutex. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use.h"
 #include "pool/pool_decay.h"

@@ -1,4 +1,5 @@
-/* Calls mimalloc, which serves all requests that the pools do not serve. No other file of the library calls it. */
+/* Calls mimalloc, which serves the requests that neither the pools nor mapped blocks, packed slots or message pages
+ * serve. No other file of the library calls mimalloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FALLBACK_H
 #define SOCKMALLOC_FALLBACK_H

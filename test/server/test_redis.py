@@ -63,7 +63,7 @@ def churn_value(number: int, version: int) -> bytes:
 
 
 class Churn(Visitor):
-    """Writes all keys again and again, each time with values of a new version, and reads each value back."""
+    """Writes CHURN_KEYS keys again and again, each time with values of a new version, and reads each value back."""
 
     def __init__(self, port: int) -> None:
         super().__init__(self._round)

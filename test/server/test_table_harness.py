@@ -22,7 +22,7 @@ SIZES = (4096, 70_000)
 
 
 class _Changed(socketserver.StreamRequestHandler):
-    """A server that sends bytes back, but changes one of them."""
+    """A server that sends bytes back, but changes the last eight bytes of the body of 4,096 bytes."""
 
     def handle(self) -> None:
         while piece := self.request.recv(70_000):

@@ -17,7 +17,7 @@ enum { LINE_SIZE = 1024 };
 static _Atomic(const char *) watched;
 
 /* Formats one line and prints it by a single write, so that the lines of several threads are not mixed. Neither
- * allocates nor locks, and uses no code that is under test. */
+ * allocates nor locks, and uses none of the code that is under test. */
 static void fault_say(const char *format, va_list list)
 {
     char line[LINE_SIZE];

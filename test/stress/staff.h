@@ -24,9 +24,10 @@ struct staff_totals {
  * cache was closed, in a destructor of its own. One worker in each round reads the pools' counters again and again, and
  * forks in the middle of the round.
  *
- * The first thread, which also runs the last worker, forks in every second round. In the middle of the run it allocates
- * a single slot. Then one more thread than before has allocated, so the pool `auto` changes its kind. After each round,
- * while all other threads wait, the first thread compares the counts. At the end no worker holds a block.
+ * The first thread, which also runs the last worker, forks in every second round. It allocates nothing until the middle
+ * of the run, and then a single slot: now one thread more has allocated, so the pool `auto` changes its kind. After
+ * each round, while all other threads wait, the first thread compares the workers' counts with the pools' counters. At
+ * the end no worker holds a block.
  */
 struct staff_totals staff_run(void);
 

@@ -135,7 +135,7 @@ static void jump(int signal_number)
     siglongjmp(before, 1);
 }
 
-/* A handler that leaves by longjmp leaves no lock of the library locked. */
+/* After a handler has ended by longjmp, no lock of the library is locked. */
 CASE(jumping_handler)
 {
     set(jump, 0);

@@ -8,7 +8,8 @@
 void *plugin_take(size_t size);
 void plugin_give(void *address);
 
-/* Has the name of a function that only jemalloc exports. This one belongs to the plug-in, and returns static memory. */
+/* A function with the name of one that only jemalloc exports, so that the process seems to have jemalloc. It returns
+ * static memory. */
 void *mallocx(size_t size, int flags);
 
 typedef void *plugin_take_call(size_t size);

@@ -96,7 +96,7 @@ Test(ring_threads, others_free_in_any_order)
 
 static _Atomic pid_t waiter;
 /* The two messages that fill the ring of open_full. The first one begins where the next message would have to begin,
- * so a wait ends only after it was freed; the other one lies behind it. */
+ * so a thread that waits for space goes on only after this message was freed. The other message lies behind it. */
 static void *message_at_marker;
 static void *message_behind;
 

@@ -346,8 +346,8 @@ Test(route_realloc, jump_ends_at_the_largest_bucket)
     house_assert();
 }
 
-/* A block that grows for the second time would move to a bucket of 1 MiB, of which the range has no slot. The block
- * must move to the next bucket that fits. */
+/* When a block grows for the second time, realloc tries a much larger bucket, here that of 1 MiB. This range is too
+ * small for a slot of 1 MiB, so the block must move to the smallest bucket that holds the request. */
 Test(route_realloc, jump_into_a_full_range_takes_a_smaller_bucket)
 {
     struct bucket_settings settings = house_defaults();

@@ -103,8 +103,8 @@ Test(route_stray, stacks_and_libraries_hold_strays)
     expect_stray((char *)(uintptr_t)4096);
 }
 
-/* Blocks of mimalloc can be freed wherever they lie: those from before route_open, and those of more than 1 GiB, for
- * which the kernel chooses the address. */
+/* Blocks of 1 byte to 1 GiB can be freed both before and after route_open. Before it, mimalloc serves all of them,
+ * wherever they lie. After it, requests that are too large for the pools get mappings of their own. */
 Test(route_stray, blocks_of_mimalloc_are_not_strays)
 {
     lay();

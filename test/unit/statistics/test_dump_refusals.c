@@ -132,8 +132,8 @@ static void go_up(const char *name, unsigned depth)
     }
 }
 
-/* If replacing %p by the process id makes the path too long, the report is refused. The beginning of the path alone
- * could be the name of another file. */
+/* If replacing %p by the process id makes the path too long, the report is refused, and not written to the shortened
+ * path, because that could be the name of another file. */
 Test(dump_refusals, refuses_a_path_that_grows_too_long)
 {
     enum { DEPTH = 150 };

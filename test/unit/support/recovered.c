@@ -10,7 +10,8 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* for each slot of the range: true if it was live when take_each_free last began, or if that has allocated it since */
+/* for each slot of the range: true if it was live when the latest call of take_each_free began, or if this call has
+ * allocated it */
 static bool in_use[HOUSE_PAGES];
 
 static void *found[1 << 14];
