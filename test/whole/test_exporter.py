@@ -196,8 +196,9 @@ class Unreadable(ExporterCase):
         self.assertGreater(value(found, "sockmalloc_requests_total", pid=str(servant.pid)), 0)
 
     def test_another_user(self) -> None:
-        if os.geteuid() != 0:
-            self.skipTest("needs root, to become another user")
+        kept_out = settings.other_user_is_kept_out()
+        if kept_out:
+            self.skipTest(kept_out)
         servant = self.busy()
         found = self.exporter(servant.pid, prepare=exporter.be_nobody).samples()
         self.assertEqual(self.count(found, "forbidden"), 1)
@@ -206,8 +207,9 @@ class Unreadable(ExporterCase):
     def test_a_process_that_may_not_be_read_for_a_while(self) -> None:
         """While the exporter cannot read a process that still lives, it must show the last figures of this process.
         When it can read the process again, no request may be counted twice."""
-        if os.geteuid() != 0:
-            self.skipTest("needs root, to become another user")
+        kept_out = settings.other_user_is_kept_out()
+        if kept_out:
+            self.skipTest(kept_out)
         self.directory.chmod(0o755)
         servants = [self.busy(prepare=exporter.be_nobody), self.busy(prepare=exporter.be_nobody)]
         started = self.exporter(*(servant.pid for servant in servants), prepare=exporter.be_nobody)
@@ -402,8 +404,11 @@ class BadInput(ExporterCase):
         self.assertEqual(plain.read_text(), "precious")
 
     def test_a_port_below_1024_of_another_user(self) -> None:
-        if os.geteuid() != 0 or Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text().strip() == "0":
-            self.skipTest("needs root, to become another user, and a kernel that keeps ports below 1024 for root")
+        kept_out = settings.other_user_is_kept_out()
+        if kept_out:
+            self.skipTest(kept_out)
+        if Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text().strip() == "0":
+            self.skipTest("needs a kernel that keeps ports below 1024 for root")
         result = self.refused("--listen", "127.0.0.1:80", prepare=exporter.be_nobody)
         self.assert_refused(result, NO_ADDRESS, "cannot listen on 127.0.0.1:80: Permission denied")
 

@@ -41,6 +41,16 @@ def plugin() -> Path:
     return program(".libs") / "libplugin.so"
 
 
+def other_user_is_kept_out() -> str:
+    """Returns why no other user can run a program of the build: an empty text if one can, else the reason for which a
+    test is skipped. If the tree lies below a folder with mode 0700, such as root's home, others cannot enter it."""
+    if os.geteuid() != 0:
+        return "needs root, to become another user"
+    build = _path_from("SOCKMALLOC_BUILD")
+    closed = [folder for folder in (build, *build.parents) if not folder.stat().st_mode & 0o001]
+    return f"needs a tree that other users may enter, and {closed[0]} keeps them out" if closed else ""
+
+
 def tool(name: str) -> str:
     """Returns the path of the installed program `name`."""
     path = shutil.which(name)
