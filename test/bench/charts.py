@@ -103,7 +103,8 @@ def curves(results: Results, name: str, figures: list[Figure], names: list[str])
     plot = _Plot([figure.at for figure in figures], every)
     drawn = []
     for i, (allocator, points) in enumerate(lines.items()):
-        known = [(plot.x(at), [plot.y(value) for value in values]) for at, values in points if values and min(values) > 0]
+        measured = [(at, values) for at, values in points if values and min(values) > 0]
+        known = [(plot.x(at), [plot.y(value) for value in values]) for at, values in measured]
         ours = allocator == results.ours
         path = " ".join(f"{x:.1f},{median(ys):.1f}" for x, ys in known)
         colour, label = COLOURS[i % len(COLOURS)], PLOT_TOP + LINE * i + 12

@@ -56,7 +56,8 @@ class Compare(unittest.TestCase):
         (self.directory / "temp").mkdir()
 
     def compare(self, server: Iterable[str], *options: str) -> dict[str, Any]:
-        line = [settings.command(), "compare", f"--library={settings.library()}", *SHORT, *options, "--json", "--", *server]
+        library = f"--library={settings.library()}"
+        line = [settings.command(), "compare", library, *SHORT, *options, "--json", "--", *server]
         done = subprocess.run(
             line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE_SECONDS, cwd=self.directory
         )

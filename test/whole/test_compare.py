@@ -124,7 +124,8 @@ class Output(CompareCase):
         self.assert_done(result)
         said, found = json.loads(result.stdout), pages.check(self, page.read_text())
         curves, *tables = found.tables
-        cells = {(row[0], figure) for table in tables for row, exact in zip(table.rows, table.figures) for figure in exact}
+        rows = [one for table in tables for one in zip(table.rows, table.figures)]
+        cells = {(row[0], figure) for row, exact in rows for figure in exact}
         for allocator in said["allocators"]:
             for name in FIGURES - {"load_seconds", "cpu_seconds_of_load", "faults_of_load"}:
                 self.assertIn((allocator["name"], f"{allocator['figures'][name]['median']:g}"), cells, name)
@@ -344,4 +345,7 @@ class Refusals(CompareCase):
             line = [command.path(), *self.line("--json", "--html=/dev/full")]
             done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE_SECONDS)
         self.assertEqual(done.returncode, command.UNWRITTEN, done.stderr)
-        self.assertRegex(done.stderr, r"\Asockmalloc: [^\n]* could not be written: [^\n]*\n[^\n]* can't be written: [^\n]*\n\Z")
+        self.assertRegex(
+            done.stderr,
+            r"\Asockmalloc: [^\n]* could not be written: [^\n]*\n[^\n]* can't be written: [^\n]*\n\Z",
+        )

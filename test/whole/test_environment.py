@@ -62,13 +62,19 @@ BAD = [
     *(("FORK_TRIM", value, "0, 1, no, yes, off, on, false or true", "0") for value in ("", "2", "always")),
     *(("PRESSURE", value, "0, 1, no, yes, off, on, false or true", "1") for value in ("", "2", "never")),
     *(("AUTO_THREADS", value, "a number from 1 to 32768", "8") for value in ("", "0", "32769", "many")),
-    *(("DECAY_MS", value, "milliseconds from 0 to 86400000, a time such as 2s, or never", "250") for value in ("", "-2", "1k", "86400001")),
+    *(
+        ("DECAY_MS", value, "milliseconds from 0 to 86400000, a time such as 2s, or never", "250")
+        for value in ("", "-2", "1k", "86400001")
+    ),
     *(("FREE_LIST", value, "a number from 0 to 16777216", "1024") for value in ("", "-1", "16777217", "none")),
     *(("IN_USE", value, "0, 1, no, yes, off, on, false or true", "0") for value in ("", "2", "list")),
     *(("PROFILE", value, PATHS, "none") for value in ("profile", "~/x", "/" + "x" * 511)),
     *(
         ("MESSAGE", value, "two sizes from 16 to 2k as LOW-HIGH, or none", "none")
-        for value in ("", "128", "128-", "-2k", "2k-128", "15-2k", "16-2049", "0", "1-2-3", "128 - 2048", "9" * 20 + "-1")
+        for value in (
+            *("", "128", "128-", "-2k", "2k-128", "15-2k", "16-2049", "0", "1-2-3", "128 - 2048"),
+            "9" * 20 + "-1",
+        )
     ),
     *(("DEEPBIND", value, "0, 1, no, yes, off, on, false or true", "0") for value in ("", "2", "keep")),
     *(("DISABLE", value, "0, 1, no, yes, off, on, false or true", "0") for value in ("", "2", "True", "ON", "01")),

@@ -154,7 +154,12 @@ class Views(ForgedCase):
         second = self.forger()
         second.forge("escape")
         report = self.directory / "report"
-        for words in (("check", forger.pid), ("check", "forger"), ("list", forger.pid), ("bugreport", forger.pid, "-o", report)):
+        for words in (
+            ("check", forger.pid),
+            ("check", "forger"),
+            ("list", forger.pid),
+            ("bugreport", forger.pid, "-o", report),
+        ):
             result = self.run_command(*words)
             shown = report.read_bytes() if report.exists() else result.stdout
             self.assertIn(rb"\x1bc\x0a1", shown)

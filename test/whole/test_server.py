@@ -109,7 +109,8 @@ class Sums(ServerCase):
         os.kill(worker, signal.SIGKILL)
         while json.loads(reader.stdout.readline())["processes"] != 1:
             self.assertIsNone(reader.poll())
-        self.assertEqual(reader.stderr.readline(), f"sockmalloc: process {worker} (servant) has ended; it is left out\n")
+        ended = f"sockmalloc: process {worker} (servant) has ended; it is left out\n"
+        self.assertEqual(reader.stderr.readline(), ended)
         self.assertIsNone(reader.poll())
 
     def test_another_version_is_named_and_left_out(self) -> None:
@@ -260,7 +261,8 @@ class Names(ServerCase):
     def test_all(self) -> None:
         master, worker = self.master()
         self.assertIn(": sockmalloc ", command.run("stat").stdout)
-        processes = {json.loads(line)["process"] for line in command.run("stat", "--each", "--json").stdout.splitlines()}
+        lines = command.run("stat", "--each", "--json").stdout.splitlines()
+        processes = {json.loads(line)["process"] for line in lines}
         self.assertLessEqual({master.pid, worker}, processes)
 
     @contextlib.contextmanager

@@ -91,7 +91,8 @@ class Figures(ServantCase):
         self.assertNotIn("pools", said)
         self.assertEqual([(one["message"], one["held"], one["straggler_messages"], one["types"][1]["allocated"])
                           for one in said["messages"]], [("inbox", 1008, 1, 1)])
-        self.assertEqual([(one["chunk"], one["occupied"], one["oldest_holder"]) for one in said["rings"]], [(256, 4, 7)])
+        rings = [(one["chunk"], one["occupied"], one["oldest_holder"]) for one in said["rings"]]
+        self.assertEqual(rings, [(256, 4, 7)])
         text = command.run("stat", servant.pid, "--prometheus").stdout
         labels = f'program="servant",pid="{servant.pid}"'
         for line in (f'message_straggler_pages{{message="inbox",page="65536",{labels}}} 1',
@@ -188,7 +189,9 @@ class Figures(ServantCase):
     def test_again_and_again(self) -> None:
         servant = self.start()
         reader = subprocess.Popen(
-            [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.05"], stdout=subprocess.PIPE, text=True
+            [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.05"],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.addCleanup(reader.stdout.close)
         self.addCleanup(reader.wait)

@@ -56,7 +56,9 @@ class Screens(TopCase):
         for columns, lines in SIZES:
             with self.subTest(columns=columns):
                 terminal = self.top(servant.pid, columns=columns, lines=lines)
-                screen = terminal.wait_for(lambda now: "q quit" in now[-1] and line_of(now, "4m") != [] and now[2] != "")
+                screen = terminal.wait_for(
+                    lambda now: "q quit" in now[-1] and line_of(now, "4m") != [] and now[2] != ""
+                )
                 self.assertTrue(screen[0].startswith("sockmalloc top: 1 process, by rate"), screen[0])
                 self.assertEqual(len(screen), lines)
                 process = f"{servant.pid} servant"[: 20 if columns == 80 else 9]
