@@ -26,7 +26,10 @@
     };
     const FORMS = {
         bytes: { axis: (value) => size(value), value: (value) => `${(value / MIB).toFixed(2)} MiB`, base: 2 },
-        mib: { axis: (value) => `${Number(value.toFixed(1))} MiB`, value: (value) => `${Number(value.toPrecision(4))} MiB` },
+        mib: {
+            axis: (value) => `${Number(value.toFixed(1))} MiB`,
+            value: (value) => `${Number(value.toPrecision(4))} MiB`,
+        },
         share: { axis: (value) => `${Math.round(value * 100)} %`, value: (value) => `${(value * 100).toFixed(1)} %` },
         count: { axis: grouped, value: grouped },
     };
@@ -305,7 +308,8 @@
             if (this.figure.dataset.places === "number") {
                 return { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] };
             }
-            return { ...axis, space: 80, values: (_, places, __, ___, step) => places.map((place) => clock(place, step)) };
+            const clocks = (_, places, __, ___, step) => places.map((place) => clock(place, step));
+            return { ...axis, space: 80, values: clocks };
         }
 
         draw() {
@@ -315,6 +319,7 @@
             const axis = { stroke: ink, font: "12px system-ui, sans-serif",
                            grid: { stroke: colour(this.figure.querySelector("th"), "borderBottomColor"), width: 1 },
                            ticks: { show: false } };
+            const isShare = this.figure.dataset.unit === "share";
             const columns = this.kind === "stack" ? stack(this.values, this.shown) : this.values;
             const [xs, ...ys] = this.isSizes ? stairs(this.data) : [this.data.xs, ...columns];
             this.uplot?.destroy();
@@ -326,9 +331,10 @@
                 cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
                 tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
                 scales: { x: { time: this.figure.dataset.places === "time", range: () => this.spread(xs) },
-                          y: { range: (_, least, most) => [0, this.figure.dataset.unit === "share" ? 1 : most * 1.05 || 1] } },
-                axes: [this.across({ ...axis, size: 30 }), { ...axis, size: 72, values: (_, places) => places.map(this.form.axis),
-                    incrs: this.form.base === 2 ? [...Array(50).keys()].map((power) => 2 ** power) : undefined }],
+                          y: { range: (_, least, most) => [0, isShare ? 1 : most * 1.05 || 1] } },
+                axes: [this.across({ ...axis, size: 30 }),
+                       { ...axis, size: 72, values: (_, places) => places.map(this.form.axis),
+                         incrs: this.form.base === 2 ? [...Array(50).keys()].map((power) => 2 ** power) : undefined }],
                 series: [{}, ...this.series(swatches)],
                 hooks: { draw: [(uplot) => this.drawMarks(uplot)], setCursor: [(uplot) => this.follow(uplot)] },
             }, [xs, ...ys], this.plot);
